@@ -1,0 +1,45 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kinegraph.errors import KinegraphError
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` (same suffix) that is renamed to it on success.
+
+    On any error, Ctrl-C included, the temporary file is removed and what stood at ``path`` before is untouched.
+
+    Raises:
+        KinegraphError: the folder does not exist or cannot be written.
+    """
+    target = Path(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise KinegraphError(f"cannot write {target}: the folder {folder} does not exist; create it first")
+    if target.is_dir():
+        raise KinegraphError(f"cannot write {target}: it is a folder; give the name of a file")
+    if not os.access(folder, os.W_OK):
+        raise KinegraphError(f"cannot write {target}: the folder {folder} is not writable; choose another one")
+    # The suffix stays last because writers such as Matplotlib choose their format by it.
+    temporary = folder / f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}"
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise KinegraphError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path`` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,65 @@
+"""The errors a user can meet.
+
+Every message is one line and says what was found, what was expected and what to do. The command line prints it
+and exits with status 2; in Python they are ordinary exceptions under one base class.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+
+class KinegraphError(Exception):
+    """Base of every error the package raises on purpose."""
+
+
+class FormatError(KinegraphError):
+    """A file cannot be read or written as the format it claims to be.
+
+    ``str()`` is ``"<path>: <message>"``; the message names the line or field, the value found and the one expected.
+    """
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        self.path = Path(path)
+        self.message = message
+        super().__init__(f"{path}: {message}")
+
+
+class SkeletonError(KinegraphError):
+    """A skeleton is malformed, unknown, or does not fit the data or model it meets."""
+
+
+class ConfigError(KinegraphError):
+    """A configuration has an unknown key, a wrong type or an impossible value."""
+
+
+class DataError(KinegraphError):
+    """Values are wrong: non-finite, of the wrong shape, unit, space or number of dimensions."""
+
+
+class MissingExtraError(KinegraphError):
+    """An optional dependency is needed and not installed; the message names the extra that brings it."""
+
+    def __init__(self, extra: str, package: str, purpose: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed: pip install 'kinegraph[{extra}]'"
+        )
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the choice closest to ``name``, or ``""`` when none is close."""
+    found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def require(module: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import ``module`` or raise :class:`MissingExtraError` naming the extra that installs it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(extra, module.partition(".")[0], purpose) from error

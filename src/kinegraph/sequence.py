@@ -1,0 +1,276 @@
+"""The one exchange type: positions of named joints over time, with everything needed to read them rightly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import replace as dataclass_replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kinegraph.errors import DataError
+from kinegraph.skeleton import JointMap, Skeleton, map_joints
+
+Unit = Literal["m", "px", "normalized"]
+Space = Literal["world", "camera", "image"]
+Up = Literal["y", "z"]
+
+
+@dataclass(frozen=True, eq=False)
+class SkeletonSequence:
+    """Joint positions of one or several people over time.
+
+    ``positions`` are NaN exactly where ``confidence`` is 0: a missing joint never looks like a joint at the origin.
+    A person who is absent in a frame has all joints missing there.
+
+    Args:
+        positions: ``(people, frames, joints, dims)`` with dims 2 or 3; ``(frames, joints, dims)`` means one person.
+        skeleton: names and structure of the joint axis.
+        fps: frames per second, ``None`` if unknown.
+        unit: ``"m"`` (metres), ``"px"``, or ``"normalized"`` (fractions of the image, or of no stated size).
+        space: ``"world"``; ``"camera"`` (x right, y down, z forward); ``"image"`` (x right, y down).
+        up: which axis of world space points up; only there.
+        confidence: ``(people, frames, joints)`` in 0..1; ``None`` means 1 wherever the position is finite.
+        rotations: local joint rotations ``(people, frames, joints, 4)``, unit quaternions xyzw that turn the joint's
+            space into its parent's; ``None`` when the recording has positions only.
+        offsets: rest offset of each joint from its parent ``(joints, 3)`` in metres, the bones of ``rotations``.
+        image_size: ``(width, height)`` in px for image space.
+        label: what is done, if known.
+        source: where it came from (a file name).
+        notes: what was assumed or changed on the way, for people.
+
+    Raises:
+        DataError: shapes do not fit, a value is infinite, or a confidence is outside 0..1.
+    """
+
+    positions: NDArray[np.float64]
+    skeleton: Skeleton
+    fps: float | None = None
+    unit: Unit = "m"
+    space: Space = "world"
+    up: Up | None = None
+    confidence: NDArray[np.float64] | None = None
+    rotations: NDArray[np.float64] | None = None
+    offsets: NDArray[np.float64] | None = None
+    image_size: tuple[int, int] | None = None
+    label: str | None = None
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        def put(key: str, value: object) -> None:
+            object.__setattr__(self, key, value)
+
+        who = self.source or "sequence"
+        positions = np.array(self.positions, dtype=np.float64)
+        single = positions.ndim == 3
+        if single:
+            positions = positions[None]
+        if positions.ndim != 4 or positions.shape[-1] not in (2, 3):
+            raise DataError(
+                f"{who}: positions have shape {np.shape(self.positions)}; expected (people, frames, joints, 2 or 3)"
+            )
+        if positions.shape[2] != self.skeleton.num_joints:
+            raise DataError(
+                f"{who}: positions have {positions.shape[2]} joints, but layout '{self.skeleton.name}' has "
+                f"{self.skeleton.num_joints}; name the layout the file was made with"
+            )
+        finite = np.isfinite(positions).all(axis=-1)
+        confidence = finite.astype(np.float64) if self.confidence is None else self._lead(self.confidence, single)
+        if confidence.shape != positions.shape[:3]:
+            raise DataError(f"{who}: confidence has shape {confidence.shape}; expected {positions.shape[:3]}")
+        if not np.all((confidence >= 0) & (confidence <= 1)):
+            raise DataError(f"{who}: a confidence is outside 0..1 or not a number; scale it, 0 means missing")
+        bad = np.isinf(positions).any(axis=-1) | (~finite & (confidence > 0))
+        if bad.any():
+            person, frame, joint = (int(i) for i in np.argwhere(bad)[0])
+            raise DataError(
+                f"{who}: joint '{self.skeleton.joints[joint]}' of person {person} in frame {frame} is not finite "
+                f"({positions[person, frame, joint].tolist()}); mark it missing with confidence 0"
+            )
+        positions[confidence == 0] = np.nan
+        put("positions", positions)
+        put("confidence", confidence)
+        if self.fps is not None and not (np.isfinite(self.fps) and self.fps > 0):
+            raise DataError(f"{who}: fps is {self.fps}; expected a positive number, or None if unknown")
+        if self.unit not in ("m", "px", "normalized"):
+            raise DataError(f"{who}: unit '{self.unit}' is unknown; choose m, px or normalized")
+        if self.space not in ("world", "camera", "image"):
+            raise DataError(f"{who}: space '{self.space}' is unknown; choose world, camera or image")
+        if self.up is not None and (self.space != "world" or self.up not in ("y", "z")):
+            raise DataError(f"{who}: up='{self.up}' in {self.space} space; only world space has an up axis, y or z")
+        if self.rotations is not None:
+            rotations = self._lead(self.rotations, single)
+            if rotations.shape != (*positions.shape[:3], 4):
+                raise DataError(f"{who}: rotations have shape {rotations.shape}; expected {(*positions.shape[:3], 4)}")
+            if not np.isfinite(rotations).all():
+                raise DataError(f"{who}: a rotation is not finite")
+            put("rotations", rotations)
+        if self.offsets is not None:
+            offsets = np.array(self.offsets, dtype=np.float64)
+            if offsets.shape != (self.skeleton.num_joints, 3) or not np.isfinite(offsets).all():
+                raise DataError(f"{who}: offsets must be finite, of shape ({self.skeleton.num_joints}, 3)")
+            put("offsets", offsets)
+        put("notes", tuple(self.notes))
+        for array in (self.positions, self.confidence, self.rotations, self.offsets):
+            if array is not None:
+                array.setflags(write=False)
+
+    @staticmethod
+    def _lead(array: ArrayLike, single: bool) -> NDArray[np.float64]:
+        """Copy to float64 and add the people axis if the positions lacked it."""
+        result = np.array(array, dtype=np.float64)
+        return result[None] if single else result
+
+    # ---- sizes ----------------------------------------------------------------------------------------------------
+
+    @property
+    def people(self) -> int:
+        """Number of people."""
+        return int(self.positions.shape[0])
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return int(self.positions.shape[1])
+
+    @property
+    def joints(self) -> int:
+        """Number of joints."""
+        return int(self.positions.shape[2])
+
+    @property
+    def dims(self) -> int:
+        """2 or 3."""
+        return int(self.positions.shape[3])
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first frame's start to the last one's end; ``None`` if the rate is unknown."""
+        return None if self.fps is None else self.frames / self.fps
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """``(people, frames, joints)``: which joints are there."""
+        assert self.confidence is not None  # set in __post_init__
+        mask: NDArray[np.bool_] = self.confidence > 0
+        return mask
+
+    # ---- derived sequences ----------------------------------------------------------------------------------------
+
+    def replace(self, **changes: Any) -> SkeletonSequence:
+        """A copy with some fields changed, checked anew."""
+        return dataclass_replace(self, **changes)
+
+    def with_note(self, *notes: str) -> SkeletonSequence:
+        """A copy with notes appended."""
+        return self.replace(notes=(*self.notes, *notes))
+
+    def select_people(self, people: Sequence[int]) -> SkeletonSequence:
+        """Only the named people, in that order.
+
+        Raises:
+            DataError: there is no such person.
+        """
+        chosen = list(people)
+        if any(not 0 <= p < self.people for p in chosen) or not chosen:
+            raise DataError(
+                f"{self.source or 'sequence'}: no person {chosen}; there are {self.people}, numbered from 0"
+            )
+        assert self.confidence is not None
+        return self.replace(
+            positions=self.positions[chosen],
+            confidence=self.confidence[chosen],
+            rotations=None if self.rotations is None else self.rotations[chosen],
+        )
+
+    def slice_frames(
+        self, start: int | None = None, stop: int | None = None, step: int | None = None
+    ) -> SkeletonSequence:
+        """Frames ``start:stop:step``; a step divides the frame rate.
+
+        Raises:
+            DataError: nothing is left.
+        """
+        cut = slice(start, stop, step)
+        if not range(self.frames)[cut]:
+            raise DataError(f"{self.source or 'sequence'}: frames {start}:{stop}:{step} of {self.frames} are none")
+        assert self.confidence is not None
+        return self.replace(
+            positions=self.positions[:, cut],
+            confidence=self.confidence[:, cut],
+            rotations=None if self.rotations is None else self.rotations[:, cut],
+            fps=None if self.fps is None else self.fps / (step or 1),
+        )
+
+    def to_skeleton(self, target: Skeleton, *, minimum: float = 0.5) -> SkeletonSequence:
+        """The same motion on another layout, joints matched by name; rotations and offsets are dropped.
+
+        Raises:
+            SkeletonError: too few joints of the target can be had.
+        """
+        if target == self.skeleton:
+            return self
+        mapping: JointMap = map_joints(self.skeleton, target, minimum=minimum)
+        positions, confidence = mapping.apply(self.positions, self.confidence)
+        return self.replace(
+            positions=positions,
+            confidence=confidence,
+            skeleton=target,
+            rotations=None,
+            offsets=None,
+            notes=(*self.notes, f"mapped {self.skeleton.name} -> {target.name}: {mapping.summary()}"),
+        )
+
+    def resample(self, fps: float) -> SkeletonSequence:
+        """At another frame rate: positions linearly, rotations along the shortest arc.
+
+        A new frame between two old ones has a joint only if both old frames have it.
+
+        Raises:
+            DataError: this sequence's rate is unknown, or the new one is not positive.
+        """
+        if self.fps is None:
+            raise DataError(f"{self.source or 'sequence'}: the frame rate is unknown; state it (fps) before resampling")
+        if not (np.isfinite(fps) and 0 < fps <= 10_000):
+            raise DataError(f"cannot resample to {fps} fps; expected a positive number up to 10000")
+        if fps == self.fps:
+            return self
+        last = self.frames - 1
+        count = int(np.floor(last / self.fps * fps + 1e-6)) + 1
+        times = np.minimum(np.arange(count) * (self.fps / fps), last)
+        before = np.floor(times).astype(int)
+        share = times - before
+        near = np.abs(share - np.round(share)) < 1e-9
+        before = np.where(near, np.round(times).astype(int), before)
+        share = np.where(near, 0.0, share)
+        after = np.minimum(before + (share > 0), last)
+        w = share[None, :, None]
+        assert self.confidence is not None
+        a, b = self.positions[:, before], self.positions[:, after]
+        confidence = np.minimum(self.confidence[:, before], self.confidence[:, after])
+        positions = np.where(w[..., None] == 0, a, (1 - w[..., None]) * a + w[..., None] * b)
+        return self.replace(
+            positions=positions,
+            confidence=confidence,
+            rotations=None
+            if self.rotations is None
+            else _slerp(self.rotations[:, before], self.rotations[:, after], w),
+            fps=float(fps),
+            notes=(*self.notes, f"resampled from {self.fps:g} to {fps:g} fps"),
+        )
+
+
+def _slerp(a: NDArray[np.float64], b: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spherical interpolation of unit quaternions ``(..., 4)`` along the shorter arc."""
+    dot = np.sum(a * b, axis=-1)
+    b = np.where(dot[..., None] < 0, -b, b)
+    angle = np.arccos(np.clip(np.abs(dot), 0.0, 1.0))
+    small = angle < 1e-6
+    sine = np.where(small, 1.0, np.sin(angle))
+    wa = np.where(small, 1 - share, np.sin((1 - share) * angle) / sine)[..., None]
+    wb = np.where(small, share, np.sin(share * angle) / sine)[..., None]
+    result: NDArray[np.float64] = wa * a + wb * b
+    return result / np.linalg.norm(result, axis=-1, keepdims=True)

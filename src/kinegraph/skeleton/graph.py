@@ -1,0 +1,62 @@
+"""Matrices of a small undirected graph: adjacency, hops, normalisation, powers, line graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import SkeletonError
+
+
+def adjacency(nodes: int, edges: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """Symmetric 0/1 matrix ``(nodes, nodes)`` with a zero diagonal."""
+    matrix = np.zeros((nodes, nodes))
+    for a, b in edges:
+        if a != b:
+            matrix[a, b] = matrix[b, a] = 1.0
+    return matrix
+
+
+def hop_distances(matrix: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Shortest-path lengths ``(nodes, nodes)`` by breadth-first expansion; -1 where there is no path."""
+    nodes = len(matrix)
+    distances = np.full((nodes, nodes), -1, dtype=np.int64)
+    frontier = np.eye(nodes, dtype=bool)
+    seen = np.zeros_like(frontier)
+    step = matrix > 0
+    hop = 0
+    while frontier.any():
+        distances[frontier] = hop
+        seen |= frontier
+        frontier = (frontier @ step) & ~seen
+        hop += 1
+    return distances
+
+
+def normalise(matrix: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
+    """``D^-1 A`` for ``kind="row"``, ``D^-1/2 A D^-1/2`` for ``"symmetric"``; isolated nodes stay zero."""
+    degree = matrix.sum(axis=1)
+    if kind == "row":
+        return matrix / np.maximum(degree, 1e-12)[:, None]
+    if kind == "symmetric":
+        root = 1.0 / np.sqrt(np.maximum(degree, 1e-12))
+        return matrix * root[:, None] * root[None, :]
+    raise SkeletonError(f"unknown normalisation '{kind}'; choose 'row' or 'symmetric'")
+
+
+def powers(matrix: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """Matrix powers 1..``order`` stacked to ``(order, nodes, nodes)``."""
+    if order < 1:
+        raise SkeletonError(f"polynomial order {order} is not positive; give 1 or more")
+    stack = [matrix]
+    for _ in range(order - 1):
+        stack.append(stack[-1] @ matrix)
+    return np.stack(stack)
+
+
+def line_graph(edges: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """0/1 adjacency ``(edges, edges)`` of edges that share a node."""
+    ends = [set(edge) for edge in edges]
+    return np.array([[float(i != j and bool(a & b)) for j, b in enumerate(ends)] for i, a in enumerate(ends)])

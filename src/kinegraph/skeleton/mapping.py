@@ -1,0 +1,106 @@
+"""Maps between layouts by anatomical name, with a report of what is exact, derived or missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError, SkeletonError
+from kinegraph.skeleton.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class JointMap:
+    """How each joint of ``target`` is got from the joints of ``source``.
+
+    ``weights`` is ``(target joints, source joints)``; ``status`` holds ``"exact"``, ``"derived"`` (a weighted mean
+    of several joints) or ``"missing"`` for each target joint.
+    """
+
+    source: Skeleton
+    target: Skeleton
+    weights: NDArray[np.float64]
+    status: tuple[str, ...]
+
+    def report(self) -> str:
+        """A few lines for people: which joints are exact, derived (and from what) or missing."""
+        lines = [f"{self.source.name} -> {self.target.name}: " + self.summary()]
+        for row, (joint, status) in enumerate(zip(self.target.joints, self.status, strict=True)):
+            used = np.flatnonzero(self.weights[row])
+            origin = " + ".join(
+                self.source.joints[j] if len(used) == 1 else f"{self.weights[row, j]:.2g} {self.source.joints[j]}"
+                for j in used
+            )
+            lines.append(f"  {joint:<16} {status:<8} {origin}".rstrip())
+        return "\n".join(lines)
+
+    def summary(self) -> str:
+        """``"14 exact, 2 derived, 1 missing (head)"``."""
+        missing = [j for j, s in zip(self.target.joints, self.status, strict=True) if s == "missing"]
+        counts = [f"{self.status.count(s)} {s}" for s in ("exact", "derived", "missing")]
+        return ", ".join(counts) + (f" ({', '.join(missing)})" if missing else "")
+
+    def apply(
+        self, positions: NDArray[np.floating], confidence: NDArray[np.floating] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Map ``positions (..., source joints, dims)`` and ``confidence (..., source joints)`` to the target.
+
+        A target joint whose sources are all seen gets their weighted mean and the lowest of their confidences;
+        if any source is missing (confidence 0) so is the target: NaN with confidence 0.
+        """
+        positions = np.asarray(positions, dtype=np.float64)
+        if positions.shape[-2] != self.source.num_joints:
+            raise DataError(
+                f"positions have {positions.shape[-2]} joints, but skeleton '{self.source.name}' has "
+                f"{self.source.num_joints}; name the right layout"
+            )
+        if confidence is None:
+            confidence = np.isfinite(positions).all(axis=-1).astype(np.float64)
+        seen = np.asarray(confidence, dtype=np.float64)
+        filled = np.where((seen > 0)[..., None], positions, 0.0)
+        mapped = np.einsum("ts,...sd->...td", self.weights, filled)
+        result = np.zeros((*seen.shape[:-1], self.target.num_joints))
+        for row in range(self.target.num_joints):
+            used = np.flatnonzero(self.weights[row])
+            if len(used):
+                result[..., row] = seen[..., used].min(axis=-1)
+        mapped[result == 0] = np.nan
+        return mapped, result
+
+
+def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> JointMap:
+    """Match two layouts by anatomical name.
+
+    A target joint is looked up by its own name among the source's joints and landmarks; when the source does not
+    know that name, the target's landmarks are searched for the anatomical point the joint stands for.
+
+    Args:
+        minimum: share of target joints that must be found.
+
+    Raises:
+        SkeletonError: fewer than ``minimum`` of the target's joints can be had from the source.
+    """
+    weights = np.zeros((target.num_joints, source.num_joints))
+    status = []
+    # A target such as an ASF skeleton names its joints its own way; its landmarks say what they stand for.
+    meaning = {next(iter(w)): point for point, w in target.landmarks.items() if len(w) == 1}
+    for row, joint in enumerate(target.joints):
+        found = source.landmark(joint)
+        if found is None and joint in meaning:
+            found = source.landmark(meaning[joint])
+        if found is None:
+            status.append("missing")
+            continue
+        weights[row] = found
+        status.append("exact" if np.count_nonzero(found) == 1 else "derived")
+    share = 1 - status.count("missing") / target.num_joints
+    if share < minimum:
+        missing = [j for j, s in zip(target.joints, status, strict=True) if s == "missing"]
+        raise SkeletonError(
+            f"only {share:.0%} of the joints of '{target.name}' can be had from '{source.name}' "
+            f"(missing: {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}); at least {minimum:.0%} are "
+            f"needed. If the layout was guessed, name it; for your own skeleton, add [landmarks]"
+        )
+    return JointMap(source, target, weights, tuple(status))
