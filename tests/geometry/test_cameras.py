@@ -175,7 +175,7 @@ def write_calibration(path, **changes):
     lens = {"center": [512.5, 515.4], "focal_length": [1145.0, 1143.8], "radial_distortion": [-0.2, 0.2, 0.0],
             "tangential_distortion": [0.0, 0.0], "res_w": 1000, "res_h": 1002}  # fmt: skip
     half = np.sqrt(0.5)
-    # A camera at (1, -4, 1.5) m looking along world +y: -90 degrees about x, its z is world y, its y world -z.
+    # A camera at (1, -4, 1.5) m looking along world +y: -90 degrees about x, z = world y, y = world -z.
     table = {"intrinsics": {"54": lens}, "extrinsics": {"S1": [{"orientation": [half, -half, 0, 0],
              "translation": [1000.0, -4000.0, 1500.0]}], "S2": [{}]}}  # fmt: skip
     table.update(changes)

@@ -80,7 +80,7 @@ class Camera:
         )
 
     def in_view(self, world: ArrayLike) -> NDArray[np.bool_]:
-        """Which world points ``(..., 3)`` are in front of the camera and inside its image: ``(...,)`` bool."""
+        """Which world points ``(..., 3)`` are before the camera and inside its image: ``(...,)`` bool."""
         uv = self.project(world, behind="nan")
         with np.errstate(invalid="ignore"):
             return np.asarray(((uv >= 0) & (uv < np.asarray(self.image_size))).all(axis=-1))
