@@ -146,5 +146,6 @@ class LiftingTransform:
         """rho: width in px of the box of +-1 m round the root, per metre; the box spans ``BOX_M``."""
         fx = np.asarray(intrinsics, dtype=np.float64)[..., 0, None]
         left, right = -BOX_M / 2, BOX_M / 2  # the centre cancels, so the root's x does too
-        result: Array = (fx * right / root_depth - fx * left / root_depth) / BOX_M
+        # The papers count the box's pixels inclusively, hence the + 1 (SPEC: rho = (x2 - x1 + 1) / 2000 px/mm).
+        result: Array = (fx * right / root_depth - fx * left / root_depth + 1.0) / BOX_M
         return result

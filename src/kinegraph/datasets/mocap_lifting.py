@@ -1,0 +1,261 @@
+"""``mocap-lifting``: the free lifting benchmark. HDM05 and CMU motion seen through sampled cameras.
+
+Test: HDM05 subjects mm and tr (11 actions), neither of whom is in training. Train: HDM05 bd, bk, dg and CMU.
+Validation is carved out of train *by clip* with no randomness: every sixth HDM05 clip of each class in the
+order of their names (bodies and actions also trained on), and all of CMU subjects 02 and 12 (bodies and styles
+that are not). A clip found both as ASF/AMC and as BVH is used once, as ASF/AMC, which keeps the true body size.
+
+Recordings are 120 fps; the benchmark is 60 fps, near Human3.6M's 50. Each clip gets four cameras from
+:func:`kinegraph.geometry.cameras.sample_cameras`, seeded by its name. The CMU BVH files begin with one
+calibration-pose frame at the origin, which is dropped.
+
+Data: HDM05 (Mueller et al., 2007, CC BY-SA 3.0); mocap.cs.cmu.edu (funded by NSF EIA-0196217).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kinegraph.atomic import write_text
+from kinegraph.datasets.assemble import Clip, assemble
+from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.errors import DataError, KinegraphError
+from kinegraph.formats import asf_amc, bvh
+from kinegraph.geometry.cameras import CameraSampling
+from kinegraph.sequence import SkeletonSequence
+
+NAME = "mocap-lifting"
+SPLITS = ("train", "val", "test")
+FPS = 60.0
+SEED = 1
+VERSION = 1  # raise when the same files would give other poses: it is part of the cache key
+
+ACTIONS = (
+    "deposit_floor",
+    "elbow_to_knee",
+    "grab_high",
+    "hop",
+    "jog_circle",
+    "kick",
+    "lie_down",
+    "rotate_arms",
+    "sneak",
+    "squat",
+    "throw_basketball",
+    "cmu",
+)
+"""HDM05 classes 1-11 in folder order; all of CMU is one "action", which only train and validation contain."""
+
+_HDM05_NAME = re.compile(r"HDM_(?P<subject>[a-z]{2})_\w+\.amc", re.IGNORECASE)
+_CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2}")
+VALIDATION_CMU_SUBJECTS = ("02", "12")
+VALIDATION_EVERY = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """One file of the benchmark: where it is and what it counts as."""
+
+    name: str
+    path: Path
+    asf: Path | None
+    action: str
+    subject: str
+    split: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MocapLifting:
+    """The three splits."""
+
+    train: LiftingData
+    val: LiftingData
+    test: LiftingData
+
+    def __getitem__(self, split: str) -> LiftingData:
+        if split not in SPLITS:
+            raise DataError(f"no split '{split}'; there are {', '.join(SPLITS)}")
+        data: LiftingData = getattr(self, split)
+        return data
+
+
+def find_recordings(source: Path | str, extra: Sequence[Path | str] = ()) -> list[Recording]:
+    """Every recording of the benchmark under ``source`` and further CMU folders ``extra``, ordered by name.
+
+    Args:
+        source: a folder holding ``hdm05/``, ``cmu_asfamc/`` and ``cmu_bvh/``.
+        extra: folders holding more of ``cmu_asfamc/`` and ``cmu_bvh/`` (the unpacked ``cmu_more.tar.xz``).
+
+    Raises:
+        DataError: no HDM05 there, a skeleton file is missing, or a file name says nothing of its subject.
+    """
+    roots = [Path(source), *(Path(folder) for folder in extra)]
+    for root in roots:
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder; give the one holding hdm05/, cmu_asfamc/, cmu_bvh/")
+    found = _hdm05(roots[0])
+    skeletons: dict[str, Path] = {}
+    for root in roots:
+        for asf in sorted((root / "cmu_asfamc").glob("*/*.asf")):
+            skeletons.setdefault(asf.stem, asf)
+    cmu: dict[str, Recording] = {}
+    for folder, suffix in (("cmu_asfamc", ".amc"), ("cmu_bvh", ".bvh")):
+        for root in roots:
+            for path in sorted((root / folder).glob(f"*/*{suffix}")):
+                match = _CMU_NAME.fullmatch(path.stem)
+                if match is None:
+                    raise DataError(f"{path}: the name is not SUBJECT_CLIP{suffix}, as CMU's are")
+                subject = match["subject"]
+                if suffix == ".amc" and subject not in skeletons:
+                    raise DataError(f"{path}: its skeleton {subject}.asf is in none of the folders")
+                split = "val" if subject in VALIDATION_CMU_SUBJECTS else "train"
+                asf_path = skeletons[subject] if suffix == ".amc" else None
+                recording = Recording(
+                    name=f"cmu/{path.stem}",
+                    path=path,
+                    asf=asf_path,
+                    action="cmu",
+                    subject=f"cmu{subject}",
+                    split=split,
+                )
+                cmu.setdefault(path.stem, recording)  # ASF/AMC comes first and wins
+    return found + [cmu[stem] for stem in sorted(cmu)]
+
+
+def _hdm05(root: Path) -> list[Recording]:
+    found: list[Recording] = []
+    for part in ("train", "test"):
+        for number, action in enumerate(ACTIONS[:11], start=1):
+            paths = [p for p in (root / "hdm05" / part / str(number)).glob("*") if p.suffix.lower() == ".amc"]
+            for order, path in enumerate(sorted(paths, key=lambda p: p.name.lower())):
+                match = _HDM05_NAME.fullmatch(path.name)
+                if match is None:
+                    raise DataError(f"{path}: the name is not HDM_<subject>_..., as HDM05's are")
+                subject = match["subject"].lower()
+                asf = root / "hdm05" / f"HDM_{subject}.asf"
+                if not asf.is_file():
+                    raise DataError(f"{path}: its skeleton {asf} is missing")
+                held_out = part == "train" and order % VALIDATION_EVERY == VALIDATION_EVERY - 1
+                found.append(
+                    Recording(
+                        name=f"hdm05/{path.stem}",
+                        path=path,
+                        asf=asf,
+                        action=action,
+                        subject=subject,
+                        split="val" if held_out else part,
+                    )
+                )
+    for split in SPLITS:
+        if not any(item.split == split for item in found):
+            raise DataError(
+                f"{root}: no HDM05 recordings for {split}; expected hdm05/train/1-11/*.amc, hdm05/test/1-11/*.amc"
+            )
+    return found
+
+
+def read_recording(recording: Recording) -> SkeletonSequence:
+    """The motion of one recording, in world metres, without a BVH file's calibration frame."""
+    if recording.asf is not None:
+        sequence = asf_amc.read(recording.path, asf=recording.asf)
+        return sequence if sequence.fps is not None else sequence.replace(fps=120.0)
+    sequence = bvh.read(recording.path)
+    return sequence.slice_frames(1)
+
+
+def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> MocapLifting:
+    """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``.
+
+    The manifest is written last: a folder that has one is complete.
+    """
+    recordings = find_recordings(source, extra)
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KinegraphError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
+    parts: dict[str, LiftingData] = {}
+    for split in SPLITS:
+        parts[split] = assemble(
+            _clips(recordings, split),
+            name=f"{NAME}/{split}",
+            cameras=CameraSampling(),
+            seed=SEED,
+            fps=FPS,
+            action_names=ACTIONS,
+        )
+        parts[split].save(folder / f"{split}.npz")
+    manifest = {
+        "name": NAME,
+        "version": VERSION,
+        "key": cache_key(recordings),
+        "recordings": {split: sum(item.split == split for item in recordings) for split in SPLITS},
+        "poses": {split: len(parts[split]) for split in SPLITS},
+        "fingerprints": {split: parts[split].fingerprint for split in SPLITS},
+        "licence": "HDM05: CC BY-SA 3.0 (Mueller et al. 2007); CMU: mocap.cs.cmu.edu, NSF EIA-0196217",
+    }
+    write_text(folder / f"{NAME}.json", json.dumps(manifest, indent=2) + "\n")
+    return MocapLifting(**parts)
+
+
+def _clips(recordings: Sequence[Recording], split: str) -> Iterator[Clip]:
+    for item in recordings:
+        if item.split == split:
+            yield Clip(sequence=read_recording(item), name=item.name, action=item.action, subject=item.subject)
+
+
+def cache_key(recordings: Sequence[Recording]) -> str:
+    """16 hex digits that change with the files (name, size), the cameras, the seed and the code's version."""
+    content = {
+        "version": VERSION,
+        "fps": FPS,
+        "seed": SEED,
+        "cameras": asdict(CameraSampling()),
+        "files": [[r.name, r.path.suffix.lower(), r.path.stat().st_size, r.split] for r in recordings],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def is_prepared(folder: Path | str) -> bool:
+    """Whether ``folder`` is what :func:`prepare` wrote."""
+    return (Path(folder) / f"{NAME}.json").is_file()
+
+
+def load_prepared(folder: Path | str) -> MocapLifting:
+    """Read what :func:`prepare` wrote."""
+    if not is_prepared(folder):
+        raise DataError(
+            f"{folder}: not a prepared folder; run: kinegraph data prepare {NAME} --source DIR --out {folder}"
+        )
+    return MocapLifting(**{split: LiftingData.load(Path(folder) / f"{split}.npz") for split in SPLITS})
+
+
+def default_cache() -> Path:
+    """``$XDG_CACHE_HOME/kinegraph``, or ``~/.cache/kinegraph``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph"
+
+
+def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str | None = None) -> MocapLifting:
+    """The benchmark from a prepared folder, or from recordings (prepared once, then read from the cache).
+
+    Args:
+        source: a folder :func:`prepare` wrote, or one that holds ``hdm05/``, ``cmu_asfamc/``, ``cmu_bvh/``.
+        extra: further CMU folders, for recordings only.
+        cache: where prepared files are kept; :func:`default_cache` by default.
+    """
+    if is_prepared(source):
+        if extra:
+            raise DataError(f"{source} is already prepared: extra folders can only be added to recordings")
+        return load_prepared(source)
+    recordings = find_recordings(source, extra)
+    folder = Path(cache) if cache is not None else default_cache()
+    folder = folder / f"{NAME}-{cache_key(recordings)}"
+    if is_prepared(folder):
+        return load_prepared(folder)
+    return prepare(source, folder, extra)

@@ -1,0 +1,46 @@
+"""Metrics: pure functions on tensors, and torchmetrics shells for training loops (loaded on first use)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kinegraph.metrics.aggregate import action_mean, group_means
+from kinegraph.metrics.pose import (
+    joint_errors,
+    mpjpe,
+    n_mpjpe,
+    pa_mpjpe,
+    root_relative,
+    similarity_align,
+    velocity_error,
+)
+from kinegraph.metrics.threshold import AUC_THRESHOLDS_MM, PCK_THRESHOLD_MM, auc, pck
+
+if TYPE_CHECKING:
+    from kinegraph.metrics.modular import MPJPE, NMPJPE, PAMPJPE
+
+__all__ = [
+    "AUC_THRESHOLDS_MM",
+    "MPJPE",
+    "NMPJPE",
+    "PAMPJPE",
+    "PCK_THRESHOLD_MM",
+    "action_mean",
+    "auc",
+    "group_means",
+    "joint_errors",
+    "mpjpe",
+    "n_mpjpe",
+    "pa_mpjpe",
+    "pck",
+    "root_relative",
+    "similarity_align",
+    "velocity_error",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("MPJPE", "NMPJPE", "PAMPJPE"):
+        raise AttributeError(f"module 'kinegraph.metrics' has no attribute {name!r}")
+    return getattr(import_module("kinegraph.metrics.modular"), name)

@@ -1,0 +1,43 @@
+"""Threshold metrics of MPI-INF-3DHP: PCK and the area under its curve (Mehta et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from kinegraph.errors import DataError
+
+PCK_THRESHOLD_MM = 150.0
+AUC_THRESHOLDS_MM = tuple(float(step) for step in range(0, 151, 5))
+"""0, 5, ..., 150 mm: 31 thresholds. Nothing is strictly below 0, so a perfect answer has AUC 30/31."""
+
+
+def pck(errors_mm: Tensor, threshold_mm: float = PCK_THRESHOLD_MM, joints: Sequence[int] | None = None) -> Tensor:
+    """Percentage of correct keypoints of each pose: joints whose error is *strictly* below ``threshold_mm``.
+
+    Args:
+        errors_mm: ``(..., J)`` root-relative joint errors, mm.
+        threshold_mm: mm.
+        joints: indices that count; None counts all. MPI-INF-3DHP's 14 leave out pelvis, spine and head top.
+
+    Returns:
+        ``(...)`` in 0..100.
+    """
+    if errors_mm.shape[-1] == 0 or (joints is not None and len(joints) == 0):
+        raise DataError("PCK needs at least one joint")
+    chosen = errors_mm if joints is None else errors_mm[..., list(joints)]
+    dtype = errors_mm.dtype if errors_mm.is_floating_point() else torch.float32
+    return 100.0 * (chosen < threshold_mm).to(dtype).mean(dim=-1)
+
+
+def auc(
+    errors_mm: Tensor,
+    thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM,
+    joints: Sequence[int] | None = None,
+) -> Tensor:
+    """Mean :func:`pck` over ``thresholds_mm``. ``(..., J)`` mm -> ``(...)``; the largest is 96.77."""
+    if not thresholds_mm:
+        raise DataError("AUC needs at least one threshold")
+    return torch.stack([pck(errors_mm, threshold, joints) for threshold in thresholds_mm]).mean(dim=0)
