@@ -97,7 +97,7 @@ class Skeleton:
                 node, steps = self.parents[node], steps + 1
             if node != -1:
                 raise SkeletonError(
-                    f"skeleton '{self.name}': following the parents of '{self.joints[start]}' never ends; break the cycle"
+                    f"skeleton '{self.name}': the chain of parents of '{self.joints[start]}' never ends; break it"
                 )
         named = [*(j for pair in (*self.pairs, *self.links) for j in pair)]
         named += [j for members in self.parts.values() for j in members]
@@ -107,7 +107,8 @@ class Skeleton:
         unknown = [p for p in self.parts if p not in PARTS]
         if unknown:
             raise SkeletonError(
-                f"skeleton '{self.name}': unknown part '{unknown[0]}'{nearest(unknown[0], PARTS)} Parts: {', '.join(PARTS)}"
+                f"skeleton '{self.name}': unknown part '{unknown[0]}'{nearest(unknown[0], PARTS)} "
+                f"Parts: {', '.join(PARTS)}"
             )
         paired = [j for pair in self.pairs for j in pair]
         if len(paired) != len(set(paired)):

@@ -1,0 +1,31 @@
+"""Shared fixtures: the recordings beside the checkout, one thread, and a tiny skeleton."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported: small networks gain nothing from threads, and two test processes must not fight.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SHARED_DATA = Path(os.environ.get("KINEGRAPH_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings; tests that need it are skipped on machines without it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the free recordings are not at {SHARED_DATA}; set KINEGRAPH_SHARED_DATA to run this test")
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(request: pytest.FixtureRequest) -> None:
+    """Torch on one thread, wherever a test has imported it."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)

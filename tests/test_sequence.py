@@ -1,0 +1,121 @@
+"""The sequence: its invariant, its refusals, and what is derived from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinegraph import SkeletonSequence, get_skeleton
+from kinegraph.errors import DataError
+
+SKELETON = get_skeleton("coco17")
+
+
+def make(people: int = 2, frames: int = 7, dims: int = 2, **fields: object) -> SkeletonSequence:
+    positions = np.random.default_rng(0).normal(size=(people, frames, 17, dims))
+    return SkeletonSequence(positions, SKELETON, **{"fps": 30.0, **fields})  # type: ignore[arg-type]
+
+
+def test_missing_joints_are_nan_and_never_the_origin() -> None:
+    confidence = np.ones((2, 7, 17))
+    confidence[1, 3, 5] = 0
+    sequence = SkeletonSequence(np.zeros((2, 7, 17, 2)), SKELETON, confidence=confidence)
+    assert np.isnan(sequence.positions[1, 3, 5]).all()
+    assert np.isnan(sequence.positions).sum() == 2
+    assert not sequence.seen[1, 3, 5]
+
+
+def test_confidence_follows_from_nan() -> None:
+    positions = np.zeros((7, 17, 3))
+    positions[2, 4, 1] = np.nan
+    sequence = SkeletonSequence(positions, SKELETON)
+    assert sequence.people == 1
+    assert sequence.seen.sum() == 7 * 17 - 1
+    assert np.isnan(sequence.positions[0, 2, 4]).all()
+
+
+def test_arrays_are_copied_and_frozen() -> None:
+    positions = np.zeros((1, 2, 17, 2))
+    sequence = SkeletonSequence(positions, SKELETON)
+    positions[:] = 5
+    assert (sequence.positions == 0).all()
+    with pytest.raises(ValueError, match="read-only"):
+        sequence.positions[:] = 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"positions": np.zeros((2, 17))}, "expected .people, frames, joints"),
+        ({"positions": np.zeros((1, 2, 18, 2))}, "have 18 joints, but layout 'coco17' has 17"),
+        ({"positions": np.full((1, 2, 17, 2), np.inf)}, "'nose' of person 0 in frame 0 is not finite"),
+        ({"positions": np.full((1, 2, 17, 2), np.nan), "confidence": np.ones((1, 2, 17))}, "not finite"),
+        ({"confidence": np.full((1, 2, 17), 1.5)}, "outside 0..1"),
+        ({"confidence": np.full((1, 2, 17), np.nan)}, "outside 0..1"),
+        ({"confidence": np.ones((1, 2, 16))}, "confidence has shape"),
+        ({"fps": 0}, "fps is 0"),
+        ({"unit": "mm"}, "unit 'mm' is unknown"),
+        ({"space": "screen"}, "space 'screen' is unknown"),
+        ({"space": "camera", "up": "y"}, "only world space has an up axis"),
+        ({"rotations": np.zeros((1, 2, 17, 3))}, "rotations have shape"),
+        ({"rotations": np.full((1, 2, 17, 4), np.nan)}, "rotation is not finite"),
+        ({"offsets": np.zeros((16, 3))}, "offsets must be"),
+    ],
+)
+def test_bad_values_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        SkeletonSequence(**{"positions": np.zeros((1, 2, 17, 2)), "skeleton": SKELETON, **fields})  # type: ignore[arg-type]
+
+
+def test_slices_and_people() -> None:
+    sequence = make()
+    assert sequence.duration == pytest.approx(7 / 30)
+    assert sequence.slice_frames(1, 6, 2).fps == 15
+    np.testing.assert_array_equal(sequence.slice_frames(1, 6, 2).positions, sequence.positions[:, 1:6:2])
+    np.testing.assert_array_equal(sequence.select_people([1]).positions[0], sequence.positions[1])
+    with pytest.raises(DataError, match="no person"):
+        sequence.select_people([2])
+    with pytest.raises(DataError, match="are none"):
+        sequence.slice_frames(7)
+
+
+@given(st.integers(2, 30), st.floats(5, 240), st.floats(5, 240))
+def test_resampling_is_linear_in_time(frames: int, old: float, new: float) -> None:
+    # A joint in uniform motion is where the clock says it is, at any rate.
+    times = np.arange(frames) / old
+    positions = np.broadcast_to(times[:, None, None], (frames, 17, 2))
+    result = SkeletonSequence(positions, SKELETON, fps=old).resample(new)
+    expected = np.arange(result.frames) / new
+    np.testing.assert_allclose(result.positions[0, :, 0, 0], expected, atol=1e-6)
+    assert (frames - 1) / old - expected[-1] < 1 / new + 1e-6
+
+
+def test_resampling_rotations_follow_the_arc() -> None:
+    angles = np.array([0.0, 1.0])
+    quaternion = np.stack([np.sin(angles / 2), 0 * angles, 0 * angles, np.cos(angles / 2)], axis=-1)
+    rotations = np.broadcast_to(quaternion[None, :, None], (1, 2, 17, 4)).copy()
+    rotations[0, 1] *= -1  # the same rotation, the other sign: the short arc must still be taken
+    sequence = SkeletonSequence(np.zeros((1, 2, 17, 3)), SKELETON, fps=1, rotations=rotations).resample(4)
+    assert sequence.rotations is not None
+    sine = np.abs(sequence.rotations[0, :, 0, 0])  # q and -q are the same rotation
+    np.testing.assert_allclose(2 * np.arcsin(sine), np.arange(5) / 4, atol=1e-9)
+
+
+def test_resampling_does_not_invent_missing_joints() -> None:
+    confidence = np.ones((1, 3, 17))
+    confidence[0, 1, 0] = 0
+    result = SkeletonSequence(np.zeros((1, 3, 17, 2)), SKELETON, fps=10, confidence=confidence).resample(20)
+    assert result.seen[0, :, 0].tolist() == [True, False, False, False, True]
+    with pytest.raises(DataError, match="frame rate is unknown"):
+        make(fps=None).resample(10)
+    with pytest.raises(DataError, match="cannot resample"):
+        make().resample(0)
+
+
+def test_to_skeleton_keeps_meaning() -> None:
+    mapped = make().to_skeleton(get_skeleton("h36m17"))
+    assert mapped.skeleton.name == "h36m17"
+    assert any("coco17 -> h36m17" in note for note in mapped.notes)
+    assert make().to_skeleton(SKELETON).notes == ()
