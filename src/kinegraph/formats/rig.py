@@ -1,0 +1,245 @@
+"""From the joint names of a motion file to a `Skeleton` that knows left, right and anatomy.
+
+Every tool names joints its own way. Sides are found by symmetry of the names themselves (a joint is left when
+exchanging ``l`` and ``r``, or ``left`` and ``right``, gives another joint); what the rest of the name means is
+looked up in ``aliases.toml``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from kinegraph.errors import FormatError, SkeletonError
+from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
+from kinegraph.skeleton.skeleton import default_parts
+
+__all__ = ["MAX_JOINTS", "build_skeleton", "known_layout", "read_text", "side_pairs"]
+
+MAX_JOINTS = 1024
+"""Joints a motion file may have; full-body rigs with hands and faces have some 200."""
+
+_MAX_BYTES = 2**31
+
+
+def read_text(path: Path, what: str) -> str:
+    """The file's text, any encoding (motion files hold ASCII; names in comments may not); `FormatError` if it has none.
+
+    Args:
+        path: the file.
+        what: what it should be, for messages: ``"a BVH file"``.
+    """
+    try:
+        if path.is_dir():
+            raise FormatError(path, f"this is a folder; expected {what}")
+        if path.stat().st_size > _MAX_BYTES:
+            raise FormatError(path, f"{path.stat().st_size} bytes; {what} above 2 GiB is not read, cut it into clips")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FormatError(path, f"cannot be opened as {what}: {reason}") from error
+    if b"\0" in data:
+        raise FormatError(path, f"binary data where text was expected: this is not {what}")
+    text = data.decode("latin-1")
+    if not text.strip():
+        raise FormatError(path, f"the file is empty; expected {what}")
+    return text
+
+
+@lru_cache(maxsize=1)
+def _aliases() -> tuple[tuple[str, ...], Mapping[str, list[list[str]]], Mapping[str, list[list[str]]]]:
+    data = tomllib.loads(files("kinegraph.formats").joinpath("aliases.toml").read_text(encoding="utf-8"))
+
+    def table(key: str) -> dict[str, list[list[str]]]:
+        return {point: [[a] if isinstance(a, str) else list(a) for a in names] for point, names in data[key].items()}
+
+    return tuple(data["prefixes"]), table("sided"), table("central")
+
+
+# ------------------------------------------------------------------------------------------------------ sides
+
+_SIDE_WORDS = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
+_SIDE_LETTERS = (("l", "r"), ("L", "R"))
+
+
+def _exchanges(name: str) -> list[tuple[str, str]]:
+    """Ways to read `name` as a left joint: (right name, what is left without the side)."""
+    found = []
+    for left, right in _SIDE_WORDS:
+        at = name.find(left)
+        if at >= 0:
+            found.append((name[:at] + right + name[at + len(left) :], name[:at] + name[at + len(left) :]))
+    for left, right in _SIDE_LETTERS:
+        for match in re.finditer(left, name):
+            at = match.start()
+            before, after = name[:at], name[at + 1 :]
+            # a lone letter counts at the start or between separators: lThigh, L_Thigh, thigh_l, thigh.L
+            opens = not before or not before[-1].isalnum()
+            if opens:
+                found.append((before + right + after, before + after))
+    return found
+
+
+def side_pairs(joints: Sequence[str]) -> dict[tuple[str, str], str]:
+    """``(left, right)`` joint names -> the name without its side, for every joint whose mirror image exists."""
+    present, taken = set(joints), set()
+    pairs: dict[tuple[str, str], str] = {}
+    for joint in joints:
+        for right, rest in _exchanges(joint):
+            if right in present and right != joint and not {joint, right} & taken:
+                pairs[joint, right] = rest
+                taken |= {joint, right}
+                break
+    return pairs
+
+
+def _plain(name: str, prefixes: Sequence[str]) -> str:
+    """Lower case without separators and tool prefixes; an ``_end`` stays, as it names another point."""
+    ends = name.endswith("_end")
+    body = name[: -len("_end")] if ends else name
+    body = re.sub(r"[^a-z0-9]", "", body.rpartition(":")[2].lower())
+    for prefix in prefixes:
+        short = re.sub(r"[^a-z0-9]", "", prefix)
+        if body.startswith(short) and len(body) > len(short):
+            body = body[len(short) :]
+            break
+    return body + ("_end" if ends else "")
+
+
+# ------------------------------------------------------------------------------------------------------ landmarks
+
+
+def _landmarks(joints: Sequence[str], pairs: Mapping[tuple[str, str], str]) -> dict[str, dict[str, float]]:
+    prefixes, sided, central = _aliases()
+    landmarks: dict[str, dict[str, float]] = {}
+    stems = {_plain(rest, prefixes): pair for pair, rest in pairs.items()}
+    taken: set[str] = set()
+    for point, alternatives in sided.items():
+        for (alias,) in alternatives:
+            if alias in stems and alias not in taken:
+                taken.add(alias)
+                left, right = stems[alias]
+                landmarks[f"left_{point}"], landmarks[f"right_{point}"] = {left: 1.0}, {right: 1.0}
+                break
+    sides = {joint for pair in pairs for joint in pair}
+    middle: dict[str, str] = {}
+    for joint in joints:
+        if joint not in sides:
+            middle.setdefault(_plain(joint, prefixes), joint)
+    found: dict[str, dict[str, float]] = {}
+    for point, alternatives in central.items():
+        for names in alternatives:
+            if all(name in middle for name in names):
+                found[point] = {middle[name]: 1 / len(names) for name in names}
+                break
+    if "left_hip" in landmarks:
+        # rigs put their root anywhere from the crotch to the lumbar spine; the hips' midpoint is one place
+        landmarks["pelvis"] = {j: 0.5 for side in ("left", "right") for j in landmarks[f"{side}_hip"]}
+    elif "root" in found:
+        landmarks["pelvis"] = found["root"]
+    if "spine" in found:
+        landmarks["spine"] = found["spine"]
+    if "neck" in found:
+        # a rig's neck begins at the base of the neck, level with the shoulders: Human3.6M's thorax
+        landmarks["neck"] = landmarks["thorax"] = found["neck"]
+    if "skull" in found:
+        landmarks["nose"] = found["skull"]
+        if "crown" in found:
+            landmarks["head"] = landmarks["head_top"] = found["crown"]
+        elif "neck" in found and "left_eye" in landmarks:
+            # no top of the head in the rig: half way to the eyes, and up along the neck by 1.5 of its length
+            estimate = {joint: 2.0 for joint in found["skull"]} | {joint: -1.5 for joint in found["neck"]}
+            for side in ("left", "right"):
+                estimate |= {joint: 0.25 for joint in landmarks[f"{side}_eye"]}
+            landmarks["head"] = landmarks["head_top"] = estimate
+    return landmarks
+
+
+def known_layout(joints: Sequence[str], parents: Sequence[int], prefer: str = "") -> Skeleton | None:
+    """The registered layout with exactly these joints, in any order, and this tree; `prefer` settles a tie."""
+    tree = {joint: joints[parent] if parent >= 0 else "" for joint, parent in zip(joints, parents, strict=True)}
+    names = sorted(skeleton_names(), key=lambda name: name != prefer)
+    for name in names:
+        layout = get_skeleton(name)
+        if layout.num_joints == len(tree) and tree == {
+            joint: layout.joints[parent] if parent >= 0 else ""
+            for joint, parent in zip(layout.joints, layout.parents, strict=True)
+        }:
+            return layout
+    return None
+
+
+def build_skeleton(
+    path: Path, joints: Sequence[str], parents: Sequence[int], *, layout: Skeleton | None = None
+) -> Skeleton:
+    """The skeleton of a file's hierarchy.
+
+    Args:
+        path: the file, for its name and for messages.
+        joints: names in the file's order.
+        parents: parent index per joint, -1 for a root.
+        layout: a registered layout with the same joints, whose anatomy is taken over.
+
+    Raises:
+        FormatError: too many joints, a name twice, or several separate trees.
+    """
+    if len(joints) > MAX_JOINTS:
+        raise FormatError(path, f"{len(joints)} joints; at most {MAX_JOINTS} are read")
+    if layout is not None and tuple(joints) == layout.joints:
+        return layout
+    try:
+        if layout is not None:
+            return Skeleton(
+                name=layout.name,
+                joints=tuple(joints),
+                parents=tuple(parents),
+                pairs=layout.pairs,
+                links=layout.links,
+                parts=layout.parts,
+                landmarks=layout.landmarks,
+                title=layout.title,
+                source=layout.source,
+            )
+        pairs = side_pairs(joints)
+        canonical = set(get_skeleton("h36m17").joints)
+        # files we wrote ourselves, and others with plain anatomical names, need no table
+        plain = len(canonical & set(joints)) >= len(canonical) // 2
+        landmarks = {} if plain else _landmarks(joints, pairs)
+        return Skeleton(
+            name=path.stem,
+            joints=tuple(joints),
+            parents=tuple(parents),
+            pairs=tuple(pairs),
+            parts=_parts(joints, parents, landmarks),
+            landmarks=landmarks,
+            title=f"from {path.name}",
+        )
+    except SkeletonError as error:
+        raise FormatError(path, f"the joints do not make a skeleton: {error}") from error
+
+
+def _parts(
+    joints: Sequence[str], parents: Sequence[int], landmarks: Mapping[str, Mapping[str, float]]
+) -> dict[str, tuple[str, ...]]:
+    """The ten parts: by landmark where a joint is one, else as its parent (fingers go with the forearm)."""
+    points = {next(iter(weights)): point for point, weights in landmarks.items() if len(weights) == 1}
+    part_of: dict[str, str] = {}
+    names = [points.get(joint, joint) for joint in joints]
+    known = {name: part for part, members in default_parts(names).items() for name in members}
+    anatomical = {name for name in names if name in landmarks} | set(get_skeleton("h36m17").joints)
+
+    def part(index: int) -> str:
+        seen = 0
+        while index >= 0 and seen <= len(joints):
+            if names[index] in anatomical:
+                return known[names[index]]
+            index, seen = parents[index], seen + 1
+        return "torso"
+
+    for i, joint in enumerate(joints):
+        part_of[joint] = part(i)
+    return {p: tuple(j for j in joints if part_of[j] == p) for p in dict.fromkeys(part_of.values())}

@@ -1,0 +1,1 @@
+"""Pure functions on arrays: rotations, forward and inverse kinematics, cameras. NumPy only."""
