@@ -1,10 +1,10 @@
 """Bodies: segment lengths as fractions of stature, and the people who wear them.
 
-Lengths are those of Drillis and Contini, *Body Segment Parameters* (1966), as tabulated by Winter, *Biomechanics and
-Motor Control of Human Movement*, figure 4.1: heights of ankle .039, knee .285, hip .530, shoulder .818, chin .870;
-upper arm .186, forearm .146, hand .108; foot .152; breadths of shoulders .259 and hips .191. The two breadths are
-taken over the flesh, so joint centres lie inside them: 14 % from either side, the figure of Bell et al. (1989) for the
-hip within the pelvis.
+Lengths are those of Drillis and Contini, *Body Segment Parameters* (1966), as tabulated by Winter, *Biomechanics
+and Motor Control of Human Movement*, figure 4.1: heights of ankle .039, knee .285, hip .530, shoulder .818, chin
+.870; upper arm .186, forearm .146, hand .108; foot .152; breadths of shoulders .259 and hips .191. The two breadths
+are taken over the flesh, so joint centres lie inside them: 14 % from either side, the figure of Bell et al. (1989)
+for the hip within the pelvis.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Body:
 
     Attributes:
         stature: standing height, metres.
-        proportions: segment -> factor on its cited fraction; a segment left out has factor 1. Whatever the factors,
-            the segments of a standing person still add up to ``stature``.
+        proportions: segment -> factor on its cited fraction; a segment left out has factor 1. Whatever the
+            factors, the segments of a standing person still add up to ``stature``.
     """
 
     stature: float = 1.75
@@ -56,9 +56,7 @@ class Body:
         """Segment -> length in metres, for every key of :data:`FRACTIONS`."""
         raw = {name: fraction * self.proportions.get(name, 1.0) for name, fraction in FRACTIONS.items()}
         total = sum(raw[name] for name in _COLUMN)
-        return {
-            name: self.stature * (value / total if name in _COLUMN else value) for name, value in raw.items()
-        }
+        return {name: self.stature * (value / total if name in _COLUMN else value) for name, value in raw.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

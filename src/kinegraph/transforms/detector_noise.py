@@ -1,0 +1,188 @@
+"""What a 2D keypoint detector does to the truth: jitter, outliers, swapped limbs, cut and missing joints.
+
+The default is the `noisy` input of the free lifting benchmark: Gaussian jitter of a stated sigma in pixels, and
+joints dropped independently with confidence 0. :data:`REALISTIC` adds what detectors do on video: errors that last
+for several frames, heavy tails, left and right legs or arms exchanged, and a confidence that falls as the error
+grows. Everything is vectorised, and the generator passed in is the only source of randomness.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.skeleton import Skeleton
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+__all__ = ["REALISTIC", "DetectorNoise"]
+
+_LEG_WORDS = ("hip", "knee", "ankle", "heel", "toe", "foot")
+_ARM_WORDS = ("shoulder", "elbow", "wrist", "hand", "thumb", "finger", "clavicle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorNoise:
+    """A model of detector errors; every field is a strength, and 0 switches it off.
+
+    Attributes:
+        sigma_px: standard deviation of the jitter of each coordinate, px.
+        drop: probability that a joint is not found: confidence 0, position NaN.
+        outlier: probability that a joint is badly misplaced.
+        outlier_px: standard deviation of such a misplacement, px, on top of the jitter.
+        swap: probability that both legs, or both arms, are exchanged left for right.
+        cut: probability that a straight image border hides all joints on its far side (at least one joint stays).
+        correlation: how much of an error is left a frame later, 0 to below 1. It changes no marginal rate or sigma,
+            only how long errors last: jitter, outliers, drops and swaps all persist.
+        fading: how strongly confidence tells the error: it is multiplied by exp(-fading * error / sigma_px), and
+            kept above 0.05 so that an uncertain joint stays a joint.
+    """
+
+    sigma_px: float = 5.0
+    drop: float = 0.05
+    outlier: float = 0.0
+    outlier_px: float = 30.0
+    swap: float = 0.0
+    cut: float = 0.0
+    correlation: float = 0.0
+    fading: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("drop", "outlier", "swap", "cut", "correlation"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"detector noise: {name} is {getattr(self, name)}; expected 0 <= {name} < 1")
+        for name in ("sigma_px", "outlier_px", "fading"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"detector noise: {name} is {getattr(self, name)}; expected 0 or more")
+        if self.fading and not self.sigma_px:
+            raise ConfigError("detector noise: fading needs sigma_px above 0, the error it is measured in")
+
+    def scaled(self, factor: float) -> DetectorNoise:
+        """The same kind of noise, ``factor`` times as strong; probabilities stay at most 0.95."""
+        if not 0 <= factor < float("inf"):
+            raise ConfigError(f"detector noise: factor is {factor}; expected 0 or more")
+        rates = {name: min(0.95, factor * getattr(self, name)) for name in ("drop", "outlier", "swap", "cut")}
+        fading = self.fading if factor else 0.0
+        return replace(
+            self, sigma_px=factor * self.sigma_px, outlier_px=factor * self.outlier_px, fading=fading, **rates
+        )
+
+    def apply(
+        self,
+        keypoints_px: ArrayLike,
+        confidence: ArrayLike,
+        rng: np.random.Generator,
+        *,
+        skeleton: Skeleton | None = None,
+    ) -> tuple[Array, Array]:
+        """Disturb keypoints.
+
+        Args:
+            keypoints_px: ``(..., frames, joints, 2)`` px, frames in time order; ``(joints, 2)`` is one frame. For
+                frames that do not follow each other leave ``correlation`` at 0.
+            confidence: ``(..., frames, joints)`` in 0..1; joints with 0 stay missing.
+            rng: the source of randomness; an equal state gives equal noise.
+            skeleton: names and sides of the joints; needed for ``swap``.
+
+        Returns:
+            keypoints and confidence of the same shapes; NaN exactly where confidence is 0.
+
+        Raises:
+            DataError: the shapes do not fit, or ``swap`` lacks its skeleton.
+        """
+        points = np.array(keypoints_px, dtype=np.float64)
+        score = np.array(confidence, dtype=np.float64)
+        if points.ndim < 2 or points.shape[-1] != 2 or points.shape[:-1] != score.shape:
+            raise DataError(
+                f"detector noise: keypoints {points.shape} and confidence {score.shape}; expected (..., joints, 2) "
+                "and (..., joints)"
+            )
+        single = points.ndim == 2
+        if single:
+            points, score = points[None], score[None]
+        truth = points.copy()
+        # A strength of 0 draws nothing, so the same seed under another configuration is other noise.
+        if self.swap:
+            points, score = self._exchange(points, score, rng, skeleton)
+        if self.sigma_px:
+            points += self.sigma_px * self._field(rng, points.shape, -3)
+        if self.outlier:
+            hit = self._event(rng, score.shape, self.outlier, -2)
+            points += hit[..., None] * self.outlier_px * self._field(rng, points.shape, -3)
+        if self.fading:
+            with np.errstate(invalid="ignore"):
+                error = np.linalg.norm(points - truth, axis=-1)
+            faded = score * np.exp(-self.fading * np.where(score > 0, error, 0.0) / self.sigma_px)
+            score = np.where(score > 0, np.maximum(faded, np.minimum(score, 0.05)), 0.0)
+        if self.drop:
+            score = np.where(self._event(rng, score.shape, self.drop, -2), 0.0, score)
+        if self.cut:
+            score = np.where(self._hidden(points, score, rng), 0.0, score)
+        points[score == 0] = np.nan
+        return (points[0], score[0]) if single else (points, score)
+
+    def _field(self, rng: np.random.Generator, shape: tuple[int, ...], time: int) -> Array:
+        """Unit normal values, correlated along the axis ``time`` (negative index)."""
+        values = rng.standard_normal(shape)
+        if self.correlation:
+            frames = np.moveaxis(values, time, 0)  # a view: writing to it writes to values
+            fresh = np.sqrt(1 - self.correlation**2)
+            for frame in range(1, len(frames)):
+                frames[frame] = self.correlation * frames[frame - 1] + fresh * frames[frame]
+        return values
+
+    def _event(self, rng: np.random.Generator, shape: tuple[int, ...], rate: float, time: int) -> Mask:
+        """Events of a marginal probability ``rate`` that last as the correlation says."""
+        # A normal field below its quantile: the rate is exact whatever the correlation.
+        return np.asarray(self._field(rng, shape, time) < NormalDist().inv_cdf(rate))
+
+    def _exchange(
+        self, points: Array, score: Array, rng: np.random.Generator, skeleton: Skeleton | None
+    ) -> tuple[Array, Array]:
+        if skeleton is None:
+            raise DataError("detector noise: swap needs the skeleton, to know left from right; pass skeleton=")
+        if skeleton.num_joints != score.shape[-1]:
+            raise DataError(
+                f"detector noise: {score.shape[-1]} joints, but layout '{skeleton.name}' has {skeleton.num_joints}"
+            )
+        for words in (_LEG_WORDS, _ARM_WORDS):
+            order = np.arange(skeleton.num_joints)
+            for left, right in skeleton.pairs:
+                if any(word in left for word in words):
+                    i, j = skeleton.index(left), skeleton.index(right)
+                    order[i], order[j] = j, i
+            event = self._event(rng, score.shape[:-1], self.swap, -1)
+            points = np.where(event[..., None, None], points[..., order, :], points)
+            score = np.where(event[..., None], score[..., order], score)
+        return points, score
+
+    def _hidden(self, points: Array, score: Array, rng: np.random.Generator) -> Mask:
+        """Joints beyond a border that lies at a random height or side of a person; steady over a clip's frames."""
+        clips = score.shape[:-2] if self.correlation else score.shape[:-1]
+        event = rng.random(clips) < self.cut
+        side = rng.integers(4, size=clips)
+        depth = rng.random(clips)
+        if self.correlation:
+            event, side, depth = (np.broadcast_to(v[..., None], score.shape[:-1]) for v in (event, side, depth))
+        seen = score > 0
+        low = np.where(seen[..., None], points, np.inf).min(axis=-2)
+        high = np.where(seen[..., None], points, -np.inf).max(axis=-2)
+        axis = side % 2
+        start = np.take_along_axis(low, axis[..., None], -1)[..., 0]
+        end = np.take_along_axis(high, axis[..., None], -1)[..., 0]
+        with np.errstate(invalid="ignore"):
+            place = start + depth * (end - start)
+        along = np.where(axis[..., None] == 0, points[..., 0], points[..., 1])
+        beyond = np.where((side < 2)[..., None], along > place[..., None], along < place[..., None])
+        return np.asarray(event[..., None] & beyond)
+
+
+REALISTIC = DetectorNoise(
+    sigma_px=4.0, drop=0.03, outlier=0.02, outlier_px=30.0, swap=0.01, correlation=0.8, fading=0.1
+)
+"""Errors as detectors make them on video: they last, and some are gross."""
