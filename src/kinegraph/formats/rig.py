@@ -144,8 +144,10 @@ def _landmarks(joints: Sequence[str], pairs: Mapping[tuple[str, str], str]) -> d
     if "spine" in found:
         landmarks["spine"] = found["spine"]
     if "neck" in found:
-        # a rig's neck begins at the base of the neck, level with the shoulders: Human3.6M's thorax
         landmarks["neck"] = landmarks["thorax"] = found["neck"]
+    if "left_shoulder" in landmarks:
+        # Human3.6M's thorax is level with the shoulders, where 2D layouts can put it; necks begin a hand's width above
+        landmarks["thorax"] = {j: 0.5 for side in ("left", "right") for j in landmarks[f"{side}_shoulder"]}
     if "skull" in found:
         landmarks["nose"] = found["skull"]
         if "crown" in found:
