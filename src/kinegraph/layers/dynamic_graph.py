@@ -1,0 +1,130 @@
+"""The dynamic graph of HCSF: A_k = M_k + alpha O_k (Zeng et al. 2021, section 3.3, Eq. 7 and 8).
+
+M_k is a learned matrix, the same for every input. O_k = tanh(theta(x) phi(x)^T) is computed from the features.
+With a temporal kernel F > 1, theta and phi are temporal convolutions, which steadies O_k against single bad frames.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kinegraph.errors import ConfigError
+
+DynamicMode = Literal["none", "m", "o", "m+o", "m+alpha_o"]
+"""Rows of Table 5: the static graph; M alone (a-c); O alone (d); M + O (e); M + alpha O (f, and g with frames)."""
+GraphInit = Literal["physical", "dense", "random"]
+"""How M starts: the hop's own pairs, ones everywhere, or uniform in [0, 1) everywhere."""
+
+
+class DynamicGraph(nn.Module):
+    """The gate ``A_k`` of one hop set.
+
+    Args:
+        physical: ``(nodes, nodes)`` bool, the pairs of the hop set; ``[i, j]``: j feeds i.
+        in_channels: width of the features that O reads.
+        mode: which terms there are; not ``"none"``.
+        init: how M starts.
+        dense: let M and O reach every pair of nodes instead of the hop's own.
+        kernel, stride, dilation: of the temporal convolutions theta and phi, over frames. The kernel is odd; frames
+            beyond the ends repeat the first and last. With a stride the graph of a frame is held for ``stride``.
+        embed_channels: width of theta and phi; default ``max(4, in_channels // 8)``.
+
+    Shapes: x ``(batch, frames, nodes, in_channels)`` -> ``(batch * frames, nodes, nodes)``, or ``(nodes, nodes)``
+    for mode ``"m"``.
+    """
+
+    support: Tensor
+
+    def __init__(
+        self,
+        physical: ArrayLike,
+        in_channels: int,
+        *,
+        mode: DynamicMode,
+        init: GraphInit = "physical",
+        dense: bool = False,
+        kernel: int = 1,
+        stride: int = 1,
+        dilation: int = 1,
+        embed_channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        pairs = np.asarray(physical, dtype=bool)
+        if mode == "none":
+            raise ConfigError("a dynamic graph of mode 'none' is the static one; leave it out")
+        if kernel < 1 or kernel % 2 == 0 or stride < 1 or dilation < 1:
+            raise ConfigError(
+                f"dynamic graph: kernel {kernel}, stride {stride}, dilation {dilation}; the kernel is odd, all are >= 1"
+            )
+        if init == "dense" and not dense:
+            raise ConfigError("dynamic_init 'dense' starts from all pairs of nodes; set dynamic_support to 'dense'")
+        self.mode = mode
+        self.kernel, self.stride, self.dilation = kernel, stride, dilation
+        support = torch.from_numpy(np.ones_like(pairs) if dense else pairs.copy())
+        self.register_buffer("support", support.to(torch.float32), persistent=False)
+        self.matrix: nn.Parameter | None = None
+        self.alpha: nn.Parameter | None = None
+        if mode != "o":
+            start = torch.from_numpy(pairs).float()
+            self.matrix = nn.Parameter(
+                {"physical": start, "dense": torch.ones_like(start), "random": torch.rand_like(start)}[init]
+                * self.support
+            )
+        if mode == "m+alpha_o":
+            self.alpha = nn.Parameter(torch.zeros(()))
+        self.theta: nn.Parameter | None = None
+        self.phi: nn.Parameter | None = None
+        if mode != "m":
+            width = max(4, in_channels // 8) if embed_channels is None else embed_channels
+            # theta . phi sums `width` products of outputs of variance v each: v = width^-1/2 keeps it near 1,
+            # where tanh is neither flat nor zero.
+            std = width**-0.25 / math.sqrt(kernel * in_channels)
+            self.theta = nn.Parameter(torch.randn(kernel * in_channels, width) * std)
+            self.phi = nn.Parameter(torch.randn(kernel * in_channels, width) * std)
+
+    def initial_adjacency(self) -> Tensor:
+        """Root mean square of the gate at the start of training ``(nodes, nodes)``: what weights are scaled for."""
+        if self.matrix is not None:
+            matrix = self.matrix.detach() * self.support
+            # Under M + O each entry carries the variance of tanh of a unit normal besides.
+            return (matrix.square() + 0.394 * self.support).sqrt() if self.mode == "m+o" else matrix
+        return 0.394**0.5 * self.support
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The gate for these features."""
+        if self.theta is None or self.phi is None:
+            assert self.matrix is not None
+            return self.matrix * self.support
+        batch, frames, nodes, _ = x.shape
+        windows = self._windows(x)  # (batch, steps, nodes, kernel * channels)
+        theta, phi = windows @ self.theta, windows @ self.phi
+        offsets = torch.tanh(theta @ phi.transpose(-1, -2))  # (batch, steps, nodes, nodes)
+        if self.stride > 1:
+            offsets = offsets.repeat_interleave(self.stride, dim=1)[:, :frames]
+        offsets = offsets.reshape(batch * frames, nodes, nodes)
+        if self.alpha is not None:
+            offsets = self.alpha * offsets
+        return (offsets if self.matrix is None else self.matrix + offsets) * self.support
+
+    def _windows(self, x: Tensor) -> Tensor:
+        """The frames under the kernel, side by side: ``(batch, ceil(frames / stride), nodes, kernel * channels)``."""
+        if self.kernel == 1:
+            return x[:, :: self.stride]
+        batch, frames, nodes, channels = x.shape
+        reach = self.dilation * (self.kernel // 2)
+        flat = x.reshape(batch, frames, nodes * channels).transpose(1, 2)
+        padded = functional.pad(flat, (reach, reach), mode="replicate").transpose(1, 2)
+        padded = padded.reshape(batch, frames + 2 * reach, nodes, channels)
+        taps = [padded[:, k * self.dilation : k * self.dilation + frames : self.stride] for k in range(self.kernel)]
+        return torch.cat(taps, dim=-1)
+
+    def extra_repr(self) -> str:
+        """Options, for ``print(model)``."""
+        return f"mode={self.mode!r}, kernel={self.kernel}, stride={self.stride}, dilation={self.dilation}"

@@ -1,0 +1,100 @@
+"""The published networks, one file each, and the registry that names them.
+
+>>> from kinegraph import models, skeleton
+>>> lifter = models.build("hcsf", skeleton.get_skeleton("h36m17"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kinegraph.config import from_dict
+from kinegraph.errors import ConfigError, nearest
+from kinegraph.models.fcn import FCN, FCNConfig
+from kinegraph.models.gcn import GCN, GCNConfig, PostAggGCNConfig, PreAggGCNConfig
+from kinegraph.models.hcsf_lifter import HCSFLifter, HCSFLifterConfig
+from kinegraph.models.lcn import LCN, LCNConfig
+from kinegraph.models.lifting_model import LiftingModel
+from kinegraph.models.semgcn import SemGCN, SemGCNConfig
+from kinegraph.models.videopose3d import VideoPose3D, VideoPose3DConfig
+from kinegraph.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A registered model: its configuration, its class and what it does."""
+
+    config: type[Any]
+    model: type[LiftingModel]
+    task: Literal["lifting"] = "lifting"
+
+
+REGISTRY: dict[str, ModelEntry] = {
+    "fcn": ModelEntry(FCNConfig, FCN),
+    "gcn": ModelEntry(GCNConfig, GCN),
+    "pre_agg_gcn": ModelEntry(PreAggGCNConfig, GCN),
+    "post_agg_gcn": ModelEntry(PostAggGCNConfig, GCN),
+    "semgcn": ModelEntry(SemGCNConfig, SemGCN),
+    "lcn": ModelEntry(LCNConfig, LCN),
+    "hcsf": ModelEntry(HCSFLifterConfig, HCSFLifter),
+    "videopose3d": ModelEntry(VideoPose3DConfig, VideoPose3D),
+}
+
+
+def model_entry(name: str) -> ModelEntry:
+    """The registry's entry of that name.
+
+    Raises:
+        ConfigError: there is none; the nearest is named.
+    """
+    if name not in REGISTRY:
+        raise ConfigError(f"no model is called '{name}'{nearest(name, REGISTRY)} (known: {', '.join(REGISTRY)})")
+    return REGISTRY[name]
+
+
+def build(name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None = None) -> LiftingModel:
+    """Build a registered model with fresh weights.
+
+    Args:
+        name: one of :data:`REGISTRY`.
+        skeleton: whose joints it lifts.
+        config: an instance of the entry's configuration, its fields as a mapping, or ``None`` for the defaults.
+
+    Raises:
+        ConfigError: unknown name, configuration of another model, or unknown or wrong fields.
+    """
+    entry = model_entry(name)
+    if config is None:
+        config = entry.config()
+    elif isinstance(config, Mapping):
+        config = from_dict(entry.config, config, name)
+    if type(config) is not entry.config:
+        raise ConfigError(
+            f"model '{name}' takes a {entry.config.__name__}; found a {type(config).__name__}"
+        )
+    return entry.model(skeleton, config)
+
+
+__all__ = [
+    "FCN",
+    "GCN",
+    "LCN",
+    "REGISTRY",
+    "FCNConfig",
+    "GCNConfig",
+    "HCSFLifter",
+    "HCSFLifterConfig",
+    "LCNConfig",
+    "LiftingModel",
+    "ModelEntry",
+    "PostAggGCNConfig",
+    "PreAggGCNConfig",
+    "SemGCN",
+    "SemGCNConfig",
+    "VideoPose3D",
+    "VideoPose3DConfig",
+    "build",
+    "model_entry",
+]

@@ -1,0 +1,135 @@
+"""What every lifting network has in common, and the six-layer frame that the graph networks share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.layers import NodeBatchNorm, Norm
+from kinegraph.skeleton import Skeleton
+
+OUT_CHANNELS = 3
+
+
+class LiftingModel(nn.Module):
+    """Base of the lifting networks: 2D joints in, 3D joints of the same skeleton out.
+
+    Attributes:
+        skeleton: whose joints, in which order.
+        config: the configuration it was built from.
+        frames: frames of one input; 1 for a single-frame network.
+        in_channels: 2 (x, y) or 3 (x, y, confidence).
+    """
+
+    def __init__(self, skeleton: Skeleton, config: Any, *, frames: int = 1) -> None:
+        super().__init__()
+        self.skeleton = skeleton
+        self.config = config
+        self.frames = frames
+        self.in_channels: int = config.in_channels
+        if self.in_channels not in (2, 3):
+            raise ConfigError(f"in_channels {self.in_channels}: expected 2 (x, y) or 3 (x, y, confidence)")
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trained values."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def check_input(self, x: Tensor) -> None:
+        """Refuse an input of the wrong shape.
+
+        Raises:
+            DataError: names the shape found and the one expected.
+        """
+        joints = self.skeleton.num_joints
+        tail = (joints, self.in_channels) if self.frames == 1 else (self.frames, joints, self.in_channels)
+        if tuple(x.shape[1:]) != tail:
+            names = "(batch, joints, channels)" if self.frames == 1 else "(batch, frames, joints, channels)"
+            raise DataError(
+                f"{type(self).__name__} on skeleton '{self.skeleton.name}' takes {names} = (batch, "
+                f"{', '.join(map(str, tail))}); found {tuple(x.shape)}"
+            )
+
+
+class Layer(nn.Module):
+    """A graph layer followed by batch norm, activation and dropout."""
+
+    def __init__(
+        self, graph: nn.Module, nodes: int, channels: int, *, norm: Norm, slope: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.norm = NodeBatchNorm(nodes, channels, norm=norm)
+        self.activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, ..., nodes, in)`` to ``(batch, ..., nodes, channels)``."""
+        result: Tensor = self.dropout(self.activation(self.norm(self.graph(x))))
+        return result
+
+
+class ResidualBlock(nn.Module):
+    """``x + layers(x)``, optionally followed by a further module."""
+
+    def __init__(self, *layers: nn.Module, then: nn.Module | None = None) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.then = then
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape in and out."""
+        x = x + self.layers(x)
+        return x if self.then is None else self.then(x)
+
+
+class GraphLifter(LiftingModel):
+    """A first layer, residual blocks of two layers each, and a last layer (HCSF supplement 1.1.2).
+
+    Args:
+        skeleton: whose graph.
+        config: has ``in_channels, channels, blocks, dropout, norm``.
+        layer: ``layer(in_channels, out_channels, gain)`` builds one graph layer.
+        slope: of LeakyReLU below zero; 0 is ReLU.
+        block_end: builds a module that follows the first layer and each block, if any.
+
+    Shapes: ``(batch, joints, in_channels) -> (batch, joints, 3)``.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        config: Any,
+        layer: Callable[[int, int, float], nn.Module],
+        *,
+        slope: float,
+        block_end: Callable[[], nn.Module] | None = None,
+    ) -> None:
+        super().__init__(skeleton, config)
+        nodes, width = skeleton.num_joints, config.channels
+        gain = math.sqrt(2 / (1 + slope**2))  # keeps the variance through the activation (He et al. 2015)
+
+        def full(in_channels: int, gain: float) -> Layer:
+            graph = layer(in_channels, width, gain)
+            return Layer(graph, nodes, width, norm=config.norm, slope=slope, dropout=config.dropout)
+
+        self.first = full(self.in_channels, 1.0)
+        self.first_end = block_end() if block_end else nn.Identity()
+        self.blocks = nn.ModuleList(
+            ResidualBlock(full(width, gain), full(width, gain), then=block_end() if block_end else None)
+            for _ in range(config.blocks)
+        )
+        self.last = layer(width, OUT_CHANNELS, 1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Lift 2D joints to 3D."""
+        self.check_input(x)
+        x = self.first_end(self.first(x))
+        for block in self.blocks:
+            x = block(x)
+        result: Tensor = self.last(x)
+        return result
