@@ -1,0 +1,154 @@
+"""The command line: one module per command, each imported only when it is needed.
+
+A command module offers `HELP` (one line), `add_arguments(parser)` and `run(args) -> int`; heavy imports belong inside
+`run`. It may set `EXAMPLES` (shown under its own help) and `EXTRA_ARGUMENTS = True` to receive the arguments that the
+parser does not know as `args.extra`, a list of strings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from kinegraph.errors import KinegraphError, nearest
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = ("demo", "info", "convert", "lift", "train", "evaluate", "analyze", "data", "view", "skeletons")
+
+_DESCRIPTION = "Skeletal graph neural networks for human motion: lift 2D keypoints to 3D."
+
+_EPILOG = """\
+examples:
+  kinegraph demo --out demo                        the whole road in minutes, on data it makes itself
+  kinegraph info walk.bvh                          what is in a motion file
+  kinegraph lift keypoints/ --out walk.bvh         a folder of OpenPose JSON to a BVH that plays
+  kinegraph view walk.bvh --out walk.html          a player in one HTML page
+  kinegraph train lift_hcsf_synthetic_pixel        a recipe shipped with the package, or a YAML file of yours
+  kinegraph evaluate runs/x/best --protocol synthetic-lifting
+
+'kinegraph COMMAND --help' explains a command. Errors are one line and exit status 2; --traceback shows the rest."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with errors in the one-line form of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(f"{message} (see '{self.prog} --help')")
+
+
+class _UsageError(KinegraphError):
+    """The command line itself is wrong."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, 2 after an error, 130 after Ctrl-C.
+
+    Args:
+        argv: the arguments after the program's name; those of the process by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    show_traceback = "--traceback" in arguments
+    arguments = [argument for argument in arguments if argument != "--traceback"]
+    try:
+        status = _dispatch(arguments)
+        sys.stdout.flush()
+        return status
+    except KinegraphError as error:
+        return _failed(_one_line(str(error)), show_traceback)
+    except KeyboardInterrupt as error:
+        if show_traceback:
+            traceback.print_exc()
+        _say(f"kinegraph: interrupted{f': {_one_line(str(error))}' if str(error) else ''}")
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone. Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _failed(
+            "not enough memory for this input; try a smaller one, or a smaller batch", show_traceback
+        )
+    except Exception as error:
+        found = _one_line(f"{type(error).__name__}: {error}")
+        return _failed(
+            f"{found} (this is a bug in kinegraph; run again with --traceback and report it)", show_traceback
+        )
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if (arguments and arguments[0].startswith("-")) or name is None:
+        parser = _main_parser()
+        parser.parse_args(arguments)  # --help and --version end here
+        parser.print_help()
+        return 0
+    if name not in COMMANDS:
+        raise _UsageError(
+            f"no command {name!r}{nearest(name, COMMANDS)} (the commands: {', '.join(COMMANDS)})"
+        )
+    module = _command(name)
+    parser = _Parser(
+        prog=f"kinegraph {name}",
+        description=(module.__doc__ or module.HELP).strip(),
+        epilog=getattr(module, "EXAMPLES", None),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a script must not break when a command gains an option
+    )
+    parser.add_argument("--traceback", action="store_true", help="show where an error came from")
+    module.add_arguments(parser)
+    if getattr(module, "EXTRA_ARGUMENTS", False):
+        args, extra = parser.parse_known_args(arguments[1:])
+        args.extra = extra
+    else:
+        args = parser.parse_args(arguments[1:])
+    return int(module.run(args))
+
+
+def _main_parser() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {_command(name).HELP}" for name in COMMANDS]
+    parser = _Parser(
+        prog="kinegraph",
+        usage="kinegraph COMMAND ...",
+        description=_DESCRIPTION + "\n\ncommands:\n" + "\n".join(lines),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from kinegraph import __version__
+
+        print(f"kinegraph {__version__}")
+        parser.exit()
+
+
+def _command(name: str) -> ModuleType:
+    return importlib.import_module(f"kinegraph.cli.{name}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _failed(message: str, show_traceback: bool) -> int:
+    if show_traceback:
+        traceback.print_exc()
+    _say(f"kinegraph: error: {message}")
+    return 2
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError):  # stderr itself may be gone; the exit status still tells
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,285 @@
+"""What happens between steps: validation, the best weights, the log, checkpoints, the progress line, a clean stop.
+
+All of it is driven by the step count in one callback, in a fixed order, so that a run that was stopped and resumed
+validates, logs and keeps weights at the same steps as one that was not.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import lightning.pytorch as pl
+
+from kinegraph.atomic import atomic_path
+from kinegraph.errors import KinegraphError
+from kinegraph.training.data_module import LiftingDataModule
+from kinegraph.training.lifting_task import LiftingTask
+from kinegraph.training.recipe import TrainerRecipe
+
+__all__ = ["CHECKPOINT", "LOG", "LOG_COLUMNS", "ProgressLine", "RunKeeper", "StopSignals"]
+
+CHECKPOINT = "last.ckpt"
+LOG = "log.csv"
+LOG_COLUMNS = ("step", "epoch", "lr", "train_loss", "val_loss", "val_mpjpe_mm", "seconds")
+
+
+class StopSignals:
+    """Turns the first Ctrl-C or SIGTERM into a request to stop after the step; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._before[number] = signal.signal(number, self._request)
+            except ValueError:
+                break  # not the main thread: signals are somebody else's
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt("stopped at once; --resume continues from the last checkpoint")
+        self.requested = True
+
+
+class ProgressLine:
+    """One line that says where the run is: redrawn in a terminal, one line per validation in a file."""
+
+    def __init__(self, steps: int, stream: TextIO | None = None) -> None:
+        self.steps = steps
+        self.stream = stream if stream is not None else sys.stderr
+        self.live = self.stream.isatty()
+        self._started = time.monotonic()
+        self._first_step: int | None = None
+        self._drawn = 0.0
+        self._width = 0
+
+    def update(self, step: int, text: str, *, keep: bool = False) -> None:
+        """Show `text` at `step`; `keep` starts a new line after it. Redrawn at most five times a second."""
+        now = time.monotonic()
+        if self._first_step is None:
+            self._first_step, self._started = step, now
+        if not keep and (not self.live or now - self._drawn < 0.2):
+            return
+        self._drawn = now
+        speed = (step - self._first_step) / max(now - self._started, 1e-9)
+        left = (self.steps - step) / speed if speed > 0 else math.inf
+        line = f"step {step}/{self.steps}  {text}  {speed:.1f} steps/s  {_clock(left)} left"
+        try:
+            if self.live:
+                padding = " " * max(0, self._width - len(line))
+                self.stream.write("\r" + line + padding + ("\n" if keep else ""))
+                self._width = 0 if keep else len(line)
+            else:
+                self.stream.write(line + "\n")
+            self.stream.flush()
+        except OSError:
+            self.live = False  # nobody is reading; the run goes on
+
+    def close(self) -> None:
+        """End the line that is being redrawn."""
+        if self.live and self._width:
+            self.stream.write("\n")
+            self._width = 0
+
+
+def _clock(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class RunKeeper(pl.Callback):
+    """Validates, logs, keeps the best weights and writes checkpoints.
+
+    Args:
+        folder: run folder.
+        recipe: the intervals.
+        data: what to validate on.
+        steps: length of the run.
+        stop: asks for a clean stop.
+        progress: where to show it, or None for silence.
+        save_best: writes the task's kept weights; called with the task and what the validation found.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        recipe: TrainerRecipe,
+        data: LiftingDataModule,
+        *,
+        steps: int,
+        stop: StopSignals,
+        progress: ProgressLine | None,
+        save_best: Callable[[LiftingTask, dict[str, float]], None],
+    ) -> None:
+        super().__init__()
+        self.folder = folder
+        self.recipe = recipe
+        self.data = data
+        self.steps = steps
+        self.stop = stop
+        self.progress = progress
+        self.save_best = save_best
+        self.best_mpjpe_mm = math.inf
+        self.best_step = 0
+        self.validations_since_best = 0
+        self.seconds_before = 0.0
+        self.checkpoint_step = -1
+        self.stopped_early = False
+        self._train_loss = math.nan
+        self._validated = ""
+        self._started = time.monotonic()
+        self._checkpointed = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, over all the sittings of the run, validation and saving included."""
+        return self.seconds_before + time.monotonic() - self._started
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know."""
+        return {
+            "best_mpjpe_mm": self.best_mpjpe_mm,
+            "best_step": self.best_step,
+            "validations_since_best": self.validations_since_best,
+            "seconds": self.seconds,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it back."""
+        self.best_mpjpe_mm = state_dict["best_mpjpe_mm"]
+        self.best_step = state_dict["best_step"]
+        self.validations_since_best = state_dict["validations_since_best"]
+        self.seconds_before = state_dict["seconds"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock, and forget log entries of steps that are about to be repeated."""
+        self._started = self._checkpointed = time.monotonic()
+        if trainer.is_global_zero:
+            _trim_log(self.folder / LOG, trainer.global_step)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Everything that is due after this step."""
+        assert isinstance(pl_module, LiftingTask)
+        step = trainer.global_step
+        last = step >= self.steps
+        pl_module.move_average(step)
+        validate = last or step % (self.recipe.validate_every or self.data.steps_per_epoch) == 0
+        if validate or step % self.recipe.log_every == 0:
+            values = {"train_loss": self._take_loss(pl_module, step)}
+            if validate:
+                values |= self._validate(trainer, pl_module, step)
+                last = last or self.stopped_early
+            self._log(trainer, step, values)
+        if self.progress is not None:
+            self.progress.update(step, self._status(step))
+        if self._stop_requested(trainer):
+            trainer.should_stop = last = True
+        waited = time.monotonic() - self._checkpointed
+        if last or step % self.recipe.checkpoint_every == 0 or waited > 60 * self.recipe.checkpoint_minutes:
+            self._checkpoint(trainer)
+
+    def _status(self, step: int) -> str:
+        return f"epoch {step / self.data.steps_per_epoch:.1f}  loss {self._train_loss:.4f}{self._validated}"
+
+    def _stop_requested(self, trainer: pl.Trainer) -> bool:
+        if trainer.world_size == 1:
+            return self.stop.requested
+        # Ranks must stop at the same step, or the others wait for ever for a gradient.
+        return bool(trainer.strategy.reduce_boolean_decision(self.stop.requested, all=False))
+
+    def _take_loss(self, task: LiftingTask, step: int) -> float:
+        self._train_loss = task.take_loss()
+        if not math.isfinite(self._train_loss):
+            raise KinegraphError(
+                f"the training loss is {self._train_loss} at step {step}; lower optim.lr or set optim.clip"
+            )
+        return self._train_loss
+
+    def _validate(self, trainer: pl.Trainer, task: LiftingTask, step: int) -> dict[str, float]:
+        found: dict[str, float] = {}
+        if trainer.is_global_zero:
+            found = task.evaluate(
+                self.data.splits.validation, self.data.validation, self.recipe.validate_poses
+            )
+        if trainer.world_size > 1:
+            found = trainer.strategy.broadcast(found)  # one answer, so that all ranks stop together
+        better = found["mpjpe_mm"] < self.best_mpjpe_mm
+        if better:
+            self.best_mpjpe_mm, self.best_step = found["mpjpe_mm"], step
+            self.validations_since_best = 0
+            if trainer.is_global_zero:
+                self.save_best(task, {"step": step, **found})
+        else:
+            self.validations_since_best += 1
+            if self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience:
+                trainer.should_stop = self.stopped_early = True
+        self._validated = f"  validation {found['mpjpe_mm']:.2f} mm (best {self.best_mpjpe_mm:.2f})"
+        if self.progress is not None:
+            self.progress.update(step, self._status(step), keep=True)
+        return {"val_loss": found["loss"], "val_mpjpe_mm": found["mpjpe_mm"]}
+
+    def _log(self, trainer: pl.Trainer, step: int, values: dict[str, float]) -> None:
+        if not trainer.is_global_zero:
+            return
+        row = {
+            "step": step,
+            "epoch": round(step / self.data.steps_per_epoch, 4),
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "seconds": round(self.seconds, 2),
+            **values,
+        }
+        path = self.folder / LOG
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, LOG_COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        for logger in trainer.loggers:
+            logger.log_metrics({**values, "lr": row["lr"]}, step)
+
+    def _checkpoint(self, trainer: pl.Trainer) -> None:
+        path = self.folder / CHECKPOINT
+        if trainer.is_global_zero:
+            with atomic_path(path) as temporary:
+                trainer.save_checkpoint(temporary)
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())  # a power cut must not leave the name without the content
+        else:
+            trainer.save_checkpoint(path)  # takes part, writes nothing
+        self.checkpoint_step = trainer.global_step
+        self._checkpointed = time.monotonic()
+
+
+def _trim_log(path: Path, step: int) -> None:
+    """Drop the entries after `step`: the resumed run writes them again."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    kept = [row for row in rows if (row.get("step") or "").isdigit() and int(row["step"]) <= step]
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, LOG_COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(kept)

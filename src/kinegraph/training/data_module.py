@@ -1,0 +1,248 @@
+"""The data of a lifting run: whole splits in memory, gathered a batch at a time by index.
+
+A network this small leaves no time for fetching samples one by one: a batch is one `index_select`. Which poses a step
+sees is a function of the seed and the number of the step alone, so a resumed run needs no sampler state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinegraph.datasets.lifting_data import LiftingData, windows
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.training.recipe import AugmentRecipe, DataRecipe
+from kinegraph.transforms.lifting import LiftingTransform
+
+__all__ = [
+    "Batch",
+    "LiftingDataModule",
+    "LiftingTensors",
+    "Splits",
+    "batch_rows",
+    "limit_poses",
+    "load_splits",
+]
+
+
+class Splits(NamedTuple):
+    """Train on one, choose the checkpoint on the other. The test split never comes here."""
+
+    train: LiftingData
+    validation: LiftingData
+
+
+class Batch(NamedTuple):
+    """What a step learns from. B poses, F frames, J joints, C channels."""
+
+    step: int
+    """Number of the step, from 0: every random choice within it follows from this and the seed."""
+    inputs: Tensor
+    """(B, J, C), or (B, F, J, C) for a temporal network."""
+    targets: Tensor
+    """(B, J, 3), of the centre frame."""
+    flip: Tensor
+    """(B,) bool: the poses to mirror."""
+
+
+def load_splits(recipe: DataRecipe) -> Splits:
+    """The training and validation data a recipe names.
+
+    Raises:
+        ConfigError: a field is missing or means nothing for this data.
+        DataError: the source does not hold what is expected.
+    """
+    if recipe.name == "mocap-lifting":
+        from kinegraph.datasets import mocap_lifting
+
+        if recipe.source is None:
+            raise ConfigError(
+                "data.source: missing; give the folder that holds hdm05/ and cmu_asfamc/: --data.source DIR"
+            )
+        benchmark = mocap_lifting.load(recipe.source, recipe.extra)
+        train, validation = benchmark["train"], benchmark["val"]
+    else:
+        from kinegraph.datasets import synthetic
+
+        if recipe.source is not None or recipe.extra:
+            raise ConfigError("data.source: the synthetic data makes itself; remove source and extra")
+        train, validation = synthetic.load("train"), synthetic.load("val")
+    if recipe.input == "noisy":
+        from kinegraph.datasets.noisy import with_detector_noise
+
+        train, validation = with_detector_noise(train), with_detector_noise(validation)
+    if recipe.max_poses is not None:
+        train = limit_poses(train, recipe.max_poses)
+    return Splits(train, validation)
+
+
+def limit_poses(data: LiftingData, most: int) -> LiftingData:
+    """At most `most` poses: whole clips spread evenly over the data (and the head of a clip if the first is longer)."""
+    if len(data) <= most:
+        return data
+    counts = np.bincount(data.clip, minlength=len(data.clip_names))
+    keep = np.zeros(len(counts), dtype=bool)
+    total = 0
+    # Visiting clips in strides (van der Corput order) keeps subjects and actions in proportion.
+    for clip in sorted(range(len(counts)), key=lambda i: int(f"{i:032b}"[::-1], 2)):
+        if total + counts[clip] <= most:
+            keep[clip] = True
+            total += int(counts[clip])
+    if total == 0:
+        return data.subset(np.arange(most))
+    return data.clips(keep)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftingTensors:
+    """A split as the network takes it. N poses, J joints, C channels, F frames."""
+
+    inputs: Tensor
+    """(N, J, C) float32."""
+    targets: Tensor
+    """(N, J, 3) float32."""
+    windows: Tensor | None
+    """(N, F) int64 rows of each pose's window; None for a single frame."""
+
+    @classmethod
+    def encode(
+        cls, data: LiftingData, transform: LiftingTransform, frames: int, step: int = 1
+    ) -> LiftingTensors:
+        """Encode every pose of `data` once."""
+        inputs = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
+        targets = transform.encode_targets(data.camera_m, data.intrinsics, data.image_size)
+        rows = None if frames == 1 else torch.from_numpy(windows(data.clip, frames, step).astype(np.int64))
+        return cls(inputs=torch.from_numpy(inputs), targets=torch.from_numpy(targets), windows=rows)
+
+    def __len__(self) -> int:
+        return self.inputs.shape[0]
+
+    def to(self, device: torch.device) -> LiftingTensors:
+        """A copy on `device`."""
+        rows = None if self.windows is None else self.windows.to(device)
+        return LiftingTensors(inputs=self.inputs.to(device), targets=self.targets.to(device), windows=rows)
+
+    def gather_inputs(self, rows: Tensor) -> Tensor:
+        """Inputs (B, J, C) or (B, F, J, C) of the poses `rows` (B,)."""
+        if self.windows is None:
+            return self.inputs[rows]
+        return self.inputs[self.windows[rows]]
+
+
+def batch_rows(poses: int, batch: int, seed: int, step: int) -> NDArray[np.int64]:
+    """The (batch,) rows that step number `step` sees: a new permutation of the poses every epoch.
+
+    The last poses of an epoch that do not fill a batch are left out of that epoch. With fewer poses than a batch,
+    every step sees all of them.
+    """
+    per_epoch = max(1, poses // batch)
+    epoch, place = divmod(step, per_epoch)
+    order = np.random.default_rng((seed, 1, epoch)).permutation(poses)
+    return order[place * batch : (place + 1) * batch]
+
+
+class _Steps:
+    """The batches of a run from the trainer's current step on, without end; each rank gets its share of each."""
+
+    def __init__(self, module: LiftingDataModule) -> None:
+        self.module = module
+
+    def __iter__(self) -> Iterator[Batch]:
+        module = self.module
+        trainer = module.trainer
+        assert trainer is not None
+        device = trainer.strategy.root_device
+        rank, world = trainer.global_rank, trainer.world_size
+        tensors = module.train.to(device)
+        poses = len(tensors)
+        per_epoch = module.steps_per_epoch
+        step = trainer.global_step
+        epoch, order = -1, np.empty(0, dtype=np.int64)
+        while True:
+            if step // per_epoch != epoch:
+                # The whole permutation is drawn once an epoch; batch_rows states the same order step by step.
+                epoch = step // per_epoch
+                order = np.random.default_rng((module.seed, 1, epoch)).permutation(poses)
+            start = step % per_epoch * module.batch
+            rows = order[start : start + module.batch]
+            rng = np.random.default_rng((module.seed, 2, step))
+            flips = rng.random(len(rows)) < (0.5 if module.augment.flip else 0.0)
+            if module.augment.noise is not None:
+                # Drawn for the whole batch and then shared out, so that the number of ranks changes nothing.
+                inputs = torch.from_numpy(module.noisy_inputs(rows, rng)[rank::world]).to(device)
+            rows, flips = rows[rank::world], flips[rank::world]
+            index = torch.from_numpy(rows).to(device, non_blocking=True)
+            if module.augment.noise is None:
+                inputs = tensors.gather_inputs(index)
+            flip = torch.from_numpy(flips).to(device, non_blocking=True)
+            yield Batch(step, inputs, tensors.targets[index], flip)
+            step += 1
+
+
+class LiftingDataModule(pl.LightningDataModule):
+    """Batches of a lifting run.
+
+    Args:
+        splits: training and validation data, on one skeleton.
+        transform: how poses become tensors.
+        frames: the network's window; 1 for a single frame.
+        step: distance between neighbouring frames of a window.
+        batch: poses per step over all ranks.
+        augment: changes to the training inputs.
+        seed: decides order, mirroring and noise.
+    """
+
+    def __init__(
+        self,
+        splits: Splits,
+        transform: LiftingTransform,
+        *,
+        frames: int = 1,
+        step: int = 1,
+        batch: int = 256,
+        augment: AugmentRecipe | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if splits.train.skeleton != splits.validation.skeleton:
+            raise DataError(
+                f"training data is on {splits.train.skeleton.name}, validation on {splits.validation.skeleton.name}"
+            )
+        self.splits = splits
+        self.transform = transform
+        self.augment = augment or AugmentRecipe()
+        self.seed = seed
+        self.train = LiftingTensors.encode(splits.train, transform, frames, step)
+        self.validation = LiftingTensors.encode(splits.validation, transform, frames, step)
+        self.batch = min(batch, len(self.train))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in a pass over the training data, at least 1."""
+        return max(1, len(self.train) // self.batch)
+
+    def train_dataloader(self) -> Any:
+        """An endless iterable of `Batch`, starting at the trainer's current step."""
+        return _Steps(self)
+
+    def noisy_inputs(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Inputs of the poses `rows` with fresh noise, (B, J, C) or (B, F, J, C)."""
+        noise = self.augment.noise
+        assert noise is not None
+        data, windows = self.splits.train, self.train.windows
+        # A single frame is a clip of its own, so that errors correlated in time do not run from pose to pose.
+        clip = rows[:, None] if windows is None else windows[torch.from_numpy(rows)].numpy()  # (B, F)
+        keypoints, confidence = data.keypoints_px[clip], data.confidence[clip]  # (B, F, J, 2), (B, F, J)
+        noisy, seen = noise.apply(keypoints, confidence, rng, skeleton=data.skeleton)
+        chosen = rng.random(len(rows)) < self.augment.noise_share
+        keypoints = np.where(chosen[:, None, None, None], noisy, keypoints)
+        confidence = np.where(chosen[:, None, None], seen, confidence)
+        inputs = self.transform.encode_inputs(keypoints, confidence, data.image_size[clip])
+        return inputs if windows is not None else inputs[:, 0]

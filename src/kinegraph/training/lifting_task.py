@@ -1,0 +1,250 @@
+"""Learning to lift: the loss, the optimiser and the validation error, as a LightningModule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.metrics import mpjpe, root_relative
+from kinegraph.skeleton import Skeleton
+from kinegraph.training.data_module import Batch, LiftingTensors
+from kinegraph.training.recipe import OptimRecipe, ScheduleRecipe
+from kinegraph.training.schedule import rate
+from kinegraph.transforms.lifting import LiftingTransform
+
+__all__ = ["LOSSES", "LiftingTask", "mirrored", "step_seed"]
+
+
+def _l1(predicted: Tensor, target: Tensor) -> Tensor:
+    return (predicted - target).abs().mean()
+
+
+def _mse(predicted: Tensor, target: Tensor) -> Tensor:
+    return (predicted - target).square().mean()
+
+
+def _mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
+    # The small constant keeps the gradient finite for a joint that is exactly right, as the root is in pixel space.
+    return (predicted - target).square().sum(dim=-1).add(1e-12).sqrt().mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": _l1, "mse": _mse, "mpjpe": _mpjpe}
+
+
+def mirrored(poses: Tensor, permutation: Tensor) -> Tensor:
+    """Poses seen in a mirror: x negated, left and right exchanged. ``(..., J, C)``, x in channel 0, C of 2 or 3.
+
+    Holds for encoded inputs and targets alike: both are centred on the image or on the root. What follows x, y (a
+    confidence, a depth) is the same in the mirror.
+    """
+    swapped = poses.index_select(-2, permutation)
+    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of the random numbers (dropout) of one step on one rank: 63 bits, unrelated from step to step."""
+    return int(np.random.SeedSequence((seed, 3, step, rank)).generate_state(1, np.uint64)[0] >> 1)
+
+
+class LiftingTask(pl.LightningModule):
+    """Train a lifter on encoded poses; validate in millimetres.
+
+    Every random choice of a step follows from `(seed, step, rank)`, and the learning rate from the step, so a run
+    that is resumed from a checkpoint repeats the uninterrupted one exactly.
+
+    Args:
+        model: ``(B, J, C) -> (B, J, 3)``, or ``(B, F, J, C) -> (B, J, 3)`` where ``model.frames`` is F > 1.
+        transform: how poses became tensors; its `residual` decides whether the input xy is added to the output.
+        skeleton: the joints.
+        optim: loss and optimiser.
+        schedule: learning rate.
+        steps: length of the run.
+        steps_per_epoch: for schedules that count epochs.
+        seed: see above.
+        flip_test: validate with the average over a pose and its mirror image.
+        compile_model: run training steps through torch.compile.
+    """
+
+    _mirror: Tensor
+
+    def __init__(
+        self,
+        model: nn.Module,
+        transform: LiftingTransform,
+        skeleton: Skeleton,
+        *,
+        optim: OptimRecipe | None = None,
+        schedule: ScheduleRecipe | None = None,
+        steps: int,
+        steps_per_epoch: int,
+        seed: int = 0,
+        flip_test: bool = True,
+        compile_model: bool = False,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.transform = transform
+        self.skeleton = skeleton
+        self.optim = optim or OptimRecipe()
+        self.schedule = schedule or ScheduleRecipe()
+        self.steps = steps
+        self.steps_per_epoch = steps_per_epoch
+        self.seed = seed
+        self.flip_test = flip_test
+        # In a tuple, so that the compiled wrapper is not registered as a second module with the same weights.
+        self._train_model = (torch.compile(model) if compile_model else model,)
+        self._loss = LOSSES[self.optim.loss]
+        self.register_buffer("_mirror", torch.tensor(skeleton.mirror), persistent=False)
+        self._averaged: dict[str, Tensor] | None = None
+        # A running sum on the device: reading the loss at every step would make the CPU wait for a GPU.
+        self._loss_sum = torch.zeros(())
+        self._loss_count = 0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Encoded poses ``(B, J, 3)`` for encoded inputs ``(B, J, C)`` or ``(B, F, J, C)``, residual added."""
+        return self._finish(self.model(inputs), inputs)
+
+    def _finish(self, output: Tensor, inputs: Tensor) -> Tensor:
+        output = output.float()
+        if not self.transform.residual:
+            return output
+        centre = inputs if inputs.dim() == 3 else inputs[:, inputs.shape[1] // 2]
+        return torch.cat([output[..., :2] + centre[..., :2], output[..., 2:]], dim=-1)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        seed = step_seed(self.seed, batch.step, self.global_rank)
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        inputs, targets = batch.inputs, batch.targets
+        flip = batch.flip.view(-1, *[1] * (inputs.dim() - 1))
+        inputs = torch.where(flip, mirrored(inputs, self._mirror), inputs)
+        targets = torch.where(batch.flip.view(-1, 1, 1), mirrored(targets, self._mirror), targets)
+        loss = self._loss(self._finish(self._train_model[0](inputs), inputs), targets)
+        self._loss_sum = self._loss_sum.to(loss.device) + loss.detach()
+        self._loss_count += 1
+        return loss
+
+    def take_loss(self) -> float:
+        """The mean training loss since this was last called; NaN where there was no step."""
+        mean = float(self._loss_sum) / self._loss_count if self._loss_count else math.nan
+        self._loss_sum, self._loss_count = torch.zeros(()), 0
+        return mean
+
+    def configure_optimizers(self) -> Any:
+        """Adam or AdamW, fused (one kernel instead of one per weight), with the schedule's rate at every step."""
+        kind = torch.optim.Adam if self.optim.name == "adam" else torch.optim.AdamW
+        optimizer = kind(
+            self.model.parameters(),
+            lr=self.optim.lr,
+            betas=self.optim.betas,
+            weight_decay=self.optim.weight_decay,
+            fused=True,
+        )
+
+        def share(step: int) -> float:
+            return rate(self.schedule, step, self.steps, self.steps_per_epoch)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @torch.no_grad()
+    def move_average(self, step: int) -> None:
+        """Move the averaged weights towards those after `step` steps; nothing where the recipe keeps no average."""
+        if self.optim.ema is None:
+            return
+        state = self.model.state_dict()
+        if self._averaged is None:
+            self._averaged = {name: value.detach().clone() for name, value in state.items()}
+            return
+        # Early on a long average would remember the random start: let it grow with the run.
+        decay = min(self.optim.ema, step / (9 + step))
+        for name, value in state.items():
+            kept = self._averaged[name]
+            if value.is_floating_point():
+                kept.lerp_(value.detach(), 1 - decay)
+            else:
+                kept.copy_(value)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the averaged weights and the loss since the last log entry."""
+        checkpoint["averaged"] = self._averaged
+        checkpoint["loss_since_log"] = (self._loss_sum.clone(), self._loss_count)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them back."""
+        averaged = checkpoint["averaged"]
+        self._averaged = (
+            None if averaged is None else {name: value.clone() for name, value in averaged.items()}
+        )
+        self._loss_sum, self._loss_count = checkpoint["loss_since_log"]
+
+    def on_fit_start(self) -> None:
+        """Averaged weights follow the model to its device."""
+        if self._averaged is not None:
+            self._averaged = {name: value.to(self.device) for name, value in self._averaged.items()}
+
+    def kept_state(self) -> dict[str, Tensor]:
+        """The weights that are validated and saved: the averaged ones where the recipe asks for them."""
+        return self.model.state_dict() if self._averaged is None else self._averaged
+
+    @torch.no_grad()
+    def predict_poses(self, tensors: LiftingTensors, rows: Tensor | None = None, batch: int = 1024) -> Tensor:
+        """Encoded poses (N, J, 3) of a split, or of its `rows` (N,), by the kept weights, in eval mode and float32."""
+        rows = torch.arange(len(tensors)) if rows is None else rows
+        trained = None
+        if self._averaged is not None:
+            trained = {name: value.clone() for name, value in self.model.state_dict().items()}
+            self.model.load_state_dict(self._averaged)
+        was_training = self.model.training
+        self.model.eval()
+        found = []
+        try:
+            # Float32 whatever the training precision: bf16 rounds a coordinate by several millimetres.
+            with torch.autocast(self.device.type, enabled=False):
+                for part in torch.split(rows, batch):
+                    inputs = tensors.gather_inputs(part).to(self.device)
+                    output = self(inputs)
+                    if self.flip_test:
+                        output = (output + mirrored(self(mirrored(inputs, self._mirror)), self._mirror)) / 2
+                    found.append(output.cpu())
+        finally:
+            if trained is not None:
+                self.model.load_state_dict(trained)
+            self.model.train(was_training)
+        return torch.cat(found)
+
+    def evaluate(
+        self, data: LiftingData, tensors: LiftingTensors, most: int | None = None
+    ) -> dict[str, float]:
+        """`loss` in target units and `mpjpe_mm`, the mean over poses and joints, of a split and its encoding.
+
+        `pixel` compares absolute camera-space positions, given the true root depth and intrinsics; `metric` compares
+        positions relative to the root.
+
+        Args:
+            data: the split.
+            tensors: its encoding.
+            most: use this many poses, evenly spaced; None uses all.
+        """
+        count = len(data) if most is None else min(most, len(data))
+        rows = np.linspace(0, len(data) - 1, count).round().astype(np.int64)
+        index = torch.from_numpy(rows)
+        output = self.predict_poses(tensors, index)
+        loss = float(self._loss(output, tensors.targets[index]))
+        camera = data.camera_m[rows].astype(np.float64)
+        found = self.transform.decode(
+            output.numpy(), data.intrinsics[rows], data.image_size[rows], camera[:, data.root, 2]
+        )
+        truth = torch.from_numpy(camera)
+        if self.transform.target == "metric":
+            truth = root_relative(truth, data.root)
+        return {"loss": loss, "mpjpe_mm": 1000.0 * float(mpjpe(torch.from_numpy(found), truth).mean())}

@@ -1,0 +1,29 @@
+"""Learning-rate schedules: the rate as a share of its peak, a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+
+from kinegraph.training.recipe import ScheduleRecipe
+
+__all__ = ["rate"]
+
+
+def rate(schedule: ScheduleRecipe, step: int, steps: int, steps_per_epoch: int) -> float:
+    """The share of the peak learning rate used at `step`, 0 <= step < `steps`.
+
+    Args:
+        schedule: which curve.
+        step: optimiser steps already taken.
+        steps: length of the run.
+        steps_per_epoch: steps in a pass over the data; `exponential` falls once in each.
+    """
+    rise = schedule.warmup * steps
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    if schedule.name == "constant":
+        return 1.0
+    if schedule.name == "exponential":
+        return float(schedule.gamma ** (step // steps_per_epoch))
+    progress = min(1.0, (step - rise) / max(1.0, steps - 1 - rise))
+    return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * progress))

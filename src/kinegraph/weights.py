@@ -1,0 +1,278 @@
+"""Weights on disk: a folder with `config.json` and `model.safetensors`, and everything needed to use them.
+
+    config.json        format, task, model name and configuration, skeleton, transform, metadata, SHA-256 of the tensors
+    model.safetensors  the tensors, as float32 or (half the size) float16
+
+Nothing in such a folder can run code: there is no pickle, the model is named from the package's own registry, and
+every size is checked against the stored tensors before memory is taken. A folder appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from kinegraph import __version__
+from kinegraph.config import from_dict, to_dict
+from kinegraph.errors import ConfigError, FormatError, KinegraphError, SkeletonError
+from kinegraph.models import build, model_entry
+from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.lifting import LiftingTransform
+
+__all__ = ["CONFIG_FILE", "TENSORS_FILE", "LoadedWeights", "load_weights", "save_weights"]
+
+CONFIG_FILE = "config.json"
+TENSORS_FILE = "model.safetensors"
+_FORMAT = 1
+_LARGEST_CONFIG = 4 << 20  # bytes; a real one is a few kilobytes
+_KEYS = ("format", "kinegraph", "task", "model", "skeleton", "transform", "metadata", "sha256")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedWeights:
+    """A trained network and what it was trained for.
+
+    Attributes:
+        model: in eval mode, float32, on the CPU.
+        model_name: its name in the registry.
+        skeleton: the joints it takes and gives, in this order.
+        transform: how keypoints become its input and its output a pose.
+        metadata: seed, versions, recipe, data fingerprint, protocol and metrics of the training run.
+        task: what it does ("lift").
+        folder: where it was read from.
+    """
+
+    model: nn.Module
+    model_name: str
+    skeleton: Skeleton
+    transform: LiftingTransform
+    metadata: Mapping[str, Any]
+    task: str
+    folder: Path
+
+
+def save_weights(
+    folder: Path | str,
+    model: nn.Module,
+    model_name: str,
+    metadata: Mapping[str, Any],
+    *,
+    transform: LiftingTransform,
+    state: Mapping[str, Tensor] | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+    task: str = "lift",
+) -> None:
+    """Write a weights folder, replacing one that is there; a crash leaves the old one or the new one.
+
+    Args:
+        folder: made if missing; its parent must exist.
+        model: a registered model with the attributes `config` and `skeleton`.
+        model_name: its name in the registry.
+        metadata: plain values (JSON) to keep with the weights.
+        transform: what the model was trained with.
+        state: tensors to store in place of the model's own, under the same names (averaged weights, say).
+        dtype: precision on disk. float16 halves the file; poses then move by well under a millimetre.
+        task: what the model does.
+
+    Raises:
+        KinegraphError: the folder cannot be written, or holds something else.
+    """
+    from safetensors.torch import save
+
+    model_entry(model_name)
+    kept = getattr(torch, dtype)
+    tensors = {
+        name: (value.detach().to("cpu", kept if value.is_floating_point() else value.dtype))
+        .contiguous()
+        .clone()
+        for name, value in (model.state_dict() if state is None else state).items()
+    }
+    content = save(tensors)
+    config = {
+        "format": _FORMAT,
+        "kinegraph": __version__,
+        "task": task,
+        "model": {"name": model_name, "config": to_dict(model.config)},
+        "skeleton": model.skeleton.to_dict(),  # type: ignore[union-attr,operator]
+        "transform": to_dict(transform),
+        "metadata": to_dict(dict(metadata)),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    text = json.dumps(config, indent=1, allow_nan=True) + "\n"
+    _replace_folder(Path(folder), {CONFIG_FILE: text.encode(), TENSORS_FILE: content})
+
+
+def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    parent = target.parent
+    if target.exists() and (
+        not target.is_dir() or not {item.name for item in target.iterdir()} <= set(files)
+    ):
+        raise KinegraphError(
+            f"cannot write {target}: something other than weights is there; choose another folder"
+        )
+    token = secrets.token_hex(4)
+    fresh, old = parent / f".{target.name}.{token}.part", parent / f".{target.name}.{token}.old"
+    try:
+        fresh.mkdir()
+        for name, content in files.items():
+            with (fresh / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        if target.exists():
+            os.replace(target, old)
+        try:
+            os.replace(fresh, target)
+        except OSError:
+            if old.exists():
+                os.replace(old, target)
+            raise
+    except OSError as error:
+        raise KinegraphError(
+            f"cannot write {target}: {error.strerror or error}; choose another folder"
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load_weights(folder: Path | str) -> LoadedWeights:
+    """Read a weights folder.
+
+    Raises:
+        FormatError: the folder or a file in it is missing, damaged, or not what it claims to be.
+    """
+    folder = Path(folder)
+    config_path, tensors_path = folder / CONFIG_FILE, folder / TENSORS_FILE
+    if not folder.is_dir():
+        raise FormatError(
+            folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}"
+        )
+    for path in (config_path, tensors_path):
+        if not path.is_file():
+            raise FormatError(folder, f"not a weights folder: {path.name} is missing")
+    config = _read_config(config_path)
+    try:
+        name, options = config["model"]["name"], config["model"]["config"]
+        model_config = from_dict(model_entry(str(name)).config, options, "model.config")
+        transform = from_dict(LiftingTransform, config["transform"], "transform")
+        skeleton = Skeleton.from_dict(config["skeleton"])
+    except (ConfigError, SkeletonError) as error:
+        raise FormatError(config_path, str(error)) from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise FormatError(config_path, f"model, transform or skeleton is malformed ({error})") from error
+    if not isinstance(config["metadata"], dict):
+        raise FormatError(
+            config_path, f"metadata: found {type(config['metadata']).__name__}, expected a mapping"
+        )
+    stored = _stored_shapes(tensors_path)
+    _check_shapes(name, skeleton, model_config, stored, tensors_path)
+    tensors = _read_tensors(tensors_path, config["sha256"])
+    model = build(name, skeleton, model_config)
+    model.load_state_dict(
+        {key: value.float() if value.is_floating_point() else value for key, value in tensors.items()}
+    )
+    return LoadedWeights(
+        model=model.eval(),
+        model_name=name,
+        skeleton=skeleton,
+        transform=transform,
+        metadata=config["metadata"],
+        task=str(config["task"]),
+        folder=folder,
+    )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST_CONFIG:
+            raise FormatError(path, f"{path.stat().st_size} bytes is too large for a weights configuration")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FormatError(path, f"cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:  # JSON and UTF-8 faults
+        raise FormatError(path, f"not valid JSON ({error})") from error
+    if not isinstance(config, dict) or "format" not in config:
+        raise FormatError(path, "not a kinegraph weights configuration: there is no 'format'")
+    if config["format"] != _FORMAT:
+        raise FormatError(
+            path, f"format is {config['format']!r}, this version reads {_FORMAT}; upgrade kinegraph"
+        )
+    missing = [key for key in _KEYS if key not in config]
+    if missing:
+        raise FormatError(
+            path, f"{', '.join(missing)} missing; the file is damaged or not written by kinegraph"
+        )
+    if config["task"] != "lift":
+        raise FormatError(path, f"task is {config['task']!r}, expected 'lift'")
+    return config
+
+
+def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes from the header alone, before any tensor is read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, struct.error) as error:
+        raise FormatError(
+            path, f"not a safetensors file, or a damaged one ({error}); copy it again"
+        ) from error
+
+
+def _check_shapes(
+    name: str, skeleton: Skeleton, config: Any, stored: Mapping[str, tuple[int, ...]], path: Path
+) -> None:
+    """Compare with a model that takes no memory, so that a hostile configuration cannot ask for terabytes."""
+    try:
+        with torch.device("meta"):
+            expected = {
+                key: tuple(value.shape) for key, value in build(name, skeleton, config).state_dict().items()
+            }
+    except KinegraphError as error:
+        raise FormatError(path.parent / CONFIG_FILE, str(error)) from error
+    except (RuntimeError, ValueError, OverflowError, TypeError, MemoryError) as error:
+        raise FormatError(path.parent / CONFIG_FILE, f"model.config cannot be built ({error})") from error
+    for key, shape in expected.items():
+        if key not in stored:
+            raise FormatError(
+                path, f"tensor {key} is missing; the file is not of the {name} in {CONFIG_FILE}"
+            )
+        if stored[key] != shape:
+            raise FormatError(
+                path, f"tensor {key} has shape {stored[key]}, the {name} in {CONFIG_FILE} needs {shape}"
+            )
+    for key in stored:
+        if key not in expected:
+            raise FormatError(path, f"tensor {key} does not belong to the {name} in {CONFIG_FILE}")
+
+
+def _read_tensors(path: Path, digest: Any) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise FormatError(
+                path, f"SHA-256 differs from the one in {CONFIG_FILE}; the two are not from one training"
+            )
+        tensors: dict[str, Tensor] = load(content)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FormatError(path, f"cannot be read ({error}); copy it again") from error
+    for key, value in tensors.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise FormatError(path, f"tensor {key} holds values that are not finite; the training diverged")
+    return tensors
