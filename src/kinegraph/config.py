@@ -15,7 +15,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,9 +41,8 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "") -> T:
         ConfigError: unknown or missing key, wrong type or a value that `cls` itself refuses.
     """
     if not isinstance(data, Mapping):
-        raise ConfigError(
-            f"{where or cls.__name__}: found {_shown(data)}, expected a mapping of field: value"
-        )
+        raise ConfigError(f"{where or cls.__name__}: found {_shown(data)}, expected a mapping of field: value")
+    hints = _hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
     for key in data:
         if key not in fields:
@@ -53,10 +52,7 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "") -> T:
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in data:
-            raise ConfigError(
-                f"{_join(where, name)}: missing; give it a value ({_expected(_hints(cls)[name])})"
-            )
-    hints = _hints(cls)
+            raise ConfigError(f"{_join(where, name)}: missing; give it a value ({_expected(hints[name])})")
     values = {key: _check(value, hints[key], _join(where, key)) for key, value in data.items()}
     try:
         return cls(**values)
@@ -101,9 +97,7 @@ def write_yaml(data: Any, path: Path | str) -> None:
     """Write a configuration or a plain mapping as YAML, in the order of its fields, atomically."""
     import yaml
 
-    text = yaml.safe_dump(
-        to_dict(data), sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
-    )
+    text = yaml.safe_dump(to_dict(data), sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -161,8 +155,8 @@ def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-@cache
-def _hints(cls: Hashable) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
     return typing.get_type_hints(cls)
 
 
@@ -214,9 +208,7 @@ def _check(value: Any, hint: Any, where: str) -> Any:
             return tuple(_check(item, args[0], f"{where}[{i}]") for i, item in enumerate(value))
         if len(value) != len(args):
             raise _wrong(value, hint, where)
-        return tuple(
-            _check(item, arg, f"{where}[{i}]") for i, (item, arg) in enumerate(zip(value, args, strict=True))
-        )
+        return tuple(_check(item, arg, f"{where}[{i}]") for i, (item, arg) in enumerate(zip(value, args, strict=True)))
     if origin in (Mapping, dict):
         if not isinstance(value, Mapping):
             raise _wrong(value, hint, where)
@@ -304,9 +296,7 @@ def _loader() -> Any:
             for key, _ in node.value:
                 if isinstance(key, yaml.ScalarNode):
                     if key.value in seen:
-                        raise yaml.MarkedYAMLError(
-                            problem=f"{key.value!r} is given twice", problem_mark=key.start_mark
-                        )
+                        raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
                     seen.add(key.value)
             mapping: dict[Any, Any] = super().construct_mapping(node, deep)
             return mapping
@@ -316,9 +306,7 @@ def _loader() -> Any:
 
     Loader.add_constructor("tag:yaml.org,2002:int", integer)
     tag = "tag:yaml.org,2002:"
-    Loader.add_implicit_resolver(
-        f"{tag}bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-    )
+    Loader.add_implicit_resolver(f"{tag}bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
     Loader.add_implicit_resolver(f"{tag}null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
     Loader.add_implicit_resolver(f"{tag}int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
     number = r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"

@@ -93,9 +93,7 @@ def save_weights(
     model_entry(model_name)
     kept = getattr(torch, dtype)
     tensors = {
-        name: (value.detach().to("cpu", kept if value.is_floating_point() else value.dtype))
-        .contiguous()
-        .clone()
+        name: (value.detach().to("cpu", kept if value.is_floating_point() else value.dtype)).contiguous().clone()
         for name, value in (model.state_dict() if state is None else state).items()
     }
     content = save(tensors)
@@ -115,12 +113,8 @@ def save_weights(
 
 def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
     parent = target.parent
-    if target.exists() and (
-        not target.is_dir() or not {item.name for item in target.iterdir()} <= set(files)
-    ):
-        raise KinegraphError(
-            f"cannot write {target}: something other than weights is there; choose another folder"
-        )
+    if target.exists() and (not target.is_dir() or not {item.name for item in target.iterdir()} <= set(files)):
+        raise KinegraphError(f"cannot write {target}: something other than weights is there; choose another folder")
     token = secrets.token_hex(4)
     fresh, old = parent / f".{target.name}.{token}.part", parent / f".{target.name}.{token}.old"
     try:
@@ -139,9 +133,7 @@ def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
                 os.replace(old, target)
             raise
     except OSError as error:
-        raise KinegraphError(
-            f"cannot write {target}: {error.strerror or error}; choose another folder"
-        ) from error
+        raise KinegraphError(f"cannot write {target}: {error.strerror or error}; choose another folder") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
@@ -156,9 +148,7 @@ def load_weights(folder: Path | str) -> LoadedWeights:
     folder = Path(folder)
     config_path, tensors_path = folder / CONFIG_FILE, folder / TENSORS_FILE
     if not folder.is_dir():
-        raise FormatError(
-            folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}"
-        )
+        raise FormatError(folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}")
     for path in (config_path, tensors_path):
         if not path.is_file():
             raise FormatError(folder, f"not a weights folder: {path.name} is missing")
@@ -173,9 +163,7 @@ def load_weights(folder: Path | str) -> LoadedWeights:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise FormatError(config_path, f"model, transform or skeleton is malformed ({error})") from error
     if not isinstance(config["metadata"], dict):
-        raise FormatError(
-            config_path, f"metadata: found {type(config['metadata']).__name__}, expected a mapping"
-        )
+        raise FormatError(config_path, f"metadata: found {type(config['metadata']).__name__}, expected a mapping")
     stored = _stored_shapes(tensors_path)
     _check_shapes(name, skeleton, model_config, stored, tensors_path)
     tensors = _read_tensors(tensors_path, config["sha256"])
@@ -206,14 +194,10 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or "format" not in config:
         raise FormatError(path, "not a kinegraph weights configuration: there is no 'format'")
     if config["format"] != _FORMAT:
-        raise FormatError(
-            path, f"format is {config['format']!r}, this version reads {_FORMAT}; upgrade kinegraph"
-        )
+        raise FormatError(path, f"format is {config['format']!r}, this version reads {_FORMAT}; upgrade kinegraph")
     missing = [key for key in _KEYS if key not in config]
     if missing:
-        raise FormatError(
-            path, f"{', '.join(missing)} missing; the file is damaged or not written by kinegraph"
-        )
+        raise FormatError(path, f"{', '.join(missing)} missing; the file is damaged or not written by kinegraph")
     if config["task"] != "lift":
         raise FormatError(path, f"task is {config['task']!r}, expected 'lift'")
     return config
@@ -227,9 +211,7 @@ def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, struct.error) as error:
-        raise FormatError(
-            path, f"not a safetensors file, or a damaged one ({error}); copy it again"
-        ) from error
+        raise FormatError(path, f"not a safetensors file, or a damaged one ({error}); copy it again") from error
 
 
 def _check_shapes(
@@ -238,22 +220,16 @@ def _check_shapes(
     """Compare with a model that takes no memory, so that a hostile configuration cannot ask for terabytes."""
     try:
         with torch.device("meta"):
-            expected = {
-                key: tuple(value.shape) for key, value in build(name, skeleton, config).state_dict().items()
-            }
+            expected = {key: tuple(value.shape) for key, value in build(name, skeleton, config).state_dict().items()}
     except KinegraphError as error:
         raise FormatError(path.parent / CONFIG_FILE, str(error)) from error
     except (RuntimeError, ValueError, OverflowError, TypeError, MemoryError) as error:
         raise FormatError(path.parent / CONFIG_FILE, f"model.config cannot be built ({error})") from error
     for key, shape in expected.items():
         if key not in stored:
-            raise FormatError(
-                path, f"tensor {key} is missing; the file is not of the {name} in {CONFIG_FILE}"
-            )
+            raise FormatError(path, f"tensor {key} is missing; the file is not of the {name} in {CONFIG_FILE}")
         if stored[key] != shape:
-            raise FormatError(
-                path, f"tensor {key} has shape {stored[key]}, the {name} in {CONFIG_FILE} needs {shape}"
-            )
+            raise FormatError(path, f"tensor {key} has shape {stored[key]}, the {name} in {CONFIG_FILE} needs {shape}")
     for key in stored:
         if key not in expected:
             raise FormatError(path, f"tensor {key} does not belong to the {name} in {CONFIG_FILE}")
@@ -266,9 +242,7 @@ def _read_tensors(path: Path, digest: Any) -> dict[str, Tensor]:
     try:
         content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != digest:
-            raise FormatError(
-                path, f"SHA-256 differs from the one in {CONFIG_FILE}; the two are not from one training"
-            )
+            raise FormatError(path, f"SHA-256 differs from the one in {CONFIG_FILE}; the two are not from one training")
         tensors: dict[str, Tensor] = load(content)
     except (SafetensorError, OSError, ValueError) as error:
         raise FormatError(path, f"cannot be read ({error}); copy it again") from error

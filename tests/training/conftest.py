@@ -15,11 +15,7 @@ def make_data(name: str, clips: int, frames: int, seed: int) -> LiftingData:
     rng = np.random.default_rng(seed)
     skeleton = get_skeleton("h36m17")
     body = np.random.default_rng(0).normal(0, 0.3, (17, 3))
-    poses = (
-        body
-        + rng.normal(0, 0.05, (clips, 1, 17, 3))
-        + rng.normal(0, 0.01, (clips, frames, 17, 3)).cumsum(axis=1)
-    )
+    poses = body + rng.normal(0, 0.05, (clips, 1, 17, 3)) + rng.normal(0, 0.01, (clips, frames, 17, 3)).cumsum(axis=1)
     camera = (poses - poses[:, :, :1] + np.array([0.0, 0.0, 5.0])).reshape(-1, 17, 3).astype(np.float32)
     count = len(camera)
     keypoints = camera[..., :2] / camera[..., 2:] * 1150 + 500

@@ -73,9 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
-        return _failed(
-            "not enough memory for this input; try a smaller one, or a smaller batch", show_traceback
-        )
+        return _failed("not enough memory for this input; try a smaller one, or a smaller batch", show_traceback)
     except Exception as error:
         found = _one_line(f"{type(error).__name__}: {error}")
         return _failed(
@@ -91,9 +89,7 @@ def _dispatch(arguments: list[str]) -> int:
         parser.print_help()
         return 0
     if name not in COMMANDS:
-        raise _UsageError(
-            f"no command {name!r}{nearest(name, COMMANDS)} (the commands: {', '.join(COMMANDS)})"
-        )
+        raise _UsageError(f"no command {name!r}{nearest(name, COMMANDS)} (the commands: {', '.join(COMMANDS)})")
     module = _command(name)
     parser = _Parser(
         prog=f"kinegraph {name}",

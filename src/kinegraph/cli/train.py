@@ -45,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
         rows = field_table() if args.fields else []
         for name in () if args.fields else recipe_names():
             print(name)
-        for name, default, text in rows:
-            print(f"{name}{f' = {default}' if default else ''}\n    {text}")
+        for field, default, text in rows:
+            print(f"{field}{f' = {default}' if default else ''}\n    {text}")
         return 0
     name, overrides = _split(args.extra)
     if name is None:

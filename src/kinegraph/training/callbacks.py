@@ -219,9 +219,7 @@ class RunKeeper(pl.Callback):
     def _validate(self, trainer: pl.Trainer, task: LiftingTask, step: int) -> dict[str, float]:
         found: dict[str, float] = {}
         if trainer.is_global_zero:
-            found = task.evaluate(
-                self.data.splits.validation, self.data.validation, self.recipe.validate_poses
-            )
+            found = task.evaluate(self.data.splits.validation, self.data.validation, self.recipe.validate_poses)
         if trainer.world_size > 1:
             found = trainer.strategy.broadcast(found)  # one answer, so that all ranks stop together
         better = found["mpjpe_mm"] < self.best_mpjpe_mm

@@ -112,9 +112,7 @@ class LiftingTensors:
     """(N, F) int64 rows of each pose's window; None for a single frame."""
 
     @classmethod
-    def encode(
-        cls, data: LiftingData, transform: LiftingTransform, frames: int, step: int = 1
-    ) -> LiftingTensors:
+    def encode(cls, data: LiftingData, transform: LiftingTransform, frames: int, step: int = 1) -> LiftingTensors:
         """Encode every pose of `data` once."""
         inputs = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
         targets = transform.encode_targets(data.camera_m, data.intrinsics, data.image_size)

@@ -182,9 +182,7 @@ class LiftingTask(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back."""
         averaged = checkpoint["averaged"]
-        self._averaged = (
-            None if averaged is None else {name: value.clone() for name, value in averaged.items()}
-        )
+        self._averaged = None if averaged is None else {name: value.clone() for name, value in averaged.items()}
         self._loss_sum, self._loss_count = checkpoint["loss_since_log"]
 
     def on_fit_start(self) -> None:
@@ -222,9 +220,7 @@ class LiftingTask(pl.LightningModule):
             self.model.train(was_training)
         return torch.cat(found)
 
-    def evaluate(
-        self, data: LiftingData, tensors: LiftingTensors, most: int | None = None
-    ) -> dict[str, float]:
+    def evaluate(self, data: LiftingData, tensors: LiftingTensors, most: int | None = None) -> dict[str, float]:
         """`loss` in target units and `mpjpe_mm`, the mean over poses and joints, of a split and its encoding.
 
         `pixel` compares absolute camera-space positions, given the true root depth and intrinsics; `metric` compares

@@ -187,9 +187,7 @@ class TrainerRecipe:
         )
         _positive(self, *names, "log_every", "threads", "devices")
         if self.epochs is not None and self.steps is not None:
-            raise ValueError(
-                "epochs and steps are both given; a run has one length, so set the other to null"
-            )
+            raise ValueError("epochs and steps are both given; a run has one length, so set the other to null")
         if self.batch % self.devices:
             raise ValueError(f"batch: {self.batch} poses cannot be shared equally by {self.devices} devices")
 
@@ -253,9 +251,7 @@ def find_recipe(name: str) -> Path:
         return Path(str(files("kinegraph") / "recipes" / f"{name}.yaml"))
     if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1:
         raise ConfigError(f"{name}: no such recipe file{nearest(path.stem, shipped)}")
-    raise ConfigError(
-        f"no recipe {name!r}{nearest(name, shipped)} (give a YAML file or one of: {', '.join(shipped)})"
-    )
+    raise ConfigError(f"no recipe {name!r}{nearest(name, shipped)} (give a YAML file or one of: {', '.join(shipped)})")
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> TrainRecipe:

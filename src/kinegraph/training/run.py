@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
 import warnings
 from dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch import nn
 
 from kinegraph import __version__
@@ -46,7 +46,8 @@ _MAY_CHANGE = {
     *(
         f"trainer.{name}"
         for name in (
-            "epochs steps patience checkpoint_every checkpoint_minutes log_every compile threads tensorboard".split()
+            *("epochs", "steps", "patience", "checkpoint_every", "checkpoint_minutes", "log_every"),
+            *("compile", "threads", "tensorboard"),
         )
     ),
 }
@@ -90,16 +91,14 @@ def build_model(recipe: TrainRecipe, skeleton: Skeleton, channels: int) -> nn.Mo
     entry = model_entry(name)
     if options.setdefault("in_channels", channels) != channels:
         raise ConfigError(
-            f"model.in_channels: found {options['in_channels']}, but transform.confidence gives {channels}; leave it out"
+            f"model.in_channels: found {options['in_channels']}, but the transform gives {channels}; leave it out"
         )
     config = from_dict(entry.config, options, "model")
     torch.manual_seed(recipe.seed)
     return build(name, skeleton, config)
 
 
-def train(
-    recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, splits: Splits | None = None
-) -> RunResult:
+def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, splits: Splits | None = None) -> RunResult:
     """Run a recipe, or go on with it.
 
     Args:
@@ -167,16 +166,12 @@ def train(
             },
             "train_seconds": round(keeper.seconds, 1),
         }
-        save_weights(
-            folder / BEST, model, recipe.model["name"], metadata, transform=transform, state=task.kept_state()
-        )
+        save_weights(folder / BEST, model, recipe.model["name"], metadata, transform=transform, state=task.kept_state())
 
-    leader = rank_zero_only.rank == 0
+    leader = _is_leader()
     progress = None if quiet or not leader else ProgressLine(steps)
     with StopSignals() as stop, _calm_lightning():
-        keeper = RunKeeper(
-            folder, recipe.trainer, steps=steps, stop=stop, progress=progress, save_best=save_best
-        )
+        keeper = RunKeeper(folder, recipe.trainer, data, steps=steps, stop=stop, progress=progress, save_best=save_best)
         trainer = _trainer(recipe, folder, steps, keeper)
         try:
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -232,14 +227,12 @@ def _trainer(recipe: TrainRecipe, folder: Path, steps: int, keeper: RunKeeper) -
 
 def _checkpoint_to_resume(folder: Path, recipe: TrainRecipe, resume: bool) -> Path | None:
     path = folder / CHECKPOINT
-    if rank_zero_only.rank != 0:  # its leader has looked already, and has begun to write
+    if not _is_leader():  # its leader has looked already, and has begun to write
         return path if resume and path.exists() else None
     if not path.exists():
         return None
     if not resume:
-        raise KinegraphError(
-            f"{folder} holds a run already; add --resume to continue it, or choose another --out"
-        )
+        raise KinegraphError(f"{folder} holds a run already; add --resume to continue it, or choose another --out")
     before = from_dict(TrainRecipe, read_yaml(folder / "recipe.yaml"))
     old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
     for key in sorted(old.keys() | new.keys()):
@@ -249,6 +242,11 @@ def _checkpoint_to_resume(folder: Path, recipe: TrainRecipe, resume: bool) -> Pa
                 "a run continues with what it began with, so choose another --out for a new one"
             )
     return path
+
+
+def _is_leader() -> bool:
+    """Whether this process is the first of a data-parallel run, or the only one."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) == 0
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
@@ -262,16 +260,14 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
 
 def _open_folder(folder: Path, recipe: TrainRecipe, facts: dict[str, Any], checkpoint: Path | None) -> None:
     """Make the run folder and write down what is about to happen."""
-    if rank_zero_only.rank != 0:
+    if not _is_leader():
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if checkpoint is None:
             (folder / LOG).unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
     except OSError as error:
-        raise KinegraphError(
-            f"cannot make the run folder {folder}: {error.strerror}; choose another --out"
-        ) from error
+        raise KinegraphError(f"cannot make the run folder {folder}: {error.strerror}; choose another --out") from error
     if checkpoint is not None and (folder / "run.json").exists():
         before = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         if before["data"] != facts["data"]:
