@@ -6,8 +6,9 @@ order of their names (bodies and actions also trained on), and all of CMU subjec
 that are not). A clip found both as ASF/AMC and as BVH is used once, as ASF/AMC, which keeps the true body size.
 
 Recordings are 120 fps; the benchmark is 60 fps, near Human3.6M's 50. Each clip gets four cameras from
-:func:`kinegraph.geometry.cameras.sample_cameras`, seeded by its name. The CMU BVH files begin with one
-calibration-pose frame at the origin, which is dropped.
+:func:`kinegraph.geometry.cameras.sample_cameras`, seeded by its name. The CMU BVH files begin with a
+calibration pose and swing into the motion over five frames (hands at 20 m/s): those six frames are dropped.
+The BVH files all share one body, whose shoulders are narrower (23 cm) and shins longer than those of the ASF rigs.
 
 Data: HDM05 (Mueller et al., 2007, CC BY-SA 3.0); mocap.cs.cmu.edu (funded by NSF EIA-0196217).
 """
@@ -56,6 +57,7 @@ _HDM05_NAME = re.compile(r"HDM_(?P<subject>[a-z]{2})_\w+\.amc", re.IGNORECASE)
 _CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2}")
 VALIDATION_CMU_SUBJECTS = ("02", "12")
 VALIDATION_EVERY = 6
+BVH_LEAD_IN = 6  # frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,12 +163,12 @@ def _hdm05(root: Path) -> list[Recording]:
 
 
 def read_recording(recording: Recording) -> SkeletonSequence:
-    """The motion of one recording, in world metres, without a BVH file's calibration frame."""
+    """The motion of one recording, in world metres, without a BVH file's lead-in."""
     if recording.asf is not None:
         sequence = asf_amc.read(recording.path, asf=recording.asf)
         return sequence if sequence.fps is not None else sequence.replace(fps=120.0)
     sequence = bvh.read(recording.path)
-    return sequence.slice_frames(1)
+    return sequence.slice_frames(BVH_LEAD_IN)
 
 
 def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> MocapLifting:

@@ -13,9 +13,7 @@ BENCHMARK_NOISE = DetectorNoise(sigma_px=5.0, drop=0.05)
 SEED = 7
 
 
-def with_detector_noise(
-    data: LiftingData, noise: DetectorNoise = BENCHMARK_NOISE, seed: int = SEED
-) -> LiftingData:
+def with_detector_noise(data: LiftingData, noise: DetectorNoise = BENCHMARK_NOISE, seed: int = SEED) -> LiftingData:
     """``data`` with its keypoints disturbed; the 3D truth is untouched.
 
     Every clip has its own generator, derived from ``seed`` and the clip's name, so a subset of the clips has the
@@ -33,9 +31,7 @@ def with_detector_noise(
         keypoints[start:stop], confidence[start:stop] = noise.apply(
             data.keypoints_px[start:stop], data.confidence[start:stop], rng, skeleton=data.skeleton
         )
-    return data.replace(
-        name=f"{data.name} ({describe(noise)})", keypoints_px=keypoints, confidence=confidence
-    )
+    return data.replace(name=f"{data.name} ({describe(noise)})", keypoints_px=keypoints, confidence=confidence)
 
 
 def describe(noise: DetectorNoise) -> str:
