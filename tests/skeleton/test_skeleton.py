@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from collections import deque
 from pathlib import Path
 
@@ -90,6 +92,7 @@ def test_layout_is_consistent(name: str) -> None:
         if part.startswith("left_"):
             reflected = {skeleton.joints[mirror[skeleton.index(j)]] for j in skeleton.parts[part]}
             assert reflected == set(skeleton.parts["right_" + part[5:]])
+    assert pickle.loads(pickle.dumps(skeleton)) == copy.deepcopy(skeleton) == skeleton
     assert skeleton.title
     assert skeleton.source
     order = skeleton.topological_order()

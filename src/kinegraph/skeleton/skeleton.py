@@ -121,6 +121,10 @@ class Skeleton:
     def __hash__(self) -> int:
         return hash((self.name, self.joints, self.parents, self.links))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The read-only mappings cannot be pickled as they are, and data-loading processes and deepcopy pickle.
+        return Skeleton.from_dict, (self.to_dict(),)
+
     # ---- joints ---------------------------------------------------------------------------------------------------
 
     @property
