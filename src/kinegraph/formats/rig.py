@@ -14,11 +14,14 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kinegraph.errors import FormatError, SkeletonError
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 from kinegraph.skeleton.skeleton import default_parts
 
-__all__ = ["MAX_JOINTS", "build_skeleton", "known_layout", "read_text", "side_pairs"]
+__all__ = ["MAX_JOINTS", "build_skeleton", "contained_layout", "known_layout", "read_text", "side_pairs"]
 
 MAX_JOINTS = 1024
 """Joints a motion file may have; full-body rigs with hands and faces have some 200."""
@@ -175,6 +178,43 @@ def known_layout(joints: Sequence[str], parents: Sequence[int], prefer: str = ""
     return None
 
 
+def contained_layout(
+    joints: Sequence[str], parents: Sequence[int], offsets: NDArray[np.float64]
+) -> Skeleton | None:
+    """The registered layout whose joints, joined in its way, are all among these; the largest, or None.
+
+    Further joints (bone ends, pivots) may lie between and beyond. Files made from Acclaim skeletons by other tools
+    bear the same names for the *start* of each bone; their ``lhipjoint`` coincides with the root, so a layout is
+    only recognised when no bone of it has zero length.
+    """
+    at = {joint: i for i, joint in enumerate(joints)}
+    found: list[Skeleton] = []
+    for name in skeleton_names():
+        layout = get_skeleton(name)
+        if set(layout.joints) <= set(at) and all(
+            _joined(layout, child, joints, parents, offsets, at[layout.joints[child]])
+            for child in range(layout.num_joints)
+        ):
+            found.append(layout)
+    return max(found, key=lambda layout: layout.num_joints, default=None)
+
+
+def _joined(
+    layout: Skeleton, child: int, joints: Sequence[str], parents: Sequence[int], offsets: NDArray[np.float64], at: int
+) -> bool:
+    """Whether the nearest ancestor of joint `at` that the layout knows is the layout's parent, at some distance."""
+    expected = layout.joints[layout.parents[child]] if layout.parents[child] >= 0 else ""
+    offset, start = np.zeros(3), at
+    while at >= 0:
+        offset = offset + offsets[at]
+        at = parents[at]
+        if at >= 0 and joints[at] in layout.joints:
+            break
+    if at < 0:
+        return expected == "" and parents[start] < 0
+    return joints[at] == expected and bool(np.abs(offset).max() > 0)
+
+
 def build_skeleton(
     path: Path, joints: Sequence[str], parents: Sequence[int], *, layout: Skeleton | None = None
 ) -> Skeleton:
@@ -184,7 +224,7 @@ def build_skeleton(
         path: the file, for its name and for messages.
         joints: names in the file's order.
         parents: parent index per joint, -1 for a root.
-        layout: a registered layout with the same joints, whose anatomy is taken over.
+        layout: a registered layout whose joints are all among these, and whose anatomy is taken over.
 
     Raises:
         FormatError: too many joints, a name twice, or several separate trees.
@@ -194,19 +234,20 @@ def build_skeleton(
     if layout is not None and tuple(joints) == layout.joints:
         return layout
     try:
+        pairs = side_pairs(joints)
         if layout is not None:
+            own = {joint: part for part, members in layout.parts.items() for joint in members}
             return Skeleton(
-                name=layout.name,
+                name=layout.name if len(joints) == layout.num_joints else path.stem,
                 joints=tuple(joints),
                 parents=tuple(parents),
-                pairs=layout.pairs,
+                pairs=tuple(pairs),
                 links=layout.links,
-                parts=layout.parts,
+                parts=_grow(joints, parents, own),
                 landmarks=layout.landmarks,
-                title=layout.title,
+                title=f"{layout.name}, as in {path.name}",
                 source=layout.source,
             )
-        pairs = side_pairs(joints)
         canonical = set(get_skeleton("h36m17").joints)
         # files we wrote ourselves, and others with plain anatomical names, need no table
         plain = len(canonical & set(joints)) >= len(canonical) // 2
@@ -227,21 +268,21 @@ def build_skeleton(
 def _parts(
     joints: Sequence[str], parents: Sequence[int], landmarks: Mapping[str, Mapping[str, float]]
 ) -> dict[str, tuple[str, ...]]:
-    """The ten parts: by landmark where a joint is one, else as its parent (fingers go with the forearm)."""
+    """The ten parts by what each joint stands for."""
     points = {next(iter(weights)): point for point, weights in landmarks.items() if len(weights) == 1}
-    part_of: dict[str, str] = {}
-    names = [points.get(joint, joint) for joint in joints]
-    known = {name: part for part, members in default_parts(names).items() for name in members}
-    anatomical = {name for name in names if name in landmarks} | set(get_skeleton("h36m17").joints)
+    known = {*landmarks, *get_skeleton("h36m17").joints}
+    names = {joint: points.get(joint, joint) for joint in joints}
+    part = {name: part for part, members in default_parts(known).items() for name in members}
+    return _grow(joints, parents, {joint: part[name] for joint, name in names.items() if name in part})
 
-    def part(index: int) -> str:
-        seen = 0
-        while index >= 0 and seen <= len(joints):
-            if names[index] in anatomical:
-                return known[names[index]]
-            index, seen = parents[index], seen + 1
-        return "torso"
 
-    for i, joint in enumerate(joints):
-        part_of[joint] = part(i)
-    return {p: tuple(j for j in joints if part_of[j] == p) for p in dict.fromkeys(part_of.values())}
+def _grow(joints: Sequence[str], parents: Sequence[int], part_of: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Parts of all joints from those of some: a joint without one goes with its parent (fingers with the forearm)."""
+    parts: dict[str, list[str]] = {}
+    for joint, start in zip(joints, parents, strict=True):
+        at, steps = start, 0
+        part = part_of.get(joint, "")
+        while not part and at >= 0 and steps <= len(joints):
+            part, at, steps = part_of.get(joints[at], ""), parents[at], steps + 1
+        parts.setdefault(part or "torso", []).append(joint)
+    return {part: tuple(members) for part, members in parts.items()}

@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 __all__ = [
     "check_order",
+    "continuous_euler",
     "euler_to_matrix",
     "euler_to_quaternion",
     "expmap_to_quaternion",
@@ -188,6 +189,24 @@ def matrix_to_euler(matrix: ArrayLike, order: str) -> Array:
 def quaternion_to_euler(quaternion: ArrayLike, order: str) -> Array:
     """Intrinsic Euler angles (..., 3) in radians of unit quaternions (..., 4); see `matrix_to_euler`."""
     return matrix_to_euler(quaternion_to_matrix(quaternion), order)
+
+
+def continuous_euler(angles: ArrayLike) -> Array:
+    """The same rotations (frames, ..., 3), angles in radians about three different axes, without jumps in time.
+
+    Every rotation has two sets of angles, (a, b, c) and (a + pi, pi - b, c + pi), each up to whole turns; the set
+    nearest to the frame before is taken, so that curves can be edited and interpolated.
+    """
+    result = np.array(angles, dtype=np.float64)
+    turn = 2 * np.pi
+    for frame in range(1, len(result)):
+        before, first = result[frame - 1], result[frame]
+        second = first * np.array([1.0, -1.0, 1.0]) + np.pi
+        first = first + turn * np.round((before - first) / turn)
+        second = second + turn * np.round((before - second) / turn)
+        nearer = np.abs(second - before).sum(axis=-1) < np.abs(first - before).sum(axis=-1)
+        result[frame] = np.where(nearer[..., None], second, first)
+    return result
 
 
 def expmap_to_quaternion(expmap: ArrayLike) -> Array:

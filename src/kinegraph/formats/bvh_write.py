@@ -1,0 +1,206 @@
+"""Writing BVH: one body a file, y up, rotations in ZXY order, centimetres unless told otherwise.
+
+A sequence that carries rotations and offsets (read from BVH) is written as it is; from any other, rotations are
+made from the positions (`kinegraph.geometry.posing`): bones get their median lengths, the rest pose is a T-pose,
+gaps are bridged in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.atomic import atomic_path
+from kinegraph.errors import DataError
+from kinegraph.geometry.kinematics import forward_kinematics
+from kinegraph.geometry.posing import rest_directions, rotations_from_positions
+from kinegraph.geometry.rotations import (
+    continuous_euler,
+    matrix_to_quaternion,
+    quaternion_multiply,
+    quaternion_to_euler,
+)
+from kinegraph.sequence import SkeletonSequence
+
+UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
+"""Names accepted for ``unit=``, with their metres."""
+
+_ORDER = "zxy"
+
+# what turns a space into y up, as a matrix on column vectors
+_TO_Y_UP = {
+    "camera": np.diag([1.0, -1.0, -1.0]),
+    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
+    "y": np.eye(3),
+}
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class _Body:
+    """What a file holds: joints, parents, offsets (joints, 3) m, rotations (frames, joints, 4), root (frames, 3) m."""
+
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    offsets: Array
+    rotations: Array
+    root: Array
+
+
+def write(
+    sequence: SkeletonSequence,
+    path: Path | str,
+    *,
+    unit: str = "cm",
+    pivots: bool = True,
+    from_positions: bool = False,
+) -> tuple[Path, ...]:
+    """Write a sequence as BVH.
+
+    Args:
+        sequence: 3D, in metres. Camera space and z-up worlds are turned to y up.
+        path: the file. Further people, one file each, go beside it as ``<name>_person2.bvh`` and so on.
+        unit: unit of the numbers in the file, one of `UNITS`. cm is what Blender and MotionBuilder expect.
+        pivots: when rotations are made from positions, give joints that do not move with their siblings a joint
+            of their own (see `kinegraph.geometry.posing`), so that positions are exact.
+        from_positions: make rotations from the positions even if the sequence has its own.
+
+    Returns:
+        The files written.
+
+    Raises:
+        DataError: the sequence is 2D, not in metres, has no frame rate, or its root or every joint is never seen.
+        KinegraphError: the file cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    if sequence.dims != 3 or sequence.unit != "m":
+        raise DataError(
+            f"BVH holds 3D motion in a unit of length; this sequence is {sequence.dims}D in {sequence.unit}: lift it first"
+        )
+    if unit not in UNITS:
+        raise DataError(f"unit '{unit}' is unknown: expected one of {', '.join(UNITS)}")
+    if sequence.fps is None:
+        raise DataError("BVH needs a frame rate and this sequence has none; give fps (sequence.replace(fps=...))")
+    if not sequence.frames or not sequence.people:
+        raise DataError("there are no frames to write as BVH")
+    bodies = [_body(sequence, person, pivots, from_positions) for person in range(sequence.people)]
+    paths = (path, *(path.with_stem(f"{path.stem}_person{n + 1}") for n in range(1, sequence.people)))
+    for body, target in zip(bodies, paths, strict=True):
+        text = _text(body, sequence.fps, UNITS[unit])
+        with atomic_path(target) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    return paths
+
+
+def _body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions: bool) -> _Body:
+    skeleton = sequence.skeleton
+    turn = _TO_Y_UP["camera" if sequence.space == "camera" else sequence.up or "y"]
+    positions = sequence.positions[person] @ turn.T
+    if sequence.rotations is not None and sequence.offsets is not None and not from_positions:
+        if len(skeleton.roots) == 1 and sequence.seen[person, :, skeleton.root].any():
+            rotations = np.array(sequence.rotations[person])
+            rotations[:, skeleton.root] = quaternion_multiply(
+                matrix_to_quaternion(turn), rotations[:, skeleton.root]
+            )
+            root = bridge_gaps(positions[:, [skeleton.root]])[:, 0]
+            offsets = np.array(sequence.offsets)
+            offsets[skeleton.root] = 0.0
+            if _agrees(positions, skeleton.parents, rotations, offsets, root, skeleton.root):
+                return _Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
+    joints, parents, kept = _seen_joints(sequence, person)
+    points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
+    assert sequence.fps is not None  # checked in write
+    posed = rotations_from_positions(
+        bridge_gaps(positions[:, kept]),
+        joints,
+        parents,
+        rest=rest_directions(joints, parents, points),
+        fps=sequence.fps,
+        pivots=pivots,
+    )
+    return _Body(posed.joints, posed.parents, posed.offsets, posed.rotations, posed.root_positions[:, 0])
+
+
+def _agrees(
+    positions: Array, parents: Sequence[int], rotations: Array, offsets: Array, root: Array, root_joint: int
+) -> bool:
+    """Whether the sequence's rotations still belong to its positions (a transform may have moved only these)."""
+    translations = np.tile(offsets, (len(positions), 1, 1))
+    translations[:, root_joint] = root
+    posed = forward_kinematics(parents, rotations, translations)[0]
+    return not bool((np.abs(posed - positions) > 1e-3).any())  # NaN, a missing joint, compares False
+
+
+def _seen_joints(sequence: SkeletonSequence, person: int) -> tuple[tuple[str, ...], tuple[int, ...], list[int]]:
+    """Joints seen at least once, joined past those that never are: names, parents, indices in the sequence."""
+    skeleton = sequence.skeleton
+    seen = sequence.seen[person].any(axis=0)
+    who = f"person {person + 1}: " if sequence.people > 1 else ""
+    if len(skeleton.roots) != 1 or not seen[skeleton.root]:
+        lost = "has several roots" if len(skeleton.roots) != 1 else f"'{skeleton.joints[skeleton.root]}' is never seen"
+        raise DataError(f"{who}BVH hangs all joints on one root, and here the root {lost}; map to another skeleton")
+    kept = [j for j in range(sequence.joints) if seen[j]]
+    parents = []
+    for joint in kept:
+        parent = skeleton.parents[joint]
+        while parent >= 0 and not seen[parent]:
+            parent = skeleton.parents[parent]
+        parents.append(kept.index(parent) if parent >= 0 else -1)
+    return tuple(skeleton.joints[j] for j in kept), tuple(parents), kept
+
+
+def bridge_gaps(positions: Array) -> Array:
+    """Positions (frames, joints, dims) with NaN filled: linearly in time inside, the nearest frame at the ends."""
+    filled = positions.copy()
+    times = np.arange(len(positions))
+    for joint in np.flatnonzero(np.isnan(positions).any(axis=(0, 2))):
+        seen = np.isfinite(positions[:, joint]).all(axis=-1)
+        for axis in range(positions.shape[2]):
+            filled[~seen, joint, axis] = np.interp(times[~seen], times[seen], positions[seen, joint, axis])
+    return filled
+
+
+# --------------------------------------------------------------------------------------------------------- text
+
+
+def _text(body: _Body, fps: float, metres: float) -> str:
+    children: dict[int, list[int]] = {}
+    for joint, parent in enumerate(body.parents):
+        children.setdefault(parent, []).append(joint)
+    offsets = body.offsets / metres
+    lines = ["HIERARCHY"]
+    order: list[int] = []
+    # depth first without recursion: (joint, depth), or (-1, depth) to close a brace
+    stack = [(children[-1][0], 0)]
+    while stack:
+        joint, depth = stack.pop()
+        pad = "\t" * depth
+        if joint < 0:
+            lines.append(f"{pad}}}")
+            continue
+        parent = body.parents[joint]
+        x, y, z = offsets[joint]
+        offset = f"{pad}\tOFFSET {x:.6f} {y:.6f} {z:.6f}"
+        below = children.get(joint, [])
+        if not below and parent >= 0 and body.joints[joint] == f"{body.joints[parent]}_end" and offsets[joint].any():
+            lines += [f"{pad}End Site", f"{pad}{{", offset, f"{pad}}}"]
+            continue
+        kind, channels = ("ROOT", "6 Xposition Yposition Zposition") if parent < 0 else ("JOINT", "3")
+        rotations = " ".join(f"{axis.upper()}rotation" for axis in _ORDER)
+        lines += [f"{pad}{kind} {body.joints[joint]}", f"{pad}{{", offset, f"{pad}\tCHANNELS {channels} {rotations}"]
+        order.append(joint)
+        if not below:
+            lines += [f"{pad}\tEnd Site", f"{pad}\t{{", f"{pad}\t\tOFFSET 0 0 0", f"{pad}\t}}"]
+        stack.append((-1, depth))
+        stack += [(child, depth + 1) for child in reversed(below)]
+    angles = np.degrees(continuous_euler(quaternion_to_euler(body.rotations[:, order], _ORDER)))
+    values = np.concatenate((body.root / metres, angles.reshape(len(angles), -1)), axis=1)
+    lines += ["MOTION", f"Frames: {len(values)}", f"Frame Time: {1 / fps:.9g}"]
+    pattern = " ".join(["%.6f"] * values.shape[1])
+    lines += [pattern % tuple(row) for row in values.tolist()]
+    return "\n".join(lines) + "\n"
