@@ -36,7 +36,7 @@ def fill_gaps(sequence: SkeletonSequence, limit_s: float = 0.5, *, trust: float 
     longest = int(np.floor(limit_s * (sequence.fps or ASSUMED_FPS) + 1e-9))
     confidence = np.asarray(sequence.confidence, dtype=np.float64)
     before, after = neighbours(sequence.seen)
-    bridged = ~sequence.seen & (before >= 0) & (after >= 0) & (after - before - 1 <= longest)
+    bridged = ~sequence.seen & (before >= 0) & (after < sequence.frames) & (after - before - 1 <= longest)
     if not bridged.any():
         return sequence
     person, frame, joint = np.nonzero(bridged)

@@ -60,7 +60,8 @@ def local_polynomial(values: Floats, weights: Floats, kernel: Floats, degree: in
             break
         system = np.stack([moments[i : i + order + 1][:, able] for i in range(order + 1)])  # (o+1, o+1, n)
         answer = np.linalg.solve(
-            np.moveaxis(system, -1, 0) + 1e-12 * np.eye(order + 1), np.moveaxis(right[: order + 1][:, able], -1, 0)[..., None]
+            np.moveaxis(system, -1, 0) + 1e-12 * np.eye(order + 1),
+            np.moveaxis(right[: order + 1][:, able], -1, 0)[..., None],
         )
         result[able] = answer[:, 0, 0]
     return result

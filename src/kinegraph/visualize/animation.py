@@ -23,8 +23,14 @@ MP4_FPS = 30.0
 
 
 def write_animation(
-    path: Path | str, sequences: Sequence[tuple[str, SkeletonSequence]], *, title: str = "", theme_name: str = "light",
-    cell_size: tuple[int, int] = (420, 420), spin_deg_s: float = 0.0, progress: Callable[[int, int], None] | None = None,
+    path: Path | str,
+    sequences: Sequence[tuple[str, SkeletonSequence]],
+    *,
+    title: str = "",
+    theme_name: str = "light",
+    cell_size: tuple[int, int] = (420, 420),
+    spin_deg_s: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Sequences side by side on one clock, in real time, as ``.gif`` or ``.mp4``.
 
@@ -61,8 +67,13 @@ def write_animation(
 
 
 def _pictures(
-    sequences: Sequence[tuple[str, SkeletonSequence]], rate: float, title: str, theme_name: str,
-    cell_size: tuple[int, int], spin_deg_s: float, progress: Callable[[int, int], None] | None,
+    sequences: Sequence[tuple[str, SkeletonSequence]],
+    rate: float,
+    title: str,
+    theme_name: str,
+    cell_size: tuple[int, int],
+    spin_deg_s: float,
+    progress: Callable[[int, int], None] | None,
 ) -> Iterator[Any]:
     from dataclasses import replace
 
@@ -96,14 +107,24 @@ def _gif(pictures: Iterator[Any], path: Path) -> None:
     # One palette for all frames: they share colours, and a palette each would make the background flicker.
     palette = first.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     rest = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
-    palette.save(path, format="GIF", save_all=True, append_images=rest, duration=round(1000 / GIF_FPS), loop=0, optimize=False)
+    palette.save(
+        path, format="GIF", save_all=True, append_images=rest, duration=round(1000 / GIF_FPS), loop=0, optimize=False
+    )
 
 
 def _mp4(ffmpeg: Any, pictures: Iterator[Any], path: Path) -> None:
     first = next(pictures)
     writer = ffmpeg.write_frames(
-        str(path), first.size, fps=MP4_FPS, codec="libx264", pix_fmt_in="rgb24", pix_fmt_out="yuv420p", quality=7,
-        macro_block_size=2, ffmpeg_log_level="error", output_params=["-movflags", "+faststart"],
+        str(path),
+        first.size,
+        fps=MP4_FPS,
+        codec="libx264",
+        pix_fmt_in="rgb24",
+        pix_fmt_out="yuv420p",
+        quality=7,
+        macro_block_size=2,
+        ffmpeg_log_level="error",
+        output_params=["-movflags", "+faststart"],
     )
     writer.send(None)
     try:

@@ -55,11 +55,21 @@ class Canvas:
     def dot(self, at: Array, radius: float, colour: RGB) -> None:
         """A filled disc."""
         s = OVERSAMPLE
-        self._draw.ellipse([(at[0] - radius) * s, (at[1] - radius) * s, (at[0] + radius) * s, (at[1] + radius) * s], fill=colour)
+        self._draw.ellipse(
+            [(at[0] - radius) * s, (at[1] - radius) * s, (at[0] + radius) * s, (at[1] + radius) * s], fill=colour
+        )
 
-    def text(self, x: float, y: float, words: str, size: int = 14, colour: RGB | None = None, anchor: str = "la") -> None:
+    def text(
+        self, x: float, y: float, words: str, size: int = 14, colour: RGB | None = None, anchor: str = "la"
+    ) -> None:
         """Text; ``anchor`` as in Pillow (``la`` = left and top, ``ma`` = middle and top)."""
-        self._draw.text((x * OVERSAMPLE, y * OVERSAMPLE), words, font=_font(size * OVERSAMPLE), fill=colour or self.theme.front, anchor=anchor)
+        self._draw.text(
+            (x * OVERSAMPLE, y * OVERSAMPLE),
+            words,
+            font=_font(size * OVERSAMPLE),
+            fill=colour or self.theme.front,
+            anchor=anchor,
+        )
 
     def text_width(self, words: str, size: int = 14) -> float:
         """Width of the text in pixels."""
@@ -88,7 +98,12 @@ def paint_ground(canvas: Canvas, box: Box, view: View, ground: float, cell: floa
     xy, depth, _ = view.project(points, width, height)
     xy += np.array([left, top])
     fade = 1 - np.hypot(index[:, None], index[None, :]) / (reach + 0.5)
-    inside = (xy[..., 0] > left + 2) & (xy[..., 0] < left + width - 2) & (xy[..., 1] > top + 2) & (xy[..., 1] < top + height - 2)
+    inside = (
+        (xy[..., 0] > left + 2)
+        & (xy[..., 0] < left + width - 2)
+        & (xy[..., 1] > top + 2)
+        & (xy[..., 1] < top + height - 2)
+    )
     inside &= depth > 0.1 * view.radius
     for i in range(len(index)):
         for k in range(len(index)):
@@ -97,12 +112,23 @@ def paint_ground(canvas: Canvas, box: Box, view: View, ground: float, cell: floa
                     continue
                 strength = min(fade[i, k], fade[ni, nk])
                 if strength > 0:
-                    canvas.line(xy[i, k], xy[ni, nk], 1, blend(canvas.theme.card, canvas.theme.line, min(1.0, 1.6 * strength)))
+                    canvas.line(
+                        xy[i, k], xy[ni, nk], 1, blend(canvas.theme.card, canvas.theme.line, min(1.0, 1.6 * strength))
+                    )
 
 
 def paint_scene(
-    canvas: Canvas, box: Box, points: Array, confidence: Array, skeleton: Skeleton, view: View, *,
-    size: float, ground: float | None, cell: float = 0.5, ghost: Array | None = None,
+    canvas: Canvas,
+    box: Box,
+    points: Array,
+    confidence: Array,
+    skeleton: Skeleton,
+    view: View,
+    *,
+    size: float,
+    ground: float | None,
+    cell: float = 0.5,
+    ghost: Array | None = None,
 ) -> None:
     """Draw people ``points`` (people, joints, 3), in display space, into ``box``.
 
@@ -120,21 +146,31 @@ def paint_scene(
         for person in range(len(points)):
             for a, b in skeleton.bones:
                 if np.isfinite(points[person, [a, b]]).all():
-                    canvas.line(shadow[person, a] + offset, shadow[person, b] + offset, max(1.0, thickness * scale[person, a]),
-                                blend(canvas.theme.card, canvas.theme.line, 0.85))
+                    canvas.line(
+                        shadow[person, a] + offset,
+                        shadow[person, b] + offset,
+                        max(1.0, thickness * scale[person, a]),
+                        blend(canvas.theme.card, canvas.theme.line, 0.85),
+                    )
     if ghost is not None:
         at, _, scale = view.project(ghost, width, height)
         for person in range(len(ghost)):
             for a, b in skeleton.bones:
                 if np.isfinite(ghost[person, [a, b]]).all():
-                    canvas.line(at[person, a] + offset, at[person, b] + offset, max(2.0, 1.3 * thickness * scale[person, a]),
-                                blend(canvas.theme.card, canvas.theme.soft, 0.35))
+                    canvas.line(
+                        at[person, a] + offset,
+                        at[person, b] + offset,
+                        max(2.0, 1.3 * thickness * scale[person, a]),
+                        blend(canvas.theme.card, canvas.theme.soft, 0.35),
+                    )
     at, depth, scale = view.project(points, width, height)
     at = at + offset
     marks: list[tuple[float, int, int, int]] = []
     for person in range(len(points)):
         present = np.isfinite(points[person]).all(axis=-1)
-        marks += [(float(depth[person, [a, b]].mean()), person, a, b) for a, b in skeleton.bones if present[a] and present[b]]
+        marks += [
+            (float(depth[person, [a, b]].mean()), person, a, b) for a, b in skeleton.bones if present[a] and present[b]
+        ]
         marks += [(float(depth[person, j]) - 0.2 * thickness, person, int(j), -1) for j in np.flatnonzero(present)]
     bones = dict(zip(skeleton.bones, bone_sides(skeleton), strict=True))
     joints = joint_sides(skeleton)
@@ -143,7 +179,15 @@ def paint_scene(
         if b < 0:
             _joint(canvas, at[person, a], stroke, joints[a], person, float(confidence[person, a]))
         else:
-            _bone(canvas, at[person, a], at[person, b], stroke, bones[a, b], person, float(confidence[person, [a, b]].min()))
+            _bone(
+                canvas,
+                at[person, a],
+                at[person, b],
+                stroke,
+                bones[a, b],
+                person,
+                float(confidence[person, [a, b]].min()),
+            )
     if len(points) > 1:
         for person in range(len(points)):
             present = np.isfinite(points[person]).all(axis=-1)
@@ -152,8 +196,16 @@ def paint_scene(
                 canvas.text(head[0], head[1] - 20, str(person + 1), 13, canvas.theme.soft, "ma")
 
 
-def paint_image(canvas: Canvas, box: Box, points: Array, confidence: Array, skeleton: Skeleton, *,
-                frame: tuple[float, float, float, float], size: float) -> None:
+def paint_image(
+    canvas: Canvas,
+    box: Box,
+    points: Array,
+    confidence: Array,
+    skeleton: Skeleton,
+    *,
+    frame: tuple[float, float, float, float],
+    size: float,
+) -> None:
     """Draw people ``points`` (people, joints, 2), y down, into ``box``; ``frame`` is the image's outline."""
     left, top, width, height = box
     l, t, r, b = frame
@@ -168,7 +220,9 @@ def paint_image(canvas: Canvas, box: Box, points: Array, confidence: Array, skel
         present = np.isfinite(points[person]).all(axis=-1)
         for (a, c), side in zip(skeleton.bones, sides, strict=True):
             if present[a] and present[c]:
-                _bone(canvas, at[person, a], at[person, c], stroke, side, person, float(confidence[person, [a, c]].min()))
+                _bone(
+                    canvas, at[person, a], at[person, c], stroke, side, person, float(confidence[person, [a, c]].min())
+                )
         for j in np.flatnonzero(present):
             _joint(canvas, at[person, j], stroke, joints[j], person, float(confidence[person, j]))
 

@@ -88,17 +88,34 @@ def _panel(caption: str, sequence: SkeletonSequence) -> dict[str, Any]:
     trust = np.moveaxis(np.asarray(sequence.confidence), 0, 1)[::stride]
     present = np.isfinite(points).all(axis=-1)
     panel: dict[str, Any] = {
-        "title": caption, "dims": sequence.dims, "unit": sequence.unit, "fps": fps / stride, "first": 0, "stride": stride,
-        "frames": len(points), "people": sequence.people, "joints": list(sequence.skeleton.joints),
-        "bones": [[int(a), int(b)] for a, b in sequence.skeleton.bones], "sides": bone_sides(sequence.skeleton),
-        "jointSides": joint_sides(sequence.skeleton), "follow": False, "centre": [0.0, 0.0, 0.0],
+        "title": caption,
+        "dims": sequence.dims,
+        "unit": sequence.unit,
+        "fps": fps / stride,
+        "first": 0,
+        "stride": stride,
+        "frames": len(points),
+        "people": sequence.people,
+        "joints": list(sequence.skeleton.joints),
+        "bones": [[int(a), int(b)] for a, b in sequence.skeleton.bones],
+        "sides": bone_sides(sequence.skeleton),
+        "jointSides": joint_sides(sequence.skeleton),
+        "follow": False,
+        "centre": [0.0, 0.0, 0.0],
     }
     if flat:
         panel |= {"frame": image_box(sequence), "thickness": 0.017 * pose_size(sequence)}
     else:
         set_up = stage(sequence)
-        panel |= {"centre": list(set_up.view.centre), "radius": set_up.view.radius, "azimuth": set_up.view.azimuth, "ground": set_up.ground,
-                  "cell": set_up.cell, "thickness": 0.017 * set_up.size, "follow": set_up.follow}
+        panel |= {
+            "centre": list(set_up.view.centre),
+            "radius": set_up.view.radius,
+            "azimuth": set_up.view.azimuth,
+            "ground": set_up.ground,
+            "cell": set_up.cell,
+            "thickness": 0.017 * set_up.size,
+            "follow": set_up.follow,
+        }
     shown = points[present] if present.any() else np.zeros((1, sequence.dims))
     low, high = shown.min(axis=0), shown.max(axis=0)
     step = max(float((high - low).max()) / 65000.0, 1e-9)

@@ -123,8 +123,13 @@ def stage(sequence: SkeletonSequence, azimuth: float | None = None, elevation: f
         azimuth = 0.52 if front is None else front + 0.61
     cell = 0.5 if sequence.unit == "m" else 10.0 ** math.floor(math.log10(size))
     centre = (float(middle[0]), float(middle[1]), float(middle[2]))
-    return Stage(view=View(azimuth=azimuth, elevation=elevation, centre=centre, radius=radius), ground=ground,
-                 size=size, cell=cell, follow=follow)
+    return Stage(
+        view=View(azimuth=azimuth, elevation=elevation, centre=centre, radius=radius),
+        ground=ground,
+        size=size,
+        cell=cell,
+        follow=follow,
+    )
 
 
 def image_box(sequence: SkeletonSequence) -> tuple[float, float, float, float]:

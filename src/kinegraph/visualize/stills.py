@@ -51,24 +51,48 @@ def draw_cell(canvas: Canvas, box: Box, cell: Cell) -> None:
         raise DataError(f"no frame {cell.frame} to draw; the sequence has {sequence.frames}, numbered from 0")
     canvas.card(box)
     left, top, width, height = box
-    inner = (left, top + (22 if cell.caption else 4), width, height - (22 if cell.caption else 4) - (22 if cell.note else 4))
+    inner = (
+        left,
+        top + (22 if cell.caption else 4),
+        width,
+        height - (22 if cell.caption else 4) - (22 if cell.note else 4),
+    )
     trust = np.asarray(sequence.confidence)[:, cell.frame]
     if sequence.dims == 2:
-        paint_image(canvas, inner, np.asarray(sequence.positions)[:, cell.frame], trust, sequence.skeleton,
-                    frame=image_box(sequence), size=pose_size(sequence))
+        paint_image(
+            canvas,
+            inner,
+            np.asarray(sequence.positions)[:, cell.frame],
+            trust,
+            sequence.skeleton,
+            frame=image_box(sequence),
+            size=pose_size(sequence),
+        )
     elif np.isfinite(sequence.positions[:, cell.frame]).any():
         points = to_display(sequence)[:, cell.frame]
         set_up = cell.stage or stage(sequence)
         ghost = to_display(cell.ghost)[:, cell.frame] if cell.ghost is not None else None
         view = _centred(set_up, points if ghost is None else ghost)
-        paint_scene(canvas, inner, points, trust, sequence.skeleton, view, size=set_up.size,
-                    ground=set_up.ground, cell=set_up.cell, ghost=ghost)
+        paint_scene(
+            canvas,
+            inner,
+            points,
+            trust,
+            sequence.skeleton,
+            view,
+            size=set_up.size,
+            ground=set_up.ground,
+            cell=set_up.cell,
+            ghost=ghost,
+        )
     else:
         canvas.text(left + width / 2, top + height / 2, "nobody here", 13, canvas.theme.soft, "mm")
     if cell.caption:
         canvas.text(left + width / 2, top + 5, fit(canvas, cell.caption, width - 12), 14, canvas.theme.front, "ma")
     if cell.note:
-        canvas.text(left + width / 2, top + height - 20, fit(canvas, cell.note, width - 12, 13), 13, canvas.theme.soft, "ma")
+        canvas.text(
+            left + width / 2, top + height - 20, fit(canvas, cell.note, width - 12, 13), 13, canvas.theme.soft, "ma"
+        )
 
 
 def _centred(set_up: Stage, points: np.ndarray[Any, np.dtype[np.float64]]) -> View:
@@ -88,7 +112,12 @@ def fit(canvas: Canvas, words: str, width: float, size: int = 14) -> str:
 
 
 def write_grid(
-    path: Path | str, rows: Sequence[Sequence[Cell]], *, title: str = "", subtitle: str = "", theme_name: str = "light",
+    path: Path | str,
+    rows: Sequence[Sequence[Cell]],
+    *,
+    title: str = "",
+    subtitle: str = "",
+    theme_name: str = "light",
     cell_size: tuple[int, int] = (230, 260),
 ) -> None:
     """A picture of cells in rows, with a title and a legend of the colours, written whole or not at all.
@@ -136,8 +165,14 @@ def header(canvas: Canvas, title: str, subtitle: str = "") -> None:
 
 
 def write_filmstrip(
-    path: Path | str, sequences: Sequence[tuple[str, SkeletonSequence]], *, frames: int = 6, title: str = "",
-    subtitle: str = "", theme_name: str = "light", cell_size: tuple[int, int] = (230, 260),
+    path: Path | str,
+    sequences: Sequence[tuple[str, SkeletonSequence]],
+    *,
+    frames: int = 6,
+    title: str = "",
+    subtitle: str = "",
+    theme_name: str = "light",
+    cell_size: tuple[int, int] = (230, 260),
 ) -> None:
     """A row per sequence with ``frames`` moments spread evenly over its length, from the first frame to the last.
 
@@ -161,10 +196,18 @@ def write_filmstrip(
     for caption, sequence in sequences:
         chosen = np.unique(np.linspace(0, sequence.frames - 1, frames).round().astype(int))
         set_up = stage(sequence) if sequence.dims == 3 else None
-        rows.append([
-            Cell(sequence=sequence, frame=int(f), stage=set_up, caption=caption if i == 0 else "", note=moment(sequence, int(f)))
-            for i, f in enumerate(chosen)
-        ])
+        rows.append(
+            [
+                Cell(
+                    sequence=sequence,
+                    frame=int(f),
+                    stage=set_up,
+                    caption=caption if i == 0 else "",
+                    note=moment(sequence, int(f)),
+                )
+                for i, f in enumerate(chosen)
+            ]
+        )
     write_grid(path, rows, title=title, subtitle=subtitle, theme_name=theme_name, cell_size=cell_size)
 
 

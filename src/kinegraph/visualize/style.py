@@ -16,7 +16,14 @@ RGB = tuple[int, int, int]
 LEFT: RGB = (52, 120, 216)
 RIGHT: RGB = (222, 98, 22)
 #: The centre of the body, by person: the first is grey, so that one person alone is left, right and neutral.
-PEOPLE: tuple[RGB, ...] = ((122, 130, 142), (34, 148, 88), (158, 88, 196), (182, 110, 42), (20, 144, 160), (206, 80, 120))
+PEOPLE: tuple[RGB, ...] = (
+    (122, 130, 142),
+    (34, 148, 88),
+    (158, 88, 196),
+    (182, 110, 42),
+    (20, 144, 160),
+    (206, 80, 120),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +38,17 @@ class Theme:
     line: RGB
 
 
-LIGHT = Theme(name="light", back=(255, 255, 255), front=(29, 36, 48), soft=(91, 101, 117), card=(245, 247, 250), line=(201, 208, 218))
-DARK = Theme(name="dark", back=(18, 22, 29), front=(230, 234, 240), soft=(154, 165, 181), card=(25, 31, 40), line=(51, 60, 73))
+LIGHT = Theme(
+    name="light",
+    back=(255, 255, 255),
+    front=(29, 36, 48),
+    soft=(91, 101, 117),
+    card=(245, 247, 250),
+    line=(201, 208, 218),
+)
+DARK = Theme(
+    name="dark", back=(18, 22, 29), front=(230, 234, 240), soft=(154, 165, 181), card=(25, 31, 40), line=(51, 60, 73)
+)
 
 
 def theme(name: str) -> Theme:

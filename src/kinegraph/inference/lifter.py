@@ -1,0 +1,255 @@
+"""2D keypoints to 3D joints with a trained network: NumPy in, NumPy out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinegraph.errors import ConfigError, KinegraphError
+from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, frame_person, scale_of_pose
+from kinegraph.inference.options import LiftOptions
+from kinegraph.inference.placement import bone_lengths, make_rigid, place_root
+from kinegraph.inference.preparation import Prepared, prepare
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton, map_joints
+from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.transforms.smoothing import smooth_array
+from kinegraph.weights import LoadedWeights, load_weights
+
+Floats = NDArray[np.float64]
+
+#: the network shipped with the package
+DEFAULT_WEIGHTS = Path(__file__).resolve().parent.parent / "weights_data" / "lift"
+
+
+class Lifter:
+    """Lift 2D recordings with one trained network.
+
+    Args:
+        weights: what :func:`kinegraph.weights.load_weights` returns.
+
+    Example:
+        >>> lifter = Lifter.from_pretrained("runs/hcsf/best")           # doctest: +SKIP
+        >>> motion = lifter.lift(kinegraph.load("keypoints/"))          # doctest: +SKIP
+        >>> motion.positions.shape, motion.space, motion.unit           # doctest: +SKIP
+        ((1, 441, 17, 3), 'camera', 'm')
+    """
+
+    def __init__(self, weights: LoadedWeights) -> None:
+        self.model = weights.model.eval()
+        self.name = weights.model_name
+        self.skeleton: Skeleton = weights.skeleton
+        self.transform: LiftingTransform = weights.transform
+        self.frames = int(getattr(weights.model, "frames", 1))
+        fps = weights.metadata.get("fps")
+        self.fps: float | None = float(fps) if isinstance(fps, int | float) and fps > 0 else None
+        self.folder = weights.folder
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str | None = None) -> Lifter:
+        """Read a weights folder; without one, the network shipped with the package.
+
+        Raises:
+            FormatError: the folder is missing or damaged.
+            KinegraphError: no folder is given and this installation ships none.
+        """
+        if folder is None:
+            if not (DEFAULT_WEIGHTS / "config.json").is_file():
+                raise KinegraphError(
+                    "this installation ships no lifting weights; train some ('kinegraph train lift_hcsf_synthetic_metric') "
+                    "and name their folder with --model"
+                )
+            folder = DEFAULT_WEIGHTS
+        return cls(load_weights(folder))
+
+    def report(self, skeleton: Skeleton) -> str:
+        """Which of the network's joints a layout has exactly, derived or not at all, for people."""
+        return map_joints(skeleton, self.skeleton).report()
+
+    def lift(
+        self,
+        sequence: SkeletonSequence,
+        options: LiftOptions | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> SkeletonSequence:
+        """3D joints of every person of a 2D recording.
+
+        Args:
+            sequence: 2D keypoints in any layout, px or normalised.
+            options: see :class:`LiftOptions`; its defaults if None.
+            progress: called with (poses done, poses in all).
+
+        Returns:
+            Positions ``(people, frames, joints, 3)`` in metres on the network's skeleton, camera space (x right, y
+            down, z forward), with the root where it is estimated to stand or at the origin. Joints that could not
+            be seen for long, and people who are away, have confidence 0. ``notes`` say what was assumed.
+
+        Raises:
+            DataError: not 2D, or nobody to lift.
+            SkeletonError: the layout lacks too many of the network's joints.
+        """
+        options = options or LiftOptions()
+        ready = prepare(sequence, self.skeleton, options)
+        people, frames, joints = ready.trust.shape
+        notes = list(ready.notes)
+        positions = np.full((people, frames, joints, 3), np.nan)
+        total, done = int(ready.present.sum()), 0
+        framings = set()
+        for person in range(people):
+            poses, framing = self._poses(ready, person, options, sequence.fps)
+            framings.add(framing)
+            positions[person] = self._finish(poses, ready, person, options, sequence.fps)
+            done += int(ready.present[person].sum())
+            if progress is not None:
+                progress(done, total)
+        notes.append(
+            f"lifted by {self.name} ({self.transform.target} target, {self.frames} frame{'s' if self.frames > 1 else ''}"
+            + (", flip test)" if options.flip else ")")
+            + f", view of the {' and the '.join(sorted(framings))}"
+        )
+        notes.append(
+            "size and distance are those of an average adult: one camera cannot tell a near child from a far giant"
+        )
+        if options.smooth_s > 0 and frames > 1:
+            notes.append(f"smoothed (zero phase, sigma {options.smooth_s * 1000:.0f} ms)")
+        if options.rigid:
+            notes.append("one length per limb over the clip, left and right alike")
+        notes.append(
+            "root placed before the camera so that the pose falls on its keypoints"
+            if options.root == "estimated"
+            else "positions are relative to the root"
+        )
+        return SkeletonSequence(
+            positions=positions,
+            skeleton=self.skeleton,
+            fps=sequence.fps,
+            unit="m",
+            space="camera",
+            confidence=ready.trust,
+            label=sequence.label,
+            source=sequence.source,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+    # ---- the network ----------------------------------------------------------------------------------------------
+
+    def _poses(self, ready: Prepared, person: int, options: LiftOptions, fps: float | None) -> tuple[Floats, str]:
+        """Root-relative poses (frames, joints, 3) in camera axes, metres; NaN where the person is away."""
+        present, keypoints = ready.present[person], ready.positions[person]
+        seen = ready.confidence[person] > 0
+        framing = (
+            None
+            if self._image_suits(ready, person, options)
+            else frame_person(keypoints, seen, present, self.skeleton, fps)
+        )
+        if framing is None:
+            shown, size, intrinsics = keypoints, ready.image_size, ready.intrinsics
+        else:
+            shown, size = framing.apply(keypoints), (SIDE_PX, SIDE_PX)
+            intrinsics = np.array([FOCAL_PX, FOCAL_PX, SIDE_PX / 2, SIDE_PX / 2])
+        # A network without a confidence channel cannot be told that a joint is a guess: it takes it as seen.
+        told = ready.confidence[person] if self.transform.confidence else np.ones_like(ready.confidence[person])
+        inputs = self.transform.encode_inputs(shown, told, np.array(size))
+        output = np.full((*keypoints.shape[:2], 3), np.nan)
+        for start, stop in runs(present):
+            output[start:stop] = self._run(inputs[start:stop], options, fps)
+        if self.transform.target == "pixel":
+            depth = np.full(len(output), DISTANCE_M) if framing is not None else self._depth(keypoints, seen, ready)
+            absolute = self.transform.decode(output, intrinsics, np.array(size), depth)
+            poses = absolute - absolute[:, self.skeleton.root, None]
+        else:
+            poses = self.transform.decode(output)
+        if framing is not None:
+            poses = framing.turn_back(poses, ready.intrinsics)
+        return poses, "image" if framing is None else "person"
+
+    def _image_suits(self, ready: Prepared, person: int, options: LiftOptions) -> bool:
+        """Whether the network sees the image itself, or a view that follows the person."""
+        if options.framing != "auto":
+            return options.framing == "image"
+        if not ready.size_known or self.transform.normalise != "screen":
+            return False
+        scale = (
+            scale_of_pose(ready.positions[person], ready.confidence[person] > 0, self.skeleton) / ready.image_size[0]
+        )
+        scale = scale[ready.present[person] & np.isfinite(scale)]
+        return bool(len(scale) and FAR <= np.percentile(scale, 10) and np.percentile(scale, 90) <= NEAR)
+
+    def _depth(self, keypoints: Floats, seen: NDArray[np.bool_], ready: Prepared) -> Floats:
+        """Root depth (frames,) of an average adult of this size in the image: one per clip, since one pose tells little."""
+        scale = scale_of_pose(keypoints, seen, self.skeleton)
+        scale = scale[np.isfinite(scale) & (scale > 0)]
+        depth = float(ready.intrinsics[0] / np.percentile(scale, 80)) if len(scale) else DISTANCE_M
+        return np.full(len(keypoints), depth)
+
+    def _run(self, inputs: NDArray[np.float32], options: LiftOptions, fps: float | None) -> Floats:
+        """Network outputs (n, joints, 3), residual added, for encoded poses (n, joints, channels) that follow each other."""
+        index = self._windows(len(inputs), fps)
+        mirror = torch.tensor(self.skeleton.mirror)
+        poses = torch.from_numpy(np.ascontiguousarray(inputs))
+        outputs = []
+        with torch.inference_mode():
+            for rows in torch.split(torch.from_numpy(index), options.batch):
+                batch = poses[rows] if self.frames > 1 else poses[rows[:, 0]]
+                answer = self._answer(batch)
+                if options.flip:
+                    answer = (answer + _mirrored(self._answer(_mirrored(batch, mirror)), mirror)) / 2
+                outputs.append(answer)
+        result = torch.cat(outputs).double().numpy()
+        if not np.isfinite(result).all():
+            raise ConfigError(f"the network in {self.folder} gave values that are not finite; its weights are damaged")
+        return result
+
+    def _windows(self, count: int, fps: float | None) -> NDArray[np.int64]:
+        """Frame indices (count, frames) of each pose's window, the ends repeated, at the pace of training."""
+        pace = max(1, round(fps / self.fps)) if fps and self.fps and self.frames > 1 else 1
+        reach = (np.arange(self.frames) - self.frames // 2) * pace
+        index: NDArray[np.int64] = np.clip(np.arange(count)[:, None] + reach[None, :], 0, max(count - 1, 0))
+        return index
+
+    def _answer(self, batch: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.model(batch)
+        if not self.transform.residual:
+            return output
+        centre = batch[:, batch.shape[1] // 2] if self.frames > 1 else batch
+        return torch.cat([output[..., :2] + centre[..., :2], output[..., 2:]], dim=-1)
+
+    # ---- after the network ------------------------------------------------------------------------------------------
+
+    def _finish(self, poses: Floats, ready: Prepared, person: int, options: LiftOptions, fps: float | None) -> Floats:
+        """Smooth, make rigid and place one person's poses (frames, joints, 3); NaN where joints stay missing."""
+        present, trust = ready.present[person], ready.trust[person]
+        if options.smooth_s > 0 and len(poses) > 1:
+            sigma = options.smooth_s * (fps or ASSUMED_FPS)
+            half = max(1, int(np.ceil(3 * sigma)))
+            kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+            # Guessed joints count too, a little: a limb must stay in one piece until it is cut out at the end.
+            weights = np.where(present[:, None], np.maximum(trust, 0.05), 0.0)
+            poses = smooth_array(poses[None], weights[None], kernel, 2)[0]
+        if options.rigid:
+            there = np.flatnonzero(present)
+            lengths = bone_lengths(poses[there], trust[there], self.skeleton)
+            poses = np.where(present[:, None, None], make_rigid(np.nan_to_num(poses), lengths, self.skeleton), np.nan)
+        if options.root == "estimated":
+            weights = np.where(present[:, None], ready.confidence[person], 0.0)
+            root = place_root(np.nan_to_num(poses), ready.positions[person], weights, ready.intrinsics, fps)
+            poses = poses + root[:, None]
+        return np.where((trust > 0)[..., None], poses, np.nan)
+
+
+def _mirrored(poses: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    """Poses (..., joints, channels) in a mirror: x negated, left and right exchanged."""
+    swapped = poses.index_select(-2, mirror)
+    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+
+
+def runs(present: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Start and stop of every run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

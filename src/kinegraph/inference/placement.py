@@ -1,0 +1,208 @@
+"""What a network of single poses does not know: steady limbs, where the body stands, and which way is up."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.transforms.smoothing import local_polynomial
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: height of the ankle joint and of toe and heel joints over the sole of a standing adult, metres
+ANKLE_M, TOE_M = 0.08, 0.02
+NEAREST_M, FURTHEST_M = 0.5, 100.0
+
+
+def bone_lengths(poses: Floats, weights: Floats, skeleton: Skeleton) -> Floats:
+    """One length per joint's bone to its parent ``(joints,)``, metres: the median over frames, left and right alike.
+
+    Args:
+        poses: ``(frames, joints, 3)``, finite.
+        weights: ``(frames, joints)``; bones with a weight of 0 at either end do not count, unless none is left.
+        skeleton: of the poses. Roots get 0.
+    """
+    lengths = np.zeros(skeleton.num_joints)
+    for parent, child in skeleton.bones:
+        values = np.linalg.norm(poses[:, child] - poses[:, parent], axis=-1)
+        good = (weights[:, child] > 0) & (weights[:, parent] > 0)
+        lengths[child] = np.median(values[good] if good.any() else values)
+    for left, right in skeleton.pairs:
+        a, b = skeleton.index(left), skeleton.index(right)
+        if skeleton.parents[a] >= 0 and skeleton.parents[b] >= 0:
+            lengths[[a, b]] = (lengths[a] + lengths[b]) / 2
+    return lengths
+
+
+def make_rigid(poses: Floats, lengths: Floats, skeleton: Skeleton) -> Floats:
+    """Poses ``(frames, joints, 3)`` with the given bone lengths ``(joints,)``; every bone keeps its direction."""
+    result = poses.copy()
+    for joint in skeleton.topological_order():
+        parent = skeleton.parents[joint]
+        if parent < 0:
+            continue
+        bone = poses[:, joint] - poses[:, parent]
+        size = np.linalg.norm(bone, axis=-1, keepdims=True)
+        # A bone without length has no direction; down is as good as any and keeps the length.
+        direction = np.where(size > 1e-9, bone / np.maximum(size, 1e-9), np.array([0.0, 1.0, 0.0]))
+        result[:, joint] = result[:, parent] + lengths[joint] * direction
+    return result
+
+
+def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics: Floats, fps: float | None) -> Floats:
+    """Where the root stands before the camera ``(frames, 3)``, metres, so that the pose falls on its keypoints.
+
+    Least squares in closed form, frame by frame, for the depth; the depth is then smoothed (sigma 0.25 s, since it
+    follows from the person's size in pixels, a noisy measure), and x, y are fitted at that depth.
+
+    Args:
+        poses: ``(frames, joints, 3)`` relative to the root, camera axes.
+        keypoints_px: ``(frames, joints, 2)``.
+        weights: ``(frames, joints)``, 0 = not to be trusted.
+        intrinsics: ``(4,)`` fx, fy, cx, cy in px.
+        fps: frames per second.
+    """
+    rays = (np.nan_to_num(keypoints_px) - intrinsics[2:]) / intrinsics[:2]
+    total = np.maximum(weights.sum(axis=1), 1e-9)[:, None]
+
+    def mean(values: Floats) -> Floats:
+        result: Floats = (weights[..., None] * values).sum(axis=1) / total
+        return result
+
+    # x + tx = r (z + tz) at every joint: removing the means leaves one unknown, tz.
+    target = poses[..., :2] - rays * poses[..., 2:]
+    flat_rays, flat_target = rays - mean(rays)[:, None], target - mean(target)[:, None]
+    top = (weights[..., None] * flat_rays * flat_target).sum(axis=(1, 2))
+    bottom = (weights[..., None] * flat_rays**2).sum(axis=(1, 2))
+    valid = (bottom > 1e-12) & (weights.sum(axis=1) > 0)
+    depth = np.where(valid, top / np.where(valid, bottom, 1.0), np.nan)
+    valid &= np.isfinite(depth) & (depth > NEAREST_M) & (depth < FURTHEST_M)
+    if not valid.any():
+        return np.tile([0.0, 0.0, 5.0], (len(poses), 1))
+    sigma = 0.25 * (fps or ASSUMED_FPS)
+    half = max(1, int(np.ceil(3 * sigma)))
+    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+    # Smoothing 1/z treats near and far alike: the size in the image is what was measured.
+    inverse = local_polynomial(
+        np.where(valid, 1 / np.where(valid, depth, 1.0), 0.0)[:, None], valid[:, None].astype(float), kernel, 1
+    )[:, 0]
+    fallback = float(np.median(1 / depth[valid]))
+    inverse = np.clip(np.where(np.isfinite(inverse), inverse, fallback), 1 / FURTHEST_M, 1 / NEAREST_M)
+    z = 1 / inverse
+    sideways = mean(rays * (poses[..., 2:] + z[:, None, None]) - poses[..., :2])
+    return np.concatenate([sideways, z[:, None]], axis=1)
+
+
+def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> SkeletonSequence:
+    """Camera space to a world with y up and the floor at 0.
+
+    A single camera does not feel gravity. The camera is taken to be level from side to side; how far it looks up or
+    down follows from the direction ankles -> thorax in the frames where people stand straight (at least a fifth of a
+    second of them, and at most 35 degrees), else it is taken to look straight ahead. The notes say which.
+
+    x stays the camera's right and z points back at it. The lowest foot of the clip stands on the floor; the first
+    person starts at x = z = 0.
+
+    Args:
+        sequence: 3D in camera space.
+        level_ground: also take out slow drifts of the feet's height (an error of the estimated depth shows as a
+            slope): over about two seconds somebody's foot touches the floor.
+
+    Raises:
+        DataError: the sequence is not 3D in camera space.
+    """
+    if sequence.dims != 3 or sequence.space != "camera":
+        raise DataError(
+            f"upright() turns 3D camera space into world space; found {sequence.dims}D in {sequence.space} space"
+        )
+    pitch, how = _camera_pitch(sequence)
+    up = np.array([0.0, -np.cos(pitch), np.sin(pitch)])
+    right = np.array([1.0, 0.0, 0.0])
+    turn = np.stack([right, up, np.cross(right, up)])
+    positions = sequence.positions @ turn.T
+    seen = sequence.seen
+    if seen.any():
+        positions[..., 1] -= _floor(positions, seen, sequence, level_ground)[None, :, None]
+        person, frame = (int(i[0]) for i in np.nonzero(seen.any(axis=-1)))
+        start = (
+            np.nanmean(positions[person, frame], axis=0)
+            if not seen[person, frame, sequence.skeleton.root]
+            else positions[person, frame, sequence.skeleton.root]
+        )
+        positions[..., [0, 2]] -= start[[0, 2]]
+    note = f"up: {how}; floor put under the feet" + (", slow drifts of it taken out" if level_ground else "")
+    return sequence.replace(positions=positions, space="world", up="y", rotations=None, notes=(*sequence.notes, note))
+
+
+def _landmark(sequence: SkeletonSequence, name: str) -> tuple[Floats, Mask] | None:
+    """Positions (people, frames, 3) and presence of an anatomical point."""
+    weights = sequence.skeleton.landmark(name)
+    if weights is None:
+        return None
+    there: Mask = np.asarray(sequence.seen[..., weights != 0].all(axis=-1))
+    return np.einsum("j,pfjd->pfd", weights, np.nan_to_num(sequence.positions)), there
+
+
+def _camera_pitch(sequence: SkeletonSequence) -> tuple[float, str]:
+    """Radians that the camera looks up (positive) or down, and how that is known."""
+    level = "the camera's, taken to be level"
+    points = [_landmark(sequence, n) for n in ("left_ankle", "right_ankle", "left_hip", "right_hip", "thorax")]
+    if any(p is None for p in points):
+        return 0.0, level
+    (la, sa), (ra, sb), (lh, sc), (rh, sd), (th, se) = [p for p in points if p is not None]
+    feet, hips = (la + ra) / 2, (lh + rh) / 2
+    there = sa & sb & sc & sd & se
+    legs, torso, whole = hips - feet, th - hips, th - feet
+
+    def unit(v: Floats) -> Floats:
+        result: Floats = v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)
+        return result
+
+    straight = (unit(legs) * unit(torso)).sum(-1) > np.cos(np.deg2rad(25))
+    upward = unit(whole)[..., 1] < -np.cos(np.deg2rad(45))
+    standing = there & straight & upward
+    if standing.sum() < max(3, 0.2 * (sequence.fps or ASSUMED_FPS)):
+        return 0.0, level + " (nobody stands straight long enough to tell)"
+    # Each leg's own direction, so that a stride cancels, would cost robustness; the median does as well.
+    direction = np.median(unit(whole)[standing], axis=0)
+    pitch = float(np.arctan2(direction[2], -direction[1]))
+    if abs(pitch) > np.deg2rad(35):
+        return 0.0, level + " (people seem to lean too far to tell)"
+    return (
+        pitch,
+        f"from {int(standing.sum())} poses that stand straight, the camera looking {abs(np.rad2deg(pitch)):.0f} degrees {'down' if pitch < 0 else 'up'}",
+    )
+
+
+def _floor(positions: Floats, seen: Mask, sequence: SkeletonSequence, level: bool) -> Floats:
+    """Height of the floor in every frame ``(frames,)``."""
+    names = sequence.skeleton.joints
+    sole = np.array(
+        [TOE_M if ("toe" in n or "heel" in n or "foot" in n) else ANKLE_M if "ankle" in n else np.nan for n in names]
+    )
+    if np.isnan(sole).all():
+        sole = np.zeros(len(names))
+    feet = np.where(seen, positions[..., 1] - sole, np.nan)
+    lowest = np.full(sequence.frames, np.nan)
+    some = np.isfinite(feet).any(axis=(0, 2))
+    if not some.any():
+        return np.full(sequence.frames, float(np.nanmin(positions[..., 1])))
+    lowest[some] = np.nanmin(np.moveaxis(feet, 1, 0)[some].reshape(int(some.sum()), -1), axis=1)
+    whole = float(np.nanpercentile(lowest, 5))
+    if not level or sequence.frames < 3:
+        return np.full(sequence.frames, whole)
+    rate = sequence.fps or ASSUMED_FPS
+    half = max(1, round(1.0 * rate))
+    padded = np.pad(lowest, half, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    quiet = np.isfinite(windows).any(axis=1)
+    envelope = np.full(sequence.frames, np.nan)
+    envelope[quiet] = np.nanpercentile(windows[quiet], 10, axis=1)
+    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / (0.5 * rate)) ** 2)
+    slow = local_polynomial(envelope[:, None], quiet[:, None].astype(float), kernel, 0)[:, 0]
+    return np.where(np.isfinite(slow), slow, whole)

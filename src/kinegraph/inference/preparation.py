@@ -1,0 +1,180 @@
+"""From any 2D recording to the joints of a network: cleaned, bridged, mapped by name, with a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError
+from kinegraph.inference.options import LiftOptions
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import JointMap, Skeleton, map_joints
+from kinegraph.transforms.completion import complete_faces, complete_poses
+from kinegraph.transforms.gaps import fill_gaps
+from kinegraph.transforms.outliers import remove_spikes
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+#: people seen in fewer frames than this are a detector's ghosts, in a recording of at least ten times that length
+GHOST_FRAMES = 5
+#: share of the network's joints that must be there for a pose to be lifted
+ENOUGH = 0.4
+#: confidence given to joints that the layout does not have and the network infers
+INFERRED = 0.25
+#: Human3.6M's focal lengths, as a multiple of the image's side
+FOCAL_SHARE = 1.145
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A 2D recording on a network's skeleton.
+
+    ``positions (people, frames, joints, 2)`` px are finite everywhere (guesses included), ``confidence`` (people,
+    frames, joints) is what was seen or bridged, ``present (people, frames)`` says where there is a pose to lift,
+    ``trust`` (people, frames, joints) is the confidence of the result: 0 where a joint stays missing.
+    """
+
+    positions: Floats
+    confidence: Floats
+    present: Mask
+    trust: Floats
+    mapping: JointMap
+    people: tuple[int, ...]
+    image_size: tuple[int, int]
+    intrinsics: Floats
+    size_known: bool
+    notes: tuple[str, ...]
+
+
+def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions) -> Prepared:
+    """Ready a 2D sequence for a network on ``skeleton``.
+
+    Raises:
+        DataError: the sequence is 3D, empty, or nobody in it is seen well enough.
+        SkeletonError: its layout lacks too many of the network's joints.
+    """
+    who = sequence.source or "the sequence"
+    if sequence.dims != 2:
+        raise DataError(
+            f"{who}: found 3D joints ({sequence.space} space), expected 2D keypoints; it needs no lifting: "
+            "use 'kinegraph convert' or 'kinegraph view'"
+        )
+    mapping = map_joints(sequence.skeleton, skeleton)
+    notes = list(sequence.notes)
+    sequence, image_size, size_known = _in_pixels(sequence)
+    sequence = _confident(sequence, options.minimum_confidence)
+    people = _people(sequence, options.people)
+    if not people:
+        raise DataError(f"{who}: no person is seen in any frame; nothing to lift")
+    if len(people) < sequence.people:
+        notes_people = f"{len(people)} of {sequence.people} people lifted"
+        notes_people += (
+            " (the main one)"
+            if options.people == "main"
+            else f" (the others are seen in fewer than {GHOST_FRAMES} frames)"
+        )
+        sequence = sequence.with_note(notes_people)
+    sequence = sequence.select_people(people)
+    sequence = complete_faces(fill_gaps(remove_spikes(sequence), options.fill_s))
+    positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
+    seen = confidence > 0
+    # Pose by pose: half a body is lifted, a stray limb is not.
+    needed = max(3, int(np.ceil(ENOUGH * skeleton.num_joints)))
+    present = seen.sum(axis=-1) >= needed
+    if not present.any():
+        raise DataError(
+            f"{who}: no frame shows the {needed} of {skeleton.num_joints} joints that lifting needs; "
+            "check the layout (--layout) and the detector's confidences"
+        )
+    seen &= present[..., None]
+    absent = np.array([status == "missing" for status in mapping.status])
+    trust = np.where(seen, confidence, 0.0)
+    trust[..., absent] = np.where(present, INFERRED, 0.0)[..., None]
+    notes += [n for n in sequence.notes if n not in notes]
+    notes.append(f"mapped {mapping.source.name} -> {mapping.target.name}: {mapping.summary()}")
+    lost = int((present[..., None] & ~seen)[..., ~absent].sum())
+    if lost:
+        notes.append(f"{lost} joints in gaps longer than {options.fill_s:g} s stay missing")
+    if absent.any():
+        notes.append(f"joints the layout lacks are the network's guess, confidence {INFERRED}")
+    intrinsics, camera_note = camera(image_size, options)
+    notes.append(camera_note)
+    return Prepared(
+        positions=complete_poses(positions, seen, skeleton),
+        confidence=np.where(seen, confidence, 0.0),
+        present=present,
+        trust=trust,
+        mapping=mapping,
+        people=tuple(people),
+        image_size=image_size,
+        intrinsics=intrinsics,
+        size_known=size_known,
+        notes=tuple(notes),
+    )
+
+
+def camera(image_size: tuple[int, int], options: LiftOptions) -> tuple[Floats, str]:
+    """Intrinsics ``(4,)`` = fx, fy, cx, cy in px and a note that says where they come from."""
+    width, height = image_size
+    if options.focal_px is not None:
+        focal, how = options.focal_px, "as given"
+    elif options.fov_deg is not None:
+        focal, how = (
+            width / 2 / np.tan(np.deg2rad(options.fov_deg) / 2),
+            f"from a field of view of {options.fov_deg:g} degrees",
+        )
+    else:
+        focal, how = FOCAL_SHARE * max(width, height), "assumed, as in Human3.6M; --focal or --fov states it"
+    return np.array([focal, focal, width / 2, height / 2]), f"focal length {focal:.0f} px ({how}), centre of the image"
+
+
+def _in_pixels(sequence: SkeletonSequence) -> tuple[SkeletonSequence, tuple[int, int], bool]:
+    """The sequence in px, the image's size, and whether the size is known."""
+    size = sequence.image_size
+    if sequence.unit == "normalized":
+        width, height = size or (1000, 1000)
+        note = f"normalised coordinates scaled to {width} x {height} px" + ("" if size else ", a square image assumed")
+        scaled = sequence.positions * np.array([width, height], dtype=np.float64)
+        return (
+            sequence.replace(positions=scaled, unit="px", notes=(*sequence.notes, note)),
+            (width, height),
+            size is not None,
+        )
+    if size is not None:
+        return sequence, size, True
+    if not sequence.seen.any():
+        return sequence, (1, 1), False
+    flat = sequence.positions[sequence.seen]
+    width, height = (int(np.ceil(max(float(v), 1.0))) for v in np.max(flat, axis=0))
+    note = f"image size not stated: {width} x {height} px assumed, what the keypoints span"
+    return sequence.with_note(note), (width, height), False
+
+
+def _confident(sequence: SkeletonSequence, minimum: float) -> SkeletonSequence:
+    confidence = np.asarray(sequence.confidence)
+    doubtful = (confidence > 0) & (confidence < minimum)
+    if not doubtful.any():
+        return sequence
+    note = f"{int(doubtful.sum())} keypoints with a confidence under {minimum:g} taken as missing"
+    return sequence.replace(
+        confidence=np.where(doubtful, 0.0, confidence), rotations=None, notes=(*sequence.notes, note)
+    )
+
+
+def _people(sequence: SkeletonSequence, which: str) -> list[int]:
+    """Indices of the people to lift, in order."""
+    frames = sequence.seen.any(axis=-1).sum(axis=1)
+    fewest = GHOST_FRAMES if sequence.frames >= 10 * GHOST_FRAMES else 1
+    kept = [int(p) for p in np.flatnonzero(frames >= fewest)] or [int(p) for p in np.flatnonzero(frames > 0)]
+    if which == "all" or len(kept) < 2:
+        return kept
+
+    def weight(person: int) -> float:
+        seen = sequence.seen[person]
+        shown = np.where(seen[..., None], sequence.positions[person], np.nan)[seen.any(axis=-1)]
+        return float(np.linalg.norm(np.nanmax(shown, axis=1) - np.nanmin(shown, axis=1), axis=-1).sum())
+
+    return [max(kept, key=weight)]
