@@ -261,7 +261,8 @@ def _frame(angles: Sequence[float], order: str, degrees: bool) -> Array:
 
 
 def _root(path: Path, sections: Mapping[str, list[_Line]], metres: float, degrees: bool) -> Bone:
-    order, dof = "xyz", _CHANNELS[3:] + _CHANNELS[:3]
+    order = "xyz"
+    dof: tuple[str, ...] = ("tx", "ty", "tz", "rx", "ry", "rz")
     position, orientation = [0.0] * 3, [0.0] * 3
     if "root" not in sections:
         raise FormatError(path, "no :root section: expected the order, axis, position and orientation of the root")
@@ -329,9 +330,7 @@ def _bone(path: Path, begun: int, block: Mapping[str, _Line], metres: float, deg
     return Bone(name=name, parent=-1, vector=(x, y, z), axis=axis, order=order, dof=dof)
 
 
-def _hierarchy(
-    path: Path, sections: Mapping[str, list[_Line]], bones: Mapping[str, Bone]
-) -> dict[str, str]:
+def _hierarchy(path: Path, sections: Mapping[str, list[_Line]], bones: Mapping[str, Bone]) -> dict[str, str]:
     """Bone -> its parent's name."""
     parents: dict[str, str] = {}
     known = {"root"}
@@ -401,9 +400,7 @@ def _fast(lines: Sequence[str], body: AsfSkeleton) -> tuple[Array, NDArray[np.in
 _INTEGER = re.compile(r"[0-9]{1,15}")
 
 
-def _careful(
-    path: Path, lines: Sequence[str], start: int, body: AsfSkeleton
-) -> tuple[Array, NDArray[np.int64]]:
+def _careful(path: Path, lines: Sequence[str], start: int, body: AsfSkeleton) -> tuple[Array, NDArray[np.int64]]:
     """Line by line: reads frames whose bones come in varying order, and says exactly what is wrong otherwise."""
     counts = {bone.name: len(bone.dof) for bone in body.bones if bone.dof}
     frames: list[dict[str, list[float]]] = []
@@ -437,9 +434,7 @@ def _careful(
         if name in frames[-1]:
             raise FormatError(path, f"line {number}: bone '{name}' appears twice in frame {numbers[-1]}")
         if len(words) - 1 != counts[name]:
-            raise FormatError(
-                path, f"line {number}: bone '{name}' needs {counts[name]} values, found {len(words) - 1}"
-            )
+            raise FormatError(path, f"line {number}: bone '{name}' needs {counts[name]} values, found {len(words) - 1}")
         frames[-1][name] = _numbers(path, number, words[1:], counts[name], f"bone '{name}'")
     finish(len(lines))
     names = list(counts)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -159,7 +159,9 @@ def _hierarchy(path: Path, lines: Sequence[str]) -> tuple[list[_Joint], int]:
         first = False
         where = joints[stack[-1]] if stack else None
         if pending is not None and key != "{":
-            raise FormatError(path, f"line {number}: expected '{{' after '{joints[pending].name}', found '{piece[:40]}'")
+            raise FormatError(
+                path, f"line {number}: expected '{{' after '{joints[pending].name}', found '{piece[:40]}'"
+            )
         if key == "HIERARCHY":
             continue
         if key == "MOTION":
@@ -171,7 +173,8 @@ def _hierarchy(path: Path, lines: Sequence[str]) -> tuple[list[_Joint], int]:
         if key in ("ROOT", "JOINT", "END"):
             end = key == "END"
             if (key == "ROOT") == bool(stack):
-                raise FormatError(path, f"line {number}: {key} is not expected {'inside' if stack else 'outside'} a joint")
+                place = "inside" if stack else "outside"
+                raise FormatError(path, f"line {number}: {key} is not expected {place} a joint")
             if where is not None and where.end:
                 raise FormatError(path, f"line {number}: an End Site has no children, found '{piece[:40]}'")
             if len(joints) >= MAX_JOINTS:
@@ -198,7 +201,8 @@ def _hierarchy(path: Path, lines: Sequence[str]) -> tuple[list[_Joint], int]:
             channels += len(where.channels)
         else:
             raise FormatError(
-                path, f"line {number}: expected ROOT, JOINT, End Site, OFFSET, CHANNELS or a brace, found '{piece[:40]}'"
+                path,
+                f"line {number}: ROOT, JOINT, End Site, OFFSET, CHANNELS or a brace is expected, not '{piece[:40]}'",
             )
     raise FormatError(path, f"no MOTION section after {len(joints)} joints: the file is cut short")
 
@@ -262,9 +266,7 @@ def _keep(joints: Sequence[_Joint], ends: bool, notes: list[str]) -> list[_Joint
     return result
 
 
-def _metres(
-    path: Path, unit: str | float | None, rest: Array, parents: Sequence[int], notes: list[str]
-) -> float:
+def _metres(path: Path, unit: str | float | None, rest: Array, parents: Sequence[int], notes: list[str]) -> float:
     if isinstance(unit, str):
         if unit not in UNITS:
             raise FormatError(path, f"unit '{unit}' is unknown: expected {', '.join(UNITS)} or metres as a number")

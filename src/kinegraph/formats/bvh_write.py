@@ -7,7 +7,7 @@ gaps are bridged in time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from kinegraph.geometry.rotations import (
     quaternion_to_euler,
 )
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
 
 UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
 """Names accepted for ``unit=``, with their metres."""
@@ -80,7 +81,7 @@ def write(
     path = Path(path)
     if sequence.dims != 3 or sequence.unit != "m":
         raise DataError(
-            f"BVH holds 3D motion in a unit of length; this sequence is {sequence.dims}D in {sequence.unit}: lift it first"
+            f"BVH holds 3D motion in metres; this sequence is {sequence.dims}D in {sequence.unit}: lift it first"
         )
     if unit not in UNITS:
         raise DataError(f"unit '{unit}' is unknown: expected one of {', '.join(UNITS)}")
@@ -102,16 +103,9 @@ def _body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions:
     turn = _TO_Y_UP["camera" if sequence.space == "camera" else sequence.up or "y"]
     positions = sequence.positions[person] @ turn.T
     if sequence.rotations is not None and sequence.offsets is not None and not from_positions:
-        if len(skeleton.roots) == 1 and sequence.seen[person, :, skeleton.root].any():
-            rotations = np.array(sequence.rotations[person])
-            rotations[:, skeleton.root] = quaternion_multiply(
-                matrix_to_quaternion(turn), rotations[:, skeleton.root]
-            )
-            root = bridge_gaps(positions[:, [skeleton.root]])[:, 0]
-            offsets = np.array(sequence.offsets)
-            offsets[skeleton.root] = 0.0
-            if _agrees(positions, skeleton.parents, rotations, offsets, root, skeleton.root):
-                return _Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
+        own = _own_rotations(skeleton, positions, sequence.rotations[person], sequence.offsets, turn)
+        if own is not None:
+            return own
     joints, parents, kept = _seen_joints(sequence, person)
     points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
     assert sequence.fps is not None  # checked in write
@@ -126,14 +120,24 @@ def _body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions:
     return _Body(posed.joints, posed.parents, posed.offsets, posed.rotations, posed.root_positions[:, 0])
 
 
-def _agrees(
-    positions: Array, parents: Sequence[int], rotations: Array, offsets: Array, root: Array, root_joint: int
-) -> bool:
-    """Whether the sequence's rotations still belong to its positions (a transform may have moved only these)."""
+def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offsets: Array, turn: Array) -> _Body | None:
+    """The body a sequence's own rotations make; None where they do not belong to its positions.
+
+    They may not: a transform may have moved the positions alone. Missing joints (NaN) are not compared.
+    """
+    at = skeleton.root
+    if len(skeleton.roots) != 1 or np.isnan(positions[:, at]).all():
+        return None
+    rotations, offsets = rotations.copy(), offsets.copy()
+    rotations[:, at] = quaternion_multiply(matrix_to_quaternion(turn), rotations[:, at])
+    offsets[at] = 0.0
+    root = bridge_gaps(positions[:, [at]])[:, 0]
     translations = np.tile(offsets, (len(positions), 1, 1))
-    translations[:, root_joint] = root
-    posed = forward_kinematics(parents, rotations, translations)[0]
-    return not bool((np.abs(posed - positions) > 1e-3).any())  # NaN, a missing joint, compares False
+    translations[:, at] = root
+    posed = forward_kinematics(skeleton.parents, rotations, translations)[0]
+    if (np.abs(posed - positions) > 1e-3).any():
+        return None
+    return _Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
 
 
 def _seen_joints(sequence: SkeletonSequence, person: int) -> tuple[tuple[str, ...], tuple[int, ...], list[int]]:

@@ -89,7 +89,8 @@ def _exchanges(name: str) -> list[tuple[str, str]]:
 
 def side_pairs(joints: Sequence[str]) -> dict[tuple[str, str], str]:
     """``(left, right)`` joint names -> the name without its side, for every joint whose mirror image exists."""
-    present, taken = set(joints), set()
+    present = set(joints)
+    taken: set[str] = set()
     pairs: dict[tuple[str, str], str] = {}
     for joint in joints:
         for right, rest in _exchanges(joint):
@@ -157,9 +158,9 @@ def _landmarks(joints: Sequence[str], pairs: Mapping[tuple[str, str], str]) -> d
             landmarks["head"] = landmarks["head_top"] = found["crown"]
         elif "neck" in found and "left_eye" in landmarks:
             # no top of the head in the rig: half way to the eyes, and up along the neck by 1.5 of its length
-            estimate = {joint: 2.0 for joint in found["skull"]} | {joint: -1.5 for joint in found["neck"]}
+            estimate = dict.fromkeys(found["skull"], 2.0) | dict.fromkeys(found["neck"], -1.5)
             for side in ("left", "right"):
-                estimate |= {joint: 0.25 for joint in landmarks[f"{side}_eye"]}
+                estimate |= dict.fromkeys(landmarks[f"{side}_eye"], 0.25)
             landmarks["head"] = landmarks["head_top"] = estimate
     return landmarks
 
@@ -178,9 +179,7 @@ def known_layout(joints: Sequence[str], parents: Sequence[int], prefer: str = ""
     return None
 
 
-def contained_layout(
-    joints: Sequence[str], parents: Sequence[int], offsets: NDArray[np.float64]
-) -> Skeleton | None:
+def contained_layout(joints: Sequence[str], parents: Sequence[int], offsets: NDArray[np.float64]) -> Skeleton | None:
     """The registered layout whose joints, joined in its way, are all among these; the largest, or None.
 
     Further joints (bone ends, pivots) may lie between and beyond. Files made from Acclaim skeletons by other tools
@@ -270,7 +269,7 @@ def _parts(
 ) -> dict[str, tuple[str, ...]]:
     """The ten parts by what each joint stands for."""
     points = {next(iter(weights)): point for point, weights in landmarks.items() if len(weights) == 1}
-    known = {*landmarks, *get_skeleton("h36m17").joints}
+    known = [*landmarks, *get_skeleton("h36m17").joints]
     names = {joint: points.get(joint, joint) for joint in joints}
     part = {name: part for part, members in default_parts(known).items() for name in members}
     return _grow(joints, parents, {joint: part[name] for joint, name in names.items() if name in part})

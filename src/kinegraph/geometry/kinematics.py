@@ -30,9 +30,7 @@ def topological_order(parents: Sequence[int]) -> tuple[int, ...]:
     return tuple(order)
 
 
-def forward_kinematics(
-    parents: Sequence[int], rotations: ArrayLike, translations: ArrayLike
-) -> tuple[Array, Array]:
+def forward_kinematics(parents: Sequence[int], rotations: ArrayLike, translations: ArrayLike) -> tuple[Array, Array]:
     """Joint positions and global rotations of a posed skeleton.
 
     Args:
@@ -50,8 +48,7 @@ def forward_kinematics(
     joints = len(parents)
     if local.shape[-2:] != (3, 3) or (local.ndim > 2 and local.shape[-3] != joints):
         if local.shape[-2:] != (joints, 4):
-            raise DataError(f"rotations of {joints} joints must be (..., {joints}, 4) or (..., {joints}, 3, 3), "
-                            f"found {local.shape}")
+            raise DataError(f"rotations must be (..., {joints}, 4) or (..., {joints}, 3, 3), found {local.shape}")
         local = quaternion_to_matrix(local)
     offsets = np.asarray(translations, dtype=np.float64)
     if offsets.shape[-2:] != (joints, 3):

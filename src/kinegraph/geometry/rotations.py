@@ -7,6 +7,7 @@ not used here because motion files are read by programs that should start withou
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def check_order(order: str) -> str:
     """Lower-case Euler order of one to three of x, y, z, no axis twice in a row; `ConfigError` otherwise."""
     lowered = order.lower()
     valid = 0 < len(lowered) <= 3 and all(axis in _AXES for axis in lowered)
-    if not valid or any(a == b for a, b in zip(lowered, lowered[1:], strict=False)):
+    if not valid or any(a == b for a, b in pairwise(lowered)):
         raise ConfigError(f"Euler order {order!r} is not valid: expected up to three of x, y, z such as 'zxy'")
     return lowered
 
@@ -53,7 +54,8 @@ def quaternion_normalise(quaternion: ArrayLike) -> Array:
     q = np.asarray(quaternion, dtype=np.float64)
     norm = np.linalg.norm(q, axis=-1, keepdims=True)
     identity = np.array([0.0, 0.0, 0.0, 1.0])
-    return np.where(norm > 0, q / np.where(norm > 0, norm, 1.0), identity)
+    unit: Array = np.where(norm > 0, q / np.where(norm > 0, norm, 1.0), identity)
+    return unit
 
 
 def quaternion_conjugate(quaternion: ArrayLike) -> Array:
