@@ -139,19 +139,17 @@ def _world_positions(clip: Clip, target: Skeleton, fps: float) -> Iterable[tuple
             "filming needs 3D world metres with a known up axis"
         )
     ratio = float(sequence.fps or fps) / fps
-    if abs(ratio - round(ratio)) < 1e-3 and round(ratio) >= 1:
-        positions, confidence = (
-            sequence.positions[:, :: round(ratio)],
-            sequence.confidence[:, :: round(ratio)],
-        )
+    whole = round(ratio)
+    if whole >= 1 and abs(ratio - whole) < 1e-3:
+        sequence = sequence.slice_frames(step=whole)
     else:
         sequence = sequence.resample(fps)
-        positions, confidence = sequence.positions, sequence.confidence
     mapping = map_joints(sequence.skeleton, target, minimum=1.0)
-    for person in range(positions.shape[0]):
-        joints, seen = mapping.apply(positions[person], confidence[person])
-        if not (np.asarray(seen) > 0).all():
-            lost = [j for j, ok in zip(target.joints, (np.asarray(seen) > 0).all(axis=0), strict=True) if not ok]
+    for person in range(sequence.people):
+        joints, confidence = mapping.apply(sequence.positions[person])
+        seen = np.all(confidence > 0, axis=0)
+        if not seen.all():
+            lost = [joint for joint, ok in zip(target.joints, seen.tolist(), strict=True) if not ok]
             raise DataError(f"{clip.name}: no position for {', '.join(lost)}; the truth must be complete")
         label = clip.name if sequence.people == 1 else f"{clip.name}#{person}"
         yield label, np.asarray(joints, dtype=np.float64), str(sequence.up)

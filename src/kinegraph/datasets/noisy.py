@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from kinegraph.datasets.assemble import clip_rng
@@ -26,7 +28,7 @@ def with_detector_noise(data: LiftingData, noise: DetectorNoise = BENCHMARK_NOIS
     """
     keypoints, confidence = np.empty_like(data.keypoints_px), np.empty_like(data.confidence)
     bounds = np.flatnonzero(np.diff(data.clip, prepend=-1, append=-1))
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds):
         rng = clip_rng(seed, f"noise/{data.clip_names[data.clip[start]]}")
         keypoints[start:stop], confidence[start:stop] = noise.apply(
             data.keypoints_px[start:stop], data.confidence[start:stop], rng, skeleton=data.skeleton

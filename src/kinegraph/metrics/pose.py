@@ -19,7 +19,8 @@ def joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
         raise DataError(
             f"predicted poses are {tuple(predicted.shape)}, the truth {tuple(target.shape)}; they must agree"
         )
-    return torch.linalg.vector_norm(predicted - target, dim=-1)
+    errors: Tensor = torch.linalg.vector_norm(predicted - target, dim=-1)
+    return errors
 
 
 def mpjpe(predicted: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -72,7 +73,8 @@ def similarity_align(predicted: Tensor, target: Tensor, allow_scale: bool = True
         tiny = torch.finfo(spread.dtype).tiny
         scale = (s * flip).sum(dim=-1) / spread.clamp_min(tiny)
         aligned = aligned * scale[..., None, None]
-    return aligned + centre_t
+    result: Tensor = aligned + centre_t
+    return result
 
 
 def pa_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
