@@ -1,0 +1,231 @@
+"""Motion files of every kind to and from :class:`~kinegraph.sequence.SkeletonSequence`.
+
+:func:`read` tells the format by the file's name and content; :func:`write` by the name. Each format is one module with
+``NAME``, ``SUFFIXES``, ``read`` and, where the format allows it, ``write``; it is imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kinegraph.errors import ConfigError, FormatError, KinegraphError, nearest
+from kinegraph.formats.json_file import load_json
+from kinegraph.formats.sniff import json_format, looks_like
+from kinegraph.sequence import SkeletonSequence
+
+__all__ = ["FormatInfo", "detect", "formats", "read", "read_options", "write", "write_options"]
+
+
+@dataclass(frozen=True)
+class FormatInfo:
+    """A format: what it is called, how its files end, and whether it can be read and written."""
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    reads: bool = True
+    writes: bool = True
+    holds: str = "2D or 3D"
+    module: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where the module is."""
+        return f"{__name__}.{self.module or self.name}"
+
+
+_FORMATS = {
+    info.name: info
+    for info in (
+        FormatInfo("bvh", "Biovision hierarchy: skeleton and joint rotations", (".bvh",), holds="3D"),
+        FormatInfo("asf_amc", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"),
+        FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D"),
+        FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D"),
+        FormatInfo("npz", "NumPy arrays; ours lossless", (".npz", ".npy", ".pkl", ".pickle")),
+        FormatInfo("csv", "table, long or wide", (".csv", ".tsv"), module="csv_table"),
+        FormatInfo("json", "kinegraph motion, readable JSON", (".json",), module="json_pose"),
+        FormatInfo("openpose", "OpenPose JSON, a file or a folder of frames", (".json",), holds="2D"),
+        FormatInfo("coco", "COCO keypoints: annotations or results", (".json",), holds="2D"),
+        FormatInfo("alphapose", "AlphaPose results", (".json",), writes=False, holds="2D"),
+        FormatInfo("mmpose", "mmpose predictions", (".json",), writes=False, holds="2D"),
+        FormatInfo("ultralytics", "ultralytics (YOLO-pose) results", (".json",), writes=False, holds="2D"),
+        FormatInfo("mediapipe", "MediaPipe Pose landmarks", (".json",)),
+    )
+}
+_WRITE_BY_SUFFIX = {".json": "json"}
+"""Several formats end in .json; by name alone it is ours that is written."""
+
+
+def formats() -> tuple[FormatInfo, ...]:
+    """Every format there is."""
+    return tuple(_FORMATS.values())
+
+
+def read(path: str | Path, format: str | None = None, **options: Any) -> SkeletonSequence:
+    """Read a motion file, or a folder of OpenPose frames.
+
+    Args:
+        path: the file or folder.
+        format: name of the format (see :func:`formats`); found out from name and content if not given.
+        options: what the format's own ``read`` takes, e.g. ``fps`` or ``skeleton``; see :func:`read_options`.
+
+    Raises:
+        FormatError: the file is missing, damaged, or in no format there is.
+        ConfigError: an unknown format, or an option that the format does not have.
+    """
+    path = Path(path)
+    data: object = None
+    if format is None:
+        format, data = _detect(path)
+    elif not path.exists():
+        raise FormatError(path, "no such file; check the path")
+    info = _info(format)
+    module = _load(info)
+    _check_options(info, options, read_options(info.name), "read")
+    try:
+        if data is not None:
+            result: SkeletonSequence = module.from_json(data, path, **options)
+        else:
+            result = module.read(path, **options)
+    except OSError as error:
+        raise FormatError(path, f"cannot be read ({error.strerror or error}); check the path") from None
+    except MemoryError:
+        raise FormatError(path, "needs more memory than there is; expected a smaller recording. Split it") from None
+    return result
+
+
+def write(sequence: SkeletonSequence, path: str | Path, format: str | None = None, **options: Any) -> None:
+    """Write a sequence; the file appears whole or not at all.
+
+    Args:
+        sequence: what to write.
+        path: the file; its suffix tells the format. ``.json`` is our own JSON unless `format` says otherwise.
+        format: name of the format, e.g. "openpose" to write a folder of frames.
+        options: what the format's own ``write`` takes; see :func:`write_options`.
+
+    Raises:
+        ConfigError: an unknown format or option, or one that cannot be written.
+        DataError: the sequence cannot be held by the format (2D where 3D is needed).
+        KinegraphError: the file cannot be written.
+    """
+    path = Path(path)
+    if format is None:
+        suffix = path.suffix.lower()
+        fitting = [i.name for i in formats() if i.writes and suffix in i.suffixes]
+        format = _WRITE_BY_SUFFIX.get(suffix) or next(iter(fitting), None)
+        if format is None:
+            known = ", ".join(sorted({s for i in formats() if i.writes for s in i.suffixes[:1]}))
+            raise ConfigError(
+                f"cannot write {path}: nothing is written to {suffix or 'a name without suffix'}; expected "
+                f"{known}, or a format by name"
+            )
+    info = _info(format)
+    if not info.writes:
+        able = ", ".join(i.name for i in formats() if i.writes)
+        raise ConfigError(f"cannot write {path}: {info.title} is only read; expected one of {able}")
+    module = _load(info)
+    _check_options(info, options, write_options(info.name), "written")
+    if info.holds != "2D or 3D" and info.holds != f"{sequence.dims}D":
+        hint = (
+            "lift it first (kinegraph lift), or write CSV, npz or JSON"
+            if sequence.dims == 2
+            else "write another format"
+        )
+        raise KinegraphError(
+            f"cannot write {path}: {sequence.source or 'the sequence'} is {sequence.dims}D and "
+            f"{info.name} holds {info.holds}; {hint}"
+        )
+    try:
+        module.write(sequence, path, **options)
+    except OSError as error:
+        raise KinegraphError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+
+
+def detect(path: str | Path) -> str:
+    """Name of the format a file or folder is in, by name and content. Raises FormatError when it is none."""
+    return _detect(Path(path))[0]
+
+
+def read_options(format: str) -> tuple[str, ...]:
+    """Names of the options that reading a format takes."""
+    return _options(_load(_info(format)).read)
+
+
+def write_options(format: str) -> tuple[str, ...]:
+    """Names of the options that writing a format takes."""
+    info = _info(format)
+    return _options(_load(info).write)[1:] if info.writes else ()
+
+
+def _options(function: Callable[..., Any]) -> tuple[str, ...]:
+    from kinegraph.formats.detections import KeypointOptions
+
+    names: list[str] = []
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            names += KeypointOptions.__annotations__
+        else:
+            names.append(parameter.name)
+    return tuple(names)
+
+
+def _check_options(info: FormatInfo, options: dict[str, Any], known: tuple[str, ...], done: str) -> None:
+    for name in options:
+        if name not in known:
+            there = ", ".join(known) or "none"
+            raise ConfigError(
+                f"{info.name} is not {done} with the option '{name}'{nearest(name, known)}; options: {there}"
+            )
+
+
+def _info(name: str) -> FormatInfo:
+    try:
+        return _FORMATS[name]
+    except KeyError:
+        raise ConfigError(f"no format '{name}'{nearest(name, _FORMATS)}; formats: {', '.join(_FORMATS)}") from None
+
+
+def _load(info: FormatInfo) -> ModuleType:
+    return import_module(info.path)
+
+
+def _detect(path: Path) -> tuple[str, object]:
+    """The format and, for JSON, the value already read."""
+    if path.is_dir():
+        return _folder(path), None
+    if not path.exists():
+        raise FormatError(path, "no such file; check the path")
+    suffix = path.suffix.lower()
+    by_suffix = next((i.name for i in formats() if suffix in i.suffixes), None)
+    by_content = looks_like(path)
+    if suffix == ".json" or (by_suffix is None and by_content == "json"):
+        data = load_json(path)
+        return json_format(data, path), data
+    if by_suffix is not None and by_content is not None and by_suffix != by_content:
+        raise FormatError(
+            path, f"ends in {suffix} but holds {by_content}; rename it, or name the format if that is meant"
+        )
+    found = by_suffix or by_content
+    if found is None:
+        known = ", ".join(sorted({s for i in formats() for s in i.suffixes}))
+        raise FormatError(path, f"ends in {suffix or 'no suffix'} and looks like no format there is; expected {known}")
+    return found, None
+
+
+def _folder(path: Path) -> str:
+    found: dict[str, int] = {}
+    for file in path.iterdir():
+        if file.is_file() and not file.name.startswith("."):
+            found[file.suffix.lower()] = found.get(file.suffix.lower(), 0) + 1
+    if ".json" in found:
+        return "openpose"
+    shown = (
+        ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in sorted(found.items())[:6]) or "nothing to read"
+    )
+    raise FormatError(path, f"a folder with {shown}; expected a file, or a folder of OpenPose frames (.json)")

@@ -1,0 +1,294 @@
+"""CSV tables, long (one row a joint) or wide (one row a person and frame).
+
+Long: ``frame,person,joint,x,y,z,confidence``. Wide: ``frame,person,nose_x,nose_y,nose_z,nose_confidence,...``. Without a
+``person`` column there is one person; 2D tables have no z; without ``confidence`` every joint with numbers has 1. Empty
+cells are missing. Comment lines before the header carry what a table cannot:
+
+    # skeleton: h36m17           a layout, or a whole skeleton as JSON
+    # fps: 50
+    # unit: m                    m, px or normalized
+    # space: camera              world, camera or image
+
+Tables of others without them need joint names that are a layout's, or ``skeleton``; the unit is then taken as px for
+2D and metres for 3D, with a note. Comma, semicolon and tab separate.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kinegraph.atomic import atomic_path
+from kinegraph.errors import FormatError
+from kinegraph.formats.detections import MAX_VALUES, Floats
+from kinegraph.formats.fields import build, describe, read_fields
+from kinegraph.formats.json_file import MAX_MAGNITUDE, path_text
+from kinegraph.formats.keypoint_layouts import layout_by_names, plain_name
+from kinegraph.sequence import SkeletonSequence, Space, Unit
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["NAME", "SUFFIXES", "read", "write"]
+
+NAME = "csv"
+SUFFIXES = (".csv", ".tsv")
+
+_COLUMN = re.compile(r"(.+)[_ .:](x|y|z|confidence|score|likelihood|visibility)", re.IGNORECASE)
+_CONFIDENCE = ("confidence", "score", "likelihood", "visibility")
+_AXES = ("x", "y", "z")
+
+_Cell = tuple[int, int, str, list[float], float]  # frame, person, joint, coordinates, confidence
+
+
+def read(
+    path: Path,
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    unit: Unit | None = None,
+    space: Space | None = None,
+) -> SkeletonSequence:
+    """Read a long or wide table.
+
+    Args:
+        path: the table.
+        skeleton: layout whose joint names the table uses, where its comments name none.
+        fps, unit, space: replace what the comments say, or say what they do not.
+
+    Raises:
+        FormatError: no such columns, a row too short, a cell that is no number, unknown joints, or a joint twice.
+    """
+    path = Path(path)
+    lines = path_text(path).splitlines()
+    comments, start = _comments(lines, path)
+    if start >= len(lines):
+        raise FormatError(path, "comments but no table; expected a header line such as frame,person,joint,x,y,z")
+    separator = max(",;\t", key=lines[start].count)
+    header = [cell.strip() for cell in lines[start].split(separator)]
+    lower = [cell.lower() for cell in header]
+    rows = _rows(lines[start:], separator, len(header), start, path)
+    long = "joint" in lower
+    cells = list(_long(rows, lower, path) if long else _wide(rows, header, path))
+    if not cells:
+        raise FormatError(path, "a header without rows; nothing to read")
+    layout = None
+    if skeleton is not None or "skeleton" not in comments:
+        layout, _ = layout_by_names(list(dict.fromkeys(c[2] for c in cells)), path, "the table", skeleton)
+    fields = read_fields(comments, path, layout)
+    positions, confidence = _arrays(cells, fields["skeleton"].joints, comments, path)
+    flat = positions.shape[-1] == 2
+    if unit is None and "unit" not in fields:
+        fields["notes"] = (
+            *fields.get("notes", ()),
+            f"the unit is not in the file: taken as {'px' if flat else 'metres'}",
+        )
+    defaults = {"unit": "px" if flat else "m", "space": "image" if flat else "world"}
+    given = {k: v for k, v in (("fps", fps), ("unit", unit), ("space", space)) if v is not None}
+    return build(path, **{**defaults, **fields, **given, "positions": positions, "confidence": confidence})
+
+
+def _comments(lines: list[str], path: Path) -> tuple[dict[str, Any], int]:
+    """What ``# key: value`` lines say, and the number of the header line."""
+    found: dict[str, Any] = {}
+    for index, line in enumerate(lines):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            return found, index
+        key, colon, value = (part.strip() for part in text.lstrip("#").partition(":"))
+        if not colon:
+            continue
+        if key == "note":
+            found.setdefault("notes", []).append(value)
+        elif key in ("unit", "space", "up", "label", "source"):
+            found[key] = value
+        elif key in ("fps", "people", "frames"):
+            found[key] = _float(value, path, f"line {index + 1}, {key}")
+        elif key == "image_size":
+            found[key] = [_float(v, path, f"line {index + 1}, image_size") for v in value.split("x")]
+        elif key == "skeleton":
+            try:
+                found[key] = json.loads(value) if value.startswith("{") else value
+            except (ValueError, RecursionError):
+                raise FormatError(
+                    path,
+                    f"line {index + 1}: the skeleton is not valid JSON; expected a layout's name or "
+                    "what Skeleton.to_dict gives",
+                ) from None
+    return found, len(lines)
+
+
+def _rows(lines: list[str], separator: str, width: int, start: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row."""
+    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=separator)
+    try:
+        next(reader)
+        for row in reader:
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            line = start + reader.line_num
+            if len(row) != width:
+                raise FormatError(
+                    path, f"line {line} has {len(row)} cells, the header {width}; the file may be cut short"
+                )
+            yield line, row
+    except (csv.Error, StopIteration) as error:
+        raise FormatError(path, f"not a CSV table ({error}); expected comma-separated text") from None
+
+
+def _float(text: str, path: Path, where: str) -> float:
+    """The number in a cell; NaN for an empty one."""
+    text = text.strip()
+    if not text:
+        return math.nan
+    try:
+        value = float(text)
+    except (ValueError, OverflowError):
+        value = math.inf
+    if abs(value) > MAX_MAGNITUDE:
+        raise FormatError(path, f"{where} is {text[:40]!r}; expected a number, or an empty cell where it is missing")
+    return value
+
+
+def _whole(text: str, path: Path, where: str) -> int:
+    value = _float(text, path, where)
+    if not (value >= 0 and value.is_integer()):
+        raise FormatError(path, f"{where} is {text.strip()[:40]!r}; expected 0, 1, 2, ...")
+    return int(value)
+
+
+def _long(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) -> Iterator[_Cell]:
+    for name in ("frame", "x", "y"):
+        if name not in header:
+            raise FormatError(path, f"no column '{name}' among {', '.join(header[:8])}; expected frame, joint, x, y")
+    axes = [header.index(a) for a in _AXES if a in header]
+    scores = [header.index(c) for c in _CONFIDENCE if c in header]
+    frame, joint = header.index("frame"), header.index("joint")
+    person = header.index("person") if "person" in header else None
+    for line, row in rows:
+        where = f"line {line}"
+        yield (
+            _whole(row[frame], path, f"{where}, frame"),
+            _whole(row[person], path, f"{where}, person") if person is not None else 0,
+            row[joint].strip(),
+            [_float(row[a], path, f"{where}, {header[a]}") for a in axes],
+            _float(row[scores[0]], path, f"{where}, confidence") if scores else 1.0,
+        )
+
+
+def _wide(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) -> Iterator[_Cell]:
+    columns: dict[str, dict[str, int]] = {}
+    for index, name in enumerate(header):
+        found = _COLUMN.fullmatch(name)
+        if found:
+            kind = "confidence" if found[2].lower() in _CONFIDENCE else found[2].lower()
+            columns.setdefault(found[1], {})[kind] = index
+    columns = {joint: place for joint, place in columns.items() if "x" in place and "y" in place}
+    if not columns:
+        raise FormatError(
+            path,
+            f"columns {', '.join(header[:6])[:80]!r}; expected frame,person,joint,x,y,z or "
+            "frame,<joint>_x,<joint>_y,...",
+        )
+    if len({"z" in place for place in columns.values()}) > 1:
+        raise FormatError(path, "some joints have a z column and some have none; expected all or none")
+    lower = [name.lower() for name in header]
+    frame = lower.index("frame") if "frame" in lower else None
+    person = lower.index("person") if "person" in lower else None
+    for count, (line, row) in enumerate(rows):
+        where = f"line {line}"
+        now = _whole(row[frame], path, f"{where}, frame") if frame is not None else count
+        who = _whole(row[person], path, f"{where}, person") if person is not None else 0
+        for joint, place in columns.items():
+            point = [_float(row[place[a]], path, f"{where}, {joint}_{a}") for a in _AXES if a in place]
+            score = _float(row[place["confidence"]], path, f"{where}, {joint}") if "confidence" in place else 1.0
+            yield now, who, joint, point, score
+
+
+def _arrays(cells: list[_Cell], joints: tuple[str, ...], comments: dict[str, Any], path: Path) -> tuple[Floats, Floats]:
+    index = {name: i for i, name in enumerate(joints)}
+    plain = {plain_name(name): i for i, name in enumerate(joints)}
+    frames = max(int(comments.get("frames") or 0), max(c[0] for c in cells) + 1)
+    people = max(int(comments.get("people") or 0), max(c[1] for c in cells) + 1)
+    dims = len(cells[0][3])
+    if frames * people * len(joints) * dims > min(MAX_VALUES, 3000 * len(cells) + 1_000_000):
+        raise FormatError(
+            path,
+            f"{people} people over {frames} frames, but only {len(cells)} joints are given; check the "
+            "frame and person columns",
+        )
+    positions = np.full((people, frames, len(joints), dims), np.nan)
+    confidence = np.zeros((people, frames, len(joints)))
+    given = np.zeros(confidence.shape, dtype=bool)
+    for frame, person, joint, point, score in cells:
+        place = index.get(joint, plain.get(plain_name(joint)))
+        if place is None:
+            raise FormatError(
+                path, f"joint {joint[:40]!r} is not of the skeleton; expected {', '.join(joints[:4])}, ..."
+            )
+        if given[person, frame, place]:
+            raise FormatError(path, f"joint '{joint}' of person {person} stands twice in frame {frame}; expected once")
+        given[person, frame, place] = True
+        if math.isnan(score):
+            score = 0.0
+        if not 0 <= score <= 1:
+            raise FormatError(path, f"joint '{joint}' in frame {frame} has confidence {score:g}; expected 0 to 1")
+        there = [not math.isnan(v) for v in point]
+        if any(there) and not all(there) and score > 0:
+            raise FormatError(
+                path, f"joint '{joint}' in frame {frame} lacks a coordinate; leave all empty if it is missing"
+            )
+        if all(there) and score > 0:
+            positions[person, frame, place] = point
+            confidence[person, frame, place] = score
+    return positions, confidence
+
+
+def write(sequence: SkeletonSequence, path: Path, *, wide: bool = False) -> None:
+    """Write positions and confidences, exactly; rotations and offsets do not fit a table and stay behind.
+
+    Args:
+        sequence: what to write.
+        path: the file.
+        wide: one row for each person and frame instead of one for each joint.
+
+    Raises:
+        KinegraphError: the file cannot be written.
+    """
+    assert sequence.confidence is not None
+    head = describe(sequence)
+    notes = head.pop("notes", [])
+    lines = []
+    for key, value in head.items():
+        if isinstance(value, dict):
+            value = json.dumps(value, ensure_ascii=False)
+        lines.append(f"# {key}: {'x'.join(map(str, value)) if isinstance(value, list) else _line(str(value))}")
+    lines += [f"# note: {_line(note)}" for note in notes]
+    lines += [f"# people: {sequence.people}", f"# frames: {sequence.frames}"]
+    axes = _AXES[: sequence.dims]
+    joints = sequence.skeleton.joints
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        stream.write("\n".join(lines) + "\n")
+        table = csv.writer(stream, delimiter="\t" if Path(path).suffix.lower() == ".tsv" else ",", lineterminator="\n")
+        columns = [f"{joint}_{part}" for joint in joints for part in (*axes, "confidence")]
+        table.writerow(["frame", "person", *(columns if wide else ("joint", *axes, "confidence"))])
+        for t in range(sequence.frames):
+            for person in range(sequence.people):
+                points = sequence.positions[person, t].tolist()
+                scores = sequence.confidence[person, t].tolist()
+                cells = [[*(point if c > 0 else [""] * len(axes)), c] for point, c in zip(points, scores, strict=True)]
+                if wide:
+                    table.writerow([t, person, *(v for cell in cells for v in cell)])
+                else:
+                    table.writerows([t, person, joint, *cell] for joint, cell in zip(joints, cells, strict=True))
+
+
+def _line(text: str) -> str:
+    """`text` on one line, so that a comment stays one."""
+    return " ".join(text.split())

@@ -1,0 +1,241 @@
+"""OpenPose JSON: one file a frame, as ``--write_json`` leaves them in a folder; several people; empty frames.
+
+A frame is ``{"people": [{"pose_keypoints_2d": [x0, y0, c0, x1, ...], "person_id": [-1]}, ...]}``, in px (or, with
+OpenPose's ``--keypoint_scale 3`` or ``4``, in fractions: recognised by all values being within -1..1). Read are
+BODY_25 and COCO-18, and what other programs write in the same form with another layout of ours. Faces, hands and
+OpenPose's own 3D are not read. A joint OpenPose did not see is (0, 0, 0) in the file and missing here.
+
+Frame numbers are taken from the file names; numbers that are absent between the first and the last are dropped
+frames, in which everybody is missing. OpenPose gives no identities: see :mod:`kinegraph.formats.tracking`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.atomic import atomic_path
+from kinegraph.errors import DataError, FormatError, KinegraphError
+from kinegraph.formats.detections import (
+    Detection,
+    KeypointOptions,
+    frame_number,
+    frame_slots,
+    make_detection,
+    place_frames,
+    to_sequence,
+)
+from kinegraph.formats.json_file import coordinates, load_json, members
+from kinegraph.formats.keypoint_layouts import keypoint_layout
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["NAME", "SUFFIXES", "frame_files", "from_json", "read", "write"]
+
+NAME = "openpose"
+SUFFIXES = (".json",)
+
+_KEYS = ("pose_keypoints_2d", "pose_keypoints")
+"""The second is what OpenPose 1.0 and 1.1 wrote."""
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The frames in a folder, by name: ``*_keypoints.json`` or, where there are none, every ``*.json``."""
+    try:
+        every = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".json" and not p.name.startswith("."))
+    except OSError as error:
+        raise FormatError(folder, f"cannot be read ({error.strerror}); check the path and its permissions") from None
+    return [p for p in every if p.stem.endswith("_keypoints")] or every
+
+
+def read(path: Path, *, clip: str | None = None, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
+    """Read a frame, or a folder of frames.
+
+    Args:
+        path: a JSON file or a folder of them.
+        clip: where a folder holds several clips, the beginning of the file names of the one to read.
+        options: see :class:`kinegraph.formats.detections.KeypointOptions`.
+
+    Returns:
+        Image-space positions (people, frames, joints, 2) in px, or "normalized" where the file has fractions.
+
+    Raises:
+        FormatError: a frame is not OpenPose JSON, has an unknown or another layout than the ones before, or
+            coordinates that are not numbers.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return from_json(load_json(path), path, **options)
+    files = frame_files(path)
+    if not files:
+        raise FormatError(path, "a folder without JSON files; expected OpenPose frames (*_keypoints.json)")
+    files, numbers = _in_time(path, files, clip)
+    if frame_slots(numbers) is None:
+        raise FormatError(
+            path,
+            f"frame numbers run from {min(numbers)} to {max(numbers)}, but only {len(files)} "
+            "frames are there; rename them, or move the stray ones away",
+        )
+    return _sequence(path, ((file, load_json(file)) for file in files), numbers, options)
+
+
+def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
+    """The one frame in `data`, the JSON value read from `path`; otherwise as :func:`read`."""
+    return _sequence(path, [(path, data)], [0], options)
+
+
+def _sequence(
+    path: Path, loaded: Iterable[tuple[Path, object]], numbers: list[int], options: KeypointOptions
+) -> SkeletonSequence:
+    layout: Skeleton | None = None
+    size = 0
+    items: list[list[Detection]] = []
+    for file, data in loaded:
+        items.append([])
+        for index, (values, identity) in enumerate(_people(data, file)):
+            where = f"person {index}"
+            if len(values) % 3:
+                raise FormatError(file, f"{where} has {len(values)} numbers; expected x, y, confidence for each joint")
+            if layout is None:
+                size = len(values)
+                layout = keypoint_layout(size // 3, file, where, options.get("skeleton"))
+            if len(values) != size:
+                raise FormatError(
+                    file,
+                    f"{where} has {len(values) // 3} keypoints, the people before have "
+                    f"{size // 3}; expected one layout in all frames",
+                )
+            points = values.reshape(-1, 3)[: layout.num_joints]
+            items[-1].append(make_detection(points[:, :2], points[:, 2], file, where, layout.joints, identity))
+    frames, slots = place_frames(numbers, items)
+    if layout is None:
+        layout = keypoint_layout(25, path, "OpenPose")  # nobody at all: to_sequence says so
+    return to_sequence(frames, path, layout, options, slots=slots)
+
+
+def _in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path], list[int]]:
+    """Files in time order with their frame numbers; without numbers in the names, their order is the time."""
+    if clip is not None:
+        chosen = [f for f in files if f.name.startswith(clip)]
+        if not chosen:
+            raise FormatError(path, f"no file name begins with {clip!r}; the first is {files[0].name}")
+        files = chosen
+    found = [frame_number(f.name) for f in files]
+    if len(files) == 1 or any(n is None for n in found):
+        return files, list(range(len(files)))
+    prefixes = sorted({n[0] for n in found if n is not None})
+    if len(prefixes) > 1:
+        shown = ", ".join(repr(p) for p in prefixes[:3])
+        raise FormatError(
+            path,
+            f"frames of {len(prefixes)} clips ({shown}); expected one. Pass clip={prefixes[0]!r}, "
+            "or put each clip into its own folder",
+        )
+    ordered = sorted(zip([n[1] for n in found if n is not None], files, strict=True))
+    for (a, first), (b, second) in pairwise(ordered):
+        if a == b:
+            raise FormatError(path, f"{first.name} and {second.name} are both frame {a}; keep one of them")
+    return [f for _, f in ordered], [n for n, _ in ordered]
+
+
+def _people(data: object, file: Path) -> list[tuple[NDArray[np.float64], int | None]]:
+    """Flat keypoints and identity of everybody in a frame; people of whom only a face or hands are there left out."""
+    frame = members(data, dict, file, "the frame")
+    if "people" not in frame:
+        raise FormatError(
+            file,
+            f"no 'people' among its keys ({', '.join(map(str, list(frame)[:5])) or 'none'}); "
+            "expected an OpenPose frame",
+        )
+    result = []
+    for index, person in enumerate(members(frame["people"], list, file, "'people'")):
+        where = f"person {index}"
+        members(person, dict, file, where)
+        key = next((k for k in _KEYS if k in person), None)
+        if key is None:
+            raise FormatError(file, f"{where} has no 'pose_keypoints_2d'; expected an OpenPose frame")
+        values = coordinates(person[key], file, f"{where}, {key}")
+        if not len(values):
+            if person.get("pose_keypoints_3d"):
+                raise FormatError(
+                    file,
+                    f"{where} has 3D keypoints only; OpenPose's 3D is in no stated unit and not "
+                    "read. Write 2D keypoints",
+                )
+            continue
+        result.append((values, _identity(person.get("person_id"))))
+    return result
+
+
+def _identity(value: Any) -> int | None:
+    """OpenPose writes ``[-1]`` or ``-1`` for somebody it did not identify."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if type(value) is int and 0 <= value < 2**31 else None
+
+
+def write(sequence: SkeletonSequence, path: Path) -> None:
+    """Write a 2D sequence as OpenPose frames: into the new folder `path`, or one frame to a ``.json`` file.
+
+    Identities are kept as ``person_id``. The frames are named ``000000000000_keypoints.json`` and on.
+
+    Raises:
+        DataError: the sequence is not 2D.
+        KinegraphError: the folder exists and is not empty, or cannot be written.
+    """
+    path = Path(path)
+    if sequence.dims != 2:
+        raise DataError(f"{sequence.source or 'the sequence'} is 3D; OpenPose JSON holds 2D. Write CSV, npz or JSON")
+    if path.suffix.lower() == ".json":
+        if sequence.frames != 1:
+            raise KinegraphError(
+                f"cannot write {path}: {sequence.frames} frames do not fit in one OpenPose file; "
+                "give the name of a folder"
+            )
+        with atomic_path(path) as temporary:
+            temporary.write_text(_frame_text(sequence, 0), encoding="utf-8")
+        return
+    existed = path.is_dir()
+    if path.exists() and (not existed or any(path.iterdir())):
+        raise KinegraphError(f"cannot write {path}: it exists; give the name of a new or empty folder")
+    written: list[Path] = []
+    try:
+        path.mkdir(exist_ok=True)
+        for index in range(sequence.frames):
+            file = path / f"{index:012d}_keypoints.json"
+            written.append(file)
+            file.write_text(_frame_text(sequence, index), encoding="utf-8")
+    except BaseException as error:
+        for file in written:
+            file.unlink(missing_ok=True)
+        if not existed and path.is_dir():
+            path.rmdir()
+        if isinstance(error, OSError):
+            raise KinegraphError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+        raise
+
+
+def _frame_text(sequence: SkeletonSequence, index: int) -> str:
+    assert sequence.confidence is not None
+    people = []
+    for person in range(sequence.people):
+        confidence = sequence.confidence[person, index]
+        if not confidence.any():
+            continue
+        points = np.nan_to_num(np.column_stack([sequence.positions[person, index], confidence]))
+        people.append(
+            {
+                "person_id": [person],
+                "pose_keypoints_2d": points.ravel().tolist(),
+                "face_keypoints_2d": [],
+                "hand_left_keypoints_2d": [],
+                "hand_right_keypoints_2d": [],
+            }
+        )
+    return json.dumps({"version": 1.3, "people": people}, separators=(",", ":"))

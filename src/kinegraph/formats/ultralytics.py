@@ -1,0 +1,90 @@
+"""Poses of ultralytics (YOLO-pose), as ``Results.to_json()`` gives them.
+
+An image is ``[{"name": "person", "confidence": 0.9, "box": {...}, "track_id": 3, "keypoints": {"x": [...], "y": [...],
+"visible": [...]}}, ...]``; a video is a list of such lists, one a frame, empty where nobody was seen. Coordinates are
+px, or fractions of the image with ``normalize=True``. Joints it is unsure of stand at (0, 0): they are missing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+
+from kinegraph.errors import FormatError
+from kinegraph.formats.detections import Detection, KeypointOptions, make_detection, place_frames, to_sequence
+from kinegraph.formats.json_file import coordinates, load_json, members
+from kinegraph.formats.keypoint_layouts import keypoint_layout
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["NAME", "SUFFIXES", "from_json", "read"]
+
+NAME = "ultralytics"
+SUFFIXES = (".json",)
+
+
+def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
+    """Read the poses of an image or of a list of frames.
+
+    Args:
+        path: the JSON file.
+        options: see :class:`kinegraph.formats.detections.KeypointOptions`.
+
+    Returns:
+        Image-space positions (people, frames, joints, 2) in px or, where all are within 0..1, "normalized".
+
+    Raises:
+        FormatError: not ultralytics' JSON, no keypoints (a detection model), or coordinates that are not numbers.
+    """
+    path = Path(path)
+    return from_json(load_json(path), path, **options)
+
+
+def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
+    """As :func:`read`, from the JSON value that `path` holds."""
+    images = members(data, list, path, "the file")
+    if images and isinstance(images[0], dict):
+        images = [images]
+    items: list[list[Detection]] = []
+    layout: Skeleton | None = None
+    size = 0
+    for index, image in enumerate(images):
+        items.append([])
+        for person, entry in enumerate(members(image, list, path, f"frame {index}")):
+            where = f"frame {index}, person {person}"
+            members(entry, dict, path, where)
+            if "keypoints" not in entry:
+                raise FormatError(path, f"{where} has no keypoints; expected a pose model's results, not a detector's")
+            keypoints = members(entry["keypoints"], dict, path, f"{where}, keypoints")
+            x, y = (coordinates(keypoints.get(axis), path, f"{where}, keypoints.{axis}") for axis in "xy")
+            seen = keypoints.get("visible")
+            visible = np.ones(len(x)) if seen is None else coordinates(seen, path, f"{where}, keypoints.visible")
+            if not len(x) == len(y) == len(visible):
+                raise FormatError(
+                    path, f"{where} has {len(x)} x, {len(y)} y, {len(visible)} visible; expected as many of each"
+                )
+            if layout is None:
+                size = len(x)
+                layout = keypoint_layout(size, path, where, options.get("skeleton"))
+            elif len(x) != size:
+                raise FormatError(
+                    path, f"{where} has {len(x)} keypoints, those before have {size}; expected one layout in a file"
+                )
+            points = np.column_stack([x, y])[: layout.num_joints]
+            identity = entry.get("track_id")
+            items[-1].append(
+                make_detection(
+                    points,
+                    visible[: layout.num_joints],
+                    path,
+                    where,
+                    layout.joints,
+                    identity if type(identity) is int and 0 <= identity < 2**31 else None,
+                )
+            )
+    frames, slots = place_frames(None, items)
+    if layout is None:
+        layout = keypoint_layout(17, path, "ultralytics")  # nobody at all: to_sequence says so
+    return to_sequence(frames, path, layout, options, slots=slots)
