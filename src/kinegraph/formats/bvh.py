@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.bvh_write import UNITS, write
+from kinegraph.formats.bvh_write import write
+from kinegraph.formats.export import UNITS
 from kinegraph.formats.rig import MAX_JOINTS, build_skeleton, contained_layout, read_text
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import euler_to_quaternion, make_continuous

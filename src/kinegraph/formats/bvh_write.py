@@ -7,15 +7,15 @@ gaps are bridged in time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.atomic import atomic_path
+from kinegraph.atomic import write_text
 from kinegraph.errors import DataError
+from kinegraph.formats.export import check_metric, person_paths, y_up
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.posing import rest_directions, rotations_from_positions
 from kinegraph.geometry.rotations import (
@@ -27,17 +27,7 @@ from kinegraph.geometry.rotations import (
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
-"""Names accepted for ``unit=``, with their metres."""
-
 _ORDER = "zxy"
-
-# what turns a space into y up, as a matrix on column vectors
-_TO_Y_UP = {
-    "camera": np.diag([1.0, -1.0, -1.0]),
-    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
-    "y": np.eye(3),
-}
 
 Array = NDArray[np.float64]
 
@@ -66,7 +56,7 @@ def write(
     Args:
         sequence: 3D, in metres. Camera space and z-up worlds are turned to y up.
         path: the file. Further people, one file each, go beside it as ``<name>_person2.bvh`` and so on.
-        unit: unit of the numbers in the file, one of `UNITS`. cm is what Blender and MotionBuilder expect.
+        unit: a name of `kinegraph.formats.export.UNITS`; Blender and MotionBuilder expect cm.
         pivots: when rotations are made from positions, give joints that do not move with their siblings a joint
             of their own (see `kinegraph.geometry.posing`), so that positions are exact.
         from_positions: make rotations from the positions even if the sequence has its own.
@@ -78,29 +68,17 @@ def write(
         DataError: the sequence is 2D, not in metres, has no frame rate, or its root or every joint is never seen.
         KinegraphError: the file cannot be written; nothing is left behind.
     """
-    path = Path(path)
-    if sequence.dims != 3 or sequence.unit != "m":
-        raise DataError(
-            f"BVH holds 3D motion in metres; this sequence is {sequence.dims}D in {sequence.unit}: lift it first"
-        )
-    if unit not in UNITS:
-        raise DataError(f"unit '{unit}' is unknown: expected one of {', '.join(UNITS)}")
-    if sequence.fps is None:
-        raise DataError("BVH needs a frame rate and this sequence has none; give fps (sequence.replace(fps=...))")
-    if not sequence.frames or not sequence.people:
-        raise DataError("there are no frames to write as BVH")
+    metres = check_metric(sequence, "BVH", unit)
     bodies = [_body(sequence, person, pivots, from_positions) for person in range(sequence.people)]
-    paths = (path, *(path.with_stem(f"{path.stem}_person{n + 1}") for n in range(1, sequence.people)))
+    paths = person_paths(path, sequence.people)
     for body, target in zip(bodies, paths, strict=True):
-        text = _text(body, sequence.fps, UNITS[unit])
-        with atomic_path(target) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        write_text(target, _text(body, sequence.fps or 0.0, metres))
     return paths
 
 
 def _body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions: bool) -> _Body:
     skeleton = sequence.skeleton
-    turn = _TO_Y_UP["camera" if sequence.space == "camera" else sequence.up or "y"]
+    turn = y_up(sequence)
     positions = sequence.positions[person] @ turn.T
     if sequence.rotations is not None and sequence.offsets is not None and not from_positions:
         own = _own_rotations(skeleton, positions, sequence.rotations[person], sequence.offsets, turn)
@@ -108,13 +86,12 @@ def _body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions:
             return own
     joints, parents, kept = _seen_joints(sequence, person)
     points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
-    assert sequence.fps is not None  # checked in write
     posed = rotations_from_positions(
         bridge_gaps(positions[:, kept]),
         joints,
         parents,
         rest=rest_directions(joints, parents, points),
-        fps=sequence.fps,
+        fps=sequence.fps or 0.0,
         pivots=pivots,
     )
     return _Body(posed.joints, posed.parents, posed.offsets, posed.rotations, posed.root_positions[:, 0])

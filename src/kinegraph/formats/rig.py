@@ -21,7 +21,15 @@ from kinegraph.errors import FormatError, SkeletonError
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 from kinegraph.skeleton.skeleton import default_parts
 
-__all__ = ["MAX_JOINTS", "build_skeleton", "contained_layout", "known_layout", "read_text", "side_pairs"]
+__all__ = [
+    "MAX_JOINTS",
+    "build_skeleton",
+    "contained_layout",
+    "known_layout",
+    "marker_skeleton",
+    "read_text",
+    "side_pairs",
+]
 
 MAX_JOINTS = 1024
 """Joints a motion file may have; full-body rigs with hands and faces have some 200."""
@@ -262,6 +270,26 @@ def build_skeleton(
         )
     except SkeletonError as error:
         raise FormatError(path, f"the joints do not make a skeleton: {error}") from error
+
+
+def marker_skeleton(path: Path, names: Sequence[str]) -> Skeleton:
+    """A skeleton for named points without a hierarchy.
+
+    The registered layout with the same names in any order; else loose markers, all hung on the first one, with
+    what their names say about anatomy.
+
+    Raises:
+        FormatError: too many points.
+    """
+    for name in skeleton_names():
+        layout = get_skeleton(name)
+        if set(layout.joints) == set(names):
+            parent_of = {
+                j: layout.joints[p] if p >= 0 else "" for j, p in zip(layout.joints, layout.parents, strict=True)
+            }
+            parents = [names.index(parent_of[j]) if parent_of[j] else -1 for j in names]
+            return build_skeleton(path, names, parents, layout=layout)
+    return build_skeleton(path, names, [-1] + [0] * (len(names) - 1))
 
 
 def _parts(

@@ -60,7 +60,8 @@ def quaternion_normalise(quaternion: ArrayLike) -> Array:
 
 def quaternion_conjugate(quaternion: ArrayLike) -> Array:
     """Inverse of unit quaternions (..., 4)."""
-    return np.asarray(quaternion, dtype=np.float64) * np.array([-1.0, -1.0, -1.0, 1.0])
+    conjugate: Array = np.asarray(quaternion, dtype=np.float64) * np.array([-1.0, -1.0, -1.0, 1.0])
+    return conjugate
 
 
 def quaternion_multiply(first: ArrayLike, second: ArrayLike) -> Array:

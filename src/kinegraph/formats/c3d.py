@@ -1,0 +1,154 @@
+"""C3D, the binary files of optical motion capture, through the ezc3d library (extra ``c3d``).
+
+Points only; analogue channels and force plates are left alone. A point's residual, its mean reconstruction error,
+becomes a confidence: 0 where it is negative (the point was not seen), ``10 mm / (10 mm + residual)`` elsewhere.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from kinegraph.atomic import atomic_path
+from kinegraph.errors import FormatError, require
+from kinegraph.formats.export import check_metric, person_paths, y_up
+from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
+from kinegraph.sequence import SkeletonSequence
+
+NAME = "c3d"
+SUFFIXES = (".c3d",)
+
+_UNITS = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254, "inch": 0.0254}
+_RESIDUAL_METRES = 0.01  # residual that halves the confidence
+_BLOCK = 512
+_MAGIC = 0x50
+
+
+def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
+    """Read the points of a C3D file.
+
+    Args:
+        path: the file.
+        up: its vertical axis; laboratories mostly use z.
+
+    Returns:
+        One person, positions (1, frames, points, 3) in metres, world space, confidence from the residuals.
+
+    Raises:
+        MissingExtraError: ezc3d is not installed.
+        FormatError: the file is missing, damaged, not C3D, or without points.
+    """
+    path = Path(path)
+    if up not in ("y", "z"):
+        raise FormatError(path, f"up={up!r} is not valid: expected 'y' or 'z'")
+    _check(path)
+    ezc3d = require("ezc3d", extra="c3d", purpose="reading C3D")
+    try:
+        content: Any = ezc3d.c3d(str(path))
+        points = np.asarray(content["data"]["points"], dtype=np.float64)
+        residuals = np.asarray(content["data"]["meta_points"]["residuals"], dtype=np.float64)
+        group = content["parameters"]["POINT"]
+        rate = float(np.ravel(group["RATE"]["value"])[0])
+        labels = [str(name).strip() for name in group["LABELS"]["value"]]
+        for extra in range(2, 8):  # a parameter holds 255 names at most
+            if f"LABELS{extra}" in group:
+                labels += [str(name).strip() for name in group[f"LABELS{extra}"]["value"]]
+        unit = str(np.ravel(group["UNITS"]["value"])[0]).strip().lower() if "UNITS" in group else "mm"
+    except Exception as error:
+        raise FormatError(path, f"damaged or not a C3D file: {' '.join(str(error).split())[:120]}") from error
+    if points.ndim != 3 or points.shape[0] != 4 or 0 in points.shape:
+        raise FormatError(path, f"no points to read: found an array of shape {points.shape} (xyz1, points, frames)")
+    count = points.shape[1]
+    if count > MAX_JOINTS:
+        raise FormatError(path, f"{count} points; at most {MAX_JOINTS} are read")
+    if unit not in _UNITS:
+        raise FormatError(path, f"POINT:UNITS is '{unit[:40]}', expected one of {', '.join(_UNITS)}")
+    if not 0 < rate < 1e7:
+        raise FormatError(path, f"POINT:RATE is {rate:g}, expected a positive number of frames per second")
+    positions = points[:3].transpose(2, 1, 0) * _UNITS[unit]
+    residual = residuals.reshape(-1, count, points.shape[2])[0].T * _UNITS[unit]
+    seen = np.isfinite(positions).all(axis=-1) & ~(residual < 0) & (np.abs(positions) < 1e6).all(axis=-1)
+    trusted = np.where(np.isfinite(residual), np.maximum(residual, 0.0), 0.0)
+    confidence = np.where(seen, _RESIDUAL_METRES / (_RESIDUAL_METRES + trusted), 0.0)
+    return SkeletonSequence(
+        positions=np.where(seen[..., None], positions, np.nan)[None],
+        skeleton=marker_skeleton(path, _names(labels, count)),
+        fps=rate,
+        unit="m",
+        space="world",
+        up=up,
+        confidence=confidence[None],
+        source=str(path),
+    )
+
+
+def _check(path: Path) -> None:
+    """Refuse what is plainly not C3D before the library sees it."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_BLOCK)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FormatError(path, f"cannot be opened as a C3D file: {reason}") from error
+    if len(head) < _BLOCK or head[1] != _MAGIC:
+        raise FormatError(path, "not a C3D file, or cut short: its 512-byte header with the mark 0x50 is missing")
+    if size < head[0] * _BLOCK:
+        raise FormatError(path, f"cut short: parameters begin at byte {(head[0] - 1) * _BLOCK}, the file has {size}")
+
+
+def _names(labels: list[str], count: int) -> list[str]:
+    """As many names as points, each once; unnamed points are ``point<N>``."""
+    names: list[str] = []
+    for i in range(count):
+        base = (labels[i] if i < len(labels) else "") or f"point{i + 1}"
+        name, copy = base, 1
+        while name in names:
+            copy += 1
+            name = f"{base}_{copy}"
+        names.append(name)
+    return names
+
+
+def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> tuple[Path, ...]:
+    """Write a 3D sequence as C3D points; missing joints get residual -1. The up axis becomes z, as laboratories use.
+
+    Args:
+        sequence: 3D, in metres; camera space is turned upright.
+        path: the file. Further people go beside it as ``<name>_person2.c3d`` and so on.
+        unit: ``mm``, ``cm`` or ``m``.
+
+    Returns:
+        The files written.
+
+    Raises:
+        MissingExtraError: ezc3d is not installed.
+        DataError: the sequence is 2D, not in metres or has no frame rate.
+        KinegraphError: the file cannot be written; nothing is left behind.
+    """
+    metres = check_metric(sequence, "C3D", unit)
+    ezc3d = require("ezc3d", extra="c3d", purpose="writing C3D")
+    turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]) @ y_up(sequence)
+    names = list(sequence.skeleton.joints)
+    paths = person_paths(path, sequence.people)
+    for person, target in enumerate(paths):
+        seen = sequence.seen[person].T
+        points = np.ones((4, len(names), sequence.frames))
+        points[:3] = ((sequence.positions[person] @ turn.T) / metres).transpose(2, 1, 0)
+        confidence = np.asarray(sequence.confidence)[person].T
+        residual = np.where(seen, _RESIDUAL_METRES / metres * (1 / np.where(seen, confidence, 1.0) - 1), -1.0)
+        content: Any = ezc3d.c3d()
+        point = content["parameters"]["POINT"]
+        point["RATE"]["value"] = [float(sequence.fps or 0.0)]
+        point["UNITS"]["value"] = [unit]
+        point["LABELS"]["value"] = names
+        content["data"]["points"] = points
+        content["data"]["meta_points"] = {
+            "residuals": residual[None],
+            "camera_masks": np.zeros((7, len(names), sequence.frames), dtype=bool),
+        }
+        with atomic_path(target) as temporary:
+            content.write(str(temporary))
+    return paths
