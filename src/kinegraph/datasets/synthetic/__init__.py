@@ -1,0 +1,1 @@
+"""Embedded default data: procedural human motion, made on the spot from a seed."""

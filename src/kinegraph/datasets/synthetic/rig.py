@@ -1,0 +1,359 @@
+"""The rig: joint-angle and contact channels of a clip -> joint positions in the world.
+
+The body faces +y, its right is +x, and z is up. A limb is posed by joint angles (forward kinematics) and, as far as
+its ``hold`` weight says, drawn to a target in the world by two-bone inverse kinematics; knees and elbows are hinges
+that bend one way only, whatever the target. Bones never change length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.datasets.synthetic.body import Body
+
+Array = NDArray[np.float64]
+SIDES = ("right", "left")
+
+# Ranges of motion in degrees: American Academy of Orthopaedic Surgeons (1965) and Boone and Azen (1979), a few widened
+# to what trained people reach, since yoga and handstands are among the actions. Positive is flexion, abduction,
+# outward rotation, a lifted shoulder; of the trunk, a bend forward, to the right, a turn to the left.
+LIMITS: Mapping[str, tuple[float, float]] = {
+    "lumbar_flex": (-30, 60),
+    "lumbar_side": (-25, 25),
+    "lumbar_twist": (-25, 25),
+    "chest_flex": (-20, 40),
+    "chest_side": (-20, 20),
+    "chest_twist": (-30, 30),
+    "neck_flex": (-45, 50),
+    "neck_side": (-35, 35),
+    "neck_twist": (-70, 70),
+    "head_flex": (-30, 30),
+    "head_side": (-15, 15),
+    "clavicle_lift": (-10, 40),
+    "clavicle_forward": (-20, 30),
+    "shoulder_flex": (-60, 185),
+    "shoulder_abd": (-60, 180),
+    "shoulder_out": (-90, 100),
+    "elbow": (2, 150),
+    "wrist": (-80, 80),
+    "hip_flex": (-30, 135),
+    "hip_abd": (-30, 75),
+    "hip_out": (-45, 75),
+    "knee": (2, 155),
+    "ankle": (-60, 35),
+}
+_PAIRED = ("clavicle", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+
+# Radius of the flesh round each point that can touch the floor, metres at a stature of 1.75 m.
+CONTACT_RADII: Mapping[str, float] = {
+    "pelvis": 0.10,
+    "spine": 0.10,
+    "thorax": 0.10,
+    "head_centre": 0.09,
+    **{f"{side}_{point}": radius for side in SIDES for point, radius in (
+        ("hip", 0.09), ("knee", 0.05), ("heel", 0.0), ("toe", 0.0), ("shoulder", 0.06),
+        ("elbow", 0.04), ("wrist", 0.03), ("hand", 0.01),
+    )},
+}  # fmt: skip
+
+# Where ball and heel of the foot lie, as a share of its length before and behind the ankle.
+BALL, HEEL, TOE = 0.48, 0.25, 0.75
+
+
+def channel_names() -> tuple[str, ...]:
+    """Every angle channel: trunk names as in :data:`LIMITS`, limb names with the side in front."""
+    names: list[str] = []
+    for name in LIMITS:
+        names += [f"{side}_{name}" for side in SIDES] if name.split("_")[0] in _PAIRED else [name]
+    return tuple(names)
+
+
+REST_DEG: Mapping[str, float] = {"shoulder_abd": 7.0, "shoulder_flex": 2.0, "elbow": 12.0, "knee": 4.0, "hip_flex": 2.0}
+
+
+@dataclass
+class Motion:
+    """The channels of one clip of T frames.
+
+    Attributes:
+        frames: T.
+        root: pelvis position ``(T, 3)`` metres.
+        yaw, pitch, roll, spin: pelvis orientation ``(T,)`` radians: heading to the left, lean forward, lean to the
+            right, and innermost a turn about the body's own long axis, which is how somebody lying rolls over.
+        angles: channel -> ``(T,)`` radians; a channel that is not there rests.
+        foot_hold, hand_hold: side -> weight ``(T,)`` in 0..1 of the foot's or hand's target.
+        foot_ball: side -> ``(T, 3)`` metres: where the ball of the foot is, its height above the floor.
+        foot_yaw, foot_pitch: side -> ``(T,)`` radians: heading of a held foot, heel-up positive.
+        hand_target: side -> ``(T, 3)`` metres: the wrist's target.
+        rest_on_floor: the root follows whatever touches the floor, without slipping, instead of ``root``.
+    """
+
+    frames: int
+    root: Array = field(default_factory=lambda: np.zeros(0))
+    yaw: Array = field(default_factory=lambda: np.zeros(0))
+    pitch: Array = field(default_factory=lambda: np.zeros(0))
+    roll: Array = field(default_factory=lambda: np.zeros(0))
+    spin: Array = field(default_factory=lambda: np.zeros(0))
+    angles: dict[str, Array] = field(default_factory=dict)
+    foot_hold: dict[str, Array] = field(default_factory=dict)
+    foot_ball: dict[str, Array] = field(default_factory=dict)
+    foot_yaw: dict[str, Array] = field(default_factory=dict)
+    foot_pitch: dict[str, Array] = field(default_factory=dict)
+    hand_hold: dict[str, Array] = field(default_factory=dict)
+    hand_target: dict[str, Array] = field(default_factory=dict)
+    rest_on_floor: bool = False
+
+    def __post_init__(self) -> None:
+        zeros = np.zeros(self.frames)
+        self.root = np.zeros((self.frames, 3))
+        self.yaw, self.pitch, self.roll, self.spin = (zeros.copy() for _ in range(4))
+        for name in channel_names():
+            rest = REST_DEG.get(name.removeprefix("right_").removeprefix("left_"), 0.0)
+            self.angles[name] = np.full(self.frames, np.deg2rad(rest))
+        for side in SIDES:
+            self.foot_hold[side], self.hand_hold[side] = zeros.copy(), zeros.copy()
+            self.foot_yaw[side], self.foot_pitch[side] = zeros.copy(), zeros.copy()
+            self.foot_ball[side], self.hand_target[side] = np.zeros((self.frames, 3)), np.zeros((self.frames, 3))
+
+    def limited(self, name: str) -> Array:
+        """A channel ``(T,)`` in radians, kept within its range of motion."""
+        low, high = LIMITS[name.removeprefix("right_").removeprefix("left_")]
+        return np.clip(self.angles[name], np.deg2rad(low), np.deg2rad(high))
+
+
+def standing_height(lengths: Mapping[str, float]) -> float:
+    """Height of the pelvis when somebody stands with relaxed knees, metres."""
+    return lengths["ankle_height"] + 0.992 * (lengths["thigh"] + lengths["shank"])
+
+
+def pose(body: Body, motion: Motion, fps: float) -> dict[str, Array]:
+    """Joint positions.
+
+    Args:
+        body: segment lengths.
+        motion: channels of T frames.
+        fps: frames per second, which contact rules are smoothed by.
+
+    Returns:
+        point -> ``(T, 3)`` metres, world z-up: the joints of ``h36m17`` and also hands, toes and heels.
+    """
+    lengths = body.lengths()
+    scale = body.stature / 1.75
+    if motion.rest_on_floor:
+        points = _solve(lengths, motion, motion.root * 0)
+        motion.root = motion.root + _roll_on_floor(points, scale, fps)
+        return _lift(_solve(lengths, motion, motion.root), scale, fps)
+    root = _within_reach(lengths, motion)
+    return _lift(_solve(lengths, motion, root), scale, fps)
+
+
+def _solve(lengths: Mapping[str, float], motion: Motion, root: Array) -> dict[str, Array]:
+    m = motion
+    pelvis = pelvis_frame(m)
+    lumbar = pelvis @ _trunk(m, "lumbar")
+    chest = lumbar @ _trunk(m, "chest")
+    neck = chest @ _trunk(m, "neck")
+    skull = neck @ rotation("x", -m.limited("head_flex")) @ rotation("y", m.limited("head_side"))
+    points = {"pelvis": root}
+    points["spine"] = root + lumbar[..., 2] * (lengths["trunk"] / 2)
+    points["thorax"] = points["spine"] + chest[..., 2] * (lengths["trunk"] / 2)
+    # The cervical spine leans forward out of the chest, and the skull sits upright on it.
+    points["nose"] = points["thorax"] + neck @ (lengths["neck"] * np.array([0, 0.26, 0.9656]))
+    points["head"] = points["nose"] + skull[..., 2] * lengths["head"]
+    points["head_centre"] = (points["nose"] + points["head"]) / 2
+    for side, out in zip(SIDES, (1.0, -1.0), strict=True):
+        _leg(points, lengths, m, pelvis, side, out)
+        _arm(points, lengths, m, chest, side, out)
+    return points
+
+
+def _leg(
+    points: dict[str, Array], lengths: Mapping[str, float], m: Motion, pelvis: Array, side: str, out: float
+) -> None:
+    hip = points["pelvis"] + pelvis[..., 0] * (out * lengths["hip_width"] / 2)
+    thigh = (
+        pelvis
+        @ rotation("x", m.limited(f"{side}_hip_flex"))
+        @ rotation("y", -out * m.limited(f"{side}_hip_abd"))
+        @ rotation("z", -out * m.limited(f"{side}_hip_out"))
+    )
+    shank = thigh @ rotation("x", -m.limited(f"{side}_knee"))
+    foot = shank @ rotation("x", m.limited(f"{side}_ankle"))
+    free = hip - thigh[..., 2] * lengths["thigh"] - shank[..., 2] * lengths["shank"]
+    hold = m.foot_hold[side][:, None]
+    planted = rotation("z", m.foot_yaw[side]) @ rotation("x", -m.foot_pitch[side])
+    held = m.foot_ball[side] + planted @ np.array([0, -BALL * lengths["foot"], lengths["ankle_height"]])
+    # A held foot points where the knee should: the hinge follows the foot's heading, not the pelvis alone.
+    level = rotation("z", m.foot_yaw[side])[..., 0]
+    hinge = thigh[..., 0] * (1 - 0.6 * hold) + level * (0.6 * hold)
+    target = free * (1 - hold) + held * hold
+    knee, ankle = two_bones(hip, target, hinge, lengths["thigh"], lengths["shank"], knee=True)
+    forward = _unit(foot[..., 1] * (1 - hold) + planted[..., 1] * hold)
+    upward = foot[..., 2] * (1 - hold) + planted[..., 2] * hold
+    upward = _unit(upward - np.sum(upward * forward, axis=-1, keepdims=True) * forward)
+    sole = ankle - upward * lengths["ankle_height"]
+    points[f"{side}_hip"], points[f"{side}_knee"], points[f"{side}_ankle"] = hip, knee, ankle
+    points[f"{side}_toe"] = sole + forward * (TOE * lengths["foot"])
+    points[f"{side}_heel"] = sole - forward * (HEEL * lengths["foot"])
+
+
+def _arm(
+    points: dict[str, Array], lengths: Mapping[str, float], m: Motion, chest: Array, side: str, out: float
+) -> None:
+    clavicle = (
+        chest
+        @ rotation("z", out * m.limited(f"{side}_clavicle_forward"))
+        @ rotation("y", -out * m.limited(f"{side}_clavicle_lift"))
+    )
+    shoulder = points["thorax"] + clavicle[..., 0] * (out * lengths["shoulder_width"] / 2)
+    upper = (
+        chest
+        @ rotation("x", m.limited(f"{side}_shoulder_flex"))
+        @ rotation("y", -out * m.limited(f"{side}_shoulder_abd"))
+        @ rotation("z", -out * m.limited(f"{side}_shoulder_out"))
+    )
+    fore = upper @ rotation("x", m.limited(f"{side}_elbow"))
+    free = shoulder - upper[..., 2] * lengths["upper_arm"] - fore[..., 2] * lengths["forearm"]
+    hold = m.hand_hold[side][:, None]
+    target = free * (1 - hold) + m.hand_target[side] * hold
+    elbow, wrist = two_bones(shoulder, target, upper[..., 0], lengths["upper_arm"], lengths["forearm"], knee=False)
+    hand = fore @ rotation("x", m.limited(f"{side}_wrist"))
+    # A hand drawn to a target goes on in the direction of its forearm, bent by the wrist as far as free.
+    along = _unit(-hand[..., 2] * (1 - hold) + _unit(wrist - elbow) * hold)
+    points[f"{side}_shoulder"], points[f"{side}_elbow"], points[f"{side}_wrist"] = shoulder, elbow, wrist
+    points[f"{side}_hand"] = wrist + along * lengths["hand"]
+
+
+def two_bones(
+    start: Array, target: Array, hinge: Array, first: float, second: float, *, knee: bool
+) -> tuple[Array, Array]:
+    """Analytic inverse kinematics of a hinge between two bones.
+
+    Args:
+        start, target: ``(T, 3)`` metres.
+        hinge: ``(T, 3)`` direction of the hinge's axis, the body's right at rest; made perpendicular to the limb.
+        first, second: bone lengths, metres.
+        knee: whether the middle joint points forward as a knee does, or backward as an elbow.
+
+    Returns:
+        middle joint and end ``(T, 3)``. Where the target is out of reach the limb stretches towards it, short of
+        straight; where it is too near, the limb folds to its limit.
+    """
+    reach = target - start
+    distance = np.linalg.norm(reach, axis=-1, keepdims=True)
+    along = reach / np.maximum(distance, 1e-9)
+    straight, folded = np.deg2rad([2.0, 155.0])
+    longest = np.sqrt(first**2 + second**2 + 2 * first * second * np.cos(straight))
+    shortest = np.sqrt(first**2 + second**2 + 2 * first * second * np.cos(folded))
+    distance = np.clip(distance, shortest, longest)
+    axis = _unit(hinge - np.sum(hinge * along, axis=-1, keepdims=True) * along)
+    bend = np.cross(axis, along) * (1.0 if knee else -1.0)
+    cosine = np.clip((first**2 + distance**2 - second**2) / (2 * first * distance), -1, 1)
+    middle = start + first * (cosine * along + np.sqrt(1 - cosine**2) * bend)
+    return middle, start + distance * along
+
+
+def pelvis_frame(motion: Motion) -> Array:
+    """Orientation of the pelvis ``(T, 3, 3)``: columns are its right, front and up in the world."""
+    turn = rotation("z", motion.yaw) @ rotation("x", -motion.pitch) @ rotation("y", motion.roll)
+    return np.asarray(turn @ rotation("z", motion.spin))
+
+
+def rotation(axis: str, angle: Array) -> Array:
+    """Rotation matrices ``(T, 3, 3)`` by ``angle`` ``(T,)`` radians about x, y or z."""
+    i = "xyz".index(axis)
+    j, k = (i + 1) % 3, (i + 2) % 3
+    matrix = np.zeros((*angle.shape, 3, 3))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    matrix[..., i, i] = 1
+    matrix[..., j, j] = matrix[..., k, k] = cosine
+    matrix[..., k, j], matrix[..., j, k] = sine, -sine
+    return matrix
+
+
+def smooth(values: Array, seconds: float, fps: float) -> Array:
+    """Gaussian smoothing along the first axis; ends are continued by reflection through the end value."""
+    width = seconds * fps
+    reach = min(int(np.ceil(3 * width)), len(values) - 1)
+    if width < 0.2 or reach < 1:
+        return values
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    kernel /= kernel.sum()
+    head, tail = 2 * values[:1] - values[reach:0:-1], 2 * values[-1:] - values[-2 : -reach - 2 : -1]
+    padded = np.concatenate([head, values, tail])
+    flat = padded.reshape(len(padded), -1)
+    result = np.stack([np.convolve(column, kernel, mode="valid") for column in flat.T], axis=-1)
+    return result.reshape(values.shape)
+
+
+def _trunk(m: Motion, part: str) -> Array:
+    return (
+        rotation("z", m.limited(f"{part}_twist"))
+        @ rotation("x", -m.limited(f"{part}_flex"))
+        @ rotation("y", m.limited(f"{part}_side"))
+    )
+
+
+def _unit(vectors: Array) -> Array:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12))
+
+
+def _within_reach(lengths: Mapping[str, float], m: Motion) -> Array:
+    """The root, lowered where a held foot could not be reached: what a person does, rather than let it slide."""
+    leg = 0.995 * (lengths["thigh"] + lengths["shank"])
+    pelvis = pelvis_frame(m)
+    tightness = 0.006
+    bounds = [m.root[:, 2]]
+    for side, out in zip(SIDES, (1.0, -1.0), strict=True):
+        offset = pelvis[..., 0] * (out * lengths["hip_width"] / 2)
+        planted = rotation("z", m.foot_yaw[side]) @ rotation("x", -m.foot_pitch[side])
+        ankle = m.foot_ball[side] + planted @ np.array([0, -BALL * lengths["foot"], lengths["ankle_height"]])
+        away = np.linalg.norm((ankle - m.root - offset)[:, :2], axis=-1)
+        top = ankle[:, 2] - offset[:, 2] + np.sqrt(np.maximum(leg**2 - away**2, (0.3 * leg) ** 2))
+        bounds.append(top + 2.0 * (1 - m.foot_hold[side]))
+    stacked = np.stack(bounds)
+    lowest = stacked.min(axis=0)
+    # A smooth minimum: a hard one would jerk the pelvis each time another leg becomes the tight one.
+    height = lowest - tightness * np.log(np.exp(-(stacked - lowest) / tightness).sum(axis=0))
+    root = m.root.copy()
+    root[:, 2] = height
+    return root
+
+
+def _clearance(points: Mapping[str, Array], scale: float) -> tuple[Array, Array]:
+    """Contact points ``(P, T, 3)`` and how far the flesh round each is above the floor ``(P, T)``, metres."""
+    stacked = np.stack([points[name] for name in CONTACT_RADII])
+    radii = scale * np.array(list(CONTACT_RADII.values()))
+    return stacked, stacked[..., 2] - radii[:, None]
+
+
+def _roll_on_floor(points: Mapping[str, Array], scale: float, fps: float) -> Array:
+    """Root displacement ``(T, 3)`` that puts the lowest point on the floor and keeps what touches it from slipping."""
+    stacked, gap = _clearance(points, scale)
+    height = smooth(-gap.min(axis=0), 0.05, fps)
+    weight = np.exp(-(gap - gap.min(axis=0)) / (0.012 * scale))
+    weight /= weight.sum(axis=0)
+    between = (weight[:, 1:] + weight[:, :-1]) / 2
+    step = -(between[..., None] * np.diff(stacked[..., :2], axis=1)).sum(axis=0)
+    travel = np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)])
+    return np.concatenate([smooth(travel, 0.03, fps), height[:, None]], axis=-1)
+
+
+def _lift(points: dict[str, Array], scale: float, fps: float) -> dict[str, Array]:
+    """Raise the whole body, smoothly, where any of its flesh would be under the floor."""
+    _, gap = _clearance(points, scale)
+    depth = np.maximum(-gap.min(axis=0), 0.0)
+    if depth.max() < 1e-9:
+        return points
+    frames = len(depth)
+    spread = max(1, round(0.06 * fps))
+    # A running maximum before the smoothing keeps the result at or above what is needed everywhere.
+    padded = np.pad(depth, 2 * spread, mode="edge")
+    highest = np.lib.stride_tricks.sliding_window_view(padded, 2 * spread + 1).max(axis=-1)
+    kernel = np.hanning(2 * spread + 3)[1:-1]
+    raised = np.convolve(highest, kernel / kernel.sum(), mode="valid")[:frames]
+    return {name: point + np.stack([0 * raised, 0 * raised, raised], axis=-1) for name, point in points.items()}
