@@ -61,8 +61,8 @@ class Lifter:
         if folder is None:
             if not (DEFAULT_WEIGHTS / "config.json").is_file():
                 raise KinegraphError(
-                    "this installation ships no lifting weights; train some ('kinegraph train lift_hcsf_synthetic_metric') "
-                    "and name their folder with --model"
+                    "this installation ships no lifting weights; train some ('kinegraph train "
+                    "lift_hcsf_synthetic_metric') and name their folder with --model"
                 )
             folder = DEFAULT_WEIGHTS
         return cls(load_weights(folder))
@@ -109,7 +109,8 @@ class Lifter:
             if progress is not None:
                 progress(done, total)
         notes.append(
-            f"lifted by {self.name} ({self.transform.target} target, {self.frames} frame{'s' if self.frames > 1 else ''}"
+            f"lifted by {self.name} ({self.transform.target} target, {self.frames} frame"
+            + ("s" if self.frames > 1 else "")
             + (", flip test)" if options.flip else ")")
             + f", view of the {' and the '.join(sorted(framings))}"
         )
@@ -179,17 +180,17 @@ class Lifter:
             scale_of_pose(ready.positions[person], ready.confidence[person] > 0, self.skeleton) / ready.image_size[0]
         )
         scale = scale[ready.present[person] & np.isfinite(scale)]
-        return bool(len(scale) and FAR <= np.percentile(scale, 10) and np.percentile(scale, 90) <= NEAR)
+        return bool(len(scale) and np.percentile(scale, 10) >= FAR and np.percentile(scale, 90) <= NEAR)
 
     def _depth(self, keypoints: Floats, seen: NDArray[np.bool_], ready: Prepared) -> Floats:
-        """Root depth (frames,) of an average adult of this size in the image: one per clip, since one pose tells little."""
+        """Root depth (frames,) of an average adult of this size in the image: one a clip, one pose tells little."""
         scale = scale_of_pose(keypoints, seen, self.skeleton)
         scale = scale[np.isfinite(scale) & (scale > 0)]
         depth = float(ready.intrinsics[0] / np.percentile(scale, 80)) if len(scale) else DISTANCE_M
         return np.full(len(keypoints), depth)
 
     def _run(self, inputs: NDArray[np.float32], options: LiftOptions, fps: float | None) -> Floats:
-        """Network outputs (n, joints, 3), residual added, for encoded poses (n, joints, channels) that follow each other."""
+        """Network outputs (n, joints, 3), residual added, for consecutive encoded poses (n, joints, channels)."""
         index = self._windows(len(inputs), fps)
         mirror = torch.tensor(self.skeleton.mirror)
         poses = torch.from_numpy(np.ascontiguousarray(inputs))

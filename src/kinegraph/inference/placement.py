@@ -173,10 +173,8 @@ def _camera_pitch(sequence: SkeletonSequence) -> tuple[float, str]:
     pitch = float(np.arctan2(direction[2], -direction[1]))
     if abs(pitch) > np.deg2rad(35):
         return 0.0, level + " (people seem to lean too far to tell)"
-    return (
-        pitch,
-        f"from {int(standing.sum())} poses that stand straight, the camera looking {abs(np.rad2deg(pitch)):.0f} degrees {'down' if pitch < 0 else 'up'}",
-    )
+    where = f"{abs(np.rad2deg(pitch)):.0f} degrees {'down' if pitch < 0 else 'up'}"
+    return pitch, f"from {int(standing.sum())} poses that stand straight, the camera looking {where}"
 
 
 def _floor(positions: Floats, seen: Mask, sequence: SkeletonSequence, level: bool) -> Floats:

@@ -208,11 +208,11 @@ def paint_image(
 ) -> None:
     """Draw people ``points`` (people, joints, 2), y down, into ``box``; ``frame`` is the image's outline."""
     left, top, width, height = box
-    l, t, r, b = frame
-    scale = min((width - 12) / (r - l), (height - 12) / (b - t))
+    x0, y0, x1, y1 = frame
+    scale = min((width - 12) / (x1 - x0), (height - 12) / (y1 - y0))
     middle = np.array([left + width / 2, top + height / 2])
-    at = middle + (points - np.array([(l + r) / 2, (t + b) / 2])) * scale
-    corner = middle - scale * np.array([r - l, b - t]) / 2
+    at = middle + (points - np.array([(x0 + x1) / 2, (y0 + y1) / 2])) * scale
+    corner = middle - scale * np.array([x1 - x0, y1 - y0]) / 2
     canvas.rectangle((corner[0], corner[1], 2 * middle[0] - corner[0], 2 * middle[1] - corner[1]), canvas.theme.line)
     stroke = float(np.clip(0.017 * size * scale, 1.8, 8))
     sides, joints = bone_sides(skeleton), joint_sides(skeleton)

@@ -1,0 +1,61 @@
+"""GIF and MP4: real time, several panels, errors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kinegraph.errors import DataError, MissingExtraError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.visualize import write_animation
+
+
+def test_a_gif_plays_in_real_time(world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path) -> None:
+    path = tmp_path / "walk.gif"
+    seen: list[tuple[int, int]] = []
+    fast = world.replace(fps=50.0)  # 20 frames: 0.4 s; the other panel lasts 0.8 s
+    write_animation(path, [("2D", image), ("3D", fast)], title="walk", cell_size=(160, 160), progress=lambda a, b: seen.append((a, b)))
+    with Image.open(path) as gif:
+        assert gif.size == (2 * 170 + 10, 34 + 170)
+        total = 0
+        frames = []
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            total += gif.info["duration"]
+            frames.append(np.asarray(gif.convert("RGB")))
+    # Pillow merges equal frames, never time.
+    assert total == 800
+    assert seen[-1] == (20, 20)
+    assert not np.array_equal(frames[0], frames[-1])
+
+
+def test_spin_turns_the_view(world: SkeletonSequence, tmp_path: Path) -> None:
+    still = world.replace(positions=np.repeat(world.positions[:, :1], world.frames, axis=1))
+    for name, spin in (("still", 0.0), ("spin", 90.0)):
+        write_animation(tmp_path / f"{name}.gif", [("", still.slice_frames(0, 5))], cell_size=(120, 120), spin_deg_s=spin)
+    sizes = {n: (tmp_path / f"{n}.gif").stat().st_size for n in ("still", "spin")}
+    assert sizes["spin"] > sizes["still"]
+
+
+def test_mp4_holds_the_frames(world: SkeletonSequence, tmp_path: Path) -> None:
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="the extra 'video' is not installed")
+    path = tmp_path / "walk.mp4"
+    write_animation(path, [("", world)], cell_size=(161, 160))
+    count, seconds = ffmpeg.count_frames_and_secs(str(path))
+    assert count == 24  # 20 frames at 25 a second are 0.8 s, 24 frames at 30
+    assert seconds == pytest.approx(0.8, abs=0.05)
+
+
+def test_errors(world: SkeletonSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match=r"\.gif or \.mp4"):
+        write_animation(tmp_path / "a.avi", [("", world)])
+    with pytest.raises(DataError, match="no sequence"):
+        write_animation(tmp_path / "a.gif", [])
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(MissingExtraError, match=r"kinegraph\[video\]"):
+        write_animation(tmp_path / "a.mp4", [("", world)])
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,198 @@
+"""The HTML player: its data, its size, that it asks nobody for anything, and a real browser that plays it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kinegraph.errors import DataError, KinegraphError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.visualize import player_html, write_player
+from kinegraph.visualize.player import MISSING
+from kinegraph.visualize.projection import to_display
+
+
+def payload(page: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="motion">(.*?)</script>', page, re.S)
+    assert found is not None
+    return json.loads(found.group(1))
+
+
+def decoded(panel: dict[str, Any]) -> np.ndarray:
+    """(people, frames, joints, dims) as the page's own code reads them."""
+    steps = np.frombuffer(base64.b64decode(panel["data"]), dtype="<i2").astype(float)
+    steps = steps.reshape(panel["frames"], panel["people"], len(panel["joints"]), panel["dims"])
+    points = np.asarray(panel["origin"]) + panel["step"] * steps
+    points[steps[..., 0] == MISSING] = np.nan
+    return np.moveaxis(points, 0, 1)
+
+
+def test_the_data_comes_back_to_a_fraction_of_a_millimetre(world: SkeletonSequence, image: SkeletonSequence) -> None:
+    page = player_html([("keypoints", image), ("lifted", world)], title="walk")
+    flat, solid = payload(page)["panels"]
+    np.testing.assert_allclose(decoded(solid), to_display(world), atol=1e-4)
+    np.testing.assert_allclose(decoded(flat), image.positions, atol=0.02, equal_nan=True)
+    assert flat["frame"] == [0, 0, 800, 600]
+    trust = np.frombuffer(base64.b64decode(flat["confidence"]), dtype=np.uint8).reshape(20, 2, 17)
+    np.testing.assert_allclose(np.moveaxis(trust, 1, 0) / 255, image.confidence, atol=1 / 255)
+    assert "confidence" not in solid
+
+
+def test_a_thousand_frames_stay_under_a_megabyte(world: SkeletonSequence, image: SkeletonSequence) -> None:
+    long3d = world.replace(positions=np.tile(world.positions, (1, 50, 1, 1)), confidence=None)
+    long2d = image.replace(positions=np.tile(image.positions, (1, 50, 1, 1)), confidence=np.tile(image.confidence, (1, 50, 1)))
+    page = player_html([("2D", long2d), ("3D", long3d)], title="long")
+    assert payload(page)["panels"][0]["frames"] == 1000
+    assert len(page.encode()) < 1_000_000
+
+
+def test_fast_recordings_are_thinned_to_a_screens_rate(world: SkeletonSequence) -> None:
+    (panel,) = payload(player_html([("", world.replace(fps=120.0))], title="fast"))["panels"]
+    assert (panel["fps"], panel["stride"], panel["frames"]) == (60.0, 2, 10)
+
+
+def test_nothing_outside_is_asked_for_and_words_cannot_break_out(world: SkeletonSequence) -> None:
+    nasty = world.replace(notes=("</script><script>alert(1)</script>",))
+    page = player_html([("a </script> caption", nasty)], title="<b>@DATA@ & </title>", notes=["@SCRIPT@"])
+    assert not re.search(r"https?://|src=|@import|url\(", page)
+    assert page.count("<script") == 2
+    assert "default-src 'none'" in page
+    assert "&lt;b&gt;@DATA@" in page
+    assert payload(page)["notes"] == ["@SCRIPT@", "</script><script>alert(1)</script>"]
+
+
+def test_errors(world: SkeletonSequence, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="at least one"):
+        player_html([], title="")
+    with pytest.raises(DataError, match="no joint"):
+        player_html([("", world.replace(confidence=np.zeros(world.confidence.shape)))], title="")
+    with pytest.raises(KinegraphError, match="does not exist"):
+        write_player(tmp_path / "none" / "p.html", [("", world)], title="")
+
+
+# ---- in a browser -------------------------------------------------------------------------------------------------
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine (apt-get install chromium)")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+    with api.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.mark.browser
+def test_it_plays_scrubs_orbits_and_zooms(browser: Any, world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path) -> None:
+    write_player(tmp_path / "p.html", [("2D", image), ("3D", world)], title="walk & wave", notes=["a note"])
+    page = browser.new_page(viewport={"width": 900, "height": 600}, color_scheme="light")
+    faults: list[str] = []
+    asked: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "p.html").as_uri())
+
+    def data(key: str) -> str:
+        page.wait_for_timeout(60)
+        return str(page.evaluate(f"document.body.dataset.{key}"))
+
+    def ink() -> int:
+        """Pixels of the 3D canvas in the left side's colour, or near."""
+        return int(page.evaluate(
+            """() => { const c = document.querySelector('canvas.orbit');
+            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;
+            for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - 52) + Math.abs(d[i+1] - 120) + Math.abs(d[i+2] - 216) < 12 && d[i+3] > 200) n++;
+            return n; }"""
+        ))
+
+    # It plays by itself, then obeys.
+    page.wait_for_function("document.body.dataset.frame > 2")
+    page.keyboard.press("Space")
+    assert data("playing") == "false"
+    page.keyboard.press("Home")
+    assert data("frame") == "0"
+    page.keyboard.press("ArrowRight")
+    assert data("frame") == "1"
+    page.keyboard.press("End")
+    assert data("frame") == "19"
+    page.locator("#scrub").fill("500")
+    assert data("frame") in ("9", "10")
+    assert ink() > 100
+    # The mouse orbits and zooms the 3D view.
+    box = page.locator("canvas.orbit").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    before = float(data("azimuth"))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 100, y + 20, steps=4)
+    page.mouse.up()
+    assert float(data("azimuth")) == pytest.approx(before - 0.8, abs=0.02)
+    page.mouse.wheel(0, -400)
+    assert float(data("zoom")) > 1.3
+    page.locator("#reset").click()
+    assert float(data("azimuth")) == pytest.approx(before, abs=1e-3)
+    page.select_option("#speed", "0.25")
+    assert data("speed") == "0.25"
+    # Dark and light.
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.locator("#theme").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.locator("#about summary").click()
+    assert page.locator("#notes li").all_inner_texts() == ["a note"]
+    assert page.title() == "walk & wave"
+    assert faults == []
+    assert len(asked) == 1
+    page.close()
+
+
+@pytest.mark.browser
+def test_two_fingers_zoom_and_one_orbits(browser: Any, world: SkeletonSequence, tmp_path: Path) -> None:
+    write_player(tmp_path / "p.html", [("3D", world)], title="touch")
+    context = browser.new_context(viewport={"width": 400, "height": 700}, has_touch=True, color_scheme="dark")
+    page = context.new_page()
+    page.goto((tmp_path / "p.html").as_uri())
+    page.wait_for_function("document.body.dataset.zoom !== undefined")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    session = context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": a, "y": b, "id": i} for i, (a, b) in enumerate(points)]})
+
+    azimuth = float(page.evaluate("document.body.dataset.azimuth"))
+    touch("touchStart", (200, 300))
+    touch("touchMove", (260, 300))
+    touch("touchEnd")
+    page.wait_for_timeout(80)
+    assert float(page.evaluate("document.body.dataset.azimuth")) == pytest.approx(azimuth - 0.48, abs=0.02)
+    touch("touchStart", (180, 300), (220, 300))
+    touch("touchMove", (140, 300), (260, 300))
+    touch("touchEnd")
+    page.wait_for_timeout(80)
+    assert float(page.evaluate("document.body.dataset.zoom")) > 1.8
+    context.close()
+
+
+@pytest.mark.browser
+def test_a_single_pose_has_no_clock(browser: Any, world: SkeletonSequence, tmp_path: Path) -> None:
+    write_player(tmp_path / "p.html", [("3D", world.slice_frames(0, 1))], title="still")
+    page = browser.new_page()
+    page.goto((tmp_path / "p.html").as_uri())
+    page.wait_for_function("document.body.dataset.frame === '0'")
+    assert not page.locator("#play").is_visible()
+    assert page.locator("#clock").inner_text() == "1 frame"
+    page.close()

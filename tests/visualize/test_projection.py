@@ -1,0 +1,97 @@
+"""Which way is up, and where the viewer stands."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from kinegraph.errors import DataError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+from kinegraph.visualize.projection import View, facing, image_box, stage, to_display
+
+BODY = get_skeleton("h36m17")
+HEAD, FOOT, LEFT, RIGHT = (BODY.index(n) for n in ("head", "left_ankle", "left_wrist", "right_wrist"))
+
+
+def in_space(world: SkeletonSequence, space: str) -> SkeletonSequence:
+    """The same person in z-up world space, or before a camera that they face."""
+    x, y, z = np.moveaxis(world.positions, -1, 0)
+    if space == "z":
+        return world.replace(positions=np.stack([x, -z, y], -1), up="z")
+    return world.replace(positions=np.stack([x, -y, 5 - z], -1), space="camera", up=None)
+
+
+@pytest.mark.parametrize("space", ["y", "z", "camera"])
+def test_the_head_is_above_the_feet_and_left_is_on_the_right_of_who_faces_us(world: SkeletonSequence, space: str) -> None:
+    given = world if space == "y" else in_space(world, space)
+    points = to_display(given)[0, 0]
+    set_up = stage(given, azimuth=0.0)
+    xy, depth, scale = set_up.view.project(points, 400, 400)
+    assert xy[HEAD, 1] < xy[FOOT, 1]
+    assert xy[LEFT, 0] > xy[RIGHT, 0]
+    assert (depth > 0).all()
+    assert (scale > 0).all()
+    assert (xy > 0).all()
+    assert (xy < 400).all()
+    # All three are the same person, up to a shift.
+    np.testing.assert_allclose(points - points[0], to_display(world)[0, 0] - to_display(world)[0, 0, 0], atol=1e-12)
+
+
+def test_projection_is_a_pinhole() -> None:
+    view = View(azimuth=0.7, elevation=0.3, centre=(1.0, 2.0, 3.0), radius=2.0)
+    points = np.random.default_rng(0).normal(size=(20, 3)) + [1, 2, 3]
+    # Independent: an explicit look-at basis.
+    towards = np.array([math.sin(0.7) * math.cos(0.3), math.sin(0.3), math.cos(0.7) * math.cos(0.3)])
+    right = np.cross([0, 1, 0], towards)
+    right /= np.linalg.norm(right)
+    up = np.cross(towards, right)
+    eye = np.array([1.0, 2.0, 3.0]) + 6.2 * towards
+    local = points - eye
+    depth = -(local @ towards)
+    want = np.stack([150 + 1.42 * 200 * (local @ right) / depth, 100 - 1.42 * 200 * (local @ up) / depth], -1)
+    xy, got_depth, _ = view.project(points, 300, 200)
+    np.testing.assert_allclose(got_depth, depth)
+    np.testing.assert_allclose(xy, want)
+
+
+def test_the_viewer_stands_in_front(world: SkeletonSequence) -> None:
+    for angle in (0.0, 1.0, -2.5):
+        # A turn about y by `angle` makes who faced +z face (sin, 0, cos).
+        c, s = math.cos(angle), math.sin(angle)
+        turn = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+        given = world.replace(positions=world.positions @ turn.T)
+        got = facing(to_display(given), given)
+        assert got is not None
+        assert math.cos(got - angle) > 0.99
+
+
+def test_ground_and_follow(world: SkeletonSequence) -> None:
+    assert stage(world).ground == 0.0
+    assert not stage(world).follow
+    far = world.positions + np.linspace(0, 12, world.frames)[None, :, None, None] * np.array([0, 0, 1.0])
+    assert stage(world.replace(positions=far)).follow
+    camera = in_space(world, "camera")
+    assert stage(camera).ground == pytest.approx(world.positions[..., 1].min(), abs=0.02)
+
+
+def test_nothing_to_draw(world: SkeletonSequence, image: SkeletonSequence) -> None:
+    nobody = world.replace(confidence=np.zeros(world.confidence.shape))
+    with pytest.raises(DataError, match="no joint"):
+        stage(nobody)
+    with pytest.raises(DataError, match="3D"):
+        to_display(image)
+    with pytest.raises(DataError, match="no joint"):
+        image_box(image.replace(confidence=np.zeros(image.confidence.shape)))
+
+
+def test_image_box(image: SkeletonSequence) -> None:
+    assert image_box(image) == (0, 0, 800, 600)
+    left, top, right, bottom = image_box(image.replace(image_size=None))
+    flat = image.positions[image.seen]
+    assert left < flat[:, 0].min()
+    assert right > flat[:, 0].max()
+    assert top < flat[:, 1].min()
+    assert bottom > flat[:, 1].max()

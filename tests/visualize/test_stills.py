@@ -1,0 +1,85 @@
+"""Pictures: what is in them, not only that they exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kinegraph.errors import DataError, KinegraphError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.visualize import Cell, write_filmstrip, write_grid
+from kinegraph.visualize.projection import stage
+from kinegraph.visualize.style import DARK, LEFT, LIGHT, RIGHT
+
+
+def colour_places(path: Path, colour: tuple[int, int, int]) -> np.ndarray:
+    """(row, column) of the pixels of exactly this colour, below the legend."""
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    places = np.argwhere((pixels == colour).all(axis=-1))
+    return places[places[:, 0] > 60]
+
+
+def test_a_filmstrip_has_a_row_per_sequence_and_both_sides(world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path) -> None:
+    path = tmp_path / "strip.png"
+    write_filmstrip(path, [("2D", image), ("3D", world)], frames=4, title="walk", subtitle="two rows")
+    with Image.open(path) as picture:
+        assert picture.size == (4 * 240 + 10, 54 + 2 * 270)
+    left, right = colour_places(path, LEFT), colour_places(path, RIGHT)
+    assert len(left) > 200
+    assert len(right) > 200
+    # Who faces the viewer has the left hand on the picture's right; each of the four pictures of the 3D row shows it.
+    for column in range(4):
+        x0 = 10 + column * 240
+        low = left[(left[:, 0] > 330) & (left[:, 1] >= x0) & (left[:, 1] < x0 + 230)]
+        other = right[(right[:, 0] > 330) & (right[:, 1] >= x0) & (right[:, 1] < x0 + 230)]
+        assert low[:, 1].mean() > other[:, 1].mean()
+
+
+def test_fewer_frames_than_asked(world: SkeletonSequence, tmp_path: Path) -> None:
+    write_filmstrip(tmp_path / "one.png", [("", world.slice_frames(0, 1))], frames=6)
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.size[0] == 250
+
+
+def test_themes_differ_in_their_background(world: SkeletonSequence, tmp_path: Path) -> None:
+    for theme in (LIGHT, DARK):
+        path = tmp_path / f"{theme.name}.png"
+        write_filmstrip(path, [("", world)], frames=1, theme_name=theme.name)
+        with Image.open(path) as picture:
+            assert picture.convert("RGB").getpixel((2, 80)) == theme.back
+
+
+def test_the_ghost_is_drawn_behind(world: SkeletonSequence, tmp_path: Path) -> None:
+    wrong = world.replace(positions=world.positions + [0.3, 0, 0])
+    shared = stage(world)
+    write_grid(tmp_path / "plain.png", [[Cell(sequence=wrong, stage=shared)]])
+    write_grid(tmp_path / "ghost.png", [[Cell(sequence=wrong, stage=shared, ghost=world, caption="HCSF", note="31.4 mm")]])
+    plain, ghost = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in ("plain", "ghost"))
+    assert plain.shape == ghost.shape
+    assert (plain != ghost).any(axis=-1).sum() > 500
+
+
+def test_missing_people_and_frames(world: SkeletonSequence, tmp_path: Path) -> None:
+    confidence = np.ones(world.confidence.shape)
+    confidence[:, 0] = 0
+    half = world.replace(confidence=confidence)
+    write_grid(tmp_path / "half.png", [[Cell(sequence=half, frame=0), Cell(sequence=half, frame=1)]])
+    assert (tmp_path / "half.png").exists()
+    with pytest.raises(DataError, match="no frame 99"):
+        write_grid(tmp_path / "no.png", [[Cell(sequence=world, frame=99)]])
+    with pytest.raises(DataError, match="no cells"):
+        write_grid(tmp_path / "no.png", [])
+    with pytest.raises(DataError, match="at least 1"):
+        write_filmstrip(tmp_path / "no.png", [("", world)], frames=0)
+    assert not (tmp_path / "no.png").exists()
+
+
+def test_paths_that_cannot_be_written_leave_nothing(world: SkeletonSequence, tmp_path: Path) -> None:
+    with pytest.raises(KinegraphError, match="does not exist"):
+        write_filmstrip(tmp_path / "none" / "a.png", [("", world)], frames=1)
+    with pytest.raises(DataError, match="png"):
+        write_filmstrip(tmp_path / "a.xyz", [("", world)], frames=1)
+    assert list(tmp_path.iterdir()) == []
