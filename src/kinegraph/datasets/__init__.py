@@ -52,7 +52,6 @@ DATASETS: dict[str, DatasetInfo] = {
             files="data_3d_h36m.npz, and data_2d_h36m_*.npz for detected 2D",
             licence="not redistributable: academic licence from vision.imar.ro/human3.6m",
             citation="Ionescu et al., Human3.6M, TPAMI 2014",
-            prepare=True,
         ),
         DatasetInfo(
             name="3dhp",

@@ -1,0 +1,287 @@
+"""The lifting protocols, and the result that says under which of them a number was had.
+
+``h36m-pixel``, and any protocol with target ``pixel``: LCN's and HCSF's error, in absolute camera space without
+root alignment, with the *true* root depth and intrinsics granted. ``h36m-metric`` and target ``metric``:
+VideoPose3D's and SemGCN's error of root-relative metres, nothing granted. ``3dhp``: PCK and AUC, metric. Numbers of
+the two targets are never set side by side: :func:`kinegraph.evaluation.tables.comparison` refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.errors import ConfigError, nearest
+from kinegraph.evaluation.predict import Method, predict
+from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck
+
+Array = NDArray[np.float64]
+Target = Literal["pixel", "metric"]
+
+PROTOCOLS: dict[str, tuple[str, tuple[Target, ...]]] = {
+    "synthetic-lifting": ("embedded synthetic data, held-out subjects", ("pixel", "metric")),
+    "mocap-lifting": ("HDM05 subjects mm and tr, trained on other HDM05 subjects and CMU", ("pixel", "metric")),
+    "h36m-pixel": ("Human3.6M S9, S11 in pixel space (LCN, HCSF)", ("pixel",)),
+    "h36m-metric": ("Human3.6M S9, S11 in root-relative metres (VideoPose3D, SemGCN)", ("metric",)),
+    "3dhp": ("MPI-INF-3DHP test set: PCK and AUC of 14 joints", ("metric",)),
+}
+"""Name -> what it is, and the targets it allows."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiftingResult:
+    """One method under one protocol. Errors in millimetres.
+
+    Attributes:
+        protocol: one of :data:`PROTOCOLS`.
+        label: the method.
+        target: ``"pixel"`` (absolute camera space) or ``"metric"`` (root-relative).
+        input: ``"exact"``, or which noise or detector.
+        split: of the data.
+        data: name, fingerprint and size of the data.
+        flip_test: whether the mirrored input's answer was averaged in.
+        mpjpe_mm: mean over the poses of each action, then the unweighted mean over actions (3dhp: over poses).
+        pa_mpjpe_mm: the same after similarity Procrustes of each pose.
+        n_mpjpe_mm: the same after scaling each pose; metric only.
+        mpjve_mm: velocity error, mm per frame, mean over all consecutive frames.
+        pck: percent within 150 mm; 3dhp only.
+        auc: area under the PCK curve, percent; 3dhp only.
+        per_action: metric name -> action -> value.
+        errors_mm: (N,) MPJPE of each pose, for the analysis of hard poses.
+        info: seed, checkpoint choice, parameters, ... of the method.
+        notes: what else to know beside the number.
+    """
+
+    protocol: str
+    label: str
+    target: Target
+    input: str
+    split: str
+    data: dict[str, Any]
+    flip_test: bool
+    mpjpe_mm: float
+    pa_mpjpe_mm: float
+    n_mpjpe_mm: float | None
+    mpjve_mm: float | None
+    pck: float | None
+    auc: float | None
+    per_action: dict[str, dict[str, float]]
+    errors_mm: Array
+    info: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values with stable keys: the numbers of the printed table, unrounded."""
+        pixel = self.target == "pixel"
+        content: dict[str, Any] = {
+            "protocol": self.protocol,
+            "model": self.label,
+            "target": self.target,
+            "input": self.input,
+            "split": self.split,
+            "unit": "mm",
+            "mpjpe_mm": self.mpjpe_mm,
+            "pa_mpjpe_mm": self.pa_mpjpe_mm,
+        }
+        if not pixel:
+            content["n_mpjpe_mm"] = self.n_mpjpe_mm
+        if self.pck is not None:
+            content |= {"pck": self.pck, "auc": self.auc}
+        return content | {
+            "mpjve_mm_per_frame": self.mpjve_mm,
+            "per_action": self.per_action["mpjpe_mm"],
+            "per_action_metrics": self.per_action,
+            "flip_test": self.flip_test,
+            "uses_true_root_depth": pixel,
+            "uses_true_intrinsics": pixel,
+            "data": self.data,
+            "info": self.info,
+            "notes": list(self.notes),
+        }
+
+
+def load_protocol(
+    protocol: str,
+    source: Path | str | None = None,
+    *,
+    input: str = "exact",
+    split: str = "test",
+    extra: Sequence[Path | str] = (),
+    drop_s11_directions: bool = True,
+) -> LiftingData:
+    """The data of a protocol.
+
+    Args:
+        protocol: one of :data:`PROTOCOLS`.
+        source: folder of its files; not for ``synthetic-lifting``.
+        input: ``"exact"``; ``"noisy"`` (synthetic and mocap); for Human3.6M also a detector's name, which reads
+            ``data_2d_h36m_<name>.npz``.
+        split: ``"test"``, or another of the benchmark's.
+        extra: further CMU folders (``mocap-lifting``; they change train and val only).
+        drop_s11_directions: see :func:`kinegraph.datasets.h36m.load`.
+
+    Raises:
+        ConfigError: unknown protocol, or a choice it does not have.
+    """
+    if protocol not in PROTOCOLS:
+        raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}; {', '.join(PROTOCOLS)}")
+    if protocol == "synthetic-lifting":
+        from kinegraph.datasets import synthetic
+
+        data = synthetic.load(split)
+    elif source is None:
+        raise ConfigError(f"protocol {protocol} needs the folder of its files: --data DIR")
+    elif protocol == "mocap-lifting":
+        from kinegraph.datasets import mocap_lifting
+
+        data = mocap_lifting.load(source, extra)[split]
+    elif protocol == "3dhp":
+        from kinegraph.datasets import mpi_inf_3dhp
+
+        if split != "test" or input != "exact":
+            raise ConfigError("3dhp has one split, test, and one input, exact (its annotated 2D)")
+        return mpi_inf_3dhp.load(source)
+    else:
+        from kinegraph.datasets import h36m
+
+        if split not in ("train", "test"):
+            raise ConfigError(f"{protocol} has the splits train and test, not '{split}'")
+        keypoints = None if input == "exact" else input
+        return h36m.load(
+            source,
+            "train" if split == "train" else "test",
+            keypoints=keypoints,
+            drop_s11_directions=drop_s11_directions,
+        )
+    if input not in ("exact", "noisy"):
+        raise ConfigError(f"{protocol} has the inputs exact and noisy, not '{input}'")
+    if input == "noisy":
+        from kinegraph.datasets.noisy import with_detector_noise
+
+        data = with_detector_noise(data)
+    return data
+
+
+def evaluate(
+    method: Method,
+    data: LiftingData,
+    protocol: str,
+    *,
+    input: str = "exact",
+    split: str = "test",
+    target: Target | None = None,
+    flip_test: bool = True,
+    batch: int = 2048,
+    device: str = "cpu",
+    notes: Sequence[str] = (),
+) -> LiftingResult:
+    """Lift the data and measure.
+
+    Args:
+        method: from :func:`kinegraph.evaluation.predict.load_method`.
+        data: from :func:`load_protocol`, with the same ``protocol``, ``input`` and ``split``.
+        target: what the caller expects; None takes the method's own.
+        flip_test, batch, device: see :func:`kinegraph.evaluation.predict.predict`.
+        notes: added to the result's own.
+
+    Raises:
+        ConfigError: the method answers in another target than the protocol or the caller wants.
+    """
+    own: Target = method.transform.target
+    allowed = PROTOCOLS[protocol][1] if protocol in PROTOCOLS else ()
+    if own not in allowed or (target is not None and target != own):
+        wanted = target or " or ".join(allowed) or "nothing"
+        raise ConfigError(
+            f"{method.label} was trained for target '{own}', {protocol} is asked for '{wanted}'; the two are not "
+            "comparable: choose weights of that target"
+        )
+    predicted = predict(method, data, flip_test=flip_test, batch=batch, device=device)
+    truth = data.camera_m.astype(np.float64)
+    if own == "metric":
+        truth = truth - truth[:, data.root : data.root + 1]
+    return measure(
+        predicted,
+        truth,
+        data,
+        protocol,
+        target=own,
+        label=method.label,
+        input=input,
+        split=split,
+        flip_test=flip_test,
+        info=method.info,
+        notes=notes,
+    )
+
+
+def measure(
+    predicted: Array,
+    truth: Array,
+    data: LiftingData,
+    protocol: str,
+    *,
+    target: Target,
+    label: str,
+    input: str = "exact",
+    split: str = "test",
+    flip_test: bool = False,
+    info: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> LiftingResult:
+    """Errors of predicted poses (N, J, 3) metres against the truth, both absolute (pixel) or root-relative (metric)."""
+    p, t = 1000.0 * torch.from_numpy(predicted), 1000.0 * torch.from_numpy(truth)
+    action = torch.from_numpy(data.action.astype(np.int64))
+    values = {"mpjpe_mm": mpjpe(p, t), "pa_mpjpe_mm": pa_mpjpe(p, t)}
+    if target == "metric":
+        values["n_mpjpe_mm"] = n_mpjpe(p, t)
+    if protocol == "3dhp":
+        from kinegraph.datasets.mpi_inf_3dhp import scored_joints
+
+        joints = scored_joints(data.skeleton)
+        errors = joint_errors(p, t)
+        values |= {"pck": pck(errors, joints=joints), "auc": auc(errors, joints=joints)}
+    averages: dict[str, float] = {}
+    per_action: dict[str, dict[str, float]] = {}
+    for key, per_pose in values.items():
+        averages[key], per_action[key] = action_mean(per_pose, action, data.action_names)
+        if protocol == "3dhp":  # its figures are over all valid frames, not over sequences
+            averages[key] = float(per_pose.mean())
+    remarks = list(notes)
+    if target == "pixel":
+        remarks.insert(0, "absolute camera space; uses the TRUE root depth and intrinsics of every pose")
+    else:
+        remarks.insert(0, "root-relative; body size and distance are not given to the method")
+    return LiftingResult(
+        protocol=protocol,
+        label=label,
+        target=target,
+        input=input,
+        split=split,
+        data={"name": data.name, "fingerprint": data.fingerprint, "poses": len(data)},
+        flip_test=flip_test,
+        mpjpe_mm=averages["mpjpe_mm"],
+        pa_mpjpe_mm=averages["pa_mpjpe_mm"],
+        n_mpjpe_mm=averages.get("n_mpjpe_mm"),
+        mpjve_mm=_velocity(p, t, data),
+        pck=averages.get("pck"),
+        auc=averages.get("auc"),
+        per_action=per_action,
+        errors_mm=values["mpjpe_mm"].numpy(),
+        info=dict(info or {}),
+        notes=tuple(remarks),
+    )
+
+
+def _velocity(p: torch.Tensor, t: torch.Tensor, data: LiftingData) -> float | None:
+    """Mean velocity error over neighbouring frames of the same clip; None where every clip is one frame."""
+    same = torch.from_numpy(data.clip[1:] == data.clip[:-1])
+    if not bool(same.any()):
+        return None
+    return float(mpjpe(p.diff(dim=0)[same], t.diff(dim=0)[same]).mean())

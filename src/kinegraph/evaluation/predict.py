@@ -1,0 +1,155 @@
+"""Run a lifter over a split: encode, (mirror,) predict, decode to camera-space metres."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from kinegraph.datasets.lifting_data import LiftingData, windows
+from kinegraph.errors import ConfigError, SkeletonError, nearest
+from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.weights import load_weights
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """Something that lifts, and what is known about it.
+
+    Attributes:
+        label: its name in tables.
+        model: ``(B, J, C) -> (B, J, 3)``, or ``(B, F, J, C) -> (B, J, 3)``.
+        transform: what the model sees and answers.
+        skeleton: its joints; None takes any.
+        frames: length of the window; 1 for a single frame.
+        step: distance between neighbouring window frames.
+        info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
+    """
+
+    label: str
+    model: Callable[[Tensor], Tensor]
+    transform: LiftingTransform
+    skeleton: Skeleton | None = None
+    frames: int = 1
+    step: int = 1
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+BASELINES = ("flat",)
+"""Methods that need no training. ``flat``: every joint at the root's depth, on the ray of its keypoint (pixel)."""
+
+
+def load_method(name: str | Path, label: str | None = None) -> Method:
+    """A method from a weights folder, or a baseline by name.
+
+    Raises:
+        FormatError: the folder holds no usable weights.
+        ConfigError: neither a folder nor a baseline.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        if str(name) == "flat":
+            # Output 0 is "no correction to xy, no depth": the residual adds the input.
+            transform = LiftingTransform(target="pixel")
+            return Method(label=label or "flat", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=transform)
+        raise ConfigError(
+            f"'{name}' is neither a weights folder nor a baseline{nearest(str(name), BASELINES)} "
+            f"(baselines: {', '.join(BASELINES)})"
+        )
+    weights = load_weights(folder)
+    metadata = weights.metadata
+    recipe = metadata.get("recipe") or {}
+    parameters = sum(p.numel() for p in weights.model.parameters())
+    info = {
+        "model": weights.model_name,
+        "weights": str(folder),
+        "parameters": parameters,
+        "seed": metadata.get("seed"),
+        "checkpoint": metadata.get("checkpoint"),
+        "trained_on": (metadata.get("data") or {}).get("train"),
+        "train_seconds": metadata.get("train_seconds"),
+    }
+    # A run's weights lie in <run>/best: the run's name says more.
+    place = folder.resolve()
+    return Method(
+        label=label or (place.parent.name if place.name == "best" else place.name),
+        model=weights.model,
+        transform=weights.transform,
+        skeleton=weights.skeleton,
+        frames=int(getattr(weights.model, "frames", 1)),
+        step=int((recipe.get("data") or {}).get("step", 1)),
+        info=info,
+    )
+
+
+@torch.no_grad()
+def predict(
+    method: Method, data: LiftingData, *, flip_test: bool = True, batch: int = 2048, device: str = "cpu"
+) -> Array:
+    """Lift every pose.
+
+    Args:
+        method: the lifter.
+        data: keypoints, and for the pixel-space target the *true* intrinsics and root depths it is granted.
+        flip_test: average with the prediction from the mirrored input, as the papers do.
+        batch: poses at once.
+        device: where the model runs.
+
+    Returns:
+        (N, J, 3) metres: absolute camera space for ``pixel``, relative to the root for ``metric``.
+
+    Raises:
+        SkeletonError: the model has other joints than the data.
+    """
+    if method.skeleton is not None and method.skeleton.joints != data.skeleton.joints:
+        raise SkeletonError(
+            f"{method.label} lifts the joints of '{method.skeleton.name}', {data.name} has those of "
+            f"'{data.skeleton.name}'; prepare the data on the model's layout"
+        )
+    transform = method.transform
+    inputs = torch.from_numpy(transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size))
+    rows = None if method.frames == 1 else windows(data.clip, method.frames, method.step)
+    mirror = torch.tensor(data.skeleton.mirror)
+    if isinstance(method.model, nn.Module):
+        method.model.eval().to(device)
+    outputs = []
+    for start in range(0, len(data), batch):
+        part = slice(start, start + batch)
+        x = inputs[part] if rows is None else inputs[torch.from_numpy(rows[part].astype(np.int64))]
+        x = x.to(device)
+        y = _answer(method, x)
+        if flip_test:
+            y = (y + _mirrored(_answer(method, _mirrored(x, mirror)), mirror)) / 2
+        outputs.append(y.to("cpu", torch.float64).numpy())
+    truth = data.camera_m.astype(np.float64)
+    return np.asarray(
+        transform.decode(
+            np.concatenate(outputs),
+            intrinsics=data.intrinsics,
+            image_size=data.image_size,
+            root_depth_m=truth[:, transform.root, 2],
+        )
+    )
+
+
+def _answer(method: Method, x: Tensor) -> Tensor:
+    y = method.model(x)
+    if method.transform.residual:
+        centre = x if x.ndim == 3 else x[:, x.shape[1] // 2]
+        y = torch.cat([y[..., :2] + centre[..., :2], y[..., 2:]], dim=-1)
+    return y
+
+
+def _mirrored(x: Tensor, permutation: Tensor) -> Tensor:
+    """x negated, left and right exchanged; ``(..., J, C)``. Encoded values are centred, so this is a mirror."""
+    swapped = x.index_select(-2, permutation.to(x.device))
+    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
