@@ -19,7 +19,7 @@ from kinegraph.formats.json_file import load_json
 from kinegraph.formats.sniff import json_format, looks_like
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["FormatInfo", "detect", "formats", "read", "read_options", "write", "write_options"]
+__all__ = ["FormatInfo", "detect", "formats", "read", "read_options", "write", "write_format", "write_options"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,6 @@ class FormatInfo:
     name: str
     title: str
     suffixes: tuple[str, ...]
-    reads: bool = True
     writes: bool = True
     holds: str = "2D or 3D"
     module: str = ""
@@ -100,7 +99,7 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Skeleto
     return result
 
 
-def write(sequence: SkeletonSequence, path: str | Path, format: str | None = None, **options: Any) -> None:
+def write(sequence: SkeletonSequence, path: str | Path, format: str | None = None, **options: Any) -> tuple[Path, ...]:
     """Write a sequence; the file appears whole or not at all.
 
     Args:
@@ -109,6 +108,9 @@ def write(sequence: SkeletonSequence, path: str | Path, format: str | None = Non
         format: name of the format, e.g. "openpose" to write a folder of frames.
         options: what the format's own ``write`` takes; see :func:`write_options`.
 
+    Returns:
+        What was written: `path`, and for formats of one person a file (BVH) the further ones.
+
     Raises:
         ConfigError: an unknown format or option, or one that cannot be written.
         DataError: the sequence cannot be held by the format (2D where 3D is needed).
@@ -116,15 +118,7 @@ def write(sequence: SkeletonSequence, path: str | Path, format: str | None = Non
     """
     path = Path(path)
     if format is None:
-        suffix = path.suffix.lower()
-        fitting = [i.name for i in formats() if i.writes and suffix in i.suffixes]
-        format = _WRITE_BY_SUFFIX.get(suffix) or next(iter(fitting), None)
-        if format is None:
-            known = ", ".join(sorted({s for i in formats() if i.writes for s in i.suffixes[:1]}))
-            raise ConfigError(
-                f"cannot write {path}: nothing is written to {suffix or 'a name without suffix'}; expected "
-                f"{known}, or a format by name"
-            )
+        format = write_format(path)
     info = _info(format)
     if not info.writes:
         able = ", ".join(i.name for i in formats() if i.writes)
@@ -142,14 +136,30 @@ def write(sequence: SkeletonSequence, path: str | Path, format: str | None = Non
             f"{info.name} holds {info.holds}; {hint}"
         )
     try:
-        module.write(sequence, path, **options)
+        written = module.write(sequence, path, **options)
     except OSError as error:
         raise KinegraphError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+    return tuple(written) if written else (path,)
 
 
 def detect(path: str | Path) -> str:
     """Name of the format a file or folder is in, by name and content. Raises FormatError when it is none."""
     return _detect(Path(path))[0]
+
+
+def write_format(path: str | Path) -> str:
+    """Name of the format that is written to a path by its suffix. Raises ConfigError when there is none."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    fitting = [i.name for i in formats() if i.writes and suffix in i.suffixes]
+    format = _WRITE_BY_SUFFIX.get(suffix) or next(iter(fitting), None)
+    if format is None:
+        known = ", ".join(sorted({s for i in formats() if i.writes for s in i.suffixes[:1]}))
+        raise ConfigError(
+            f"cannot write {path}: nothing is written to {suffix or 'a name without suffix'}; expected {known}, "
+            "or a format by name"
+        )
+    return format
 
 
 def read_options(format: str) -> tuple[str, ...]:
@@ -219,13 +229,18 @@ def _detect(path: Path) -> tuple[str, object]:
 
 
 def _folder(path: Path) -> str:
+    from kinegraph.formats.openpose import frame_files
+
+    frames = frame_files(path)
+    if frames and (frames[0].stem.endswith("_keypoints") or json_format(load_json(frames[0]), frames[0]) == "openpose"):
+        return "openpose"
     found: dict[str, int] = {}
     for file in path.iterdir():
         if file.is_file() and not file.name.startswith("."):
             found[file.suffix.lower()] = found.get(file.suffix.lower(), 0) + 1
-    if ".json" in found:
-        return "openpose"
-    shown = (
-        ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in sorted(found.items())[:6]) or "nothing to read"
+    shown = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in sorted(found.items())[:6])
+    raise FormatError(
+        path,
+        f"a folder with {shown or 'no files'}; expected a file, or a folder of OpenPose frames (*_keypoints.json). "
+        "`kinegraph info` lists what is in a folder",
     )
-    raise FormatError(path, f"a folder with {shown}; expected a file, or a folder of OpenPose frames (.json)")

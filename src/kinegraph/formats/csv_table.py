@@ -1,8 +1,8 @@
 """CSV tables, long (one row a joint) or wide (one row a person and frame).
 
-Long: ``frame,person,joint,x,y,z,confidence``. Wide: ``frame,person,nose_x,nose_y,nose_z,nose_confidence,...``. Without a
-``person`` column there is one person; 2D tables have no z; without ``confidence`` every joint with numbers has 1. Empty
-cells are missing. Comment lines before the header carry what a table cannot:
+Long: ``frame,person,joint,x,y,z,confidence``. Wide: ``frame,person,nose_x,nose_y,nose_z,nose_confidence,...``. Without
+a ``person`` column there is one person; 2D tables have no z; without ``confidence`` every joint with numbers has 1.
+Empty cells are missing. Comment lines before the header carry what a table cannot:
 
     # skeleton: h36m17           a layout, or a whole skeleton as JSON
     # fps: 50

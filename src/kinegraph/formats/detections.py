@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,11 +177,19 @@ def to_sequence(
 ) -> SkeletonSequence:
     """A 2D sequence in image space from the detections of each frame.
 
-    Unless the reader knows the unit, it is px, or "normalized" where all values are within -1..1. `image_size` is what the file says; the
-    user's, in `options`, comes first. Raises FormatError when nobody is there.
+    Unless the reader knows the unit, it is px, or "normalized" where all values are within -1..1. `image_size` is
+    what the file says; the user's, in `options`, comes first. Raises FormatError when nobody is there.
     """
-    known = {k: options[k] for k in ("tracking", "people", "min_frames", "max_gap") if k in options}  # type: ignore[literal-required]
-    positions, confidence, more = assemble(frames, path, layout.num_joints, 2, **cast(dict[str, Any], known))
+    positions, confidence, more = assemble(
+        frames,
+        path,
+        layout.num_joints,
+        2,
+        tracking=options.get("tracking", "auto"),
+        people=options.get("people"),
+        min_frames=options.get("min_frames", 1),
+        max_gap=options.get("max_gap", MAX_GAP),
+    )
     if not len(positions):
         if any(d.confidence.any() for frame in frames for d in frame):
             raise FormatError(path, f"nobody is seen in {options.get('min_frames')} frames or more; lower min_frames")

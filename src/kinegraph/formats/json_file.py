@@ -78,13 +78,13 @@ def _describe(value: object) -> str:
 
 def number(value: object, path: Path, where: str) -> float:
     """`value` as a finite float. Raises FormatError for text, booleans, NaN and numbers that mean nothing."""
-    if type(value) not in (int, float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise FormatError(path, f"{where} is {_describe(value)}; expected a number")
     if isinstance(value, float) and not math.isfinite(value):
         raise FormatError(path, f"{where} is {value}; expected a finite number")
-    if abs(value) > MAX_MAGNITUDE:  # type: ignore[operator]
+    if abs(value) > MAX_MAGNITUDE:
         raise FormatError(path, f"{where} is beyond {MAX_MAGNITUDE:.0e}; expected pixels or metres")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def coordinates(values: object, path: Path, where: str) -> NDArray[np.float64]:

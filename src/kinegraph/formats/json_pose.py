@@ -1,9 +1,9 @@
 """Our own readable JSON: one line a frame, every field of a sequence, missing joints as null.
 
 ``{"format": "kinegraph-motion", "version": 1, "skeleton": "h36m17", "joints": [names], "fps": 50, "unit": "m",
-"space": "camera", ..., "people": [{"positions": [frame, ...], "confidence": [frame, ...], "rotations": [...]}]}`` where a
-frame of positions is a list of ``[x, y, z]`` or null, one per joint. ``confidence`` is left out where every joint that
-is there has confidence 1; ``rotations`` (xyzw) and ``offsets`` where the sequence has none.
+"space": "camera", ..., "people": [{"positions": [frame, ...], "confidence": [frame, ...], "rotations": [...]}]}`` where
+a frame of positions is a list of ``[x, y, z]`` or null, one per joint. ``confidence`` is left out where every joint
+that is there has confidence 1; ``rotations`` (xyzw) and ``offsets`` where the sequence has none.
 """
 
 from __future__ import annotations

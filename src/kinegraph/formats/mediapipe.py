@@ -1,15 +1,15 @@
 """MediaPipe Pose landmarks (33), in the JSON dumps that people make of them; MediaPipe itself writes no file.
 
-Assumed schema. The file is a list of frames, an object with ``frames`` (and perhaps ``fps``, ``width``, ``height``), or an
-object with a frame under each frame number (``{"0": ..., "1": ...}``).
-A frame is null or empty where nobody was seen, else one of
+Assumed schema. The file is a list of frames, an object with ``frames`` (and perhaps ``fps``, ``width``, ``height``), or
+an object with a frame under each frame number (``{"0": ..., "1": ...}``). A frame is null or empty
+where nobody was seen, else one of
 
 - a list of 33 landmarks, or a list of such lists (several people);
 - an object with ``pose_landmarks`` / ``poseLandmarks`` / ``landmarks`` (image) and perhaps ``pose_world_landmarks`` /
   ``poseWorldLandmarks`` / ``world_landmarks`` / ``worldLandmarks``, each as above, and perhaps ``frame``, its number.
 
-A landmark is ``{"x", "y", "z", "visibility"}`` (without visibility it counts as seen), or ``[x, y, z, visibility]``; a list
-of landmarks may stand under ``landmark``, as protobuf's MessageToDict writes it.
+A landmark is ``{"x", "y", "z", "visibility"}`` (without visibility it counts as seen), or ``[x, y, z, visibility]``; a
+list of landmarks may stand under ``landmark``, as protobuf's MessageToDict writes it.
 
 Image landmarks are fractions of the image's width and height; their z is relative and in no unit, so they are read as
 2D: in px where the image size is in the file or given, "normalized" otherwise. World landmarks are metres, x right, y

@@ -2,7 +2,8 @@
 
 A video is ``[{"frame_id": 0, "instances": [...]}, ...]``, bare or under ``"instance_info"`` beside ``"meta_info"``;
 an image is a bare list of instances. An instance is ``{"keypoints": [[x, y], ...], "keypoint_scores": [...],
-"track_id"}``. Joint names in ``meta_info`` (``keypoint_id2name``) decide the layout, their number otherwise. 3D predictions are refused.
+"track_id"}``. Joint names in ``meta_info`` (``keypoint_id2name``) decide the layout, their number
+otherwise. 3D predictions are refused.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def read(
         space: "world", "camera" or "image" of a foreign array; without it, 3D is "world" and 2D "image".
         up: "y" or "z", if a foreign array is in world space and this is known.
 
-    Foreign arrays are (people, frames, joints, dims), (frames, joints, dims) or (frames, joints * dims); NaN is missing.
+    Foreign arrays are (people, frames, joints, dims), (frames, joints, dims) or (frames, joints * dims); NaN is
+    missing.
 
     Raises:
         FormatError: damaged, an unknown version, a pickle that wants more than arrays, no array of that name or shape.

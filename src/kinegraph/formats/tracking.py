@@ -100,4 +100,4 @@ def _match(
     # A forbidden pair costs more than all allowed ones together, so it is taken only when nothing else is left.
     barred = np.where(allowed, cost, 1.0 + WIDEST_GATE * (min(cost.shape) + 1))
     chosen = zip(*linear_sum_assignment(barred), strict=True)
-    return [(active[row], int(column)) for row, column in chosen if allowed[row, column]]
+    return [(active[int(row)], int(column)) for row, column in chosen if allowed[row, column]]

@@ -1,0 +1,86 @@
+"""``kinegraph convert``: one motion file to another format, layout or frame rate."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kinegraph.errors import ConfigError, DataError
+
+HELP = "convert a motion file to another format, layout, unit or frame rate"
+
+_TIMED = ("bvh", "trc", "c3d")
+"""Formats that cannot do without a frame rate."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    from kinegraph.cli.options import add_read_arguments
+
+    parser.add_argument("input", type=Path, metavar="IN", help="a motion file, or a folder of OpenPose frames")
+    parser.add_argument("output", type=Path, metavar="OUT", help="the file to write; its suffix tells the format")
+    parser.add_argument(
+        "--to", metavar="NAME", help="format of OUT, if the suffix does not tell it (openpose, coco, ...)"
+    )
+    parser.add_argument(
+        "--skeleton", metavar="NAME", help="layout of OUT: a name or a TOML/JSON file; joints are mapped"
+    )
+    parser.add_argument("--fps", type=float, metavar="N", help="frame rate of OUT; states it where IN does not say")
+    parser.add_argument("--unit", metavar="U", help="unit of the numbers in OUT (bvh, trc, c3d: m, cm, mm, ...)")
+    parser.add_argument(
+        "--in-unit", metavar="U", help="unit of the numbers in IN, where its format does not say (bvh, npz)"
+    )
+    parser.add_argument(
+        "--write", metavar="KEY=VALUE", action="append", default=[], help="an option of OUT's format, e.g. wide=true"
+    )
+    add_read_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, change, write; say what was written."""
+    from kinegraph.cli.options import key_values
+    from kinegraph.cli.options import read_options as given_options
+    from kinegraph.formats import detect, read, read_options, write, write_format, write_options
+    from kinegraph.skeleton import get_skeleton
+
+    source: Path = args.input
+    target: Path = args.output
+    if target.exists() and source.exists() and target.resolve() == source.resolve():
+        raise ConfigError(f"IN and OUT are both {source}; the input is never overwritten. Name another file")
+    if args.fps is not None and not 0 < args.fps <= 10_000:
+        raise ConfigError(f"--fps {args.fps:g} is no frame rate; expected a number above 0, up to 10000")
+    # Everything about OUT that can be wrong is found before the possibly long reading.
+    to = args.to or write_format(target)
+    writing = key_values(args.write, "--write")
+    if args.unit is not None:
+        if "unit" not in write_options(to):
+            raise ConfigError(f"--unit {args.unit}: {to} states its own unit; leave --unit out")
+        writing["unit"] = args.unit
+    layout = get_skeleton(args.skeleton) if args.skeleton else None
+
+    name = args.format or detect(source)
+    reading = given_options(args)
+    if args.in_unit is not None:
+        if "unit" not in read_options(name):
+            raise ConfigError(f"--in-unit {args.in_unit}: {name} says its unit itself; leave --in-unit out")
+        reading["unit"] = args.in_unit
+    sequence = read(source, format=name, **reading)
+    if args.fps is not None:
+        if sequence.fps is not None:
+            sequence = sequence.resample(args.fps)
+        elif "fps" in read_options(name):
+            # The reader knows better what the rate applies to: files may hold one frame in five of the video.
+            sequence = read(source, format=name, **{**reading, "fps": args.fps})
+        else:
+            sequence = sequence.replace(fps=args.fps)
+    if layout is not None:
+        sequence = sequence.to_skeleton(layout)
+    if sequence.fps is None and to in _TIMED and sequence.dims == 3:
+        raise DataError(f"{source}: the frame rate is unknown and {to} needs one; state it with --fps N")
+    written = write(sequence, target, format=to, **writing)
+    size = f"{sequence.people} people, " if sequence.people > 1 else ""
+    for file in written:
+        print(f"{file}: {size}{sequence.frames} frames, {sequence.skeleton.name}, {to}")
+    for note in sequence.notes:
+        print(f"  note: {note}")
+    return 0
