@@ -1,4 +1,4 @@
-"""C3D, the binary files of optical motion capture, through the ezc3d library (extra ``c3d``).
+"""C3D, the binary files of optical motion capture. Reading needs nothing more; writing needs ezc3d (extra ``c3d``).
 
 Points only; analogue channels and force plates are left alone. A point's residual, its mean reconstruction error,
 becomes a confidence: 0 where it is negative (the point was not seen), ``10 mm / (10 mm + residual)`` elsewhere.
@@ -6,6 +6,7 @@ becomes a confidence: 0 where it is negative (the point was not seen), ``10 mm /
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError, require
+from kinegraph.formats.c3d_file import read_points
 from kinegraph.formats.export import check_metric, person_paths, y_up
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.sequence import SkeletonSequence
@@ -22,8 +24,6 @@ SUFFIXES = (".c3d",)
 
 _UNITS = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254, "inch": 0.0254}
 _RESIDUAL_METRES = 0.01  # residual that halves the confidence
-_BLOCK = 512
-_MAGIC = 0x50
 
 
 def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
@@ -37,45 +37,28 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
         One person, positions (1, frames, points, 3) in metres, world space, confidence from the residuals.
 
     Raises:
-        MissingExtraError: ezc3d is not installed.
         FormatError: the file is missing, damaged, not C3D, or without points.
     """
     path = Path(path)
     if up not in ("y", "z"):
         raise FormatError(path, f"up={up!r} is not valid: expected 'y' or 'z'")
-    _check(path)
-    ezc3d = require("ezc3d", extra="c3d", purpose="reading C3D")
-    try:
-        content: Any = ezc3d.c3d(str(path))
-        points = np.asarray(content["data"]["points"], dtype=np.float64)
-        residuals = np.asarray(content["data"]["meta_points"]["residuals"], dtype=np.float64)
-        group = content["parameters"]["POINT"]
-        rate = float(np.ravel(group["RATE"]["value"])[0])
-        labels = [str(name).strip() for name in group["LABELS"]["value"]]
-        for extra in range(2, 8):  # a parameter holds 255 names at most
-            if f"LABELS{extra}" in group:
-                labels += [str(name).strip() for name in group[f"LABELS{extra}"]["value"]]
-        unit = str(np.ravel(group["UNITS"]["value"])[0]).strip().lower() if "UNITS" in group else "mm"
-    except Exception as error:
-        raise FormatError(path, f"damaged or not a C3D file: {' '.join(str(error).split())[:120]}") from error
-    if points.ndim != 3 or points.shape[0] != 4 or 0 in points.shape:
-        raise FormatError(path, f"no points to read: found an array of shape {points.shape} (xyz1, points, frames)")
-    count = points.shape[1]
+    points = read_points(path)
+    count = points.positions.shape[1]
     if count > MAX_JOINTS:
         raise FormatError(path, f"{count} points; at most {MAX_JOINTS} are read")
+    unit = points.unit.lower()
     if unit not in _UNITS:
         raise FormatError(path, f"POINT:UNITS is '{unit[:40]}', expected one of {', '.join(_UNITS)}")
-    if not 0 < rate < 1e7:
-        raise FormatError(path, f"POINT:RATE is {rate:g}, expected a positive number of frames per second")
-    positions = points[:3].transpose(2, 1, 0) * _UNITS[unit]
-    residual = residuals.reshape(-1, count, points.shape[2])[0].T * _UNITS[unit]
-    seen = np.isfinite(positions).all(axis=-1) & ~(residual < 0) & (np.abs(positions) < 1e6).all(axis=-1)
-    trusted = np.where(np.isfinite(residual), np.maximum(residual, 0.0), 0.0)
-    confidence = np.where(seen, _RESIDUAL_METRES / (_RESIDUAL_METRES + trusted), 0.0)
+    if not 0 < points.rate < 1e7:
+        raise FormatError(path, f"POINT:RATE is {points.rate:g}, expected a positive number of frames per second")
+    positions, residual = points.positions * _UNITS[unit], points.residuals * _UNITS[unit]
+    # a coordinate of 1000 km is damage, not motion
+    seen = (np.abs(positions) < 1e6).all(axis=-1) & (residual >= 0)
+    confidence = np.where(seen, _RESIDUAL_METRES / (_RESIDUAL_METRES + np.maximum(residual, 0.0)), 0.0)
     return SkeletonSequence(
         positions=np.where(seen[..., None], positions, np.nan)[None],
-        skeleton=marker_skeleton(path, _names(labels, count)),
-        fps=rate,
+        skeleton=marker_skeleton(path, _names(points.labels, count)),
+        fps=points.rate,
         unit="m",
         space="world",
         up=up,
@@ -84,22 +67,7 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
     )
 
 
-def _check(path: Path) -> None:
-    """Refuse what is plainly not C3D before the library sees it."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(_BLOCK)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FormatError(path, f"cannot be opened as a C3D file: {reason}") from error
-    if len(head) < _BLOCK or head[1] != _MAGIC:
-        raise FormatError(path, "not a C3D file, or cut short: its 512-byte header with the mark 0x50 is missing")
-    if size < head[0] * _BLOCK:
-        raise FormatError(path, f"cut short: parameters begin at byte {(head[0] - 1) * _BLOCK}, the file has {size}")
-
-
-def _names(labels: list[str], count: int) -> list[str]:
+def _names(labels: Sequence[str], count: int) -> list[str]:
     """As many names as points, each once; unnamed points are ``point<N>``."""
     names: list[str] = []
     for i in range(count):
