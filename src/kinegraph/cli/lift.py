@@ -1,0 +1,212 @@
+"""Lift 2D keypoints to 3D: any 2D file or a folder of OpenPose JSON in, BVH, TRC, CSV, npz or JSON out.
+
+Joints are matched by name, short gaps are bridged, every person is lifted, limbs keep one length over the clip. The
+result is a world with y up and the floor at 0 (--space camera: the camera's own axes); the notes say what was
+assumed on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinegraph.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from kinegraph.sequence import SkeletonSequence
+
+HELP = "lift 2D keypoints to 3D"
+
+EXAMPLES = """\
+examples:
+  kinegraph lift keypoints/ --out walk.bvh                    a folder of OpenPose JSON
+  kinegraph lift keypoints/ --out walk.bvh --view walk.html   and a player with the 2D beside the 3D
+  kinegraph lift poses.json --out poses.csv --fps 25 --people main
+  kinegraph lift poses.csv --layout halpe26 --out poses.npz --model runs/hcsf/best
+
+Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
+
+#: frame rate written where nobody knows it; detector output rarely says
+ASSUMED_FPS = 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    from kinegraph.cli.options import add_read_arguments
+
+    parser.add_argument("input", type=Path, metavar="IN", help="2D keypoints: a file, or a folder of OpenPose frames")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format"
+    )
+    parser.add_argument("--model", type=Path, metavar="M", help="weights folder; default: the one in the package")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
+    parser.add_argument("--view", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
+    parser.add_argument(
+        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
+    )
+    parser.add_argument(
+        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
+    )
+    parser.add_argument("--people", choices=("all", "main"), default="all", help="everybody, or the largest person")
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument("--focal", type=float, metavar="PX", help="focal length of the camera, px")
+    camera.add_argument("--fov", type=float, metavar="DEG", help="horizontal field of view, degrees")
+    parser.add_argument(
+        "--smooth",
+        type=float,
+        default=0.05,
+        metavar="S",
+        help="sigma of the smoothing in seconds; 0: none (default 0.05)",
+    )
+    parser.add_argument(
+        "--fill", type=float, default=0.5, metavar="S", help="longest gap to bridge, seconds (default 0.5)"
+    )
+    parser.add_argument(
+        "--space", choices=("world", "camera"), default="world", help="axes of OUT (default world, y up)"
+    )
+    parser.add_argument(
+        "--root",
+        choices=("estimated", "relative"),
+        default="estimated",
+        help="where the body stands: estimated from the keypoints, or the root at the origin",
+    )
+    parser.add_argument("--no-rigid", action="store_true", help="leave limb lengths as the network gives them")
+    parser.add_argument("--no-flip", action="store_true", help="no averaging with the mirror image (half the time)")
+    add_read_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, lift, write; say what was assumed."""
+    from kinegraph.cli.render import Progress, check_picture, draw
+    from kinegraph.formats import detect, write, write_format
+
+    source: Path = args.input
+    target: Path = args.out
+    # What can be wrong about OUT is found before the network runs.
+    to = write_format(target)
+    if not target.parent.is_dir():
+        raise ConfigError(f"--out {target}: the folder {target.parent} does not exist; create it first")
+    if args.view is not None:
+        check_picture(args.view, "--view")
+    name = args.format or detect(source)
+    keypoints = read_keypoints(source, name, args)
+    if keypoints.dims != 2:
+        raise DataError(
+            f"{source}: found 3D joints ({name}), expected 2D keypoints; it needs no lifting: use 'kinegraph convert' "
+            "or 'kinegraph view'"
+        )
+    if keypoints.fps is None:
+        keypoints = keypoints.replace(fps=ASSUMED_FPS).with_note(
+            f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; --fps states it"
+        )
+
+    from kinegraph.inference import Lifter, LiftOptions, upright
+
+    options = LiftOptions(
+        people=args.people,
+        flip=not args.no_flip,
+        fill_s=args.fill,
+        rigid=not args.no_rigid,
+        smooth_s=args.smooth,
+        root=args.root,
+        focal_px=args.focal,
+        fov_deg=args.fov,
+    )
+    lifter = Lifter.from_pretrained(args.model)
+    with Progress("lifting") as progress:
+        lifted = lifter.lift(keypoints, options, progress=progress)
+    result = upright(lifted) if args.space == "world" else lifted
+    written = write(result, target)
+    if args.view is not None:
+        draw(args.view, [("2D keypoints", keypoints), ("lifted to 3D", result)], title=title(source))
+    report = summary(args, result, [str(p) for p in written], lifter.name, str(lifter.folder), to)
+    report["mapping"] = mapping(lifter.report(keypoints.skeleton))
+    if args.json:
+        print(json.dumps(report, indent=2, allow_nan=False))
+        return 0
+    for file in written:
+        print(f"{file}: {result.frames} frames at {result.fps:g} fps, {result.skeleton.name}, {to}")
+    if args.view is not None:
+        print(f"{args.view}: the 2D beside the 3D")
+    print(f"{result.people} {'person' if result.people == 1 else 'people'} lifted by {lifter.name}")
+    for note in result.notes:
+        print(f"  note: {note}")
+    return 0
+
+
+def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> SkeletonSequence:
+    """Read IN with the layout and frame rate stated on the command line."""
+    from kinegraph.cli.options import read_options as given_options
+    from kinegraph.formats import read, read_options
+
+    options = given_options(args)
+    known = read_options(name)
+    layout = getattr(args, "layout", None)
+    if layout is not None:
+        if "skeleton" not in known:
+            raise ConfigError(f"--layout {layout}: {name} files name their joints themselves; leave --layout out")
+        options["skeleton"] = layout
+    if args.fps is not None and not 0 < args.fps <= 10_000:
+        raise ConfigError(f"--fps {args.fps:g} is no frame rate; expected a number above 0, up to 10000")
+    sequence = read(source, format=name, **options)
+    if args.fps is None:
+        return sequence
+    if sequence.fps is not None:
+        return sequence.resample(args.fps)
+    if "fps" in known:
+        # The reader knows better what the rate applies to: a folder may hold one frame in five of the video.
+        return read(source, format=name, **{**options, "fps": args.fps})
+    return sequence.replace(fps=args.fps)
+
+
+def title(source: Path) -> str:
+    """What to call a file in a picture."""
+    return source.resolve().name
+
+
+def summary(
+    args: argparse.Namespace, result: SkeletonSequence, written: list[str], model: str, weights: str, to: str
+) -> dict[str, Any]:
+    """What ``--json`` prints, without the mapping."""
+    return {
+        "input": str(args.input),
+        "output": written,
+        "format": to,
+        "view": None if args.view is None else str(args.view),
+        "model": model,
+        "weights": weights,
+        "people": result.people,
+        "frames": result.frames,
+        "fps": result.fps,
+        "layout": result.skeleton.name,
+        "joints": list(result.skeleton.joints),
+        "unit": result.unit,
+        "space": result.space,
+        "up": result.up,
+        "root": args.root,
+        "missing_share": float(1 - result.seen.mean()),
+        "limb_variation": limb_variation(result),
+        "notes": list(result.notes),
+    }
+
+
+def limb_variation(sequence: SkeletonSequence) -> float | None:
+    """The largest coefficient of variation over time of any bone of any person; None where no bone is seen twice."""
+    import numpy as np
+
+    largest = None
+    for parent, child in sequence.skeleton.bones:
+        length = np.linalg.norm(sequence.positions[:, :, child] - sequence.positions[:, :, parent], axis=-1)
+        for row in length:
+            row = row[np.isfinite(row)]
+            if len(row) > 1 and row.mean() > 0:
+                largest = max(largest or 0.0, float(row.std() / row.mean()))
+    return largest
+
+
+def mapping(report: str) -> dict[str, str]:
+    """Joint -> exact, derived or missing, from a map's report."""
+    rows = [line.split() for line in report.splitlines()[1:]]
+    return {row[0]: row[1] for row in rows if len(row) > 1}

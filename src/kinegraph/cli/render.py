@@ -1,0 +1,74 @@
+"""What `lift` and `view` share: a picture of sequences, its kind told by the suffix, and a line of progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kinegraph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinegraph.sequence import SkeletonSequence
+
+PICTURES = (".png", ".jpg", ".webp")
+SUFFIXES = (*PICTURES, ".gif", ".mp4", ".html")
+
+
+def check_picture(path: Path, flag: str) -> None:
+    """Refuse what cannot be drawn or written, before any work is done.
+
+    Raises:
+        ConfigError: no such kind of picture, or no such folder.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{flag} {path}: nothing is drawn to '{path.suffix}'; expected {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{flag} {path}: the folder {path.parent} does not exist; create it first")
+
+
+def draw(
+    path: Path,
+    sequences: Sequence[tuple[str, SkeletonSequence]],
+    *,
+    title: str,
+    theme: str = "light",
+    frames: int = 6,
+    spin_deg_s: float = 0.0,
+) -> None:
+    """Write a filmstrip, an animation or a player, by the suffix of ``path``."""
+    from kinegraph.visualize import write_animation, write_filmstrip, write_player
+
+    suffix = path.suffix.lower()
+    if suffix == ".html":
+        write_player(path, sequences, title=title)
+    elif suffix in PICTURES:
+        notes = f"{sequences[-1][1].people} people" if sequences[-1][1].people > 1 else ""
+        write_filmstrip(path, sequences, frames=frames, title=title, subtitle=notes, theme_name=theme)
+    else:
+        with Progress("drawing") as progress:
+            write_animation(path, sequences, title=title, theme_name=theme, spin_deg_s=spin_deg_s, progress=progress)
+
+
+class Progress:
+    """One line on the terminal that counts; silent where nobody watches."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.shown = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show ``done`` of ``total``."""
+        if sys.stderr.isatty():
+            self.shown = True
+            sys.stderr.write(f"\r{self.what} {done}/{total}")
+            sys.stderr.flush()
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()

@@ -1,0 +1,79 @@
+"""Draw a motion file, 2D or 3D: a strip of stills (.png), an animation (.gif, .mp4) or a player (.html).
+
+The player is one file that any browser opens from disk: drag to orbit, wheel to zoom, space to play.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from kinegraph.errors import ConfigError
+
+HELP = "draw a motion file: stills, animation, or a player in one HTML file"
+
+EXAMPLES = """\
+examples:
+  kinegraph view walk.bvh                           writes walk.html here
+  kinegraph view walk.bvh --out walk.png --frames 8
+  kinegraph view keypoints/ --out walk.gif --theme dark
+  kinegraph view truth.bvh lifted.bvh --out both.html   side by side on one clock"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    from kinegraph.cli.options import add_read_arguments
+
+    parser.add_argument("input", type=Path, nargs="+", metavar="IN", help="motion files or folders of OpenPose frames")
+    parser.add_argument(
+        "--out", type=Path, metavar="OUT", help=".png, .gif, .mp4 or .html; default: IN's name with .html, here"
+    )
+    parser.add_argument(
+        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
+    )
+    parser.add_argument(
+        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
+    )
+    parser.add_argument(
+        "--start", type=float, default=0.0, metavar="S", help="begin so many seconds into the recording"
+    )
+    parser.add_argument("--seconds", type=float, metavar="S", help="show no more than so many seconds")
+    parser.add_argument("--frames", type=int, default=6, metavar="N", help="pictures in a strip (default 6)")
+    parser.add_argument(
+        "--theme", choices=("light", "dark"), default="light", help="of pictures; the player follows the browser"
+    )
+    parser.add_argument(
+        "--spin", type=float, default=0.0, metavar="DEG", help="turn the view of an animation, degrees a second"
+    )
+    add_read_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, draw, say where."""
+    from kinegraph.cli.lift import read_keypoints, title
+    from kinegraph.cli.render import check_picture, draw
+    from kinegraph.formats import detect
+
+    sources: list[Path] = args.input
+    out: Path = args.out or Path(f"{sources[0].resolve().stem}.html")
+    check_picture(out, "--out")
+    if any(out.exists() and s.exists() and out.resolve() == s.resolve() for s in sources):
+        raise ConfigError(f"IN and OUT are both {out}; the input is never overwritten. Name another file")
+    if args.frames < 1:
+        raise ConfigError(f"--frames {args.frames}: expected at least 1")
+    if args.start < 0 or (args.seconds is not None and not args.seconds > 0):
+        raise ConfigError("--start is 0 or more and --seconds above 0")
+    sequences = []
+    for source in sources:
+        sequence = read_keypoints(source, args.format or detect(source), args)
+        rate = sequence.fps or 30.0
+        first = round(args.start * rate)
+        last = None if args.seconds is None else first + max(1, round(args.seconds * rate))
+        if first >= sequence.frames:
+            raise ConfigError(f"{source}: --start {args.start:g} is after its end, {sequence.frames / rate:.2f} s")
+        caption = f"{title(source)} ({sequence.skeleton.name})"
+        sequences.append((caption, sequence.slice_frames(first, last) if first or last is not None else sequence))
+    heading = title(sources[0]) if len(sources) == 1 else f"{len(sources)} recordings"
+    draw(out, sequences, title=heading, theme=args.theme, frames=args.frames, spin_deg_s=args.spin)
+    print(f"{out.resolve()}: " + "; ".join(f"{c}, {s.frames} frames" for c, s in sequences))
+    return 0
