@@ -46,10 +46,10 @@ def forward_kinematics(parents: Sequence[int], rotations: ArrayLike, translation
     """
     local = np.asarray(rotations, dtype=np.float64)
     joints = len(parents)
-    if local.shape[-2:] != (3, 3) or (local.ndim > 2 and local.shape[-3] != joints):
-        if local.shape[-2:] != (joints, 4):
-            raise DataError(f"rotations must be (..., {joints}, 4) or (..., {joints}, 3, 3), found {local.shape}")
+    if local.shape[-2:] == (joints, 4):
         local = quaternion_to_matrix(local)
+    elif local.shape[-3:] != (joints, 3, 3):
+        raise DataError(f"rotations must be (..., {joints}, 4) or (..., {joints}, 3, 3), found {local.shape}")
     offsets = np.asarray(translations, dtype=np.float64)
     if offsets.shape[-2:] != (joints, 3):
         raise DataError(f"translations must be (..., {joints}, 3), found {offsets.shape}")
