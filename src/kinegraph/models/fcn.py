@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from kinegraph.layers.dropout import Dropout
 from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel, ResidualBlock
 from kinegraph.skeleton import Skeleton
 
@@ -42,7 +43,7 @@ class FCN(LiftingModel):
             linear = nn.Linear(inputs, config.width)
             nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
             nn.init.zeros_(linear.bias)
-            return nn.Sequential(linear, nn.BatchNorm1d(config.width), nn.ReLU(), nn.Dropout(config.dropout))
+            return nn.Sequential(linear, nn.BatchNorm1d(config.width), nn.ReLU(), Dropout(config.dropout))
 
         self.first = layer(joints * self.in_channels)
         self.blocks = nn.Sequential(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers import NodeBatchNorm, Norm
+from kinegraph.layers.dropout import Dropout
 from kinegraph.skeleton import Skeleton
 
 OUT_CHANNELS = 3
@@ -65,7 +66,7 @@ class Layer(nn.Module):
         self.graph = graph
         self.norm = NodeBatchNorm(nodes, channels, norm=norm)
         self.activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, ..., nodes, in)`` to ``(batch, ..., nodes, channels)``."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers import TemporalConv
+from kinegraph.layers.dropout import Dropout
 from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel
 from kinegraph.skeleton import Skeleton
 
@@ -108,7 +109,7 @@ class _Features(nn.BatchNorm1d):
 
 
 def _ending(width: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(_Features(width), nn.ReLU(), nn.Dropout(dropout))
+    return nn.Sequential(_Features(width), nn.ReLU(), Dropout(dropout))
 
 
 class _Block(nn.Module):
