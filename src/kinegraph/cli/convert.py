@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--fps {args.fps:g} is no frame rate; expected a number above 0, up to 10000")
     # Everything about OUT that can be wrong is found before the possibly long reading.
     to = args.to or write_format(target)
-    writing = key_values(args.write, "--write")
+    writing = key_values(args.write, "--write", write_options(to))
     if args.unit is not None:
         if "unit" not in write_options(to):
             raise ConfigError(f"--unit {args.unit}: {to} states its own unit; leave --unit out")
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     layout = get_skeleton(args.skeleton) if args.skeleton else None
 
     name = args.format or detect(source)
-    reading = given_options(args)
+    reading = given_options(args, read_options(name))
     if args.in_unit is not None:
         if "unit" not in read_options(name):
             raise ConfigError(f"--in-unit {args.in_unit}: {name} says its unit itself; leave --in-unit out")

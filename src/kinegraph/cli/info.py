@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.errors import DataError, FormatError, KinegraphError
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 
 if TYPE_CHECKING:
     from kinegraph.sequence import SkeletonSequence
@@ -31,16 +31,19 @@ def run(args: argparse.Namespace) -> int:
     """Print the summary."""
     from kinegraph.cli.options import read_options
     from kinegraph.formats import detect, read
+    from kinegraph.formats import read_options as known_options
 
     path: Path = args.file
-    options = read_options(args)
     if path.is_dir() and args.format is None and not _is_frames(path):
+        if args.read:
+            raise ConfigError(f"{path} is a folder of motion files; --read is for one file")
         listing = [_entry(file, path) for file in _motion_files(path)]
         if not listing:
             raise FormatError(path, "no motion files in this folder; `kinegraph info --help` says what can be read")
         print(json.dumps({"folder": str(path), "files": listing}, indent=2) if args.json else _table(path, listing))
         return 0
     name = args.format or detect(path)
+    options = read_options(args, known_options(name))
     summary = summarize(read(path, format=name, **options), str(path), name)
     print(json.dumps(summary, indent=2, allow_nan=False) if args.json else _text(summary))
     return 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, nearest
 
 __all__ = ["add_read_arguments", "key_values", "read_options"]
 
@@ -24,15 +25,21 @@ def add_read_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The options given with ``--read``."""
-    return key_values(args.read, "--read")
+def read_options(args: argparse.Namespace, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The options given with ``--read``, as values of the types that the reader's options have."""
+    return key_values(args.read, "--read", known)
 
 
-def key_values(items: list[str], flag: str) -> dict[str, Any]:
-    """``["people=1", "image_size=640x480"]`` as a dictionary: numbers, true, false, null, sizes, else text.
+def key_values(items: Sequence[str], flag: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """``["people=1", "image_size=640x480"]`` as a dictionary of values.
 
-    Raises ConfigError for an item without ``=`` and for a key given twice.
+    Args:
+        items: what was given.
+        flag: the flag it was given with, for messages.
+        known: name -> type of the options there are.
+
+    Raises:
+        ConfigError: an item without ``=``, a name given twice or unknown, or a value that is not of its type.
     """
     result: dict[str, Any] = {}
     for item in items:
@@ -42,16 +49,34 @@ def key_values(items: list[str], flag: str) -> dict[str, Any]:
             raise ConfigError(f"{flag} {item!r} is no option; expected KEY=VALUE, e.g. people=1")
         if key in result:
             raise ConfigError(f"{flag} gives '{key}' twice; give it once")
-        result[key] = _value(text)
+        if key not in known:
+            there = ", ".join(known) or "none"
+            raise ConfigError(f"{flag} {item}: there is no option '{key}'{nearest(key, known)} (options: {there})")
+        result[key] = _value(text, known[key], f"{flag} {item}")
     return result
 
 
-def _value(text: str) -> Any:
+def _value(text: str, kind: Any, where: str) -> Any:
+    """`text` as the first of the types in `kind` (a type or a union) that it can be; text comes last."""
+    kinds = get_args(kind) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
+    if type(None) in kinds and text.lower() in ("none", "null", ""):
+        return None
+    if bool in kinds and text.lower() in ("true", "false", "yes", "no"):
+        return text.lower() in ("true", "yes")
     size = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
-    if size:
+    if size and any(get_origin(k) is tuple for k in kinds):
         return int(size[1]), int(size[2])
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+    for number in (int, float):
+        if number in kinds:
+            try:
+                return number(text)
+            except ValueError:
+                continue
+    choices = [choice for k in kinds if get_origin(k) is Literal for choice in get_args(k)]
+    if text in choices or str in kinds:
         return text
-    return text if isinstance(value, list | dict) else value
+    if choices:
+        raise ConfigError(f"{where}: expected one of {', '.join(map(str, choices))}{nearest(text, choices)}")
+    wanted = {int: "a whole number", float: "a number", bool: "true or false"}
+    names = [wanted.get(k, "WIDTHxHEIGHT") for k in kinds if k is not type(None)]
+    raise ConfigError(f"{where}: expected {' or '.join(names)}")

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 from kinegraph.errors import ConfigError, FormatError, KinegraphError, nearest
 from kinegraph.formats.json_file import load_json
@@ -162,35 +162,36 @@ def write_format(path: str | Path) -> str:
     return format
 
 
-def read_options(format: str) -> tuple[str, ...]:
-    """Names of the options that reading a format takes."""
+def read_options(format: str) -> dict[str, Any]:
+    """The options that reading a format takes: name -> type."""
     return _options(_load(_info(format)).read)
 
 
-def write_options(format: str) -> tuple[str, ...]:
-    """Names of the options that writing a format takes."""
+def write_options(format: str) -> dict[str, Any]:
+    """The options that writing a format takes: name -> type."""
     info = _info(format)
-    return _options(_load(info).write)[1:] if info.writes else ()
+    return _options(_load(info).write) if info.writes else {}
 
 
-def _options(function: Callable[..., Any]) -> tuple[str, ...]:
+def _options(function: Callable[..., Any]) -> dict[str, Any]:
     from kinegraph.formats.detections import KeypointOptions
 
-    names: list[str] = []
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+    types = get_type_hints(function)
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            names += KeypointOptions.__annotations__
-        else:
-            names.append(parameter.name)
-    return tuple(names)
+            found.update(get_type_hints(KeypointOptions))
+        elif parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            found[name] = types[name]
+    return found
 
 
-def _check_options(info: FormatInfo, options: dict[str, Any], known: tuple[str, ...], done: str) -> None:
+def _check_options(info: FormatInfo, options: dict[str, Any], known: Iterable[str], done: str) -> None:
     for name in options:
         if name not in known:
             there = ", ".join(known) or "none"
             raise ConfigError(
-                f"{info.name} is not {done} with the option '{name}'{nearest(name, known)}; options: {there}"
+                f"{info.name} is not {done} with the option '{name}'{nearest(name, known)} (options: {there})"
             )
 
 
@@ -198,7 +199,7 @@ def _info(name: str) -> FormatInfo:
     try:
         return _FORMATS[name]
     except KeyError:
-        raise ConfigError(f"no format '{name}'{nearest(name, _FORMATS)}; formats: {', '.join(_FORMATS)}") from None
+        raise ConfigError(f"no format '{name}'{nearest(name, _FORMATS)} (formats: {', '.join(_FORMATS)})") from None
 
 
 def _load(info: FormatInfo) -> ModuleType:

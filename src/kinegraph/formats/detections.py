@@ -196,6 +196,9 @@ def to_sequence(
         raise FormatError(
             path, f"no people in {len(frames)} frame(s); nothing to read. Check that the detector saw them"
         )
+    stated = options.get("image_size")
+    if stated is not None and (len(stated) != 2 or min(stated) < 1):
+        raise ConfigError(f"image_size is {stated}; expected width and height in px, at least 1 each")
     fps, step = options.get("fps"), slots.step if slots else 1
     if unit is None:
         unit = "normalized" if bool(np.nanmax(np.abs(positions)) <= 1) else "px"
@@ -206,7 +209,7 @@ def to_sequence(
         fps=fps / step if fps else fps,
         unit=unit,
         space="image",
-        image_size=options.get("image_size") or image_size,
+        image_size=stated or image_size,
         source=path.name,
         notes=(*(slots.notes() if slots else ()), *notes, *more),
     )
