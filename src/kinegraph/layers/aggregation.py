@@ -140,7 +140,8 @@ class Aggregation(nn.Module):
 
     def split_pairs(self, weight: Tensor) -> tuple[Tensor, ...]:
         """Cut ``(pairs, ...)`` into one tensor per degree group."""
-        return weight.split([len(g.nodes) * g.degree for g in self.neighbours.groups])
+        pieces: tuple[Tensor, ...] = torch.split(weight, [len(g.nodes) * g.degree for g in self.neighbours.groups])
+        return pieces
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""

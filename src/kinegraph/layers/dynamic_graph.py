@@ -101,7 +101,8 @@ class DynamicGraph(nn.Module):
         """The gate for these features."""
         if self.theta is None or self.phi is None:
             assert self.matrix is not None
-            return self.matrix * self.support
+            fixed: Tensor = self.matrix * self.support
+            return fixed
         batch, frames, nodes, _ = x.shape
         windows = self._windows(x)  # (batch, steps, nodes, kernel * channels)
         theta, phi = windows @ self.theta, windows @ self.phi
@@ -111,7 +112,8 @@ class DynamicGraph(nn.Module):
         offsets = offsets.reshape(batch * frames, nodes, nodes)
         if self.alpha is not None:
             offsets = self.alpha * offsets
-        return (offsets if self.matrix is None else self.matrix + offsets) * self.support
+        gate: Tensor = (offsets if self.matrix is None else self.matrix + offsets) * self.support
+        return gate
 
     def _windows(self, x: Tensor) -> Tensor:
         """The frames under the kernel, side by side: ``(batch, ceil(frames / stride), nodes, kernel * channels)``."""

@@ -44,9 +44,7 @@ class GraphConv(nn.Module):
         if decouple_self:
             # Half of the variance from the node itself, half from its neighbours.
             gain = gain * 0.5**0.5
-            self.own = NodeLinear(
-                len(matrix), in_channels, out_channels, per_node=sharing != "shared", gain=gain
-            )
+            self.own = NodeLinear(len(matrix), in_channels, out_channels, per_node=sharing != "shared", gain=gain)
             matrix = matrix * (1 - np.eye(len(matrix)))
         self.neighbours = Aggregation(matrix, in_channels, out_channels, sharing=sharing, gain=gain)
         self.bias = nn.Parameter(torch.zeros(out_channels))

@@ -67,8 +67,24 @@ class HCSFOptions:
             )
         if not 0 < self.squeeze <= 1:
             raise ConfigError(f"squeeze {self.squeeze}: expected a ratio above 0 and at most 1 (1 = no squeezing)")
-        if self.dynamic == "none" and (self.dynamic_kernel, self.dynamic_stride, self.dynamic_dilation) != (1, 1, 1):
-            raise ConfigError("dynamic_kernel, dynamic_stride and dynamic_dilation have no effect with dynamic 'none'")
+        self._refuse_options_without_effect()
+
+    def _refuse_options_without_effect(self) -> None:
+        without = []
+        if self.dynamic == "none":
+            without += ["dynamic_support"]
+        if self.dynamic in ("none", "o"):
+            without += ["dynamic_init"]
+        if self.dynamic in ("none", "m"):
+            without += ["dynamic_kernel", "dynamic_stride", "dynamic_dilation", "dynamic_channels"]
+        for name in without:
+            if getattr(self, name) != getattr(HCSFOptions, name):
+                raise ConfigError(
+                    f"{name} {getattr(self, name)!r} has no effect with dynamic {self.dynamic!r}; leave it out or "
+                    "choose another mode of dynamic"
+                )
+        if self.dynamic_dilation > 1 and self.dynamic_kernel == 1:
+            raise ConfigError(f"dynamic_dilation {self.dynamic_dilation} has no effect with dynamic_kernel 1")
 
 
 def squeezed_channels(channels: int, squeeze: float, steps: int) -> int:
@@ -165,7 +181,7 @@ class HCSF(nn.Module):
             ranges.append(hop(flat, self.graphs[index](frames)) if len(self.graphs) else hop(flat))
         parts = (ranges[0], *self.hop_fusion(tuple(ranges[1:])))
         result = self.transform.forward_parts(self.range_fusion(parts))
-        return result if x.dim() == 3 else result.unflatten(0, (x.shape[0], x.shape[1]))
+        return result if x.dim() == 3 else result.reshape(*x.shape[:-1], result.shape[-1])
 
 
 class Fuse(nn.Module):

@@ -47,7 +47,7 @@ class NodeLinear(nn.Module):
         Args:
             parts: tensors ``(batch, nodes, width)`` whose widths sum to ``in_channels``.
         """
-        weights = self.weight.split([part.shape[-1] for part in parts], dim=-2)
+        weights = torch.split(self.weight, [part.shape[-1] for part in parts], dim=-2)
         if self.per_node:
             # (nodes, batch, width) @ (nodes, width, out): one product per node, batched
             total = None if self.bias is None else self.bias.unsqueeze(1)
@@ -56,7 +56,7 @@ class NodeLinear(nn.Module):
                 total = torch.bmm(operand, weight) if total is None else torch.baddbmm(total, operand, weight)
             assert total is not None
             return total.transpose(0, 1)
-        result = parts[0] @ weights[0]
+        result: Tensor = parts[0] @ weights[0]
         for part, weight in zip(parts[1:], weights[1:], strict=True):
             result = result + part @ weight
         return result if self.bias is None else result + self.bias

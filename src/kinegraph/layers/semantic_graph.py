@@ -15,7 +15,7 @@ from kinegraph.layers.normalisation import NodeBatchNorm
 
 
 class SemanticGraphConv(nn.Module):
-    """``y_i = a_ii x_i W_0 + sum over neighbours of a_ij x_j W_1 + b`` with ``a_i = softmax over edges of M_i`` (Eq. 2).
+    """``y_i = a_ii x_i W_0 + sum over neighbours of a_ij x_j W_1 + b`` with ``a_i = softmax(M_i)`` over edges (Eq. 2).
 
     The edge weights M are learned, one matrix per layer; a node's own features have their own weights, as in the
     authors' description of their networks.

@@ -41,7 +41,7 @@ class TemporalConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Strided form; the number of frames is a multiple of the kernel."""
-        steps = x.unflatten(1, (x.shape[1] // self.kernel, self.kernel))
+        steps = x.reshape(x.shape[0], x.shape[1] // self.kernel, self.kernel, *x.shape[2:])
         return self._product([steps[:, :, k] for k in range(self.kernel)])
 
     def dilated(self, x: Tensor, dilation: int) -> Tensor:

@@ -71,9 +71,7 @@ def build(name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None 
     elif isinstance(config, Mapping):
         config = from_dict(entry.config, config, name)
     if type(config) is not entry.config:
-        raise ConfigError(
-            f"model '{name}' takes a {entry.config.__name__}; found a {type(config).__name__}"
-        )
+        raise ConfigError(f"model '{name}' takes a {entry.config.__name__}; found a {type(config).__name__}")
     return entry.model(skeleton, config)
 
 

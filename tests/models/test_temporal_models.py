@@ -1,0 +1,74 @@
+"""VideoPose3D's two forms, and the temporal HCSF lifter's use of its frames."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from kinegraph import models
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.models.windows import window_kernels
+from kinegraph.skeleton import get_skeleton
+
+
+@pytest.mark.parametrize("kernels", [(3, 3), (3, 5), (9,), (3, 1, 3)])
+def test_strided_form_equals_dilated_form(kernels: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    model = models.build("videopose3d", get_skeleton("h36m17"), {"channels": 12, "kernels": kernels}).double()
+    assert isinstance(model, models.VideoPose3D)
+    frames = model.frames
+    sequence = torch.randn(2, frames + 6, 17, 2, dtype=torch.float64)
+    model(sequence[:, :frames])  # in training mode: moves the running statistics
+    model.eval()
+    whole = model.forward_sequence(sequence)
+    assert whole.shape == (2, 7, 17, 3)
+    windows = torch.stack([model(sequence[:, t : t + frames]) for t in range(7)], dim=1)
+    torch.testing.assert_close(windows, whole, rtol=1e-12, atol=1e-12)
+
+
+def test_sequences_shorter_than_the_window_are_refused() -> None:
+    model = models.VideoPose3D(get_skeleton("h36m17"))
+    with pytest.raises(DataError, match="at least 9 frames"):
+        model.forward_sequence(torch.zeros(1, 8, 17, 2))
+
+
+@pytest.mark.parametrize("options", [{}, {"dynamic": "m+alpha_o", "dynamic_kernel": 3}, {"kernels": (9, 1)}])
+def test_every_frame_of_the_window_reaches_the_centre(options: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    model = models.build("hcsf", get_skeleton("h36m17"), {"frames": 9, "channels": 16, **options}).eval()
+    x = torch.randn(1, 9, 17, 2, requires_grad=True)
+    model(x).square().sum().backward()
+    assert x.grad is not None
+    assert bool((x.grad.abs().sum(dim=(0, 2, 3)) > 0).all())
+
+
+def test_window_kernels() -> None:
+    assert window_kernels(9, 2) == (3, 3)
+    assert window_kernels(27, 2) == (9, 3)
+    assert window_kernels(243, 5) == (3,) * 5
+    assert window_kernels(3, 2) == (3, 1)
+    assert window_kernels(15, 2, (3, 5)) == (3, 5)
+    for arguments, named in (
+        ((8, 2), "frames 8"),
+        ((9, 2, (3, 5)), "product 9"),
+        ((9, 3, (3, 3)), "one kernel per block"),
+        ((4, 1, (4,)), "frames 4"),
+        ((9, 0), "blocks 0"),
+    ):
+        with pytest.raises(ConfigError, match=named):
+            window_kernels(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "named"),
+    [
+        ("hcsf", {"dynamic": "o", "dynamic_kernel": 3}, "set frames above 1"),
+        ("hcsf", {"frames": 9, "kernels": (2, 3)}, "odd"),
+        ("videopose3d", {"kernels": (2, 3)}, "odd"),
+        ("videopose3d", {"kernels": ()}, "one or more"),
+        ("videopose3d", {"kernels": (1,)}, "above 1"),
+    ],
+)
+def test_impossible_windows_are_refused(name: str, options: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        models.build(name, get_skeleton("h36m17"), options)
