@@ -141,8 +141,8 @@ def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> Skeleto
     from kinegraph.cli.options import read_options as given_options
     from kinegraph.formats import read, read_options
 
-    options = given_options(args)
     known = read_options(name)
+    options = given_options(args, known)
     layout = getattr(args, "layout", None)
     if layout is not None:
         if "skeleton" not in known:

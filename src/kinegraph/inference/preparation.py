@@ -12,7 +12,7 @@ from kinegraph.inference.options import LiftOptions
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import JointMap, Skeleton, map_joints
 from kinegraph.transforms.completion import complete_faces, complete_poses
-from kinegraph.transforms.gaps import fill_gaps
+from kinegraph.transforms.gaps import ASSUMED_FPS, fill_gaps, neighbours
 from kinegraph.transforms.outliers import remove_spikes
 
 Floats = NDArray[np.float64]
@@ -95,7 +95,14 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     trust[..., absent] = np.where(present, INFERRED, 0.0)[..., None]
     notes += [n for n in sequence.notes if n not in notes]
     notes.append(f"mapped {mapping.source.name} -> {mapping.target.name}: {mapping.summary()}")
-    lost = int((present[..., None] & ~seen)[..., ~absent].sum())
+    # At the ends of a recording nothing bridges a gap; a short one is guessed from the pose beside it.
+    before, after = neighbours(seen)
+    near, last = int(options.fill_s * (sequence.fps or ASSUMED_FPS) + 1e-9), sequence.frames - 1
+    opening = (before < 0) & (after <= min(near, last))
+    closing = (after > last) & (before >= max(0, last - near))
+    guessed = ~seen & present[..., None] & (opening | closing)
+    trust = np.where(guessed, np.maximum(trust, INFERRED), trust)
+    lost = int((present[..., None] & ~seen & ~guessed)[..., ~absent].sum())
     if lost:
         notes.append(f"{lost} joints in gaps longer than {options.fill_s:g} s stay missing")
     if absent.any():

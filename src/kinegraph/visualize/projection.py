@@ -115,9 +115,9 @@ def stage(sequence: SkeletonSequence, azimuth: float | None = None, elevation: f
     if sequence.space == "world" and sequence.unit == "m" and 0 <= ground < 0.15:
         ground = 0.0
     spread = np.linalg.norm((high - low)[[0, 2]])
-    follow = bool(spread > 2.2 * size and sequence.people == 1)
+    follow = bool(spread > size and sequence.people == 1)
     middle = (low + high) / 2
-    radius = 0.62 * size if follow else max(0.62 * size, 0.55 * float(np.linalg.norm(high - low)))
+    radius = 0.58 * size if follow else max(0.58 * size, 0.5 * float(np.linalg.norm(high - low)))
     if azimuth is None:
         front = facing(points, sequence) if sequence.space != "camera" else None
         azimuth = 0.52 if front is None else front + 0.61
