@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def assemble(
             vertical = up_vector(up)
             # The lowest joint of the clip is an ankle or a toe on the floor; a percentile forgives a glitch.
             floor = float(np.percentile((world @ vertical).min(axis=-1), 1))
-            for part, (start, stop) in enumerate(_parts(world[:, target.root] * (1 - vertical), extent_m)):
+            for part, (start, stop) in enumerate(_parts(clip.name, world[:, target.root] * (1 - vertical), extent_m)):
                 piece = world[start:stop]
                 middle = (piece.min(axis=(0, 1)) + piece.max(axis=(0, 1))) / 2
                 for camera in sample_cameras(rng, middle, up=up, floor=floor, config=settings):
@@ -155,12 +156,15 @@ def _world_positions(clip: Clip, target: Skeleton, fps: float) -> Iterable[tuple
         yield label, np.asarray(joints, dtype=np.float64), str(sequence.up)
 
 
-def _parts(ground: Array, extent_m: float) -> list[tuple[int, int]]:
+def _parts(name: str, ground: Array, extent_m: float) -> list[tuple[int, int]]:
     """Cut a path on the ground (frames, 3) into the fewest equal parts that each stay within ``extent_m``."""
     frames = len(ground)
-    for count in range(1, frames + 1):
-        bounds = np.linspace(0, frames, count + 1).round().astype(int)
-        spans = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+    if frames > 1 and np.linalg.norm(np.diff(ground, axis=0), axis=-1).max() > extent_m:
+        raise DataError(f"{name}: the root moves more than {extent_m:g} m between two frames; the recording is damaged")
+    count = 1
+    while True:  # ends at the latest with one frame a part
+        bounds = np.linspace(0, frames, count + 1).round().astype(int).tolist()
+        spans = list(pairwise(bounds))
         if all(np.linalg.norm(np.ptp(ground[start:stop], axis=0)) <= extent_m for start, stop in spans):
             return spans
-    raise DataError(f"the root moves more than {extent_m} m between two frames; the recording is damaged")
+        count += 1

@@ -232,9 +232,7 @@ def is_prepared(folder: Path | str) -> bool:
 def load_prepared(folder: Path | str) -> MocapLifting:
     """Read what :func:`prepare` wrote."""
     if not is_prepared(folder):
-        raise DataError(
-            f"{folder}: not a prepared folder; run: kinegraph data prepare {NAME} --source DIR --out {folder}"
-        )
+        raise DataError(f"{folder}: not prepared; run: kinegraph data prepare {NAME} --source DIR --out {folder}")
     return MocapLifting(**{split: LiftingData.load(Path(folder) / f"{split}.npz") for split in SPLITS})
 
 
