@@ -25,7 +25,7 @@ def lying_down(stage: Stage) -> None:
         "both_hip_flex": [2, 2, 116, 108, 66, 6, bent, 62, 30, 108, 118, 2],
         "both_knee": [4, 4, 138, 92, 76, 6, 1.6 * bent, 84, 44, 92, 138, 4],
         "both_ankle": [0, 0, 22, 0, -10, -30, -10, -20, -20, 0, 22, 0],
-        "both_hip_abd": [4, 4, 12, 10, 8, 6, 6, 2, 6, 10, 12, 4],
+        "both_hip_abd": [4, 4, 12, 10, 8, 6, 6, -8, 6, 10, 12, 4],
         "both_shoulder_flex": [2, 2, 60, -40, -34, 4, 8, 34, 10, -34, 60, 2],
         "both_shoulder_abd": [8, 8, 14, 18, 26, 24, 30, 14, 24, 18, 14, 8],
         "both_elbow": [14, 14, 20, 12, 46, 14, 20, 62, 34, 14, 20, 14],
@@ -73,20 +73,22 @@ def crawling(stage: Stage) -> None:
     rng = stage.rng
     stage.on_the_floor()
     u = stage.cycles(rng.uniform(1.0, 1.5), start=None)
+    stage.motion.level = True
     step = rng.uniform(13, 21)
     stage.oscillate(0 * u, {"pitch": (78.0, 0.0, 0.0), "both_shoulder_abd": (4.0, 0.0, 0.0), "both_elbow": (6.0, 0.0, 0.0),
                             "both_ankle": (-52.0, 0.0, 0.0), "both_wrist": (-70.0, 0.0, 0.0), "both_hip_abd": (2.0, 0.0, 0.0)})  # fmt: skip
     for side, phase in (("right", 0.0), ("left", 0.5)):
-        stage.oscillate(u, {f"{side}_hip_flex": (76.0, step, phase), f"{side}_knee": (90.0, -0.7 * step, phase)})
-        stage.oscillate(u, {f"{side}_shoulder_flex": (82.0, step, phase + 0.5)})
+        stage.oscillate(u, {f"{side}_hip_flex": (76.0, step, phase), f"{side}_knee": (92.0, step, phase)})
+        stage.oscillate(u, {f"{side}_shoulder_flex": (82.0, 0.72 * step, phase + 0.5)})
         # A limb on its way forward is lifted: the arm bends, the thigh is drawn in.
         forward = np.maximum(0, np.sin(2 * np.pi * (phase + 1.0 - u))) ** 2
-        stage.add(f"{side}_hip_flex", 5 * forward)
+        stage.add(f"{side}_hip_flex", 8 * forward)
         stage.add(f"{side}_knee", 8 * forward)
         reaching = np.maximum(0, np.sin(2 * np.pi * (phase + 0.5 - u))) ** 2
-        stage.add(f"{side}_elbow", 30 * reaching)
+        stage.add(f"{side}_elbow", 38 * reaching)
         stage.add(f"{side}_shoulder_flex", 8 * reaching)
-    stage.oscillate(u, {"spin": (0.0, 4.0, 0.2)})
+    # Pelvis and chest roll against each other, each lifting the side whose limb swings.
+    stage.oscillate(u, {"spin": (0.0, 8.0, 0.25), "chest_twist": (0.0, -15.0, 0.25)})
     stage.add("lumbar_side", 5 * np.cos(2 * np.pi * (u - 0.25)))
     stage.add("neck_flex", rng.uniform(-40, -18))
     stage.add("head_flex", -10)
@@ -98,6 +100,7 @@ def pushing_up(stage: Stage) -> None:
     rng = stage.rng
     stage.on_the_floor()
     u = stage.cycles(rng.uniform(1.6, 2.4), start=None)
+    stage.motion.level = True
     deep = rng.uniform(60, 96)
     times = [0.0, 0.3, 0.42, 0.75]
     low = 68 + 17 * deep / 90
@@ -118,7 +121,7 @@ def handstand(stage: Stage) -> None:
     stage.on_the_floor()
     u = stage.cycles(rng.uniform(4.6, 5.6), start=rng.uniform(0.0, 0.08), unevenness=0.03)
     split = rng.uniform(0, 40)
-    times = [0.0, 0.08, 0.20, 0.30, 0.40, 0.62, 0.72, 0.82, 0.95]
+    times = [0.0, 0.12, 0.23, 0.33, 0.42, 0.62, 0.71, 0.80, 0.95]
     stage.keys(u, times, {
         "pitch": [0, 6, 84, 130, 178, 180, 132, 84, 0], "lumbar_flex": [0, -6, 14, 4, -4, -4, 4, 16, 0],
         "both_shoulder_flex": [4, 160, 150, 172, 182, 182, 172, 148, 4], "both_elbow": [14, 8, 6, 5, 4, 4, 5, 8, 14],
@@ -136,12 +139,15 @@ def cartwheel(stage: Stage) -> None:
     rng = stage.rng
     stage.on_the_floor()
     u = stage.cycles(rng.uniform(2.6, 3.2), start=rng.uniform(0.0, 0.08), unevenness=0.03)
-    straddle = rng.uniform(34, 52)
-    times = [0.0, 0.16, 0.30, 0.42, 0.54, 0.66, 0.78, 0.94]
+    straddle = rng.uniform(36, 52)
+    times = [0.0, 0.16, 0.30, 0.42, 0.50, 0.62, 0.76, 0.94]
+    # The body folds sideways towards the first hand, opens upside down, and folds again over the last foot.
     stage.keys(u, times, {
-        "both_shoulder_abd": [10, 150, 158, 160, 160, 158, 150, 10], "both_elbow": [14, 6, 6, 5, 5, 6, 6, 14],
-        "both_clavicle_lift": [0, 18, 26, 28, 28, 26, 18, 0], "both_knee": [4, 6, 5, 4, 4, 5, 14, 4],
-        "both_hip_abd": [4, 24, straddle, straddle, straddle, straddle, 22, 4],
+        "both_shoulder_abd": [10, 150, 150, 164, 164, 152, 140, 10], "both_elbow": [14, 6, 6, 5, 5, 6, 6, 14],
+        "both_clavicle_lift": [0, 18, 26, 28, 28, 26, 18, 0], "both_knee": [4, 8, 8, 4, 4, 8, 14, 4],
+        "right_hip_abd": [4, 20, 72, straddle, straddle, 30, 18, 4],
+        "left_hip_abd": [4, 24, 30, straddle, straddle, 72, 20, 4],
+        "lumbar_side": [0, 6, 24, 4, -4, -24, -6, 0], "chest_side": [0, 4, 18, 2, -2, -18, -4, 0],
         "both_wrist": [0, 0, -20, -40, -40, -20, 0, 0], "neck_flex": [2, 0, -10, -14, -14, -10, 0, 2],
     }, variation=0.0)  # fmt: skip
     # One whole turn of the body as a wheel each time, at rest between.

@@ -133,7 +133,7 @@ def generate_points(
     heading, place = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.3, 2)
     stage = Stage(subject, rng, frames, fps)
     ACTIONS[action](stage)
-    points = pose(subject.body, stage.motion, fps)
+    points = pose(subject.body, stage.motion)
     middle = np.append((points["pelvis"].min(axis=0) + points["pelvis"].max(axis=0))[:2] / 2, 0.0)
     mirrored = (subject.handedness == "left") != ambidextrous
     flip = np.array([-1.0, 1.0, 1.0]) if mirrored else np.ones(3)

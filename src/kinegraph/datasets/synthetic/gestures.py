@@ -139,8 +139,8 @@ def reaching(stage: Stage) -> None:
         depth, height = rng.uniform(0.15, 0.75), rng.uniform(0.35, 2.05)
         u = np.clip((stage.t / seconds - number) * 0.999, 0.0, 0.999)
         low, far = max(0.0, 1.15 - height), max(0.0, depth - 0.4)
-        bump = 64 * (u * (1 - u)) ** 3
-        bump = np.minimum(1.0, 1.25 * bump)
+        ramp = np.clip(np.minimum(u, 1 - u) / 0.36, 0, 1)
+        bump = ramp**3 * (10 - 15 * ramp + 6 * ramp**2)
         m = stage.motion
         m.hand_hold[side] = np.maximum(m.hand_hold[side], bump)
         target = stage.scale * np.array([lateral, depth, height])
@@ -171,7 +171,8 @@ def kicking(stage: Stage) -> None:
     times = [0.0, 0.14, 0.28, 0.38, 0.46, 0.62, 0.78, 0.92]
     back = height / 7
     stage.keys(u, times, {
-        "right_foot_hold": [1, 0.6, 0, 0, 0, 0, 0.5, 1],
+        "right_foot_hold": [1, 0.6, 0, 0, 0, 0, 0.5, 1], "right_foot_z": [0, 0.08, 0.1, 0.1, 0.1, 0.1, 0.07, 0],
+        "right_foot_pitch": [0, 34, 34, 20, 0, 0, 16, 0],
         "right_hip_flex": [2, -8, -26, 30, height, height * 0.5, 14, 2], "right_knee": [4, 40, 88, 70, 6, 40, 30, 4],
         "right_ankle": [0, -10, -25, -30, -30, -15, 0, 0], "right_hip_abd": [2, 4, 8, 8, 3, 3, 3, 2],
         "right_hip_out": [8, 10, 16, 14, 5, 5, 8, 8],

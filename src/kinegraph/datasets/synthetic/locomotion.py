@@ -53,7 +53,7 @@ class Gait:
 WALK = Gait(
     duty=0.62,
     foot_pitch=((0, -18), (0.08, 0), (0.36, 0), (0.5, 16), (0.62, 56), (0.72, 52), (0.86, 4), (0.96, -18)),
-    ball_height=((0, 0), (0.6, 0), (0.72, 0.045), (0.84, 0.03), (0.95, 0.0)),
+    ball_height=((0, 0), (0.6, 0), (0.72, 0.065), (0.84, 0.05), (0.97, 0.0)),
     ahead=-0.05,
     bob=0.014,
     bob_phase=0.31,
@@ -92,7 +92,7 @@ def walking(stage: Stage) -> None:
 
 def running(stage: Stage) -> None:
     """Run along a closed curve, leaning into it."""
-    speed = stage.rng.uniform(1.9, 2.8) * stage.style.tempo
+    speed = stage.rng.uniform(1.7, 2.5) * stage.style.tempo
     place, heading, turn = _track(stage, speed, (1.3, 1.8))
     follow(stage, RUN, place, heading, turn, speed, 1.3 + 0.05 * speed)
 
@@ -134,7 +134,7 @@ def follow(stage: Stage, gait: Gait, place: Array, heading: Array, turn: Array, 
     m.yaw[:] = heading + np.deg2rad(gait.twist * effort) * cosine
     m.pitch[:] = np.deg2rad(gait.lean * effort * 0.6)
     lean = np.arctan(speed * turn / _GRAVITY)
-    m.roll[:] = -0.75 * lean - np.deg2rad(3.5 * effort) * middle
+    m.roll[:] = -0.5 * lean - np.deg2rad(3.5 * effort) * middle
     stage.add("lumbar_side", 3.0 * effort * middle)
     stage.add("lumbar_flex", gait.lean * effort * 0.4)
     stage.add("chest_twist", -1.9 * gait.twist * effort * cosine)

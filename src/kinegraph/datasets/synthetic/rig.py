@@ -80,7 +80,7 @@ class Motion:
     """The channels of one clip of T frames.
 
     Attributes:
-        frames: T.
+        frames: T; ``fps`` frames per second.
         root: pelvis position ``(T, 3)`` metres.
         yaw, pitch, roll, spin: pelvis orientation ``(T,)`` radians: heading to the left, lean forward, lean to the
             right, and innermost a turn about the body's own long axis, which is how somebody lying rolls over.
@@ -90,9 +90,11 @@ class Motion:
         foot_yaw, foot_pitch: side -> ``(T,)`` radians: heading of a held foot, heel-up positive.
         hand_target: side -> ``(T, 3)`` metres: the wrist's target.
         rest_on_floor: the root follows whatever touches the floor, without slipping, instead of ``root``.
+        level: the trunk also tilts until hands and knees or toes touch the floor at once, as on all fours.
     """
 
     frames: int
+    fps: float
     root: Array = field(default_factory=lambda: np.zeros(0))
     yaw: Array = field(default_factory=lambda: np.zeros(0))
     pitch: Array = field(default_factory=lambda: np.zeros(0))
@@ -106,6 +108,7 @@ class Motion:
     hand_hold: dict[str, Array] = field(default_factory=dict)
     hand_target: dict[str, Array] = field(default_factory=dict)
     rest_on_floor: bool = False
+    level: bool = False
 
     def __post_init__(self) -> None:
         zeros = np.zeros(self.frames)
@@ -127,26 +130,26 @@ class Motion:
 
 def standing_height(lengths: Mapping[str, float]) -> float:
     """Height of the pelvis when somebody stands with relaxed knees, metres."""
-    return lengths["ankle_height"] + 0.992 * (lengths["thigh"] + lengths["shank"])
+    return lengths["ankle_height"] + 0.9965 * (lengths["thigh"] + lengths["shank"])
 
 
-def pose(body: Body, motion: Motion, fps: float) -> dict[str, Array]:
+def pose(body: Body, motion: Motion) -> dict[str, Array]:
     """Joint positions.
 
     Args:
         body: segment lengths.
         motion: channels of T frames.
-        fps: frames per second, which contact rules are smoothed by.
 
     Returns:
         point -> ``(T, 3)`` metres, world z-up: the joints of ``h36m17`` and also hands, toes and heels.
     """
     lengths = body.lengths()
-    scale = body.stature / 1.75
+    scale, fps = body.stature / 1.75, motion.fps
+    if motion.level:
+        _tilt_to_floor(lengths, motion, scale, fps)
     if motion.rest_on_floor:
         points = _solve(lengths, motion, motion.root * 0)
-        motion.root = motion.root + _roll_on_floor(points, scale, fps)
-        return _lift(_solve(lengths, motion, motion.root), scale, fps)
+        return _lift(_solve(lengths, motion, _roll_on_floor(points, scale, fps)), scale, fps)
     root = _within_reach(lengths, motion)
     return _lift(_solve(lengths, motion, root), scale, fps)
 
@@ -191,13 +194,15 @@ def _leg(
     level = rotation("z", m.foot_yaw[side])[..., 0]
     hinge = thigh[..., 0] * (1 - 0.6 * hold) + level * (0.6 * hold)
     target = free * (1 - hold) + held * hold
-    knee, ankle = two_bones(hip, target, hinge, lengths["thigh"], lengths["shank"], knee=True)
+    knee, ankle = two_bones(hip, target, hinge, lengths["thigh"], lengths["shank"], m.fps, knee=True)
     forward = _unit(foot[..., 1] * (1 - hold) + planted[..., 1] * hold)
     upward = foot[..., 2] * (1 - hold) + planted[..., 2] * hold
     upward = _unit(upward - np.sum(upward * forward, axis=-1, keepdims=True) * forward)
     sole = ankle - upward * lengths["ankle_height"]
     points[f"{side}_hip"], points[f"{side}_knee"], points[f"{side}_ankle"] = hip, knee, ankle
-    points[f"{side}_toe"] = sole + forward * (TOE * lengths["foot"])
+    # Toes bend up when the heel rises: the foot stands on its ball, and they stay level with the floor.
+    flat = _unit(forward * np.array([1.0, 1.0, 0.0]) + np.maximum(forward * np.array([0.0, 0.0, 1.0]), 0.0))
+    points[f"{side}_toe"] = sole + lengths["foot"] * (BALL * forward + (TOE - BALL) * flat)
     points[f"{side}_heel"] = sole - forward * (HEEL * lengths["foot"])
 
 
@@ -220,7 +225,9 @@ def _arm(
     free = shoulder - upper[..., 2] * lengths["upper_arm"] - fore[..., 2] * lengths["forearm"]
     hold = m.hand_hold[side][:, None]
     target = free * (1 - hold) + m.hand_target[side] * hold
-    elbow, wrist = two_bones(shoulder, target, upper[..., 0], lengths["upper_arm"], lengths["forearm"], knee=False)
+    elbow, wrist = two_bones(
+        shoulder, target, upper[..., 0], lengths["upper_arm"], lengths["forearm"], m.fps, knee=False
+    )
     hand = fore @ rotation("x", m.limited(f"{side}_wrist"))
     # A hand drawn to a target goes on in the direction of its forearm, bent by the wrist as far as free.
     along = _unit(-hand[..., 2] * (1 - hold) + _unit(wrist - elbow) * hold)
@@ -229,7 +236,7 @@ def _arm(
 
 
 def two_bones(
-    start: Array, target: Array, hinge: Array, first: float, second: float, *, knee: bool
+    start: Array, target: Array, hinge: Array, first: float, second: float, fps: float, *, knee: bool
 ) -> tuple[Array, Array]:
     """Analytic inverse kinematics of a hinge between two bones.
 
@@ -237,6 +244,7 @@ def two_bones(
         start, target: ``(T, 3)`` metres.
         hinge: ``(T, 3)`` direction of the hinge's axis, the body's right at rest; made perpendicular to the limb.
         first, second: bone lengths, metres.
+        fps: frames per second; the direction of the bend cannot change faster than muscles move a limb.
         knee: whether the middle joint points forward as a knee does, or backward as an elbow.
 
     Returns:
@@ -251,7 +259,8 @@ def two_bones(
     shortest = np.sqrt(first**2 + second**2 + 2 * first * second * np.cos(folded))
     distance = np.clip(distance, shortest, longest)
     axis = _unit(hinge - np.sum(hinge * along, axis=-1, keepdims=True) * along)
-    bend = np.cross(axis, along) * (1.0 if knee else -1.0)
+    bend = smooth(np.cross(axis, along) * (1.0 if knee else -1.0), 0.05, fps)
+    bend = _unit(bend - np.sum(bend * along, axis=-1, keepdims=True) * along)
     cosine = np.clip((first**2 + distance**2 - second**2) / (2 * first * distance), -1, 1)
     middle = start + first * (cosine * along + np.sqrt(1 - cosine**2) * bend)
     return middle, start + distance * along
@@ -304,9 +313,9 @@ def _unit(vectors: Array) -> Array:
 
 def _within_reach(lengths: Mapping[str, float], m: Motion) -> Array:
     """The root, lowered where a held foot could not be reached: what a person does, rather than let it slide."""
-    leg = 0.995 * (lengths["thigh"] + lengths["shank"])
+    leg = 0.997 * (lengths["thigh"] + lengths["shank"])
     pelvis = pelvis_frame(m)
-    tightness = 0.006
+    tightness = 0.004
     bounds = [m.root[:, 2]]
     for side, out in zip(SIDES, (1.0, -1.0), strict=True):
         offset = pelvis[..., 0] * (out * lengths["hip_width"] / 2)
@@ -320,7 +329,7 @@ def _within_reach(lengths: Mapping[str, float], m: Motion) -> Array:
     # A smooth minimum: a hard one would jerk the pelvis each time another leg becomes the tight one.
     height = lowest - tightness * np.log(np.exp(-(stacked - lowest) / tightness).sum(axis=0))
     root = m.root.copy()
-    root[:, 2] = height
+    root[:, 2] = smooth(height, 0.02, m.fps)
     return root
 
 
@@ -329,6 +338,18 @@ def _clearance(points: Mapping[str, Array], scale: float) -> tuple[Array, Array]
     stacked = np.stack([points[name] for name in CONTACT_RADII])
     radii = scale * np.array(list(CONTACT_RADII.values()))
     return stacked, stacked[..., 2] - radii[:, None]
+
+
+def _tilt_to_floor(lengths: Mapping[str, float], motion: Motion, scale: float, fps: float) -> None:
+    """Lean the pelvis so that the hands are as near to the floor as the knees or toes (Newton's method)."""
+    names = list(CONTACT_RADII)
+    front = [names.index(f"{side}_{point}") for side in SIDES for point in ("hand", "wrist")]
+    rear = [names.index(f"{side}_{point}") for side in SIDES for point in ("knee", "toe")]
+    for _ in range(3):
+        stacked, gap = _clearance(_solve(lengths, motion, motion.root), scale)
+        apart = np.linalg.norm((stacked[front].mean(axis=0) - stacked[rear].mean(axis=0))[:, :2], axis=-1)
+        excess = gap[front].min(axis=0) - gap[rear].min(axis=0)
+        motion.pitch = motion.pitch + smooth(excess / np.maximum(apart, 0.3), 0.03, fps)
 
 
 def _roll_on_floor(points: Mapping[str, Array], scale: float, fps: float) -> Array:

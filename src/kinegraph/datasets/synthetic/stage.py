@@ -37,7 +37,7 @@ class Stage:
         self.style, self.lengths = subject.style, subject.body.lengths()
         self.scale = subject.body.stature / 1.75
         self.t = np.arange(frames) / fps
-        self.motion = Motion(frames)
+        self.motion = Motion(frames, fps)
         self.stand()
 
     def stand(self, width: float = 1.0) -> None:

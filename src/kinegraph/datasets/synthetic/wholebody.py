@@ -20,7 +20,7 @@ def squatting(stage: Stage) -> None:
     depth = rng.uniform(0.26, 0.47)
     lean = 34 * depth / 0.42
     stage.stand(rng.uniform(1.1, 1.6))
-    arms: Keys = {"both_shoulder_flex": [4, 84, 88, 4], "both_elbow": [14, 10, 10, 14]}
+    arms: Keys = {"both_shoulder_flex": [4, 86 + lean, 90 + lean, 4], "both_elbow": [14, 10, 10, 14]}
     if rng.uniform() < 0.3:
         arms = {"both_shoulder_abd": [92] * 4, "both_shoulder_out": [90] * 4, "both_elbow": [132] * 4}
     times = [0.0, 0.42, 0.52, 0.94]
@@ -65,17 +65,24 @@ def jumping(stage: Stage) -> None:
         lean = 90 * crouch
         stage.keys(u, times, {
             "pitch": [2, lean, 4, 0, 4, 0.6 * lean, 4], "lumbar_flex": [0, 0.5 * lean, 0, -4, 0, 8, 0],
-            "neck_flex": [2, -0.6 * lean, -6, 4, 8, -6, 2], "both_shoulder_flex": [4, -52, 120, 150, 90, 30, 6],
+            "neck_flex": [2, -0.6 * lean, -6, 4, 8, -6, 2], "both_shoulder_flex": [4, -44, 84, 128, 84, 30, 6],
             "both_shoulder_abd": [8, 14, 16, 18, 24, 18, 8], "both_elbow": [14, 20, 34, 26, 34, 36, 16],
             "both_clavicle_lift": [0, 0, 12, 18, 5, 0, 0], "root_y": [0, -0.05, 0.0, 0, 0, -0.04, 0],
         }, variation=0.0)  # fmt: skip
     airborne = np.log1p(np.exp(np.clip((m.root[:, 2] - standing_height(stage.lengths) - 0.8 * toes) / 0.006, -50, 50)))
     tuck = rng.uniform(0, 0.14) * scale * np.where(aloft, np.sin(np.pi * np.clip(fly / flight, 0, 1)) ** 2, 0)
-    point = np.clip(rise / toes, 0, 1) * np.clip(1 - np.maximum(rise / toes - 1, 0) * 0.02, 0.7, 1)
+    # Heels leave the floor before the toes do, and come down after them.
+    heels = _ramp(clock - marks[2] + 0.11, 0.11) * (1 - _ramp(clock - marks[3], 0.10))
     for side in SIDES:
         m.foot_ball[side][:, 2] += 0.006 * airborne + tuck
-        m.foot_pitch[side] += np.deg2rad(34) * point**1.5
+        m.foot_pitch[side] += np.deg2rad(34) * heels
     stage.sway(0.7, 0.003)
+
+
+def _ramp(seconds: Array, length: float) -> Array:
+    """From 0 to 1, smoothly, over the first ``length`` seconds."""
+    part = np.clip(seconds / length, 0, 1)
+    return np.asarray(part**2 * (3 - 2 * part))
 
 
 def _jack(stage: Stage, clock: Array, marks: Array, wide: Array) -> None:
@@ -148,7 +155,7 @@ def picking_up(stage: Stage) -> None:
     knees = rng.uniform(0.1, 0.42)
     stoop = 1 - knees / 0.55
     x, y = rng.uniform(-0.05, 0.30), rng.uniform(0.32, 0.5)
-    lean = 48 + 32 * stoop
+    lean = 42 + 24 * stoop
     other = float(rng.uniform() < 0.35)
     times = [0.0, 0.2, 0.40, 0.50, 0.72, 0.92]
     hands: dict[str, list[float]] = {
@@ -160,9 +167,9 @@ def picking_up(stage: Stage) -> None:
     stage.keys(u, times, {
         "root_z": [0, -0.5 * knees, -knees, -knees, -0.4 * knees, 0],
         "root_y": [0, -0.06, -0.11, -0.11, -0.05, 0], "pitch": [2, 0.5 * lean, lean, lean, 0.5 * lean, 2],
-        "lumbar_flex": [0, 16, 34, 34, 16, 0], "chest_flex": [4, 10, 20, 20, 10, 4],
+        "lumbar_flex": [0, 14, 28, 28, 14, 0], "chest_flex": [4, 8, 14, 14, 8, 4],
         "chest_twist": [0, 4, 8, 8, 4, 0], "neck_flex": [2, 4, -14, -14, 2, 2],
-        "right_shoulder_flex": [2, 40, 78, 78, 46, 2], "left_shoulder_flex": [2, 22, 40 + 40 * other, 40 + 40 * other, 24, 2],
+        "right_shoulder_flex": [2, 40, 78, 78, 46, 2], "left_shoulder_flex": [2, 34, 70, 70, 36, 2],
         "both_elbow": [14, 20, 16, 16, 40, 14], "both_hip_out": [6, 10, 14, 14, 8, 6], **hands,
     }, variation=0.03)  # fmt: skip
     stage.sway(0.8, 0.004)
@@ -201,19 +208,31 @@ def balancing(stage: Stage) -> None:
     rng = stage.rng
     u = stage.cycles(rng.uniform(6.5, 8.5), start=rng.uniform(0.0, 0.1))
     chosen = [_BALANCES[str(name)] for name in rng.choice(sorted(_BALANCES), size=2, replace=False)]
-    times = [0.0, 0.14, 0.22, 0.38, 0.50, 0.64, 0.86, 0.98]
-    table: dict[str, list[float]] = {}
+    # Feet move one after the other, the right one first: somebody stands on each step of the way.
+    course = {
+        "right_foot": [0.0, 0.08, 0.22, 0.40, 0.47, 0.58, 0.88, 0.95],
+        "left_foot": [0.07, 0.16, 0.24, 0.33, 0.40, 0.50, 0.57, 0.66, 0.80, 0.88],
+        "": [0.0, 0.14, 0.22, 0.38, 0.46, 0.60, 0.86, 0.97],
+    }
     for name in sorted({key for pose in chosen for key in pose}):
         neutral = _neutral(name)
         first, second = (pose.get(name, neutral) for pose in chosen)
-        near = neutral + 0.93 * (first - neutral)
-        table[name] = [neutral, near, first, first, neutral, second, second, neutral]
-    stage.keys(u, times, table, variation=0.05)
-    for side, out in zip(SIDES, (1.0, -1.0), strict=True):
+        start = 0.93 * first + 0.07 * neutral
+        row = [neutral, start, first, first, neutral, second, second, neutral]
+        group = next(key for key in course if name.startswith(key))
+        if group == "left_foot" and not name.endswith("hold"):
+            stage.keys(
+                u,
+                [0.0, *course[group]],
+                {name: [neutral, neutral, start, first, first, neutral, neutral, neutral, second, second, neutral]},
+                variation=0.0,
+            )
+        else:
+            stage.keys(u, course["" if group == "left_foot" else group], {name: row}, variation=0.0)
+    for side in SIDES:
         # A foot that moves to another place is lifted on its way.
         speed = np.linalg.norm(np.gradient(stage.motion.foot_ball[side], axis=0), axis=-1) * stage.fps
-        stage.motion.foot_ball[side][:, 2] += np.minimum(0.16 * speed, 0.12)
-        stage.add(f"{side}_hip_abd", 0.0 * out)
+        stage.motion.foot_ball[side][:, 2] += np.minimum(0.12 * speed, 0.12)
     stage.sway(1.2, 0.004)
 
 
