@@ -65,7 +65,8 @@ def test_gradients_by_finite_differences(sharing: str, gated: str) -> None:
 def test_a_node_without_neighbours_receives_nothing() -> None:
     layer = Aggregation(np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]]), 4, 4)
     out = layer(torch.randn(2, 3, 4))
-    assert bool((out[:, 2] == 0).all()) and bool((out[:, :2] != 0).all())
+    assert bool((out[:, 2] == 0).all())
+    assert bool((out[:, :2] != 0).all())
 
 
 def test_groups_cover_every_pair_once() -> None:
@@ -73,9 +74,11 @@ def test_groups_cover_every_pair_once() -> None:
     pairs = Neighbours(mask)
     again = np.zeros_like(mask)
     again[pairs.targets, pairs.sources] = True
-    assert (again == mask).all() and len(pairs) == mask.sum()
+    assert (again == mask).all()
+    assert len(pairs) == mask.sum()
     order = [node for group in pairs.groups for node in group.nodes]
-    assert sorted(order) == list(range(25)) and [order[p] for p in pairs.position] == list(range(25))
+    assert sorted(order) == list(range(25))
+    assert [order[p] for p in pairs.position] == list(range(25))
     assert sum(len(g.nodes) * g.degree for g in pairs.groups) == len(pairs)
     for group in pairs.groups:
         assert pairs.targets[group.pairs].tolist() == [n for n in group.nodes for _ in range(group.degree)]

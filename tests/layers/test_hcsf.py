@@ -194,7 +194,11 @@ def test_lcn_is_hcsf_with_constant_channels_and_summation() -> None:
     lcn = Aggregation(distances <= 3, 5, 5, sharing="pairwise").double()
     with torch.no_grad():
         layer.transform.weight.copy_(torch.eye(5).expand_as(layer.transform.weight))
-        of_pair = {(int(i), int(j)): w for hop in layer.hops for i, j, w in zip(hop.targets, hop.sources, hop.weight)}
+        of_pair = {
+            (int(i), int(j)): w
+            for hop in layer.hops
+            for i, j, w in zip(hop.targets, hop.sources, hop.weight, strict=True)
+        }
         for p, (i, j) in enumerate(zip(lcn.targets, lcn.sources, strict=True)):
             lcn.weight[p] = of_pair[int(i), int(j)]
     assert len(list(layer.hop_fusion.project.parameters())) == 0  # equal widths: nothing to project
@@ -236,7 +240,8 @@ def test_outputs_start_with_one_variance_at_every_node(dynamic: Any) -> None:
     x = torch.randn(4000, 17, 64)
     gate = layer.graphs[0](x.unsqueeze(1)) if len(layer.graphs) else None
     spread = layer.hops[0](x, gate).detach().std(dim=(0, 2))
-    assert float(spread.min()) > 0.8 and float(spread.max()) < 1.2, spread
+    assert float(spread.min()) > 0.8, spread
+    assert float(spread.max()) < 1.2, spread
 
 
 @pytest.mark.parametrize(

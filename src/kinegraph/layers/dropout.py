@@ -20,7 +20,13 @@ class Dropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         """Zero each element with probability p and scale the rest by 1 / (1 - p), in training; nothing in eval."""
         threshold = 256 * self.p
-        if not self.training or self.inplace or input.device.type != "cpu" or threshold not in range(1, 256):
+        whole = threshold in range(1, 256)
+        # A compiler fuses torch's own mask into the kernels around it, and cannot trace random_.
+        if (
+            not (self.training and whole and input.device.type == "cpu")
+            or self.inplace
+            or torch.compiler.is_compiling()
+        ):
             return super().forward(input)
         count = input.numel()
         words = torch.empty((count + 7) // 8, dtype=torch.int64)

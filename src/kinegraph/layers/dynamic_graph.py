@@ -92,10 +92,11 @@ class DynamicGraph(nn.Module):
     def initial_adjacency(self) -> Tensor:
         """Root mean square of the gate at the start of training ``(nodes, nodes)``: what weights are scaled for."""
         if self.matrix is not None:
-            matrix = self.matrix.detach() * self.support
+            matrix: Tensor = self.matrix.detach() * self.support
             # Under M + O each entry carries the variance of tanh of a unit normal besides.
-            return (matrix.square() + 0.394 * self.support).sqrt() if self.mode == "m+o" else matrix
-        return 0.394**0.5 * self.support
+            return torch.sqrt(matrix.square() + 0.394 * self.support) if self.mode == "m+o" else matrix
+        offsets: Tensor = self.support * 0.394**0.5
+        return offsets
 
     def forward(self, x: Tensor) -> Tensor:
         """The gate for these features."""
