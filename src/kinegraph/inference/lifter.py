@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,8 +47,7 @@ class Lifter:
         self.skeleton: Skeleton = weights.skeleton
         self.transform: LiftingTransform = weights.transform
         self.frames = int(getattr(weights.model, "frames", 1))
-        fps = weights.metadata.get("fps")
-        self.fps: float | None = float(fps) if isinstance(fps, int | float) and fps > 0 else None
+        self.fps = _training_fps(weights.metadata)
         self.folder = weights.folder
 
     @classmethod
@@ -191,13 +191,14 @@ class Lifter:
 
     def _run(self, inputs: NDArray[np.float32], options: LiftOptions, fps: float | None) -> Floats:
         """Network outputs (n, joints, 3), residual added, for consecutive encoded poses (n, joints, channels)."""
-        index = self._windows(len(inputs), fps)
+        before, after, share = self._windows(len(inputs), fps)
         mirror = torch.tensor(self.skeleton.mirror)
         poses = torch.from_numpy(np.ascontiguousarray(inputs))
         outputs = []
         with torch.inference_mode():
-            for rows in torch.split(torch.from_numpy(index), options.batch):
-                batch = poses[rows] if self.frames > 1 else poses[rows[:, 0]]
+            for start in range(0, len(inputs), options.batch):
+                rows = slice(start, start + options.batch)
+                batch = _between(poses, before[rows], after[rows], share) if self.frames > 1 else poses[rows]
                 answer = self._answer(batch)
                 if options.flip:
                     answer = (answer + _mirrored(self._answer(_mirrored(batch, mirror)), mirror)) / 2
@@ -207,12 +208,24 @@ class Lifter:
             raise ConfigError(f"the network in {self.folder} gave values that are not finite; its weights are damaged")
         return result
 
-    def _windows(self, count: int, fps: float | None) -> NDArray[np.int64]:
-        """Frame indices (count, frames) of each pose's window, the ends repeated, at the pace of training."""
-        pace = max(1, round(fps / self.fps)) if fps and self.fps and self.frames > 1 else 1
-        reach = (np.arange(self.frames) - self.frames // 2) * pace
-        index: NDArray[np.int64] = np.clip(np.arange(count)[:, None] + reach[None, :], 0, max(count - 1, 0))
-        return index
+    def _windows(self, count: int, fps: float | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Which frames make each pose's window, at the pace of training: the ends repeated.
+
+        Returns:
+            Frame indices before and after each moment of the window (count, frames), and the share of the later one
+            (frames,); 0 where a moment falls on a frame.
+        """
+        pace = fps / self.fps if fps and self.fps else 1.0
+        # A few per cent of tempo are nothing; whole frames need no blending.
+        pace = float(round(pace)) if pace > 0.9 and abs(pace - round(pace)) < 0.1 * pace else pace
+        moments = (np.arange(self.frames) - self.frames // 2) * pace
+        low = np.floor(moments + 1e-9).astype(np.int64)
+        share = np.where(moments - low < 1e-6, 0.0, moments - low)
+        rows = np.arange(count)[:, None]
+        before, after = (
+            np.clip(rows + low + extra, 0, max(count - 1, 0)) for extra in (0, (share > 0).astype(np.int64))
+        )
+        return torch.from_numpy(before), torch.from_numpy(after), torch.from_numpy(share.astype(np.float32))
 
     def _answer(self, batch: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(batch)
@@ -242,6 +255,30 @@ class Lifter:
             root = place_root(np.nan_to_num(poses), ready.positions[person], weights, ready.intrinsics, fps)
             poses = poses + root[:, None]
         return np.where((trust > 0)[..., None], poses, np.nan)
+
+
+def _training_fps(metadata: Mapping[str, Any]) -> float | None:
+    """Moments a second in the windows that the network was trained on; None if the weights do not say."""
+    data, recipe = metadata.get("data"), metadata.get("recipe")
+    train = data.get("train") if isinstance(data, Mapping) else None
+    fps = train.get("fps") if isinstance(train, Mapping) else metadata.get("fps")
+    chosen = recipe.get("data") if isinstance(recipe, Mapping) else None
+    step = chosen.get("step", 1) if isinstance(chosen, Mapping) else 1
+    if not (isinstance(fps, int | float) and fps > 0 and isinstance(step, int) and step > 0):
+        return None
+    return float(fps) / step
+
+
+def _between(poses: torch.Tensor, before: torch.Tensor, after: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Windows (n, frames, joints, channels) of encoded poses, blended where a moment falls between two frames.
+
+    A joint that one of the two frames lacks (all zeros) is taken from the nearer frame: half of nothing is no place.
+    """
+    first, second, w = poses[before], poses[after], share[None, :, None, None]
+    if not bool((share > 0).any()):
+        return first
+    both = (first != 0).any(dim=-1, keepdim=True) & (second != 0).any(dim=-1, keepdim=True)
+    return torch.where(both, (1 - w) * first + w * second, torch.where(w < 0.5, first, second))
 
 
 def _mirrored(poses: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:

@@ -296,7 +296,7 @@ def _facts(recipe: TrainRecipe, splits: Splits, parameters: int, steps: int) -> 
         "versions": _versions(),
         "recipe": to_dict(recipe),
         "data": {
-            role: {"name": data.name, "poses": len(data), "fingerprint": data.fingerprint}
+            role: {"name": data.name, "poses": len(data), "fingerprint": data.fingerprint, "fps": data.fps}
             for role, data in (("train", splits.train), ("validation", splits.validation))
         },
         "parameters": parameters,
