@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kinegraph.datasets.synthetic.gestures import idle_arms
 from kinegraph.datasets.synthetic.stage import Stage
 
 
@@ -55,16 +56,13 @@ def sitting_floor(stage: Stage) -> None:
                 "left_hip_abd": 22.0, "right_hip_out": -36.0, "left_hip_out": 54.0, "both_ankle": -30.0}  # fmt: skip
         arms = {"left_shoulder_flex": -6.0, "left_shoulder_abd": 30.0, "left_elbow": 8.0, "right_shoulder_flex": 26.0,
                 "right_elbow": 56.0, "right_shoulder_abd": 10.0, "both_shoulder_out": -8.0}  # fmt: skip
-    for name, degrees in {**legs, **arms, "pitch": trunk}.items():
-        stage.oscillate(0 * stage.t, {name: (degrees, 0.0, 0.0)})
+    stage.hold({**legs, **arms, "pitch": trunk})
     stage.add("lumbar_flex", rng.uniform(10, 26))
     stage.add("neck_flex", -10 - 0.5 * trunk + stage.drift(6, 1.2))
     stage.add("neck_twist", stage.drift(18, 1.4))
     stage.add("chest_twist", stage.drift(8, 1.8))
-    lively = stage.style.vigour * (1.0 if manner == "crossed" else 0.3)
-    for name, size in (("shoulder_flex", 14), ("shoulder_out", 14), ("elbow", 18)):
-        for side in ("right", "left"):
-            stage.add(f"{side}_{name}", stage.drift(size * lively, 0.6))
+    if manner == "crossed":
+        idle_arms(stage, arms, without=("hips", "behind"))
     stage.sway(0.6, 0.0)
 
 
@@ -75,8 +73,7 @@ def crawling(stage: Stage) -> None:
     u = stage.cycles(rng.uniform(1.0, 1.5), start=None)
     stage.motion.level = True
     step = rng.uniform(13, 21)
-    stage.oscillate(0 * u, {"pitch": (78.0, 0.0, 0.0), "both_shoulder_abd": (4.0, 0.0, 0.0), "both_elbow": (6.0, 0.0, 0.0),
-                            "both_ankle": (-52.0, 0.0, 0.0), "both_wrist": (-70.0, 0.0, 0.0), "both_hip_abd": (2.0, 0.0, 0.0)})  # fmt: skip
+    stage.hold({"pitch": 78, "both_shoulder_abd": 4, "both_elbow": 6, "both_ankle": -52, "both_wrist": -70})
     for side, phase in (("right", 0.0), ("left", 0.5)):
         stage.oscillate(u, {f"{side}_hip_flex": (76.0, step, phase), f"{side}_knee": (92.0, step, phase)})
         stage.oscillate(u, {f"{side}_shoulder_flex": (82.0, 0.72 * step, phase + 0.5)})
@@ -108,9 +105,7 @@ def pushing_up(stage: Stage) -> None:
         "pitch": [68, low, low, 68], "both_shoulder_flex": [78, 52, 52, 78], "both_elbow": [6, deep, deep, 6],
         "both_shoulder_abd": [8, 26, 26, 8], "both_ankle": [24, 20, 20, 24],
     })  # fmt: skip
-    stage.oscillate(
-        0 * u, {"both_hip_flex": (4.0, 0.0, 0.0), "both_knee": (3.0, 0.0, 0.0), "both_wrist": (-70.0, 0.0, 0.0)}
-    )
+    stage.hold({"both_hip_flex": 4, "both_knee": 3, "both_wrist": -70})
     stage.add("neck_flex", rng.uniform(-24, 0))
     stage.sway(0.5, 0.0)
 

@@ -2,39 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from kinegraph.datasets.synthetic.stage import Stage
 
-_NAN = float("nan")
+
+# What arms do when nothing asks for them, the right hand leading: channel -> degrees.
+_ARMS: dict[str, dict[str, float]] = {
+    "hanging": {},
+    "hips": {"both_shoulder_abd": 42, "both_shoulder_flex": -18, "both_shoulder_out": -38, "both_elbow": 98},
+    # Each forearm across the chest, the right one nearer to it.
+    "folded": {"right_shoulder_flex": 28, "right_shoulder_abd": 4, "right_shoulder_out": -62, "right_elbow": 108,
+               "left_shoulder_flex": 38, "left_shoulder_abd": 2, "left_shoulder_out": -66, "left_elbow": 100,
+               "both_clavicle_forward": 8},
+    "phone": {"right_shoulder_flex": 48, "right_shoulder_abd": 24, "right_shoulder_out": -8, "right_elbow": 142},
+    "reading": {"both_shoulder_flex": 34, "both_shoulder_abd": 10, "both_shoulder_out": -24, "both_elbow": 92},
+    "chin": {"right_shoulder_flex": 62, "right_shoulder_abd": 4, "right_shoulder_out": -26, "right_elbow": 140,
+             "left_shoulder_flex": 30, "left_shoulder_out": -60, "left_elbow": 92},
+    "nape": {"both_shoulder_flex": 20, "both_shoulder_abd": 122, "both_shoulder_out": 70, "both_elbow": 138},
+    "behind": {"both_shoulder_flex": -28, "both_shoulder_abd": 14, "both_shoulder_out": -58, "both_elbow": 52},
+    "pointing": {"right_shoulder_flex": 78, "right_shoulder_abd": 26, "right_elbow": 14},
+    "drinking": {"right_shoulder_flex": 66, "right_shoulder_abd": 20, "right_shoulder_out": -16, "right_elbow": 128},
+    "talking": {"both_shoulder_flex": 18, "both_shoulder_abd": 12, "both_shoulder_out": -8, "both_elbow": 74},
+}  # fmt: skip
+
+
+def idle_arms(stage: Stage, rest: Mapping[str, float], without: Sequence[str] = ()) -> None:
+    """Arms go from one habit to another every few seconds: folded, on the hips, at the chin, talking.
+
+    Args:
+        stage: where to write; the arms are added to what they do already.
+        rest: channels of the habit "hanging", degrees: what the arms do here when they do nothing.
+        without: habits that make no sense here.
+    """
+    names = [name for name in _ARMS if name not in without]
+    seconds = stage.rng.uniform(2.4, 4.0) / stage.style.tempo
+    turn = stage.t / seconds + stage.rng.uniform()
+    rows = [rest | (_ARMS[str(name)] if name != "hanging" else {})
+            for name in stage.rng.choice(names, size=int(turn[-1]) + 2)]  # fmt: skip
+    part = np.clip((turn % 1 - 0.66) / 0.34, 0, 1)
+    ease = part**3 * (10 - 15 * part + 6 * part**2)
+    index = turn.astype(int)
+    for side in ("right", "left"):
+        for joint, default in (("shoulder_flex", 2.0), ("shoulder_abd", 7.0), ("shoulder_out", 0.0), ("elbow", stage.style.elbow),
+                               ("clavicle_forward", 0.0)):  # fmt: skip
+            level = np.array([row.get(f"{side}_{joint}", row.get(f"both_{joint}", default)) for row in rows])
+            course = level[index] + (level[index + 1] - level[index]) * ease
+            stage.motion.angles[f"{side}_{joint}"][:] = np.deg2rad(course)
+        lively = stage.style.vigour * stage.rng.uniform(0.2, 1.0)
+        stage.add(f"{side}_shoulder_flex", stage.drift(6 * lively, 0.5))
+        stage.add(f"{side}_shoulder_out", stage.drift(8 * lively, 0.5))
+        stage.add(f"{side}_elbow", stage.drift(10 * lively, 0.45))
 
 
 def standing(stage: Stage) -> None:
-    """Stand about: shift weight, look round, and hold the arms as people do, sometimes hiding behind each other."""
-    rng = stage.rng
-    stage.motion.root[:, 0] += stage.scale * stage.drift(0.035, 2.2)
-    stage.motion.root[:, 2] -= stage.scale * 0.004
-    stage.add("neck_twist", stage.drift(18, 1.4))
-    stage.add("chest_twist", stage.drift(5, 2.0))
-    manner = rng.choice(["hanging", "hips", "folded", "talking", "phone", "behind"])
-    if manner == "hips":
-        _hold(stage, {"both_shoulder_abd": 42, "both_shoulder_flex": -18, "both_shoulder_out": -38, "both_elbow": 98})
-    elif manner == "folded":
-        # Each forearm across the chest, the right one nearer to it.
-        _hold(stage, {"right_shoulder_flex": 28, "right_shoulder_abd": 4, "right_shoulder_out": -62, "right_elbow": 108,
-                      "left_shoulder_flex": 38, "left_shoulder_abd": 2, "left_shoulder_out": -66, "left_elbow": 100,
-                      "both_clavicle_forward": 8})  # fmt: skip
-    elif manner == "phone":
-        _hold(stage, {"right_shoulder_flex": 48, "right_shoulder_abd": 24, "right_shoulder_out": -8, "right_elbow": 142,
-                      "neck_side": 7})  # fmt: skip
-    elif manner == "behind":
-        _hold(stage, {"both_shoulder_flex": -28, "both_shoulder_abd": 14, "both_shoulder_out": -58, "both_elbow": 52})
-    elif manner == "talking":
-        for side in ("right", "left"):
-            lively = stage.style.vigour * (1.0 if side == "right" else 0.7)
-            stage.add(f"{side}_shoulder_flex", 14 + stage.drift(12 * lively, 0.5))
-            stage.add(f"{side}_shoulder_out", stage.drift(16 * lively, 0.5) - 6)
-            stage.add(f"{side}_elbow", 62 + stage.drift(20 * lively, 0.45))
+    """Stand about: shift weight, look round, and hold the arms as people do, sometimes one behind the other."""
+    m = stage.motion
+    stage.stand(stage.rng.uniform(0.8, 1.5))
+    m.root[:, 0] += stage.scale * stage.drift(0.035, 2.2)
+    m.root[:, 2] -= stage.scale * 0.004
+    m.yaw += np.deg2rad(stage.drift(6, 2.2))
+    m.pitch += np.deg2rad(stage.drift(2.5, 2.2))
+    stage.add("neck_twist", stage.drift(20, 1.4))
+    stage.add("neck_flex", stage.drift(6, 1.4))
+    stage.add("chest_twist", stage.drift(7, 2.0))
+    idle_arms(stage, {})
     stage.sway(1.6)
 
 
@@ -65,7 +99,7 @@ def clapping(stage: Stage) -> None:
     front = 0.40 if height < 1.5 else 0.16
     lead = np.array([0.0, front * scale, height * scale])
     high = height > 1.5
-    _hold(stage, {"both_shoulder_flex": 150 if high else 45, "both_shoulder_abd": 25 if high else 18,
+    stage.hold({"both_shoulder_flex": 150 if high else 45, "both_shoulder_abd": 25 if high else 18,
                   "both_shoulder_out": -10, "both_elbow": 60 if high else 85, "both_clavicle_lift": 18 if high else 0})  # fmt: skip
     stage.sway()
     for side, out in (("right", 1.0), ("left", -1.0)):
@@ -185,9 +219,3 @@ def kicking(stage: Stage) -> None:
         "both_shoulder_abd": [8, 16, 34, 38, 34, 22, 12, 8], "both_elbow": [14, 24, 34, 34, 30, 24, 18, 14],
     })  # fmt: skip
     stage.sway(0.7, 0.004)
-
-
-def _hold(stage: Stage, pose: dict[str, float]) -> None:
-    """Set angle channels for the whole clip, degrees."""
-    for name, degrees in pose.items():
-        stage.oscillate(0 * stage.t, {name: (degrees * 1.0, 0.0, 0.0)})

@@ -130,7 +130,7 @@ class Motion:
 
 def standing_height(lengths: Mapping[str, float]) -> float:
     """Height of the pelvis when somebody stands with relaxed knees, metres."""
-    return lengths["ankle_height"] + 0.9965 * (lengths["thigh"] + lengths["shank"])
+    return lengths["ankle_height"] + 1.002 * (lengths["thigh"] + lengths["shank"])
 
 
 def pose(body: Body, motion: Motion) -> dict[str, Array]:
@@ -257,7 +257,10 @@ def two_bones(
     straight, folded = np.deg2rad([2.0, 155.0])
     longest = np.sqrt(first**2 + second**2 + 2 * first * second * np.cos(straight))
     shortest = np.sqrt(first**2 + second**2 + 2 * first * second * np.cos(folded))
-    distance = np.clip(distance, shortest, longest)
+    # A smooth minimum: the middle joint of a limb that stretches to a hard stop would jerk as it gets there.
+    soft = 0.003 * (first + second)
+    slack = (longest - distance) / soft
+    distance = np.maximum(longest - soft * np.logaddexp(0.0, slack), shortest)
     axis = _unit(hinge - np.sum(hinge * along, axis=-1, keepdims=True) * along)
     bend = smooth(np.cross(axis, along) * (1.0 if knee else -1.0), 0.05, fps)
     bend = _unit(bend - np.sum(bend * along, axis=-1, keepdims=True) * along)
@@ -313,9 +316,9 @@ def _unit(vectors: Array) -> Array:
 
 def _within_reach(lengths: Mapping[str, float], m: Motion) -> Array:
     """The root, lowered where a held foot could not be reached: what a person does, rather than let it slide."""
-    leg = 0.997 * (lengths["thigh"] + lengths["shank"])
+    leg = 0.9985 * (lengths["thigh"] + lengths["shank"])
     pelvis = pelvis_frame(m)
-    tightness = 0.004
+    tightness = 0.003
     bounds = [m.root[:, 2]]
     for side, out in zip(SIDES, (1.0, -1.0), strict=True):
         offset = pelvis[..., 0] * (out * lengths["hip_width"] / 2)

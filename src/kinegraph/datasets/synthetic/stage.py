@@ -64,18 +64,22 @@ class Stage:
 
     def drift(self, size: float, seconds: float = _SWAY_SECONDS) -> Array:
         """Smooth noise ``(T,)`` of standard deviation about ``size`` that changes over ``seconds``."""
+        return size * self._noise(1, seconds)[:, 0]
+
+    def _noise(self, channels: int, seconds: float) -> Array:
+        """Independent smooth noise of unit size, ``(T, channels)``."""
         knots = max(4, int(np.ceil(self.t[-1] / seconds)) + 3)
         at = np.linspace(-seconds, self.t[-1] + seconds, knots)
-        return np.asarray(size * CubicSpline(at, self.rng.standard_normal(knots))(self.t))
+        return np.asarray(CubicSpline(at, self.rng.standard_normal((knots, channels)))(self.t))
 
     def sway(self, degrees: float = 1.0, metres: float = 0.008) -> None:
         """Nobody stands still: slow noise on every angle and on the root."""
-        size = self.style.unrest * degrees
-        for name in channel_names():
+        names = channel_names()
+        noise = self.style.unrest * self._noise(len(names) + 2, _SWAY_SECONDS)
+        for column, name in enumerate(names):
             gain = 2.0 if name.endswith(("neck_twist", "shoulder_out", "elbow")) else 1.0
-            self.motion.angles[name] += np.deg2rad(self.drift(gain * size))
-        for axis in range(2):
-            self.motion.root[:, axis] += self.drift(metres * self.scale * self.style.unrest)
+            self.motion.angles[name] += np.deg2rad(gain * degrees * noise[:, column])
+        self.motion.root[:, :2] += metres * self.scale * noise[:, -2:]
 
     def cycles(self, seconds: float, *, start: float | None = 0.0, unevenness: float = 0.06) -> Array:
         """Running count of repetitions ``(T,)``, each about ``seconds`` long at this person's tempo.
@@ -98,7 +102,7 @@ class Stage:
             table: channel -> one value per key. Angle channels (both sides with the prefix ``both_``), ``yaw``,
                 ``pitch``, ``roll``, ``spin``, ``<side>_foot_yaw`` and ``_foot_pitch`` in degrees; ``root_x``, ``_y``,
                 ``_z``, ``<side>_foot_x``... as offsets and ``<side>_hand_x``... as places in metres at 1.75 m
-                stature; ``<side>_foot_hold`` and ``<side>_hand_hold`` as weights. A key of NaN is left out.
+                stature; ``<side>_foot_hold`` and ``<side>_hand_hold`` as weights.
             variation: how much repetitions differ in amplitude.
         """
         whole = np.floor(u).astype(int)
@@ -106,14 +110,16 @@ class Stage:
         # Amplitudes change where the pose is neutral, between two repetitions.
         size = np.clip(1 + variation * self.rng.standard_normal(count), 0.75, 1.25)[whole - whole[0]]
         at = np.asarray(times, dtype=np.float64)
-        for name, given in table.items():
-            values = np.asarray(given, dtype=np.float64)
-            known = np.isfinite(values)
-            place, level = at[known], values[known]
-            tiled = np.concatenate([place - 1, place, place + 1])
-            curve = PchipInterpolator(tiled, np.tile(level, 3))(u - whole)
+        values = np.array(list(table.values()), dtype=np.float64).T
+        curves = PchipInterpolator(np.concatenate([at - 1, at, at + 1]), np.tile(values, (3, 1)))(u - whole)
+        for name, curve, first in zip(table, curves.T, values[0], strict=True):
             steady = name.endswith(("_hold", "_hand_x", "_hand_y", "_hand_z"))
-            self._write(name, curve if steady else level[0] + (curve - level[0]) * size)
+            self._write(name, curve if steady else first + (curve - first) * size)
+
+    def hold(self, pose: Mapping[str, float]) -> None:
+        """Set channels for the whole clip, in degrees."""
+        for name, degrees in pose.items():
+            self._write(name, np.full(self.frames, float(degrees)))
 
     def oscillate(self, u: Array, table: Mapping[str, tuple[float, float, float]]) -> None:
         """Set channels to ``centre + amplitude * cos(2 pi (u - phase))``: name -> (centre, amplitude, phase)."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
+from kinegraph.datasets.synthetic.gestures import idle_arms
 from kinegraph.datasets.synthetic.rig import SIDES, standing_height
 from kinegraph.datasets.synthetic.stage import Keys, Stage
 
@@ -94,10 +95,9 @@ def _jack(stage: Stage, clock: Array, marks: Array, wide: Array) -> None:
     for side, out in zip(SIDES, (1.0, -1.0), strict=True):
         m.foot_ball[side][:, 0] += out * 0.24 * scale * spread
     m.root[:, 2] -= 0.045 * scale * spread
-    # Arms start a little ahead of the feet; the same course serves.
     for name, closed, opened in (("shoulder_abd", 10, 158), ("elbow", 14, 22), ("clavicle_lift", 0, 22)):
-        stage.oscillate(0 * clock, {f"both_{name}": (0.0, 0.0, 0.0)})
-        stage.add(f"both_{name}", closed + (opened - closed) * spread)
+        stage.hold({f"both_{name}": closed})
+        stage.add(f"both_{name}", (opened - closed) * spread)
 
 
 def sitting_down(stage: Stage) -> None:
@@ -136,15 +136,11 @@ def sitting(stage: Stage) -> None:
         m.foot_hold["right"][:] = 0.0
         over = {"right_hip_flex": 90 + pitch + 14, "right_hip_abd": -15.0, "right_hip_out": 12.0, "right_knee": 76.0,
                 "right_ankle": -22.0}  # fmt: skip
-        for name, degrees in over.items():
-            stage.oscillate(0 * stage.t, {name: (degrees, 0.0, 0.0)})
+        stage.hold(over)
         stage.add("right_knee", stage.drift(6, 0.8))
         stage.add("both_hip_out", stage.drift(2, 1.5))
-    busy = stage.style.vigour * rng.uniform(0.2, 1.2)
-    for side, part in (("right", 1.0), ("left", rng.uniform(0.2, 1.0))):
-        stage.add(f"{side}_shoulder_flex", 26 + stage.drift(11 * busy * part, 0.5))
-        stage.add(f"{side}_shoulder_out", -18 + stage.drift(14 * busy * part, 0.6))
-        stage.add(f"{side}_elbow", 56 + stage.drift(20 * busy * part, 0.5))
+    lap = {"both_shoulder_flex": 30.0, "both_shoulder_out": -18.0, "both_elbow": 56.0}
+    idle_arms(stage, lap, without=("hips", "behind"))
     stage.sway(0.8, 0.002)
 
 
@@ -163,7 +159,7 @@ def picking_up(stage: Stage) -> None:
         "left_hand_hold": [0, 0, other, other, 0, 0],
     }
     for side, place in (("right", x), ("left", x - 0.3)):
-        hands |= {f"{side}_hand_x": [place] * 6, f"{side}_hand_y": [y] * 6, f"{side}_hand_z": [0.13] * 6}
+        hands |= {f"{side}_hand_x": [place] * 6, f"{side}_hand_y": [y] * 6, f"{side}_hand_z": [0.18] * 6}
     stage.keys(u, times, {
         "root_z": [0, -0.5 * knees, -knees, -knees, -0.4 * knees, 0],
         "root_y": [0, -0.06, -0.11, -0.11, -0.05, 0], "pitch": [2, 0.5 * lean, lean, lean, 0.5 * lean, 2],
