@@ -95,13 +95,13 @@ class OptimRecipe:
     """Loss and optimiser."""
 
     name: Literal["adam", "adamw"] = "adam"
-    """Optimiser."""
+    """Optimiser; adamw decouples its weight decay from the gradient."""
     loss: Literal["l1", "mse", "mpjpe"] = "l1"
     """Mean absolute difference (the paper's), mean square, or mean joint distance in target units."""
     lr: float = 1e-3
     """Peak learning rate."""
     weight_decay: float = 0.0
-    """Decoupled for adamw, added to the gradient for adam."""
+    """Pull of the weights towards 0."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's moving-average factors."""
     clip: float | None = None

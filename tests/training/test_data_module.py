@@ -1,0 +1,146 @@
+"""Batches: their order, their windows, their noise and how ranks share them."""
+
+from __future__ import annotations
+
+from itertools import islice
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from kinegraph.errors import ConfigError
+from kinegraph.training.data_module import Batch, LiftingDataModule, Splits, limit_poses, load_splits
+from kinegraph.training.recipe import AugmentRecipe, DataRecipe
+from kinegraph.transforms.detector_noise import DetectorNoise
+from kinegraph.transforms.lifting import LiftingTransform
+
+
+def batches(data: LiftingDataModule, count: int, *, start: int = 0, rank: int = 0, world: int = 1) -> list[Batch]:
+    data.trainer = SimpleNamespace(  # type: ignore[assignment]
+        strategy=SimpleNamespace(root_device=torch.device("cpu")),
+        global_rank=rank,
+        world_size=world,
+        global_step=start,
+    )
+    return list(islice(iter(data.train_dataloader()), count))
+
+
+def module(splits: Splits, **options: object) -> LiftingDataModule:
+    settings = {"batch": 25, "seed": 3, "transform": LiftingTransform(target="pixel"), **options}
+    return LiftingDataModule(splits, **settings)  # type: ignore[arg-type]
+
+
+def rows_of(data: LiftingDataModule, batch: Batch) -> list[int]:
+    """Which poses a batch holds, found by their targets."""
+    distances = torch.cdist(
+        batch.targets.flatten(1), data.train.targets.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+    )
+    assert float(distances.min(dim=1).values.max()) < 1e-5
+    return distances.argmin(dim=1).tolist()
+
+
+def test_an_epoch_sees_every_pose_once_and_the_next_in_another_order(splits: Splits) -> None:
+    data = module(splits)
+    assert data.steps_per_epoch == 4
+    found = [rows_of(data, batch) for batch in batches(data, 8)]
+    first, second = sum(found[:4], []), sum(found[4:], [])
+    assert sorted(first) == sorted(second) == list(range(100))
+    assert first != second
+
+
+def test_inputs_and_targets_belong_together(splits: Splits) -> None:
+    data = module(splits)
+    batch = batches(data, 1)[0]
+    rows = rows_of(data, batch)
+    torch.testing.assert_close(batch.inputs, data.train.inputs[rows])
+
+
+def test_starting_later_gives_the_same_batches(splits: Splits) -> None:
+    data = module(splits, augment=AugmentRecipe(noise=DetectorNoise()))
+    straight = batches(data, 9)[6:]
+    resumed = batches(data, 3, start=6)
+    for a, b in zip(straight, resumed, strict=True):
+        assert a.step == b.step
+        assert torch.equal(a.inputs, b.inputs)
+        assert torch.equal(a.targets, b.targets)
+        assert torch.equal(a.flip, b.flip)
+
+
+def test_ranks_share_a_batch_without_overlap(splits: Splits) -> None:
+    data = module(splits, batch=20, augment=AugmentRecipe(noise=DetectorNoise()))
+    whole = batches(data, 3)[2]
+    parts = [batches(data, 3, rank=rank, world=2)[2] for rank in range(2)]
+    for rank, part in enumerate(parts):
+        assert torch.equal(part.inputs, whole.inputs[rank::2])
+        assert torch.equal(part.targets, whole.targets[rank::2])
+        assert torch.equal(part.flip, whole.flip[rank::2])
+
+
+def test_half_of_the_poses_are_mirrored_or_none(splits: Splits) -> None:
+    flips = torch.cat([batch.flip for batch in batches(module(splits), 40)]).float()
+    assert float(flips.mean()) == pytest.approx(0.5, abs=0.08)
+    none = batches(module(splits, augment=AugmentRecipe(flip=False)), 8)
+    assert not any(batch.flip.any() for batch in none)
+
+
+def test_windows_stay_inside_their_clip(splits: Splits) -> None:
+    data = module(splits, frames=5, step=2)
+    batch = batches(data, 1)[0]
+    assert batch.inputs.shape == (25, 5, 17, 2)
+    for window, row in zip(batch.inputs, rows_of(data, batch), strict=True):
+        clip = row // 25
+        wanted = [min(max(row + offset, clip * 25), clip * 25 + 24) for offset in (-4, -2, 0, 2, 4)]
+        torch.testing.assert_close(window, data.train.inputs[wanted])
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_noise_disturbs_the_input_and_not_the_target(splits: Splits, frames: int) -> None:
+    noise = DetectorNoise(sigma_px=5, drop=0.2, correlation=0.5)
+    transform = LiftingTransform(target="metric", confidence=True)
+    data = module(splits, frames=frames, transform=transform, augment=AugmentRecipe(noise=noise))
+    found = batches(data, 12)
+    rows = [rows_of(data, batch) for batch in found]
+    clean = torch.cat([data.train.gather_inputs(torch.tensor(r)) for r in rows])
+    noisy = torch.cat([batch.inputs for batch in found])
+    seen = noisy[..., 2] > 0
+    assert float(seen.float().mean()) == pytest.approx(0.8, abs=0.02)
+    assert torch.equal(noisy[~seen], torch.zeros_like(noisy[~seen]))
+    moved_px = ((noisy - clean)[..., :2][seen] * 500).std()  # 2 units are the 1000 px of the image
+    assert float(moved_px) == pytest.approx(5, rel=0.05)
+
+
+def test_noise_share_leaves_the_rest_alone(splits: Splits) -> None:
+    data = module(splits, augment=AugmentRecipe(noise=DetectorNoise(drop=0), noise_share=0.3))
+    found = batches(data, 20)
+    clean = torch.cat(
+        [
+            torch.equal(x, y) * torch.ones(1)
+            for b in found
+            for x, y in zip(b.inputs, data.train.inputs[rows_of(data, b)], strict=True)
+        ]
+    )
+    assert float(clean.mean()) == pytest.approx(0.7, abs=0.08)
+
+
+def test_more_batch_than_poses_takes_them_all(splits: Splits) -> None:
+    data = module(splits, batch=256)
+    assert data.steps_per_epoch == 1
+    assert sorted(rows_of(data, batches(data, 2)[1])) == list(range(100))
+
+
+def test_limit_poses_keeps_whole_clips(splits: Splits) -> None:
+    some = limit_poses(splits.train, 60)
+    assert np.array_equal(np.unique(some.clip, return_counts=True)[1], [25, 25])
+    assert len(limit_poses(splits.train, 10)) == 10
+    assert limit_poses(splits.train, 100) is splits.train
+
+
+def test_mocap_without_a_source_says_what_to_give() -> None:
+    with pytest.raises(ConfigError, match=r"data.source: missing; .*--data.source DIR"):
+        load_splits(DataRecipe(name="mocap-lifting"))
+
+
+def test_synthetic_with_a_source_is_refused() -> None:
+    with pytest.raises(ConfigError, match="remove source"):
+        load_splits(DataRecipe(name="synthetic", source="somewhere"))

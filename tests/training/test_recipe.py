@@ -1,0 +1,108 @@
+"""Recipes: the schema, the overrides and the files shipped with the package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kinegraph.config import from_dict, read_yaml, to_dict, write_yaml
+from kinegraph.errors import ConfigError
+from kinegraph.training.recipe import TrainRecipe, field_table, find_recipe, load_recipe, recipe_names
+
+
+def write(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_every_field_is_explained() -> None:
+    rows = {name: text for name, _, text in field_table()}
+    flat = to_dict(from_dict(TrainRecipe, {"model": {"name": "fcn"}}))
+    names = {f"{a}.{b}" for a, v in flat.items() if isinstance(v, dict) and a != "model" for b in v}
+    names |= {a for a, v in flat.items() if not isinstance(v, dict) or a == "model"}
+    assert set(rows) == names
+    assert all(len(text) > 10 for text in rows.values())
+
+
+def test_overrides_reach_nested_fields(tmp_path: Path) -> None:
+    path = write(tmp_path, "model: {name: fcn}\noptim: {lr: 1e-3}\n")
+    recipe = load_recipe(path, ["--optim.lr", "3e-4", "--model.width=64", "--augment.noise.sigma_px", "2"])
+    assert recipe.optim.lr == 3e-4
+    assert recipe.model["width"] == 64
+    assert recipe.augment.noise is not None
+    assert recipe.augment.noise.sigma_px == 2.0
+    assert recipe.optim.loss == "l1"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--trainer.steps", "20"], (None, 20)),
+        (["--trainer.epochs=3"], (3, None)),
+        ([], (7, None)),
+    ],
+)
+def test_a_length_on_the_command_line_replaces_the_files(tmp_path: Path, given: list[str], expected: object) -> None:
+    path = write(tmp_path, "model: {name: fcn}\ntrainer: {epochs: 7}\n")
+    trainer = load_recipe(path, given).trainer
+    assert (trainer.epochs, trainer.steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model: {name: fcn}\noptin: {lr: 1}\n", r"my.yaml: optin: unknown key; did you mean 'optim'\?"),
+        ("model: {name: fcn}\noptim: {lrr: 1}\n", r"optim.lrr: unknown key; did you mean 'lr'\?"),
+        ("optim: {lr: 1}\n", r"model: missing"),
+        ("model: {width: 3}\n", r"model.name: missing"),
+        ("model: {name: fcn}\noptim: {lr: fast}\n", r"optim.lr: found str 'fast', expected a number"),
+        ("model: {name: fcn}\noptim: {lr: -1}\n", r"optim: lr: found -1.0, expected more than 0"),
+        ("model: {name: fcn}\noptim: {ema: 2}\n", r"ema: found 2.0"),
+        ("model: {name: fcn}\ntransform: {target: pixels}\n", r"transform.target: .*did you mean 'pixel'\?"),
+        ("model: {name: fcn}\ntrainer: {epochs: 1, steps: 1}\n", r"epochs and steps are both given"),
+        ("model: {name: fcn}\ntrainer: {batch: 5, devices: 2}\n", r"5 poses cannot be shared equally by 2"),
+        ("model: {name: fcn}\nschedule: {name: one-cycle}\n", r"warmup: one-cycle needs a rise"),
+        ("model: {name: fcn}\naugment: {noise: {drop: 2}}\n", r"drop is 2.0"),
+        ("- a\n", r"expected a mapping"),
+        ("model: {name: fcn\n", r"my.yaml: line 2, column 1: not valid YAML"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_recipe(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_survives_its_own_file(tmp_path: Path) -> None:
+    recipe = load_recipe("lift_hcsf_mocap_robust")
+    write_yaml(recipe, tmp_path / "again.yaml")
+    assert from_dict(TrainRecipe, read_yaml(tmp_path / "again.yaml")) == recipe
+
+
+def test_shipped_recipes_cover_every_model_data_and_target() -> None:
+    recipes = {name: load_recipe(name) for name in recipe_names()}
+    from kinegraph.models import REGISTRY
+
+    found = {(r.model["name"], r.data.name, r.transform.target) for r in recipes.values()}
+    for model in REGISTRY:
+        for data in ("synthetic", "mocap-lifting"):
+            for target in ("pixel", "metric"):
+                assert (model, data, target) in found
+    assert all(recipe.out == f"runs/{name}" for name, recipe in recipes.items())
+
+
+def test_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"did you mean 'lift_fcn_synthetic_pixel'\?"):
+        find_recipe("lift_fcn_syntetic_pixel")
+    with pytest.raises(ConfigError, match=r"nowhere/x.yaml: no such recipe file"):
+        find_recipe("nowhere/x.yaml")
+
+
+def test_reading_a_recipe_loads_no_torch() -> None:
+    code = "import sys, kinegraph.training.recipe as r; r.load_recipe('lift_fcn_mocap_pixel'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,329 @@
+"""Whole runs: what they leave behind, and that an interrupted one ends as if it had not been."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kinegraph.config import from_dict, read_yaml
+from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.training.callbacks import ProgressLine, RunKeeper
+from kinegraph.training.data_module import Splits
+from kinegraph.training.lifting_task import LiftingTask
+from kinegraph.training.recipe import TrainRecipe
+from kinegraph.training.run import RunResult, train
+from kinegraph.weights import load_weights
+
+HERE = Path(__file__).parent
+
+
+def recipe(out: Path, **changes: Any) -> TrainRecipe:
+    data: dict[str, Any] = {
+        "model": {"name": "fcn", "width": 16},
+        "transform": {"target": "metric"},
+        "trainer": {"steps": 24, "batch": 25, "validate_every": 6, "checkpoint_every": 10, "log_every": 5},
+        "out": str(out),
+    }
+    data["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
+    for key, value in changes.items():
+        data[key] = {**data[key], **value} if isinstance(value, dict) and key in data else value
+    return from_dict(TrainRecipe, data)
+
+
+def run(out: Path, splits: Splits, *, resume: bool = False, **changes: Any) -> RunResult:
+    return train(recipe(out, **changes), resume=resume, quiet=True, splits=splits)
+
+
+def checkpoint(out: Path) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(out / "last.ckpt", weights_only=True)
+    return found
+
+
+def log(out: Path) -> list[dict[str, str]]:
+    with (out / "log.csv").open() as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+
+
+def assert_same_run(one: Path, two: Path) -> None:
+    """Bitwise: weights, optimiser state, log (but for the clock) and the kept best."""
+    a, b = checkpoint(one), checkpoint(two)
+    assert a["global_step"] == b["global_step"]
+    for name, value in a["state_dict"].items():
+        assert torch.equal(value, b["state_dict"][name]), name
+    for index, state in a["optimizer_states"][0]["state"].items():
+        for key, value in state.items():
+            assert torch.equal(value, b["optimizer_states"][0]["state"][index][key])
+    if a["averaged"] is not None:
+        for name, value in a["averaged"].items():
+            assert torch.equal(value, b["averaged"][name]), name
+    assert log(one) == log(two)
+    kept = [load_weights(out / "best") for out in (one, two)]
+    assert kept[0].metadata["checkpoint"] == kept[1].metadata["checkpoint"]
+    for name, value in kept[0].model.state_dict().items():
+        assert torch.equal(value, kept[1].model.state_dict()[name])
+
+
+def test_run_folder(tmp_path: Path, splits: Splits) -> None:
+    result = run(tmp_path / "a" / "b", splits, trainer={"tensorboard": True})
+    folder = result.folder
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("best", "last.ckpt", "log.csv", "recipe.yaml", "run.json", "tensorboard"),
+    ]
+    assert (result.status, result.step, result.steps) == ("finished", 24, 24)
+    assert from_dict(TrainRecipe, read_yaml(folder / "recipe.yaml")) == recipe(folder, trainer={"tensorboard": True})
+    rows = log(folder)
+    assert [int(row["step"]) for row in rows] == [5, 6, 10, 12, 15, 18, 20, 24]
+    validations = {int(row["step"]): float(row["val_mpjpe_mm"]) for row in rows if row["val_mpjpe_mm"]}
+    assert list(validations) == [6, 12, 18, 24]
+    assert result.best_mpjpe_mm == min(validations.values()) == validations[result.best_step]
+    written = json.loads((folder / "run.json").read_text())
+    assert written["status"] == "finished"
+    assert written["data"]["train"]["fingerprint"] == splits.train.fingerprint
+    assert written["parameters"] == result.parameters > 0
+    assert written["best"] == {"step": result.best_step, "validation_mpjpe_mm": result.best_mpjpe_mm}
+    assert any(path.name.startswith("events") for path in (folder / "tensorboard").iterdir())
+
+
+def test_weights_are_those_of_the_best_validation(tmp_path: Path, splits: Splits) -> None:
+    result = run(tmp_path / "run", splits)
+    loaded = load_weights(result.weights)
+    assert loaded.metadata["metrics"]["validation_mpjpe_mm"] == result.best_mpjpe_mm
+    assert loaded.metadata["checkpoint"]["chosen_by"] == "lowest validation MPJPE"
+    assert loaded.metadata["seed"] == 0
+    task = LiftingTask(loaded.model, loaded.transform, loaded.skeleton, steps=1, steps_per_epoch=1)
+    from kinegraph.training.data_module import LiftingTensors
+
+    tensors = LiftingTensors.encode(splits.validation, loaded.transform, 1)
+    assert task.evaluate(splits.validation, tensors)["mpjpe_mm"] == pytest.approx(result.best_mpjpe_mm, rel=1e-6)
+
+
+def test_a_run_repeats_and_its_seed_matters(tmp_path: Path, splits: Splits) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(tmp_path / name, splits, seed=seed)
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    assert log(tmp_path / "a") != log(tmp_path / "c")
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "averaged, clipped, noisy, cosine": {
+        "optim": {"ema": 0.99, "clip": 1.0, "name": "adamw", "weight_decay": 0.01},
+        "augment": {"noise": {"sigma_px": 3}},
+        "schedule": {"name": "cosine", "warmup": 0.2},
+        "transform": {"confidence": True},
+    },
+    "temporal bf16": {
+        "model": {"name": "videopose3d", "channels": 16, "width": None},
+        "trainer": {"precision": "bf16"},
+    },
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_run_ends_as_if_it_had_not_been(
+    tmp_path: Path, splits: Splits, variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {key: dict(value) for key, value in VARIANTS[variant].items()}
+    if "model" in changes:
+        changes = {**changes, "model": {"name": "videopose3d", "channels": 16}}
+        monkeypatch.setattr(sys.modules[__name__], "recipe", _without_width(recipe))
+    run(tmp_path / "straight", splits, **changes)
+    step = LiftingTask.training_step
+
+    def dies(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 17:
+            raise RuntimeError("pulled the plug")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiftingTask, "training_step", dies)
+        with pytest.raises(RuntimeError, match="pulled the plug"):
+            run(tmp_path / "killed", splits, **changes)
+    assert checkpoint(tmp_path / "killed")["global_step"] == 10
+    torch.manual_seed(99)  # whatever has happened to the generators meanwhile
+    result = run(tmp_path / "killed", splits, resume=True, **changes)
+    assert result.status == "finished"
+    assert_same_run(tmp_path / "straight", tmp_path / "killed")
+
+
+def _without_width(make: Any) -> Any:
+    def wrapped(out: Path, **changes: Any) -> TrainRecipe:
+        model = changes.pop("model")
+        made = make(out, **changes)
+        from dataclasses import replace
+
+        return replace(made, model=model)
+
+    return wrapped
+
+
+def test_ctrl_c_stops_after_the_step_and_the_run_goes_on(
+    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "straight", splits)
+    step = LiftingTask.training_step
+
+    def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiftingTask, "training_step", pressed)
+        result = run(tmp_path / "stopped", splits)
+    assert (result.status, result.step) == ("interrupted", 13)
+    assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
+    run(tmp_path / "stopped", splits, resume=True)
+    assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+    with pytest.raises(KeyboardInterrupt):  # the handler in place before the run is back
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: Splits) -> None:
+    run(tmp_path / "straight", splits, trainer={"steps": 30})
+    run(tmp_path / "two", splits, trainer={"steps": 18})
+    run(tmp_path / "two", splits, resume=True, trainer={"steps": 30})
+    assert checkpoint(tmp_path / "two")["global_step"] == 30
+    assert_same_run(tmp_path / "straight", tmp_path / "two")
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, splits: Splits) -> None:
+    first = run(tmp_path / "run", splits)
+    again = run(tmp_path / "run", splits, resume=True)
+    assert (again.status, again.step, again.best_mpjpe_mm) == (first.status, first.step, first.best_mpjpe_mm)
+
+
+def test_resume_with_nothing_there_begins(tmp_path: Path, splits: Splits) -> None:
+    assert run(tmp_path / "run", splits, resume=True).status == "finished"
+
+
+def test_a_second_run_into_a_folder_is_refused(tmp_path: Path, splits: Splits) -> None:
+    run(tmp_path / "run", splits)
+    with pytest.raises(KinegraphError, match="add --resume to continue it"):
+        run(tmp_path / "run", splits)
+
+
+def test_resume_with_another_recipe_names_the_field(tmp_path: Path, splits: Splits) -> None:
+    run(tmp_path / "run", splits)
+    with pytest.raises(ConfigError, match=r"optim.lr: .* was begun with 0.001, the recipe says 0.5"):
+        run(tmp_path / "run", splits, resume=True, optim={"lr": 0.5})
+
+
+def test_resume_with_other_data_is_refused(tmp_path: Path, splits: Splits) -> None:
+    run(tmp_path / "run", splits)
+    with pytest.raises(DataError, match="not those"):
+        run(tmp_path / "run", Splits(splits.validation, splits.train), resume=True)
+
+
+def test_early_stopping(tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter([5.0, 4.0, 4.5, 4.2, 1.0])
+    monkeypatch.setattr(LiftingTask, "evaluate", lambda *_: {"loss": 0.0, "mpjpe_mm": next(errors)})
+    result = run(tmp_path / "run", splits, trainer={"validate_every": 2, "patience": 2})
+    assert (result.status, result.step, result.best_step) == ("stopped early", 8, 4)
+    assert checkpoint(tmp_path / "run")["global_step"] == 8
+
+
+def test_a_diverging_run_says_so(tmp_path: Path, splits: Splits) -> None:
+    with pytest.raises(KinegraphError, match=r"training loss is .* at step \d+; lower optim.lr"):
+        run(tmp_path / "run", splits, optim={"lr": 1e30})
+
+
+def test_unknown_model_options_are_named(tmp_path: Path, splits: Splits) -> None:
+    with pytest.raises(ConfigError, match=r"model.widht: unknown key; did you mean 'width'\?"):
+        run(tmp_path / "run", splits, model={"widht": 3})
+    with pytest.raises(ConfigError, match=r"did you mean 'fcn'\?"):
+        run(tmp_path / "run", splits, model={"name": "fcnn"})
+    assert not (tmp_path / "run").exists()
+
+
+def test_unwritable_folder(tmp_path: Path, splits: Splits) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(KinegraphError, match="cannot make the run folder"):
+        run(tmp_path / "file" / "run", splits)
+
+
+def test_checkpoint_by_the_clock(tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(RunKeeper, "_checkpoint", lambda self, trainer: written.append(trainer.global_step))
+    run(tmp_path / "run", splits, trainer={"steps": 4, "checkpoint_minutes": 1e-9})
+    assert written == [1, 2, 3, 4]
+
+
+class Terminal:
+    """A stream that notes what is written."""
+
+    def __init__(self, live: bool) -> None:
+        self.live, self.text = live, ""
+
+    def isatty(self) -> bool:
+        return self.live
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_progress_redraws_one_line_in_a_terminal_and_is_brief_in_a_file() -> None:
+    live, file = Terminal(True), Terminal(False)
+    for stream in (live, file):
+        line = ProgressLine(10, stream)  # type: ignore[arg-type]
+        line.update(1, "a")
+        line._drawn = 0.0
+        line.update(2, "b")
+        line.update(3, "c", keep=True)
+        line.close()
+    assert live.text.count("\n") == 1
+    assert live.text.count("\r") == 3
+    assert file.text.count("\n") == 1
+    assert file.text.startswith("step 3/10  c")
+
+
+KILLED = """
+    import sys
+    sys.path.insert(0, {here!r})
+    import torch
+    torch.set_num_threads(1)
+    from pathlib import Path
+    from conftest import make_data
+    from test_run import recipe
+    from kinegraph.training.data_module import Splits
+    from kinegraph.training.run import train
+    splits = Splits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
+    train(recipe(Path({out!r}), trainer={{"steps": 10**6, "validate_every": 10**6}}), quiet=True, splits=splits)
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_leaves_a_run_that_goes_on(tmp_path: Path, splits: Splits) -> None:
+    out = tmp_path / "killed"
+    code = textwrap.dedent(KILLED).format(here=str(HERE), out=str(out))
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / "last.ckpt").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    reached = checkpoint(out)["global_step"]
+    assert reached % 10 == 0
+    settings = {"trainer": {"steps": reached + 5, "validate_every": 10**6}}
+    run(out, splits, resume=True, **settings)
+    run(tmp_path / "straight", splits, **settings)
+    assert_same_run(tmp_path / "straight", out)
