@@ -1,0 +1,134 @@
+"""`evaluate`, `analyze` and `data` end to end, on untrained weights and files written here."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.datasets import h36m
+from kinegraph.models import build
+from kinegraph.skeleton import get_skeleton
+from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.weights import save_weights
+
+
+@pytest.fixture
+def human36m(tmp_path):
+    rng = np.random.default_rng(0)
+    table = {
+        subject: {
+            name: (rng.uniform(-0.5, 0.5, size=(5, 32, 3)) + np.array([0.0, 0.0, 1.0])).astype(np.float32)
+            for name in ("Walking", "Eating 1", "Directions")
+        }
+        for subject in ("S9", "S11")
+    }
+    folder = tmp_path / "h36m"
+    folder.mkdir()
+    np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array(table, dtype=object))
+    return folder
+
+
+@pytest.fixture
+def weights(tmp_path):
+    def make(name, target, model="gcn", **options):
+        run = tmp_path / "runs" / name
+        run.mkdir(parents=True)
+        network = build(model, get_skeleton("h36m17"), options)
+        checkpoint = {"chosen_by": "lowest validation MPJPE", "validation": "some/val"}
+        metadata = {"seed": 3, "train_seconds": 61.0, "checkpoint": checkpoint}
+        save_weights(run / "best", network, model, metadata, transform=LiftingTransform(target=target))
+        return str(run / "best")
+
+    return make
+
+
+def test_one_model(human36m, weights, tmp_path, capsys):
+    out = tmp_path / "r.json"
+    folder = weights("net", "pixel")
+    code = main(["evaluate", folder, "--protocol", "h36m-pixel", "--data", str(human36m), "--json", str(out)])
+    printed = capsys.readouterr().out
+    assert code == 0
+    content = json.loads(out.read_text())
+    assert list(content["per_action"]) == ["Directions", "Eating", "Walking"]
+    assert content["data"]["poses"] == 5 * 5 * 4
+    assert content["model"] == "net"
+    assert content["info"]["seed"] == 3
+    average = next(line for line in printed.splitlines() if line.startswith("average"))
+    assert average.split()[1:] == [f"{content['mpjpe_mm']:.1f}", f"{content['pa_mpjpe_mm']:.1f}"]
+    assert "TRUE root depth" in printed
+    assert "S11 'Directions' left out" in printed
+    assert "checkpoint: lowest validation MPJPE on some/val" in printed
+
+
+def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
+    models = [
+        weights("a", "metric"),
+        weights("b", "metric", model="lcn"),
+        weights("c", "metric", model="hcsf", frames=3),
+    ]
+    common = ["--protocol", "h36m-metric", "--data", str(human36m), "--keep-s11-directions", "--no-flip"]
+    out = tmp_path / "r.json"
+    assert main(["evaluate", *models, *common, "--markdown", "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    content = json.loads(out.read_text())
+    assert [r["model"] for r in content["results"]] == ["a", "b", "c"]
+    assert content["results"][0]["data"]["poses"] == 6 * 5 * 4
+    assert "| N-MPJPE" in printed
+    hard = tmp_path / "h.json"
+    pictures = tmp_path / "new" / "pictures"
+    assert main(["analyze", *models, *common, "--json", str(hard), "--out", str(pictures)]) == 0
+    assert {p.name for p in pictures.iterdir()} == {"error_histogram.png", "hardest_poses.png"}
+    content = json.loads(hard.read_text())
+    assert content["target"] == "metric"
+    assert set(content["cross_mm"]["5"]) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "nowhere", "--protocol", "mocap-lifting"], "neither a weights folder nor a baseline"),
+        (["evaluate", "flat", "--protocol", "mocap"], "did you mean 'mocap-lifting'"),
+        (["evaluate", "flat", "--protocol", "h36m-pixel"], "--data DIR"),
+        (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", "nowhere"], "data_3d_h36m.npz: no such file"),
+        (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", ".", "--device", "cuda:9"], "cuda:9"),
+        (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", ".", "--batch", "0"], "--batch is 0"),
+        (["data", "prepare", "mocap-lifting", "--source", "nowhere", "--out", "x"], "no such folder"),
+        (["data", "prepare", "mocap", "--source", ".", "--out", "x"], "did you mean 'mocap-lifting'"),
+        (["data", "prepare", "3dhp", "--source", ".", "--out", "x"], "needs no preparing"),
+        (["data"], "list|prepare"),
+    ],
+)
+def test_errors_are_one_line_and_leave_no_file(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_target_and_unwritable_output(human36m, weights, tmp_path, capsys):
+    metric = weights("m", "metric")
+    common = ["--data", str(human36m)]
+    assert main(["evaluate", metric, "--protocol", "h36m-pixel", *common]) == 2
+    assert "not comparable" in capsys.readouterr().err
+    pixel = weights("p", "pixel")
+    assert main(["evaluate", metric, pixel, "--protocol", "mocap-lifting", "--target", "pixel", *common]) == 2
+    capsys.readouterr()
+    missing = str(tmp_path / "no" / "r.json")
+    assert main(["evaluate", metric, "--protocol", "h36m-metric", *common, "--json", missing]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_data_list_names_every_dataset(capsys):
+    assert main(["data", "list"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("synthetic-lifting", "mocap-lifting", "h36m", "3dhp", "CC BY-SA 3.0", "EIA-0196217"):
+        assert name in printed
+    assert len(h36m.ACTIONS) == 15
