@@ -66,7 +66,8 @@ class Aggregation(nn.Module):
         self.register_buffer("adjacency", torch.as_tensor(values, dtype=torch.float32), persistent=False)
         on_pairs = torch.as_tensor(values[pairs.targets, pairs.sources], dtype=torch.float32)
         self.register_buffer("pair_adjacency", on_pairs, persistent=False)
-        self.unweighted = bool((on_pairs == 1).all())
+        # Asked of the NumPy array: a model built on torch's meta device has no values to look at.
+        self.unweighted = bool((values[pairs.targets, pairs.sources] == 1).all())
         self.sorted = bool((pairs.position == np.arange(pairs.nodes)).all())
         count = {"pairwise": len(pairs), "shared": 1}.get(sharing, pairs.nodes)
         shape = (in_channels, out_channels) if sharing == "shared" else (count, in_channels, out_channels)
@@ -75,6 +76,8 @@ class Aggregation(nn.Module):
 
     def reset_parameters(self, gain: float, adjacency: ArrayLike | None = None) -> None:
         """Draw the weights so that ``h_i`` has standard deviation ``gain`` under the given (or own) adjacency."""
+        if self.weight.is_meta:
+            return  # shapes alone are asked for (kinegraph.weights compares them before it takes memory)
         values = self.adjacency.double() if adjacency is None else torch.as_tensor(np.asarray(adjacency)).double()
         energy = values.square().sum(dim=1).clamp(min=1e-12)  # sum_j a_ij^2 of each target
         mean = values.square().sum() / (energy > 1e-9).sum().clamp(min=1)
