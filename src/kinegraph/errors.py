@@ -25,8 +25,8 @@ class FormatError(KinegraphError):
 
     def __init__(self, path: Path | str, message: str) -> None:
         self.path = Path(path)
-        self.message = message
-        super().__init__(f"{path}: {message}")
+        self.message = " ".join(message.splitlines())  # names and values from a damaged file may hold line breaks
+        super().__init__(f"{path}: {self.message}")
 
 
 class SkeletonError(KinegraphError):

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.unit is not None:
         if "unit" not in write_options(to):
             raise ConfigError(f"--unit {args.unit}: {to} states its own unit; leave --unit out")
-        writing["unit"] = args.unit
+        writing |= key_values([f"unit={args.unit}"], "--unit", write_options(to))
     layout = get_skeleton(args.skeleton) if args.skeleton else None
 
     name = args.format or detect(source)
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.in_unit is not None:
         if "unit" not in read_options(name):
             raise ConfigError(f"--in-unit {args.in_unit}: {name} says its unit itself; leave --in-unit out")
-        reading["unit"] = args.in_unit
+        reading |= key_values([f"unit={args.in_unit}"], "--in-unit", read_options(name))
     sequence = read(source, format=name, **reading)
     if args.fps is not None:
         if sequence.fps is not None:

@@ -145,6 +145,11 @@ def _frozenset(items: object = ()) -> frozenset[Any]:
     return frozenset(_set(items))
 
 
+def _no_bytes() -> bytes:
+    """What pickles of Python 2's age write for ``b""``; with a number it would allocate as many bytes."""
+    return b""
+
+
 def _dict(items: object = ()) -> dict[Any, Any]:
     if not isinstance(items, list | tuple):
         raise _RefusedError("a dictionary built from something else than a list")
@@ -166,6 +171,7 @@ for _module in ("numpy.core", "numpy._core"):
 for _module in ("builtins", "__builtin__"):
     _ALLOWED[f"{_module}.set"] = _set
     _ALLOWED[f"{_module}.frozenset"] = _frozenset
+    _ALLOWED[f"{_module}.bytes"] = _no_bytes
 
 
 class _Unpickler(pickle.Unpickler):

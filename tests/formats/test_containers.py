@@ -1,0 +1,262 @@
+"""Our npz, JSON and CSV: what is written comes back exactly, and foreign arrays and tables are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.errors import FormatError, KinegraphError
+from kinegraph.formats import read, write
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton, get_skeleton
+
+_OWN = Skeleton("own", ("hüfte", "kopf"), (-1, 0), source="a test")
+
+
+def _sequence(kind: str) -> SkeletonSequence:
+    rng = np.random.default_rng(1)
+    if kind == "flat":  # 2 people in an image, some of it missing
+        confidence = np.where(rng.random((2, 5, 17)) < 0.3, 0.0, rng.random((2, 5, 17)))
+        confidence[1, 2] = 0
+        return SkeletonSequence(
+            positions=rng.normal(size=(2, 5, 17, 2)) * 1e3,
+            skeleton=get_skeleton("coco17"),
+            fps=29.97,
+            unit="px",
+            space="image",
+            confidence=confidence,
+            image_size=(640, 480),
+            label="walk, then run",
+            source="x.mp4",
+            notes=("first", 'second "quoted": yes'),
+        )
+    if kind == "solid":  # with rotations, a skeleton of one's own
+        quaternions = rng.normal(size=(1, 4, 2, 4))
+        return SkeletonSequence(
+            positions=rng.normal(size=(1, 4, 2, 3)),
+            skeleton=_OWN,
+            fps=120.0,
+            up="z",
+            rotations=quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True),
+            offsets=rng.normal(size=(2, 3)),
+            source="y",
+        )
+    return SkeletonSequence(rng.normal(size=(1, 1, 17, 3)), get_skeleton("h36m17"), space="camera", source="z")
+
+
+def _same(a: SkeletonSequence, b: SkeletonSequence, *, rotations: bool = True) -> None:
+    np.testing.assert_array_equal(a.positions, b.positions)
+    np.testing.assert_array_equal(a.confidence, b.confidence)
+    for name in ("rotations", "offsets") if rotations else ():
+        first, second = getattr(a, name), getattr(b, name)
+        assert (first is None) == (second is None)
+        if first is not None:
+            np.testing.assert_array_equal(first, second)
+    for name in ("skeleton", "fps", "unit", "space", "up", "image_size", "label", "source", "notes"):
+        assert getattr(a, name) == getattr(b, name), name
+
+
+@pytest.mark.parametrize("kind", ["flat", "solid", "plain"])
+@pytest.mark.parametrize("suffix", ["npz", "json"])
+def test_every_field_comes_back(tmp_path: Path, kind: str, suffix: str) -> None:
+    first = _sequence(kind)
+    write(first, tmp_path / f"a.{suffix}")
+    _same(read(tmp_path / f"a.{suffix}"), first)
+
+
+@pytest.mark.parametrize("kind", ["flat", "solid", "plain"])
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_tables_keep_positions_exactly(tmp_path: Path, kind: str, wide: bool, suffix: str) -> None:
+    first = _sequence(kind)
+    write(first, tmp_path / f"a.{suffix}", wide=wide)
+    _same(read(tmp_path / f"a.{suffix}"), first, rotations=False)
+
+
+def test_npz_needs_no_pickle_and_opens_with_numpy_alone(tmp_path: Path) -> None:
+    write(_sequence("solid"), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        assert {a: arrays[a].shape for a in arrays} == {
+            "kinegraph": (),
+            "meta": (),
+            "positions": (1, 4, 2, 3),
+            "confidence": (1, 4, 2),
+            "rotations": (1, 4, 2, 4),
+            "offsets": (2, 3),
+        }
+        assert json.loads(str(arrays["meta"]))["skeleton"]["joints"] == {"hüfte": "", "kopf": "hüfte"}
+
+
+def test_json_is_json_with_null_for_missing(tmp_path: Path) -> None:
+    write(_sequence("flat"), tmp_path / "a.json")
+    content = json.loads((tmp_path / "a.json").read_text(), parse_constant=lambda text: pytest.fail(text))
+    assert content["skeleton"] == "coco17"
+    assert content["people"][1]["positions"][2] == [None] * 17
+
+
+def test_fps_of_a_container_can_be_replaced(tmp_path: Path) -> None:
+    for suffix in ("npz", "json", "csv"):
+        write(_sequence("flat"), tmp_path / f"a.{suffix}")
+        assert read(tmp_path / f"a.{suffix}", fps=5).fps == 5
+
+
+# ---- arrays of others -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((4, 17, 3), (1, 4)), ((2, 4, 17, 3), (2, 4)), ((4, 51), (1, 4))])
+def test_foreign_arrays(tmp_path: Path, shape: tuple[int, ...], expected: tuple[int, int]) -> None:
+    array = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    np.savez(tmp_path / "a.npz", positions=array, other=np.arange(3))
+    np.save(tmp_path / "a.npy", array)
+    for path in (tmp_path / "a.npz", tmp_path / "a.npy"):
+        with pytest.raises(FormatError, match="skeleton=NAME"):
+            read(path)
+        sequence = read(path, skeleton="h36m17", fps=50, space="camera")
+        assert (sequence.people, sequence.frames, sequence.space, sequence.fps) == (*expected, "camera", 50)
+        np.testing.assert_array_equal(sequence.positions.ravel(), array.ravel())
+        assert sequence.notes == ("the unit is not in the file: taken as metres",)
+
+
+def test_nested_dictionaries_by_path(tmp_path: Path) -> None:
+    data = {"S1": {"Walking 1": np.ones((3, 17, 3)), "Eating": np.zeros((2, 17, 3))}}
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=np.array(data, dtype=object))
+    path = tmp_path / "data_3d_h36m.npz"
+    assert read(path, key="positions_3d/S1/Walking 1", skeleton="h36m17", unit="m").frames == 3
+    for key, match in ((None, "'S1'"), ("positions_3d/S1", "'Walking 1', 'Eating'"), ("positions_3d/S9", "no 'S9'")):
+        with pytest.raises(FormatError, match=match):
+            read(path, key=key, skeleton="h36m17")
+
+
+def test_foreign_nan_is_missing_and_infinity_refused(tmp_path: Path) -> None:
+    array = np.ones((2, 17, 3))
+    array[0, 3, 1] = np.nan
+    np.save(tmp_path / "a.npy", array)
+    sequence = read(tmp_path / "a.npy", skeleton="h36m17")
+    assert not sequence.seen[0, 0, 3]
+    array[1, 4] = np.inf
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(FormatError, match=r"a.npy: .*not finite"):
+        read(tmp_path / "a.npy", skeleton="h36m17")
+
+
+# ---- tables of others -----------------------------------------------------------------------------------------------
+
+
+def test_a_foreign_long_table(tmp_path: Path) -> None:
+    joints = get_skeleton("coco17").joints
+    rows = ["Frame;Joint;X;Y;Score"] + [f"{t};{j};{t + i};2.5;0.5" for t in (0, 2) for i, j in enumerate(joints)]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    sequence = read(tmp_path / "a.csv", fps=10)
+    assert (sequence.skeleton.name, sequence.frames, sequence.unit, sequence.fps) == ("coco17", 3, "px", 10)
+    np.testing.assert_array_equal(sequence.positions[0, 2, :, 0], 2 + np.arange(17))
+    assert not sequence.seen[0, 1].any()
+    assert any("taken as px" in note for note in sequence.notes)
+
+
+def test_a_foreign_wide_table_in_another_order(tmp_path: Path) -> None:
+    joints = [j.replace("_", " ").title() for j in get_skeleton("h36m17").joints[::-1]]
+    header = ",".join(f"{j}_{axis}" for j in joints for axis in "xyz")
+    (tmp_path / "a.csv").write_text(header + "\n" + ",".join(map(str, range(51))) + "\n" + ",".join(["1"] * 51) + "\n")
+    sequence = read(tmp_path / "a.csv", skeleton="h36m17")
+    assert sequence.positions.shape == (1, 2, 17, 3)
+    np.testing.assert_array_equal(sequence.positions[0, 0, 16], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("frame,joint,x,y\n", "header without rows"),
+        ("# fps: 50\n", "comments but no table"),
+        ("a,b\n1,2\n", "expected frame,person,joint"),
+        ("joint,x,y\nnose,1,2\n", "no column 'frame'"),
+        ("frame,joint,x,y\n0,nose,1\n", "line 2 has 3 cells, the header 4"),
+        ("# fps: fast\nframe,joint,x,y\n", "line 1, fps is 'fast'"),
+        ("# skeleton: coco18\nframe,joint,x,y\n0,nose,1,2\n", "'coco18' is none of"),
+        ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,abc\n", "line 3, y is 'abc'"),
+        ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,inf\n", "line 3, y is 'inf'"),
+        ("# skeleton: coco17\nframe,joint,x,y\n-1,nose,1,2\n", "frame is '-1'"),
+        ("# skeleton: coco17\nframe,joint,x,y\n999999999,nose,1,2\n", "check the frame"),
+        ("# skeleton: coco17\nframe,joint,x,y\n0,nase,1,2\n", "'nase' is not of the skeleton"),
+        ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,2\n0,nose,1,2\n", "stands twice"),
+        ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,\n", "lacks a coordinate"),
+        ("# skeleton: coco17\nframe,joint,x,y,score\n0,nose,1,2,7\n", "confidence 7"),
+        ("frame,joint,x,y\n0,thumb,1,2\n", "no known layout"),
+        ('# skeleton: {"joints": 3}\nframe,joint,x,y\n0,a,1,2\n', "must map each joint"),
+    ],
+)
+def test_bad_tables_name_line_and_value(tmp_path: Path, text: str, match: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(FormatError, match=match) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+# ---- damaged containers ---------------------------------------------------------------------------------------------
+
+
+def _edit(path: Path, **changes: object) -> None:
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"version": 9}, "version 9; expected 1"),
+        ({"skeleton": "body25"}, "'joints' are not those of skeleton 'body25'"),
+        ({"skeleton": {"joints": {"a": "b"}}}, "parent 'b' of 'a'"),
+        ({"skeleton": {"joints": {str(i): "" for i in range(3000)}}}, "3000 joints"),
+        ({"fps": -1}, "fps is -1"),
+        ({"fps": "x"}, "'fps' is 'x'"),
+        ({"unit": "furlong"}, "unit 'furlong' is unknown"),
+        ({"people": []}, "no people"),
+        ({"people": [{"positions": [[None] * 17]}, {"positions": []}]}, "expected as many for each"),
+        ({"people": [{"positions": [[None] * 16]}]}, "16 joints; expected 17"),
+        ({"people": [{"positions": [[[1, 2]] * 17], "confidence": [[1] * 16]}]}, r"not of shape \(1, 17\)"),
+        ({"people": [{"positions": [[[1, 2]] * 17], "confidence": [[7] * 17]}]}, "outside 0..1"),
+        ({"image_size": [1]}, "'image_size' has 1 numbers"),
+        ({"notes": [3]}, "a note is 3"),
+    ],
+)
+def test_bad_json(tmp_path: Path, changes: dict[str, object], match: str) -> None:
+    path = tmp_path / "a.json"
+    write(_sequence("flat"), path)
+    _edit(path, **changes)
+    with pytest.raises(FormatError, match=match) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"kinegraph": np.int64(2)}, "version 2; expected 1"),
+        ({"meta": np.array("{")}, "'meta' is null"),
+        ({"meta": np.array("{}")}, "names no skeleton"),
+        ({"positions": np.array(["a"])}, "expected an array of numbers"),
+        ({"positions": np.zeros((17, 2))}, "expected 4 axes"),
+        ({"positions": np.full((2, 5, 17, 2), np.nan)}, "not finite"),
+        ({"confidence": np.zeros((1, 2))}, "confidence has shape"),
+        ({"positions": np.zeros((2, 0, 17, 2)), "confidence": np.zeros((2, 0, 17))}, "0 frames"),
+    ],
+)
+def test_bad_npz(tmp_path: Path, changes: dict[str, np.ndarray], match: str) -> None:
+    path = tmp_path / "a.npz"
+    write(_sequence("flat"), path)
+    with np.load(path) as arrays:
+        content = {**arrays, **changes}
+    np.savez(path, **content)
+    with pytest.raises(FormatError, match=match) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
+    target = tmp_path / "missing" / "a.npz"
+    with pytest.raises(KinegraphError, match="does not exist"):
+        write(_sequence("flat"), target)
+    assert not list(tmp_path.iterdir())

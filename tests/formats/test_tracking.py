@@ -1,0 +1,83 @@
+"""The tracker against a brute force search over all assignments, and on scenes with a known answer."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.formats.tracking import GATE, MAX_GAP, pose_distance, track
+
+_BODY = np.stack([np.linspace(-20, 20, 12), np.linspace(0, 170, 12)], axis=1)  # a box of 40 x 170
+
+
+def _at(x: float, y: float = 0.0, scale: float = 1.0) -> NDArray[np.float64]:
+    return _BODY * scale + [x, y]
+
+
+def test_distance_is_in_box_diagonals() -> None:
+    diagonal = float(np.hypot(40, 170))
+    assert pose_distance(_at(0), _at(10)) == pose_distance(_at(0, scale=3), _at(30, scale=3))
+    np.testing.assert_allclose(pose_distance(_at(0), _at(10)), 10 / diagonal)
+    assert pose_distance(_at(0), np.full((12, 2), np.nan)) == float("inf")
+
+
+def test_only_common_joints_count() -> None:
+    half = _at(10)
+    half[5:] = np.nan
+    np.testing.assert_allclose(pose_distance(_at(0), half), 10 / np.hypot(40, 170))
+
+
+def test_without_common_joints_the_boxes_are_compared() -> None:
+    top, bottom = _at(0), _at(0)
+    top[6:] = np.nan
+    bottom[:6] = np.nan
+    gap = np.abs((top[:6].min(0) + top[:6].max(0)) / 2 - (bottom[6:].min(0) + bottom[6:].max(0)) / 2)
+    np.testing.assert_allclose(pose_distance(top, bottom), np.hypot(*gap) / np.hypot(*np.ptp(top[:6], axis=0)))
+
+
+def test_two_people_walk_past_each_other_in_view() -> None:
+    frames = []
+    for t in range(21):
+        left, right = _at(-100 + 10 * t), _at(100 - 10 * t, 60)
+        frames.append([left, right] if t % 3 else [right, left])
+    numbers = track(frames)
+    assert numbers[0] == [0, 1]
+    for t, ids in enumerate(numbers):
+        assert ids == ([1, 0] if t % 3 else [0, 1])
+
+
+def test_a_gap_is_bridged_up_to_the_limit_and_not_beyond() -> None:
+    for gap, expected in ((0, 0), (5, 0), (MAX_GAP, 0), (MAX_GAP + 1, 1)):
+        frames = [[_at(0)], *[[] for _ in range(gap)], [_at(5)]]
+        assert track(frames)[-1] == [expected], gap
+
+
+def test_somebody_far_away_is_somebody_new() -> None:
+    diagonal = float(np.hypot(40, 170))
+    assert track([[_at(0)], [_at(GATE * diagonal * 0.99)]]) == [[0], [0]]
+    assert track([[_at(0)], [_at(GATE * diagonal * 1.01)]]) == [[0], [1]]
+
+
+def test_the_cheapest_assignment_is_found() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        people = int(rng.integers(2, 5))
+        before = [_at(x) for x in rng.uniform(0, 60, people)]
+        after = [_at(x) for x in rng.uniform(0, 60, people)]
+        numbers = track([before, after])[1]
+        costs = [
+            sum(pose_distance(before[who], after[i]) for i, who in enumerate(order))
+            for order in itertools.permutations(range(people))
+        ]
+        assert sorted(numbers) == list(range(people))
+        got = sum(pose_distance(before[who], after[i]) for i, who in enumerate(numbers))
+        np.testing.assert_allclose(got, min(costs))
+
+
+def test_no_number_twice_in_a_frame() -> None:
+    rng = np.random.default_rng(0)
+    frames = [[_at(x) for x in rng.uniform(0, 300, int(rng.integers(0, 6)))] for _ in range(40)]
+    for poses, ids in zip(frames, track(frames), strict=True):
+        assert len(ids) == len(poses) == len(set(ids))
