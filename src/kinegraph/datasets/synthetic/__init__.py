@@ -1,7 +1,7 @@
 """Embedded default data: procedural human motion, made on the spot from a seed.
 
-:class:`SyntheticMotion` yields clips as :class:`~kinegraph.sequence.SkeletonSequence`; :func:`load` gives them filmed, as
-the ``synthetic-lifting`` benchmark. ``body`` holds the anthropometry, ``rig`` turns joint angles and contacts into
+:class:`SyntheticMotion` yields clips as :class:`~kinegraph.sequence.SkeletonSequence`; :func:`load` gives them filmed,
+as the ``synthetic-lifting`` benchmark. ``body`` holds the anthropometry, ``rig`` turns joint angles and contacts into
 positions, ``stage`` plays key poses, and ``gestures``, ``wholebody``, ``floorwork`` and ``locomotion`` are the actions.
 """
 

@@ -122,7 +122,8 @@ def handstand(stage: Stage) -> None:
         "both_shoulder_flex": [4, 160, 150, 172, 182, 182, 172, 148, 4], "both_elbow": [14, 8, 6, 5, 4, 4, 5, 8, 14],
         "both_shoulder_abd": [8, 12, 8, 6, 5, 5, 6, 8, 8], "both_clavicle_lift": [0, 20, 14, 24, 30, 30, 24, 14, 0],
         "both_wrist": [0, 0, -50, -76, -78, -78, -76, -50, 0],
-        "right_hip_flex": [2, 10, 76, 30, split, split, 30, 76, 2], "left_hip_flex": [2, 0, 70, 92, -split / 2, -split / 2, 92, 70, 2],
+        "right_hip_flex": [2, 10, 76, 30, split, split, 30, 76, 2],
+        "left_hip_flex": [2, 0, 70, 92, -split / 2, -split / 2, 92, 70, 2],
         "right_knee": [4, 8, 24, 10, 4, 4, 10, 24, 4], "left_knee": [4, 8, 30, 34, 5, 5, 34, 30, 4],
         "both_ankle": [0, 0, 8, -20, -40, -40, -20, 8, 0], "neck_flex": [2, -8, -16, -24, -20, -20, -24, -16, 2],
     }, variation=0.0)  # fmt: skip

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kinegraph.datasets.synthetic.stage import Stage
-
+from kinegraph.datasets.synthetic.stage import Keys, Stage
 
 # What arms do when nothing asks for them, the right hand leading: channel -> degrees.
 _ARMS: dict[str, dict[str, float]] = {
@@ -40,14 +39,15 @@ def idle_arms(stage: Stage, rest: Mapping[str, float], without: Sequence[str] = 
     names = [name for name in _ARMS if name not in without]
     seconds = stage.rng.uniform(2.4, 4.0) / stage.style.tempo
     turn = stage.t / seconds + stage.rng.uniform()
-    rows = [rest | (_ARMS[str(name)] if name != "hanging" else {})
+    rows = [dict(rest) | (_ARMS[str(name)] if name != "hanging" else {})
             for name in stage.rng.choice(names, size=int(turn[-1]) + 2)]  # fmt: skip
     part = np.clip((turn % 1 - 0.66) / 0.34, 0, 1)
     ease = part**3 * (10 - 15 * part + 6 * part**2)
     index = turn.astype(int)
+    resting = {"shoulder_flex": 2.0, "shoulder_abd": 7.0, "shoulder_out": 0.0, "clavicle_forward": 0.0}
+    resting["elbow"] = stage.style.elbow
     for side in ("right", "left"):
-        for joint, default in (("shoulder_flex", 2.0), ("shoulder_abd", 7.0), ("shoulder_out", 0.0), ("elbow", stage.style.elbow),
-                               ("clavicle_forward", 0.0)):  # fmt: skip
+        for joint, default in resting.items():
             level = np.array([row.get(f"{side}_{joint}", row.get(f"both_{joint}", default)) for row in rows])
             course = level[index] + (level[index + 1] - level[index]) * ease
             stage.motion.angles[f"{side}_{joint}"][:] = np.deg2rad(course)
@@ -78,7 +78,7 @@ def waving(stage: Stage) -> None:
     lift = rng.uniform(48, 125)
     count = stage.cycles(rng.uniform(0.5, 0.75), start=None)
     u = stage.cycles(max(3.2, stage.t[-1] * 1.01), start=rng.uniform(0.05, 0.25))
-    rise = {"right_shoulder_abd": [8, lift, lift, 8], "right_shoulder_out": [0, 82, 82, 0],
+    rise: Keys = {"right_shoulder_abd": [8, lift, lift, 8], "right_shoulder_out": [0, 82, 82, 0],
             "right_shoulder_flex": [2, 12, 12, 2], "right_clavicle_lift": [0, lift / 7, lift / 7, 0],
             "right_elbow": [14, 92 - lift / 3, 92 - lift / 3, 14]}  # fmt: skip
     stage.keys(u, [0, 0.16, 0.84, 0.97], rise)
@@ -99,8 +99,9 @@ def clapping(stage: Stage) -> None:
     front = 0.40 if height < 1.5 else 0.16
     lead = np.array([0.0, front * scale, height * scale])
     high = height > 1.5
-    stage.hold({"both_shoulder_flex": 150 if high else 45, "both_shoulder_abd": 25 if high else 18,
-                  "both_shoulder_out": -10, "both_elbow": 60 if high else 85, "both_clavicle_lift": 18 if high else 0})  # fmt: skip
+    pose = {"shoulder_flex": (45, 150), "shoulder_abd": (18, 25), "elbow": (85, 60), "clavicle_lift": (0, 18)}
+    stage.hold({f"both_{name}": levels[high] for name, levels in pose.items()})
+    stage.hold({"both_shoulder_out": -10})
     stage.sway()
     for side, out in (("right", 1.0), ("left", -1.0)):
         m.hand_hold[side][:] = 1.0
@@ -143,7 +144,7 @@ def punching(stage: Stage) -> None:
     guard = {"f": 42, "a": 16, "o": -18, "e": 132}
     hook = bool(rng.uniform() < 0.35)
     right_punch = (84, 86, -4, 92) if hook else (92, 10, -10, 8)
-    table = {
+    table: dict[str, Sequence[float]] = {
         "yaw": [-28, -34, -34, -28, -22, 14, -18, -28], "chest_twist": [0, -10, -8, 0, -6, 24, 4, 0],
         "lumbar_twist": [0, -4, -3, 0, -4, 12, 0, 0], "neck_twist": [22, 32, 32, 22, 24, -26, 14, 22],
         "lumbar_flex": [8, 10, 10, 8, 6, 14, 9, 8], "neck_flex": [8] * 8,
@@ -213,7 +214,8 @@ def kicking(stage: Stage) -> None:
         "pitch": [0, 4, 8, -2, -back, -back / 2, 0, 0], "lumbar_flex": [0, 2, -4, 4, back, back / 2, 2, 0],
         "chest_flex": [4, 4, 0, 5, 12, 8, 4, 4], "yaw": [0, -6, -16, 0, 14, 6, 0, 0],
         "chest_twist": [0, 4, 14, 0, -16, -6, 0, 0], "neck_flex": [2, 12, 16, 12, 4, 4, 2, 2],
-        "root_x": [0, -0.06, -0.085, -0.085, -0.085, -0.08, -0.05, 0], "root_y": [0, 0.02, 0.03, 0.02, -0.02, -0.02, 0, 0],
+        "root_x": [0, -0.06, -0.085, -0.085, -0.085, -0.08, -0.05, 0],
+        "root_y": [0, 0.02, 0.03, 0.02, -0.02, -0.02, 0, 0],
         "root_z": [0, -0.01, -0.03, -0.03, -0.01, -0.02, -0.01, 0],
         "right_shoulder_flex": [2, 10, 34, 10, -36, -20, 0, 2], "left_shoulder_flex": [2, -8, -32, 0, 46, 26, 5, 2],
         "both_shoulder_abd": [8, 16, 34, 38, 34, 22, 12, 8], "both_elbow": [14, 24, 34, 34, 30, 24, 18, 14],

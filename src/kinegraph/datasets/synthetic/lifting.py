@@ -6,7 +6,7 @@ style and no motion. It is a default that needs no files, for demos and tests; i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from kinegraph.datasets.assemble import Clip, assemble
@@ -30,8 +30,8 @@ class SyntheticLifting:
         test: the last subjects, on which results are reported.
     """
 
-    motion: SyntheticMotion = SyntheticMotion(subjects=9, takes=1, seconds=6.0)
-    cameras: CameraSampling = CameraSampling()
+    motion: SyntheticMotion = field(default_factory=lambda: SyntheticMotion(subjects=9, takes=1))
+    cameras: CameraSampling = field(default_factory=CameraSampling)
     validation: int = 1
     test: int = 2
 

@@ -1,7 +1,8 @@
 """Walking, running, turning: footsteps are planned on the floor, and the body follows the feet.
 
 A foot is still from strike to toe-off: it pitches over its ball and does not slide. Phases, angles and the vertical
-course of the pelvis follow textbook gait (Perry and Burnfield, *Gait Analysis*; Novacheck, *The biomechanics of running*).
+course of the pelvis follow textbook gait (Perry and Burnfield, *Gait Analysis*; Novacheck, *The biomechanics of
+running*).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from kinegraph.datasets.synthetic.rig import BALL, SIDES
+from kinegraph.datasets.synthetic.channels import SIDES
+from kinegraph.datasets.synthetic.rig import BALL
 from kinegraph.datasets.synthetic.stage import Stage
 
 Array = NDArray[np.float64]
@@ -83,7 +85,7 @@ RUN = Gait(
 
 
 def walking(stage: Stage) -> None:
-    """Walk along a closed curve, slowly or briskly, now and then with slow steps on the spot of it."""
+    """Walk along a closed curve, slowly or briskly."""
     speed = stage.rng.uniform(0.7, 1.5) * stage.style.tempo
     place, heading, turn = _track(stage, speed, (0.9, 1.5))
     frequency = 0.5 + 0.36 * speed / stage.scale**0.5

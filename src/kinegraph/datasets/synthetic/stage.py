@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from kinegraph.datasets.synthetic.body import Subject
-from kinegraph.datasets.synthetic.rig import BALL, SIDES, Motion, channel_names, standing_height
+from kinegraph.datasets.synthetic.channels import SIDES, Motion, channel_names
+from kinegraph.datasets.synthetic.rig import BALL, standing_height
 
 Array = NDArray[np.float64]
 Keys = Mapping[str, Sequence[float]]

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicHermiteSpline
 
+from kinegraph.datasets.synthetic.channels import SIDES
 from kinegraph.datasets.synthetic.gestures import idle_arms
-from kinegraph.datasets.synthetic.rig import SIDES, standing_height
+from kinegraph.datasets.synthetic.rig import standing_height
 from kinegraph.datasets.synthetic.stage import Keys, Stage
 
 Array = NDArray[np.float64]
@@ -227,7 +228,8 @@ def balancing(stage: Stage) -> None:
             stage.keys(u, course["" if group == "left_foot" else group], {name: row}, variation=0.0)
     for side in SIDES:
         # A foot that moves to another place is lifted on its way.
-        speed = np.linalg.norm(np.gradient(stage.motion.foot_ball[side], axis=0), axis=-1) * stage.fps
+        ball = stage.motion.foot_ball[side]
+        speed = np.linalg.norm(np.diff(ball, axis=0, prepend=ball[:1]), axis=-1) * stage.fps
         stage.motion.foot_ball[side][:, 2] += np.minimum(0.12 * speed, 0.12)
     stage.sway(1.2, 0.004)
 
