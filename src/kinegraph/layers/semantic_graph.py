@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
@@ -33,12 +34,12 @@ class SemanticGraphConv(nn.Module):
 
     def __init__(self, adjacency: ArrayLike, in_channels: int, out_channels: int, *, gain: float = 1.0) -> None:
         super().__init__()
-        edges = torch.as_tensor(adjacency) != 0
-        self.register_buffer("outside", ~edges, persistent=False)
+        # In NumPy: on torch's meta device, where loading weights first builds a model, tensors have no values.
+        edges = np.asarray(adjacency) != 0
+        self.register_buffer("outside", torch.from_numpy(~edges), persistent=False)
         self.register_buffer("identity", torch.eye(len(edges)), persistent=False)
         self.edges = nn.Parameter(torch.zeros(int(edges.sum())))
-        row, column = edges.nonzero(as_tuple=True)
-        self.register_buffer("_slots", row * len(edges) + column, persistent=False)
+        self.register_buffer("_slots", torch.from_numpy(np.flatnonzero(edges)), persistent=False)
         # The two terms are means over one and over several nodes, of total weight 1.
         self.own = nn.Parameter(torch.randn(in_channels, out_channels) * gain * math.sqrt(2 / in_channels))
         self.others = nn.Parameter(torch.randn(in_channels, out_channels) * gain * math.sqrt(2 / in_channels))
