@@ -1,0 +1,141 @@
+"""Rigid limbs, the root from the keypoints, and which way is up, against known truths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import BODY, INTRINSICS, keypoints, motion, project
+
+from kinegraph.errors import DataError
+from kinegraph.inference.placement import ANKLE_M, bone_lengths, make_rigid, place_root, upright
+from kinegraph.sequence import SkeletonSequence
+
+
+def test_lengths_are_symmetric_medians() -> None:
+    rng = np.random.default_rng(0)
+    poses = motion(41) + 0.02 * rng.normal(size=(41, 17, 3))
+    weights = np.ones((41, 17))
+    weights[5:9, BODY.index("left_knee")] = 0
+    poses[5:9, BODY.index("left_knee")] += 10  # untrusted frames do not count
+    lengths = bone_lengths(poses, weights, BODY)
+
+    def median(parent: str, child: str) -> float:
+        a, b = BODY.index(parent), BODY.index(child)
+        good = [np.linalg.norm(poses[t, b] - poses[t, a]) for t in range(41) if weights[t, a] and weights[t, b]]
+        return float(np.median(good))
+
+    want = (median("left_hip", "left_knee") + median("right_hip", "right_knee")) / 2
+    assert lengths[BODY.index("left_knee")] == pytest.approx(want)
+    assert lengths[BODY.index("right_knee")] == pytest.approx(want)
+    assert lengths[BODY.index("spine")] == pytest.approx(median("pelvis", "spine"))
+    assert lengths[BODY.root] == 0
+
+
+def test_rigid_keeps_directions_and_fixes_lengths() -> None:
+    poses = motion(20) + 0.05 * np.random.default_rng(1).normal(size=(20, 17, 3))
+    lengths = bone_lengths(poses, np.ones((20, 17)), BODY)
+    rigid = make_rigid(poses, lengths, BODY)
+    for parent, child in BODY.bones:
+        before, after = poses[:, child] - poses[:, parent], rigid[:, child] - rigid[:, parent]
+        np.testing.assert_allclose(np.linalg.norm(after, axis=-1), lengths[child], atol=1e-12)
+        cosine = (before * after).sum(-1) / np.linalg.norm(before, axis=-1) / np.linalg.norm(after, axis=-1)
+        np.testing.assert_allclose(cosine, 1, atol=1e-9)
+    np.testing.assert_array_equal(rigid[:, 0], poses[:, 0])
+
+
+def test_a_bone_without_length_still_gets_one() -> None:
+    poses = np.zeros((2, 17, 3))
+    lengths = np.full(17, 0.2)
+    assert np.isfinite(make_rigid(poses, lengths, BODY)).all()
+
+
+@pytest.mark.parametrize("walk", [0.0, 2.0])
+def test_the_root_is_found_exactly_from_exact_keypoints(walk: float) -> None:
+    truth = motion(60, depth=5.0, walk_m=walk)
+    root = truth[:, :1]
+    got = place_root(truth - root, project(truth), np.ones((60, 17)), INTRINSICS, 30.0)
+    # The smoothing of 1/z is not exact for somebody who walks; it is for who stands.
+    np.testing.assert_allclose(got, root[:, 0], atol=1e-6 if walk == 0 else 0.03)
+
+
+def test_noise_and_missing_joints_move_the_root_little() -> None:
+    truth = motion(60)
+    rng = np.random.default_rng(0)
+    weights = (rng.random((60, 17)) > 0.2).astype(float)
+    seen = project(truth) + 3 * rng.normal(size=(60, 17, 2))
+    seen[weights == 0] = 1e6
+    got = place_root(truth - truth[:, :1], seen, weights, INTRINSICS, 30.0)
+    error = np.linalg.norm(got - truth[:, 0], axis=-1)
+    assert error.max() < 0.2
+    # The depth does not tremble.
+    assert np.abs(np.diff(got[:, 2])).max() < 0.02
+
+
+def test_no_keypoint_at_all_leaves_the_root_somewhere_sensible() -> None:
+    got = place_root(np.zeros((3, 17, 3)), np.full((3, 17, 2), np.nan), np.zeros((3, 17)), INTRINSICS, None)
+    np.testing.assert_array_equal(got, np.tile([0, 0, 5.0], (3, 1)))
+
+
+def sequence(points: np.ndarray) -> SkeletonSequence:
+    return SkeletonSequence(points, BODY, fps=30, unit="m", space="camera")
+
+
+@pytest.mark.parametrize("pitch", [0.0, 12.0, -8.0])
+def test_up_is_found_whatever_the_camera_looks_at(pitch: float) -> None:
+    got = upright(sequence(motion(60, pitch_deg=pitch)))
+    assert (got.space, got.up) == ("world", "y")
+    pose = got.positions[0]
+    spine = pose[:, BODY.index("thorax")] - pose[:, BODY.index("pelvis")]
+    lean = np.degrees(np.arccos(spine[:, 1] / np.linalg.norm(spine, axis=-1)))
+    assert lean.max() < 3
+    # Feet on the floor, the start at x = z = 0, and still facing the camera, which looks along -z.
+    ankles = pose[:, [BODY.index("left_ankle"), BODY.index("right_ankle")], 1]
+    np.testing.assert_allclose(ankles, ANKLE_M, atol=0.02)
+    np.testing.assert_allclose(pose[0, BODY.root, [0, 2]], 0, atol=1e-9)
+    assert (pose[:, BODY.index("nose"), 2] > pose[:, BODY.index("thorax"), 2]).all()
+    assert pose[0, BODY.index("left_hip"), 0] > pose[0, BODY.index("right_hip"), 0]
+    assert "stand straight" in got.notes[-1]
+
+
+def test_shapes_are_kept() -> None:
+    given = motion(30, pitch_deg=10)
+    got = upright(sequence(given), level_ground=False).positions[0]
+    for joint in range(17):
+        np.testing.assert_allclose(
+            np.linalg.norm(got - got[:, joint, None], axis=-1),
+            np.linalg.norm(given - given[:, joint, None], axis=-1),
+            atol=1e-9,
+        )
+    # A rotation, no mirror.
+    a, b = given[0] - given[0, 0], got[0] - got[0, 0]
+    assert np.sign(np.linalg.det(a[[2, 8, 16]])) == np.sign(np.linalg.det(b[[2, 8, 16]]))
+
+
+def test_somebody_lying_is_not_stood_up() -> None:
+    points = motion(30)
+    centre = points[:, :1]
+    x, y, z = np.moveaxis(points - centre, -1, 0)
+    got = upright(sequence(np.stack([y, x, z], -1) * [1, 1, -1] + centre))
+    assert "nobody stands straight" in got.notes[-1]
+    assert np.ptp(got.positions[0, 0, :, 1]) < 0.8
+
+
+def test_a_jump_leaves_the_floor_and_a_slope_does_not() -> None:
+    jump = motion(90)
+    height = np.zeros(90)
+    height[40:52] = 0.4 * np.sin(np.linspace(0, np.pi, 12))
+    jump[..., 1] -= height[:, None]
+    got = upright(sequence(jump)).positions[0, :, BODY.root, 1]
+    assert got[46] - got[20] > 0.35
+    slope = motion(300)
+    slope[..., 1] += np.linspace(0, 0.6, 300)[:, None]
+    flat = upright(sequence(slope)).positions[0, :, BODY.root, 1]
+    assert np.ptp(flat) < 0.12
+    assert np.ptp(upright(sequence(slope), level_ground=False).positions[0, :, BODY.root, 1]) > 0.5
+
+
+def test_only_camera_space_is_turned() -> None:
+    with pytest.raises(DataError, match="camera space"):
+        upright(sequence(motion(3)).replace(space="world", up="y"))
+    with pytest.raises(DataError, match="2D"):
+        upright(keypoints(motion(3)))
