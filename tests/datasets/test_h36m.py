@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kinegraph.datasets import h36m
-from kinegraph.errors import DataError, FormatError
+from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.geometry.cameras import load_h36m_cameras
 from kinegraph.skeleton import get_skeleton
 
@@ -190,3 +193,39 @@ def test_detection_files_that_are_wrong(source):
         np.savez(folder / "data_2d_h36m_bad.npz", positions_2d=np.array(table, dtype=object))
         with pytest.raises(FormatError, match=message):
             h36m.load(folder, "test", keypoints="bad")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_damaged_file_escapes_as_another_error(source, choices):
+    folder, _, _ = source
+    path = folder / "data_3d_h36m.npz"
+    whole = folder / "whole"
+    if not whole.exists():
+        whole.write_bytes(path.read_bytes())
+    content = bytearray(whole.read_bytes())
+    if choices.draw(st.booleans()):
+        content = content[: choices.draw(st.integers(0, len(content) - 1))]
+    for _ in range(choices.draw(st.integers(0, 3))):
+        if content:
+            content[choices.draw(st.integers(0, len(content) - 1))] = choices.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    with contextlib.suppress(KinegraphError):
+        h36m.load(folder, "train")
+
+
+leaves = st.sampled_from([None, 0, "x", [], {}, np.zeros((2, 32, 3)), np.zeros((2, 17)), np.array(["a"]), b"x"])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(["S9", "S11"]), st.dictionaries(st.sampled_from(["Walking", "?"]), leaves) | leaves)
+)
+def test_no_odd_table_escapes_as_another_error(tmp_path, table):
+    np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=np.array(table, dtype=object))
+    np.savez(tmp_path / "data_2d_h36m_odd.npz", positions_2d=np.array(table, dtype=object))
+    with contextlib.suppress(KinegraphError):
+        h36m.load(tmp_path, "test", keypoints="odd")
+    save(tmp_path, {"S9": {"Walking": world(2, 0)}, "S11": {"Walking": world(2, 0)}})
+    with contextlib.suppress(KinegraphError):
+        h36m.load(tmp_path, "test", keypoints="odd")

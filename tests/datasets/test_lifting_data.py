@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinegraph.datasets.lifting_data import LiftingData, concatenate, windows
-from kinegraph.errors import DataError, FormatError
+from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.skeleton import get_skeleton
 
 
@@ -112,7 +115,7 @@ def test_files_that_are_not_ours(tmp_path):
     with pytest.raises(FormatError, match="no such file"):
         LiftingData.load(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(FormatError, match="not a prepared lifting file"):
+    with pytest.raises(FormatError, match="text.npz: not a readable npz"):
         LiftingData.load(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(FormatError, match="not a prepared lifting file"):
@@ -158,3 +161,29 @@ def test_windows_match_the_loop(lengths, frames, step):
 def test_even_windows_are_refused():
     with pytest.raises(DataError, match="odd"):
         windows(np.zeros(4), 8)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_damaged_file_escapes_as_another_error(tmp_path, choices):
+    path = tmp_path / "d.npz"
+    if not (tmp_path / "good.npz").exists():
+        make().save(tmp_path / "good.npz")
+    content = bytearray((tmp_path / "good.npz").read_bytes())
+    kind = choices.draw(st.sampled_from(["cut", "flip", "header"]))
+    if kind == "cut":
+        content = content[: choices.draw(st.integers(0, len(content) - 1))]
+    elif kind == "flip":
+        for _ in range(choices.draw(st.integers(1, 4))):
+            content[choices.draw(st.integers(0, len(content) - 1))] = choices.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    if kind == "header":
+        with np.load(tmp_path / "good.npz") as archive:
+            arrays = dict(archive)
+        header = json.loads(str(arrays["header"]))
+        key = choices.draw(st.sampled_from(sorted(header)))
+        header[key] = choices.draw(st.sampled_from([None, 3, -1, "x", [], ["a"], {}, [[1]]]))
+        arrays["header"] = np.array(json.dumps(header))
+        np.savez(path, **arrays)
+    with contextlib.suppress(KinegraphError):
+        LiftingData.load(path)

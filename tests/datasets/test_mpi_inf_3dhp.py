@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kinegraph.datasets import mpi_inf_3dhp as hp
-from kinegraph.errors import DataError, FormatError
+from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.skeleton import get_skeleton
 
 LENS = (1500.0, 1502.0, 1030.0, 1010.0)
@@ -81,4 +85,19 @@ def test_files_that_are_wrong(tmp_path, table):
         hp.load(tmp_path)
     np.savez(tmp_path / hp.FILE, other=np.zeros(3))
     with pytest.raises(FormatError, match="key 'data'"):
+        hp.load(tmp_path)
+
+
+leaves = st.sampled_from(
+    [None, 0, "x", [], {}, np.zeros((6, 17, 3)), np.zeros((6, 17, 2)), np.zeros(6), np.array(["a"] * 6), b"x"]
+)
+entries = st.dictionaries(st.sampled_from(["data_2d", "data_3d", "valid"]), leaves) | leaves
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(hp.SEQUENCES), entries, min_size=1))
+def test_no_odd_table_escapes_as_another_error(tmp_path, odd):
+    good = {name: sequence(6, 0) for name in hp.SEQUENCES}
+    write(tmp_path, {**good, **odd})
+    with contextlib.suppress(KinegraphError):
         hp.load(tmp_path)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import DataError, FormatError
+from kinegraph.formats.restricted_pickle import load_npz
 from kinegraph.skeleton import Skeleton
 
 FloatArray = NDArray[np.float32]
@@ -167,26 +168,28 @@ class LiftingData:
         Raises:
             FormatError: not such a file, or written by another version.
         """
+        file = Path(path)
+        if not file.is_file():
+            raise FormatError(file, "no such file; expected one that 'kinegraph data prepare' wrote")
+        content = load_npz(file)
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                header = json.loads(str(archive["header"]))
-                arrays = {key: archive[key] for key in _ARRAYS}
-        except FileNotFoundError as error:
-            raise FormatError(path, "no such file") from error
-        except Exception as error:  # zip, npy and JSON faults have no common base
-            raise FormatError(path, f"not a prepared lifting file ({error}); prepare it again") from error
-        if header.get("format") != _FORMAT:
-            raise FormatError(path, f"written as version {header.get('format')}, expected {_FORMAT}; prepare it again")
-        return cls(
-            name=header["name"],
-            skeleton=Skeleton.from_dict(header["skeleton"]),
-            clip_names=tuple(header["clip_names"]),
-            action_names=tuple(header["action_names"]),
-            subject_names=tuple(header["subject_names"]),
-            fps=header["fps"],
-            fingerprint=header["fingerprint"],
-            **arrays,
-        )
+            header = json.loads(str(content["header"]))
+            if header["format"] != _FORMAT:
+                raise FormatError(file, f"written as version {header['format']}, expected {_FORMAT}; prepare it again")
+            return cls(
+                name=str(header["name"]),
+                skeleton=Skeleton.from_dict(header["skeleton"]),
+                clip_names=tuple(map(str, header["clip_names"])),
+                action_names=tuple(map(str, header["action_names"])),
+                subject_names=tuple(map(str, header["subject_names"])),
+                fps=float(header["fps"]),
+                fingerprint=str(header["fingerprint"]),
+                **{key: content[key] for key in _ARRAYS},
+            )
+        except DataError as error:
+            raise FormatError(file, f"{error}; prepare it again") from error
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise FormatError(file, f"not a prepared lifting file ({error!r}); prepare it again") from error
 
 
 def windows(clip: NDArray[Any], frames: int, step: int = 1) -> IntArray:

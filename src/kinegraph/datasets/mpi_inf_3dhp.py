@@ -130,7 +130,7 @@ def _sequence(
     if not isinstance(entry, dict):
         raise FormatError(path, f"{name} is no table; expected data_2d, data_3d and valid")
     uv, xyz, valid = (np.asarray(entry.get(key, ())) for key in ("data_2d", "data_3d", "valid"))
-    frames = len(xyz)
+    frames = len(xyz) if xyz.ndim else 0
     for key, array, shape in (("data_2d", uv, (frames, 17, 2)), ("data_3d", xyz, (frames, 17, 3))):
         if array.shape != shape or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
             raise FormatError(path, f"{name}: {key} is {array.dtype} {array.shape}; expected {shape}, all finite")

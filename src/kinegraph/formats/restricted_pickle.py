@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, cast
 
 import numpy as np
@@ -261,7 +262,10 @@ def _read_array(stream: IO[bytes], size: int, path: Path, where: str) -> object:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
         else:
             raise ValueError(f"version {version}")
-    except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, zlib.error, OSError) as error:
+    except (
+        *(ValueError, TypeError, SyntaxError, TokenError, EOFError),
+        *(RecursionError, MemoryError, zlib.error, OSError),
+    ) as error:
         found = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise FormatError(
             path, f"{where}: no NumPy array ({found}); expected an .npy header. Save it again with numpy.savez"
