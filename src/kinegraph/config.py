@@ -97,7 +97,9 @@ def write_yaml(data: Any, path: Path | str) -> None:
     """Write a configuration or a plain mapping as YAML, in the order of its fields, atomically."""
     import yaml
 
-    text = yaml.safe_dump(to_dict(data), sort_keys=False, default_flow_style=None, width=110, allow_unicode=True)
+    _, dumper = _yaml_classes()
+    # ASCII with escapes: PyYAML does not read back every character that it writes as itself.
+    text = yaml.dump(to_dict(data), Dumper=dumper, sort_keys=False, default_flow_style=None, width=110)
     with atomic_path(Path(path)) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -274,7 +276,7 @@ def _parse(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, Loader=_loader())  # a subclass of SafeLoader
+        return yaml.load(text, Loader=_yaml_classes()[0])  # a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
@@ -284,8 +286,8 @@ def _parse(text: str) -> Any:
 
 
 @cache
-def _loader() -> Any:
-    """PyYAML's SafeLoader with the scalars of YAML 1.2 and no key twice."""
+def _yaml_classes() -> tuple[Any, Any]:
+    """PyYAML's safe loader with the scalars of YAML 1.2 and no key twice, and a dumper that it understands."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -304,11 +306,18 @@ def _loader() -> Any:
     def integer(loader: Any, node: Any) -> int:
         return int(loader.construct_scalar(node))
 
-    Loader.add_constructor("tag:yaml.org,2002:int", integer)
+    class Dumper(yaml.SafeDumper):
+        """Quotes a text that either version of YAML would take for something else."""
+
     tag = "tag:yaml.org,2002:"
-    Loader.add_implicit_resolver(f"{tag}bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-    Loader.add_implicit_resolver(f"{tag}null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-    Loader.add_implicit_resolver(f"{tag}int", re.compile(r"^[-+]?[0-9]+$"), list("-+0123456789"))
+    Loader.add_constructor(f"{tag}int", integer)
     number = r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-    Loader.add_implicit_resolver(f"{tag}float", re.compile(number), list("-+0123456789."))
-    return Loader
+    for kind, pattern, starts in (
+        ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+        ("null", r"^(?:~|null|Null|NULL|)$", ("~", "n", "N", "")),
+        ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
+        ("float", number, "-+0123456789."),
+    ):
+        for cls in (Loader, Dumper):
+            cls.add_implicit_resolver(f"{tag}{kind}", re.compile(pattern), list(starts))
+    return Loader, Dumper

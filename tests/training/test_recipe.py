@@ -103,6 +103,9 @@ def test_unknown_recipe_names_the_nearest() -> None:
 
 
 def test_reading_a_recipe_loads_no_torch() -> None:
-    code = "import sys, kinegraph.training.recipe as r; r.load_recipe('lift_fcn_mocap_pixel'); print('torch' in sys.modules)"
+    code = (
+        "import sys, kinegraph.training.recipe as r\n"
+        "r.load_recipe('lift_fcn_mocap_pixel'); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

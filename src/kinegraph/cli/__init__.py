@@ -61,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = _dispatch(arguments)
         sys.stdout.flush()
         return status
+    except SystemExit as stop:  # argparse after --help and --version
+        return int(stop.code or 0)
     except KinegraphError as error:
         return _failed(_one_line(str(error)), show_traceback)
     except KeyboardInterrupt as error:
@@ -70,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader (head, less) has gone. Python would complain again when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except MemoryError:
         return _failed("not enough memory for this input; try a smaller one, or a smaller batch", show_traceback)

@@ -1,0 +1,194 @@
+"""The command line as a whole: help, one-line errors, exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import signal
+import subprocess
+import sys
+import time
+from types import ModuleType
+
+import pytest
+
+from kinegraph import __version__, cli
+from kinegraph.errors import KinegraphError
+
+
+def kinegraph(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "kinegraph", *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A command whose `run` a test sets."""
+    module = ModuleType("kinegraph.cli.demo")
+    module.HELP = "a test"  # type: ignore[attr-defined]
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--number", type=int)
+
+    module.add_arguments = add_arguments  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "kinegraph.cli.demo", module)
+    return module
+
+
+def raises(error: BaseException) -> object:
+    def run(args: argparse.Namespace) -> int:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_is_whole(name: str) -> None:
+    module = importlib.import_module(f"kinegraph.cli.{name}")
+    assert 5 < len(module.HELP) < 100
+    assert "\n" not in module.HELP
+    assert callable(module.add_arguments)
+    assert callable(module.run)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: kinegraph {name}")
+    assert "--traceback" in text
+
+
+def test_help_names_every_command_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name in cli.COMMANDS:
+        assert f"\n  {name} " in text
+    assert "examples:" in text
+    assert cli.main([]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from kinegraph.cli import main; main(['--help']); "
+        "print('heavy:', [m for m in ('torch', 'scipy', 'matplotlib', 'lightning') if m in sys.modules])"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "heavy: []" in done.stdout
+    assert time.perf_counter() - start < 5  # well under a second on an idle machine
+
+
+def test_version() -> None:
+    done = kinegraph("--version")
+    assert (done.returncode, done.stdout) == (0, f"kinegraph {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "no command 'trian'; did you mean 'train'?"),
+        (["--nothing"], "unrecognized arguments: --nothing"),
+        (["demo", "--numbr", "3"], "unrecognized arguments: --numbr 3 (see 'kinegraph demo --help')"),
+        (["demo", "--number", "x"], "argument --number: invalid int value: 'x'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(
+    arguments: list[str], message: str, command: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("kinegraph: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (KinegraphError("a.bvh: line 3:\nno joints"), 2, "kinegraph: error: a.bvh: line 3: no joints\n"),
+        (KeyboardInterrupt(), 130, "kinegraph: interrupted\n"),
+        (KeyboardInterrupt("step 3; --resume"), 130, "kinegraph: interrupted: step 3; --resume\n"),
+        (BrokenPipeError(), 0, ""),
+        (
+            MemoryError(),
+            2,
+            "kinegraph: error: not enough memory for this input; try a smaller one, or a smaller batch\n",
+        ),
+        (
+            ZeroDivisionError("by 0"),
+            2,
+            "kinegraph: error: ZeroDivisionError: by 0 (this is a bug in kinegraph; run again with --traceback and "
+            "report it)\n",
+        ),
+    ],
+)
+def test_errors_are_one_line(
+    error: BaseException, status: int, line: str, command: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.run = raises(error)  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.dup2", lambda *_: None)  # what a broken pipe does to stdout is not for this process
+        assert cli.main(["demo"]) == status
+    assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize("error", [KinegraphError("wrong"), ValueError("bug"), KeyboardInterrupt()])
+@pytest.mark.parametrize("arguments", [["demo", "--traceback"], ["--traceback", "demo"]])
+def test_traceback_shows_where(
+    error: BaseException, arguments: list[str], command: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.run = raises(error)  # type: ignore[attr-defined]
+    cli.main(arguments)
+    err = capsys.readouterr().err
+    assert "Traceback (most recent call last)" in err
+    assert err.splitlines()[-1].startswith("kinegraph: ")
+
+
+def test_arguments_reach_the_command(command: ModuleType) -> None:
+    seen: list[int] = []
+
+    def run(args: argparse.Namespace) -> int:
+        seen.append(args.number)
+        return 7
+
+    command.run = run  # type: ignore[attr-defined]
+    assert cli.main(["demo", "--number", "5"]) == 7
+    assert seen == [5]
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    code = (
+        "import sys, types\n"
+        "m = types.ModuleType('kinegraph.cli.demo'); m.HELP = 'x'; m.add_arguments = lambda p: None\n"
+        "def run(args):\n"
+        "    for i in range(10**6): print(i)\n"
+        "    return 0\n"
+        "m.run = run; sys.modules['kinegraph.cli.demo'] = m\n"
+        "from kinegraph.cli import main; sys.exit(main(['demo']))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+
+
+def test_ctrl_c_in_a_real_process() -> None:
+    code = (
+        "import sys, types, time\n"
+        "m = types.ModuleType('kinegraph.cli.demo'); m.HELP = 'x'; m.add_arguments = lambda p: None\n"
+        "def run(args):\n"
+        "    print('ready', flush=True); time.sleep(60)\n"
+        "m.run = run; sys.modules['kinegraph.cli.demo'] = m\n"
+        "from kinegraph.cli import main; sys.exit(main(['demo']))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "kinegraph: interrupted\n")

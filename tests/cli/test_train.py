@@ -1,0 +1,129 @@
+"""`kinegraph train`: from a recipe's name or file to weights, and its errors."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.training import run as run_module
+from kinegraph.training.data_module import Splits
+from kinegraph.training.lifting_task import LiftingTask
+from kinegraph.training.recipe import recipe_names
+from kinegraph.weights import load_weights
+
+_spec = importlib.util.spec_from_file_location("tiny_data", Path(__file__).parents[1] / "training" / "conftest.py")
+assert _spec is not None
+assert _spec.loader is not None
+tiny_data = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(tiny_data)
+
+TINY = [
+    "--trainer.steps",
+    "2",
+    "--trainer.batch",
+    "8",
+    "--trainer.tensorboard",
+    "false",
+    "--trainer.accelerator",
+    "cpu",
+]
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every recipe trains on a hundred random poses."""
+    splits = Splits(tiny_data.make_data("tiny/train", 4, 25, 1), tiny_data.make_data("tiny/val", 2, 10, 2))
+    monkeypatch.setattr(run_module, "load_splits", lambda recipe: splits)
+
+
+def out(folder: Path) -> list[str]:
+    return ["--out", str(folder)]
+
+
+def test_a_recipe_file_with_overrides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.yaml").write_text("model: {name: fcn, width: 8}\ntrainer: {epochs: 50}\n")
+    arguments = ["train", *out(tmp_path / "run"), str(tmp_path / "my.yaml"), *TINY, "--optim.lr=2e-3"]
+    assert main(arguments) == 0
+    printed, progress = capsys.readouterr()
+    assert printed.startswith("finished at step 2: validation ")
+    assert str(tmp_path / "run" / "best") in printed
+    assert "step 2/2" in progress
+    recipe = json.loads((tmp_path / "run" / "run.json").read_text())["recipe"]
+    assert recipe["optim"]["lr"] == 2e-3
+    assert recipe["trainer"]["steps"] == 2
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_runs(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    width = "--model.width" if "_fcn_" in name else "--model.channels"
+    assert main(["train", name, *TINY, *out(tmp_path / "run"), width, "8", "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    loaded = load_weights(tmp_path / "run" / "best")
+    assert loaded.transform.target == ("pixel" if name.endswith("pixel") else "metric")
+    assert loaded.metadata["checkpoint"]["step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "which recipe?"),
+        (["lift_fcn_synthetic_pixel", "--optin.lr", "1"], "optin: unknown key; did you mean 'optim'?"),
+        (["lift_fcn_synthetic_pixel", "--optim.lr"], "--optim.lr: a value is missing"),
+        (["lift_fcn_synthetic_pixel", "--model.chanels", "8"], "model.chanels: unknown key"),
+        (["lift_fcn_synthetic_pixel", "more"], "found 'more', expected an override"),
+        (["lift_fcn_synthetik_pixel"], "did you mean 'lift_fcn_synthetic_pixel'?"),
+        (["--list", "more"], "take nothing else"),
+    ],
+)
+def test_mistakes(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("kinegraph: error: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_list_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--list"]) == 0
+    assert capsys.readouterr().out.split() == list(recipe_names())
+    assert main(["train", "--fields"]) == 0
+    assert "\noptim.lr = 0.001\n    Peak learning rate.\n" in capsys.readouterr().out
+
+
+def test_ctrl_c_then_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "lift_fcn_synthetic_metric", *TINY, *out(tmp_path / "run"), "--model.width", "8", "--quiet"]
+    command[command.index("--trainer.steps") + 1] = "6"
+    step = LiftingTask.training_step
+
+    def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiftingTask, "training_step", pressed)
+        assert main(command) == 130
+    assert capsys.readouterr().err == (
+        "kinegraph: interrupted: stopped at step 3 of 6; the same command with --resume continues\n"
+    )
+    assert main(command) == 2
+    assert "add --resume to continue it" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 0
+    assert "finished at step 6" in capsys.readouterr().out
