@@ -35,7 +35,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "wrist": (-80, 80),
     "hip_flex": (-30, 135),
     "hip_abd": (-30, 75),
-    "hip_out": (-45, 75),
+    "hip_out": (-45, 80),
     "knee": (2, 155),
     "ankle": (-60, 35),
 }

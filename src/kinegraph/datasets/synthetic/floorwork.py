@@ -35,14 +35,14 @@ def lying_down(stage: Stage) -> None:
 
 
 def sitting_floor(stage: Stage) -> None:
-    """Sit on the floor: legs crossed, stretched out, or hugged, talking with the hands."""
+    """Sit on the floor: legs crossed, stretched out or hugged; or kneel."""
     rng = stage.rng
     stage.on_the_floor()
-    manner = rng.choice(["crossed", "stretched", "hugged", "aside"])
+    manner = rng.choice(["crossed", "stretched", "hugged", "kneeling"])
     trunk = rng.uniform(-8, 10)
     if manner == "crossed":
-        legs = {"both_hip_flex": 92.0, "both_hip_abd": 38.0, "both_hip_out": 52.0, "right_knee": 126.0,
-                "left_knee": 134.0, "both_ankle": -20.0}  # fmt: skip
+        legs = {"both_hip_flex": 96.0 + trunk, "both_hip_abd": 46.0, "both_hip_out": 76.0, "right_knee": 122.0,
+                "left_knee": 132.0, "both_ankle": -20.0}  # fmt: skip
         arms = {"both_shoulder_flex": 32.0, "both_shoulder_abd": 16.0, "both_shoulder_out": -14.0, "both_elbow": 50.0}
     elif manner == "stretched":
         trunk -= 16
@@ -52,16 +52,17 @@ def sitting_floor(stage: Stage) -> None:
         legs = {"both_hip_flex": 124.0 + trunk * 0.5, "both_knee": 118.0, "both_hip_abd": 5.0, "both_ankle": 0.0}
         arms = {"both_shoulder_flex": 62.0, "both_shoulder_abd": 8.0, "both_elbow": 62.0, "both_shoulder_out": -42.0}
     else:
-        legs = {"both_hip_flex": 84.0, "right_knee": 128.0, "left_knee": 124.0, "right_hip_abd": 26.0,
-                "left_hip_abd": 22.0, "right_hip_out": -36.0, "left_hip_out": 54.0, "both_ankle": -30.0}  # fmt: skip
-        arms = {"left_shoulder_flex": -6.0, "left_shoulder_abd": 30.0, "left_elbow": 8.0, "right_shoulder_flex": 26.0,
-                "right_elbow": 56.0, "right_shoulder_abd": 10.0, "both_shoulder_out": -8.0}  # fmt: skip
+        legs = {"both_hip_flex": 62.0 + trunk, "both_knee": 152.0, "both_hip_abd": 7.0, "both_ankle": -56.0}
+        if rng.uniform() < 0.4:
+            # Up on the knees.
+            legs |= {"both_hip_flex": 2.0 + trunk, "both_knee": 92.0}
+        arms = {"both_shoulder_flex": 24.0, "both_shoulder_abd": 8.0, "both_shoulder_out": -12.0, "both_elbow": 48.0}
     stage.hold({**legs, **arms, "pitch": trunk})
     stage.add("lumbar_flex", rng.uniform(10, 26))
     stage.add("neck_flex", -10 - 0.5 * trunk + stage.drift(6, 1.2))
     stage.add("neck_twist", stage.drift(18, 1.4))
     stage.add("chest_twist", stage.drift(8, 1.8))
-    if manner == "crossed":
+    if manner in ("crossed", "kneeling"):
         idle_arms(stage, arms, without=("hips", "behind"))
     stage.sway(0.6, 0.0)
 

@@ -189,6 +189,8 @@ def reaching(stage: Stage) -> None:
         stage.add("lumbar_flex", bump * (36 * low + 14 * far))
         stage.add("chest_flex", bump * 16 * low)
         stage.add("chest_twist", bump * 26 * (out * 0.5 - lateral))
+        other = "left" if side == "right" else "right"
+        stage.add(f"{other}_shoulder_flex", bump * (85 * low + 22 * far))  # it hangs, however the trunk leans
         stage.add("lumbar_side", bump * 16 * lateral)
         stage.add("neck_flex", bump * np.clip(42 * (1.35 - height), -32, 24))
         stage.add("neck_twist", -bump * 34 * lateral)

@@ -8,7 +8,7 @@ from scipy.interpolate import CubicHermiteSpline
 
 from kinegraph.datasets.synthetic.channels import SIDES
 from kinegraph.datasets.synthetic.gestures import idle_arms
-from kinegraph.datasets.synthetic.rig import standing_height
+from kinegraph.datasets.synthetic.rig import smooth, standing_height
 from kinegraph.datasets.synthetic.stage import Keys, Stage
 
 Array = NDArray[np.float64]
@@ -186,7 +186,7 @@ _BALANCES: dict[str, dict[str, float]] = {
     "scale": {"left_foot_hold": 0, "left_hip_flex": -8, "left_knee": 6, "left_ankle": -40, "pitch": 72,
               "lumbar_flex": -8, "neck_flex": -34, "both_shoulder_abd": 88, "both_elbow": 5, "root_x": 0.075,
               "root_y": -0.04},
-    "fold": {"pitch": 84, "lumbar_flex": 44, "chest_flex": 28, "neck_flex": 20, "both_shoulder_flex": 128,
+    "fold": {"pitch": 84, "lumbar_flex": 44, "chest_flex": 28, "neck_flex": 20, "both_shoulder_flex": 150,
              "both_elbow": 12, "root_y": -0.13, "root_z": -0.02},
     "lunge": {"right_foot_y": 0.58, "left_foot_y": -0.42, "left_foot_pitch": 42, "root_y": 0.12, "root_z": -0.34,
               "both_shoulder_flex": 172, "both_elbow": 8, "both_clavicle_lift": 22, "pitch": 6, "lumbar_flex": -8},
@@ -204,7 +204,7 @@ def balancing(stage: Stage) -> None:
     """Hold rare poses, on one leg or on wide feet: yoga's tree, warrior, triangle, eagle and their like."""
     rng = stage.rng
     u = stage.cycles(rng.uniform(6.5, 8.5), start=rng.uniform(0.0, 0.1))
-    chosen = [_BALANCES[str(name)] for name in rng.choice(sorted(_BALANCES), size=2, replace=False)]
+    chosen = [_sided(_BALANCES[str(name)]) for name in rng.choice(sorted(_BALANCES), size=2, replace=False)]
     # Feet move one after the other, the right one first: somebody stands on each step of the way.
     course = {
         "right_foot": [0.0, 0.08, 0.22, 0.40, 0.47, 0.58, 0.88, 0.95],
@@ -230,8 +230,15 @@ def balancing(stage: Stage) -> None:
         # A foot that moves to another place is lifted on its way.
         ball = stage.motion.foot_ball[side]
         speed = np.linalg.norm(np.diff(ball, axis=0, prepend=ball[:1]), axis=-1) * stage.fps
-        stage.motion.foot_ball[side][:, 2] += np.minimum(0.12 * speed, 0.12)
+        stage.motion.foot_ball[side][:, 2] += smooth(np.minimum(0.12 * speed, 0.12), 0.05, stage.fps)
     stage.sway(1.2, 0.004)
+
+
+def _sided(pose: dict[str, float]) -> dict[str, float]:
+    """A pose with every limb named by its side, so that two poses name the same channels alike."""
+    both = {name.removeprefix("both_"): value for name, value in pose.items() if name.startswith("both_")}
+    sides = {f"{side}_{name}": value for name, value in both.items() for side in SIDES}
+    return sides | {name: value for name, value in pose.items() if not name.startswith("both_")}
 
 
 def _neutral(name: str) -> float:
