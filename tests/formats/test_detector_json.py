@@ -153,8 +153,10 @@ def test_mediapipe_shapes_people_make(tmp_path: Path, content: object) -> None:
 
 
 def test_mediapipe_world_landmarks(tmp_path: Path) -> None:
-    frames = [{"pose_landmarks": [_pose(0.1), _pose(0.7)], "pose_world_landmarks": [_pose(1.0), _pose(2.0)]},
-              {"pose_landmarks": [_pose(0.7), _pose(0.1)], "pose_world_landmarks": [_pose(2.0), _pose(1.0)]}]  # fmt: skip
+    frames = [
+        {"pose_landmarks": [_pose(image) for image, _ in order], "pose_world_landmarks": [_pose(w) for _, w in order]}
+        for order in (((0.1, 1.0), (0.7, 2.0)), ((0.7, 2.0), (0.1, 1.0)))
+    ]
     path = _save(tmp_path / "m.json", {"fps": 30, "width": 640, "height": 480, "frames": frames})
     image = read(path)
     assert (image.unit, image.image_size, image.fps, image.dims) == ("px", (640, 480), 30, 2)

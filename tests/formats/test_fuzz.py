@@ -1,9 +1,9 @@
 """No damage to a file makes a reader fail with anything but the package's own error.
 
 Every format is fuzzed in two ways: bytes and lines of a small valid file are cut, changed, dropped and inserted; and in
-JSON (also that inside an npz) whole values are replaced by others of the wrong kind. What is read in spite of the damage
-must be a sound sequence. The examples are the same in every run; KINEGRAPH_FUZZ=20 makes them twenty times as many and
-different each time.
+JSON (also that inside an npz) whole values are replaced by others of the wrong kind. What is read in spite of the
+damage must be a sound sequence. The examples are the same in every run; KINEGRAPH_FUZZ=20 makes them twenty times
+as many and different each time.
 """
 
 from __future__ import annotations
@@ -79,14 +79,15 @@ _AMC = ":FULLY-SPECIFIED\n:DEGREES\n" + "".join(
     f"{n}\nroot {n} 15 0 0 10 0\nlowerback 1 2 3\nlfemur -12.5\n" for n in range(1, 4)
 )
 
+_WORDS = tuple(b'nan -inf 1e999 0 -1 0x10 1_000 " { } [ ] , : null true end begin MOTION root :units frame'.split())
 _TOKENS = (
-    b"nan", b"-inf", b"1e999", b"0", b"-1", b"9" * 25, b"9" * 5000, b"0x10", b"1_000", b'"', b"{", b"}", b"[", b"]", b",",
-    b":", b"\n", b"\r\n\r\n", b"\t", b"\x00", b"\xff", b"\xef\xbb\xbf", b"null", b"true", b"end", b"begin", b"JOINT x",
-    b"End Site", b"MOTION", b"Frames: 99999999", b"Frame Time: 0", b"CHANNELS 9", b"root", b":units", b"frame", b"\xe2\x82\xac",
+    *_WORDS, b"9" * 25, b"9" * 5000, b"\n", b"\r\n\r\n", b"\t", b"\x00", b"\xff", b"\xef\xbb\xbf", b"\xe2\x82\xac",
+    b"JOINT x", b"End Site", b"Frames: 99999999", b"Frame Time: 0", b"CHANNELS 9",
 )  # fmt: skip
 _VALUES: tuple[Any, ...] = (
-    None, True, False, -1, 0, 1, 2**31, 10**30, 10**400, 0.5, -1e300, float("nan"), float("inf"), "", "x", "nan", "0.jpg",
-    "9" * 40, [], [[]], [None], [1, 2, 3], [[1, 2], [3]], {}, {"x": 1}, {"a": {"b": []}}, [[[[[[]]]]]], "h36m17", "image",
+    None, True, False, -1, 0, 1, 2**31, 10**30, 10**400, 0.5, -1e300, float("nan"), float("inf"),
+    "", "x", "nan", "0.jpg", "9" * 40, "two\nlines", "h36m17", "image",
+    [], [[]], [None], [1, 2, 3], [[1, 2], [3]], {}, {"x": 1}, {"a": {"b": []}}, [[[[[[]]]]]],
 )  # fmt: skip
 
 
