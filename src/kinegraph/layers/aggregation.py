@@ -43,6 +43,9 @@ class Aggregation(nn.Module):
     position: Tensor
     adjacency: Tensor
     pair_adjacency: Tensor
+    source_nodes: Tensor
+    source_pairs: Tensor
+    source_targets: Tensor
 
     def __init__(
         self,
@@ -69,6 +72,10 @@ class Aggregation(nn.Module):
         # Asked of the NumPy array: a model built on torch's meta device has no values to look at.
         self.unweighted = bool((values[pairs.targets, pairs.sources] == 1).all())
         self.sorted = bool((pairs.position == np.arange(pairs.nodes)).all())
+        # Squeezed outputs are summed after the product (a fraction of the traffic), wide ones inside it.
+        self.sums_outputs = sharing == "pairwise" and 2 * out_channels <= in_channels
+        if self.sums_outputs:
+            self._sort_by_source()
         count = {"pairwise": len(pairs), "shared": 1}.get(sharing, pairs.nodes)
         shape = (in_channels, out_channels) if sharing == "shared" else (count, in_channels, out_channels)
         self.weight = nn.Parameter(torch.empty(shape))
@@ -102,7 +109,7 @@ class Aggregation(nn.Module):
             ``(batch, nodes, out_channels)``.
         """
         if self.sharing == "pairwise":
-            return self._pairwise(x, gate)
+            return self._narrow(x, gate) if self.sums_outputs else self._wide(x, gate)
         matrix = self.adjacency if gate is None else gate
         if self.sharing == "shared":
             return torch.matmul(matrix.to(x.dtype), x @ self.weight)
@@ -119,7 +126,7 @@ class Aggregation(nn.Module):
         on_pairs = gate.flatten(-2).index_select(-1, self.targets * self.neighbours.nodes + self.sources)
         return (on_pairs, None) if gate.dim() == 2 else (None, on_pairs)
 
-    def _pairwise(self, x: Tensor, gate: Tensor | None) -> Tensor:
+    def _wide(self, x: Tensor, gate: Tensor | None) -> Tensor:
         """Gather the inputs of all pairs; the sum over neighbours happens inside the matrix product."""
         static, dynamic = self._gates(gate)
         weight = self.weight if static is None else self.weight * static.reshape(-1, 1, 1)
@@ -127,23 +134,63 @@ class Aggregation(nn.Module):
         if dynamic is not None:
             gathered = gathered * dynamic.unsqueeze(-1)
         outputs = []
-        groups = self.neighbours.groups
-        for group, matrix in zip(groups, self.split_pairs(weight), strict=True):
+        # split, not slices: its backward is one concatenation
+        pieces = zip(self.split_pairs(gathered, dim=1), self.split_pairs(weight), strict=True)
+        for group, (neighbours, matrix) in zip(self.neighbours.groups, pieces, strict=True):
             nodes, fan = len(group.nodes), group.degree * self.in_channels
             if group.degree == 0:
                 outputs.append(x.new_zeros((nodes, x.shape[0], self.out_channels)))
                 continue
             # (batch, nodes, degree * in) -> (nodes, batch, degree * in): a strided operand, not a copy
-            operand = gathered[:, group.pairs].reshape(x.shape[0], nodes, fan).transpose(0, 1)
+            operand = neighbours.reshape(x.shape[0], nodes, fan).transpose(0, 1)
             outputs.append(torch.bmm(operand, matrix.reshape(nodes, fan, self.out_channels)))
         result = outputs[0] if len(outputs) == 1 else torch.cat([o.to(outputs[0].dtype) for o in outputs])
         if not self.sorted:
             result = result.index_select(0, self.position)
         return result.transpose(0, 1)
 
-    def split_pairs(self, weight: Tensor) -> tuple[Tensor, ...]:
-        """Cut ``(pairs, ...)`` into one tensor per degree group."""
-        pieces: tuple[Tensor, ...] = torch.split(weight, [len(g.nodes) * g.degree for g in self.neighbours.groups])
+    def _sort_by_source(self) -> None:
+        """The same pairs grouped by the node they come from, for :meth:`_narrow`."""
+        pairs = self.neighbours
+        of_pair = {pair: p for p, pair in enumerate(zip(pairs.targets.tolist(), pairs.sources.tolist(), strict=True))}
+        self.by_source = Neighbours(pairs.mask.T)
+        sources, targets = self.by_source.targets, self.by_source.sources  # here a pair's target is what it comes from
+        order = [of_pair[i, j] for i, j in zip(targets.tolist(), sources.tolist(), strict=True)]
+        nodes = [node for group in self.by_source.groups if group.degree for node in group.nodes]
+        self.register_buffer("source_pairs", torch.tensor(order), persistent=False)
+        self.register_buffer("source_targets", torch.from_numpy(targets.copy()), persistent=False)
+        self.register_buffer("source_nodes", torch.tensor(nodes), persistent=False)
+
+    def source_weights(self, weight: Tensor) -> list[Tensor]:
+        """Weights ``(pairs, in, out)`` as one ``(nodes, in, degree * out)`` per group of source nodes."""
+        groups = [group for group in self.by_source.groups if group.degree]
+        pieces = torch.split(weight.index_select(0, self.source_pairs), [len(g.nodes) * g.degree for g in groups])
+        return [
+            piece.reshape(len(group.nodes), group.degree, *weight.shape[1:]).transpose(1, 2).flatten(2)
+            for group, piece in zip(groups, pieces, strict=True)
+        ]
+
+    def _narrow(self, x: Tensor, gate: Tensor | None) -> Tensor:
+        """One product per source node gives its share in all its targets; the narrow shares are then summed."""
+        static, dynamic = self._gates(gate)
+        weight = self.weight if static is None else self.weight * static.reshape(-1, 1, 1)
+        matrices = self.source_weights(weight)
+        nodes = x.index_select(1, self.source_nodes).transpose(0, 1)  # (nodes, batch, in)
+        shares = []
+        for piece, matrix in zip(torch.split(nodes, [len(m) for m in matrices]), matrices, strict=True):
+            product = torch.bmm(piece, matrix)  # (nodes, batch, degree * out)
+            by_pair = product.reshape(*product.shape[:2], -1, self.out_channels).transpose(1, 2)
+            shares.append(by_pair.flatten(0, 1))  # (pairs, batch, out)
+        share = torch.cat(shares)
+        if dynamic is not None:
+            share = share * dynamic.index_select(1, self.source_pairs).t().unsqueeze(-1)
+        result = share.new_zeros((self.neighbours.nodes, x.shape[0], self.out_channels))
+        return result.index_add(0, self.source_targets, share).transpose(0, 1)
+
+    def split_pairs(self, values: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+        """Cut a tensor with an axis of pairs into one per degree group."""
+        sizes = [len(g.nodes) * g.degree for g in self.neighbours.groups]
+        pieces: tuple[Tensor, ...] = torch.split(values, sizes, dim=dim)
         return pieces
 
     def extra_repr(self) -> str:
