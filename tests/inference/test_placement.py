@@ -97,6 +97,21 @@ def test_up_is_found_whatever_the_camera_looks_at(pitch: float) -> None:
     assert "stand straight" in got.notes[-1]
 
 
+@pytest.mark.parametrize("lean_deg", [-15.0, 15.0])
+def test_a_walk_in_depth_levels_the_floor_even_for_who_leans(lean_deg: float) -> None:
+    points = motion(120, depth=6.0, walk_m=4.0)
+    a = np.radians(lean_deg)
+    hips = points[:, :1]
+    turn = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    feet = [BODY.index(n) for n in ("left_ankle", "right_ankle")]
+    leaning = (points - hips) @ turn.T + hips
+    leaning[:, feet] = points[:, feet]
+    got = upright(sequence(leaning), level_ground=False)
+    ankles = got.positions[0][:, feet, 1]
+    assert np.ptp(ankles) < 0.05
+    assert "level" in got.notes[-1]
+
+
 def test_shapes_are_kept() -> None:
     given = motion(30, pitch_deg=10)
     got = upright(sequence(given), level_ground=False).positions[0]

@@ -14,9 +14,14 @@ from kinegraph.transforms.smoothing import local_polynomial
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: height of the ankle joint and of toe and heel joints over the sole of a standing adult, metres
-ANKLE_M, TOE_M = 0.08, 0.02
+#: height over the floor, metres, of the ankle and of toe and heel joints of somebody who stands, and of any other
+#: joint of somebody who lies on it
+ANKLE_M, TOE_M, FLESH_M = 0.08, 0.02, 0.06
 NEAREST_M, FURTHEST_M = 0.5, 100.0
+#: largest tilt of a camera that is believed, radians
+STEEPEST = float(np.deg2rad(35))
+#: how far somebody must walk in depth, metres, for the floor's slope to say more than their posture
+WALK_M = 1.5
 
 
 def bone_lengths(poses: Floats, weights: Floats, skeleton: Skeleton) -> Floats:
@@ -103,7 +108,9 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> Skeleto
 
     A single camera does not feel gravity. The camera is taken to be level from side to side; how far it looks up or
     down follows from the direction ankles -> thorax in the frames where people stand straight (at least a fifth of a
-    second of them, and at most 35 degrees), else it is taken to look straight ahead. The notes say which.
+    second of them, and at most 35 degrees), else it is taken to look straight ahead. Where somebody walks 1.5 m or
+    more towards or away from the camera, the floor under their feet tells better, and is made level. The notes say
+    which.
 
     x stays the camera's right and z points back at it. The lowest foot of the clip stands on the floor; the first
     person starts at x = z = 0.
@@ -121,6 +128,11 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> Skeleto
             f"upright() turns 3D camera space into world space; found {sequence.dims}D in {sequence.space} space"
         )
     pitch, how = _camera_pitch(sequence)
+    slope = _floor_slope(sequence, pitch)
+    if slope is not None and abs(pitch - slope) <= STEEPEST:
+        pitch -= slope
+        where = f"{abs(np.rad2deg(pitch)):.0f} degrees {'down' if pitch < 0 else 'up'}"
+        how = f"from a floor that is level where people walk towards or away from the camera, which looks {where}"
     up = np.array([0.0, -np.cos(pitch), np.sin(pitch)])
     right = np.array([1.0, 0.0, 0.0])
     turn = np.stack([right, up, np.cross(right, up)])
@@ -171,27 +183,55 @@ def _camera_pitch(sequence: SkeletonSequence) -> tuple[float, str]:
     # Each leg's own direction, so that a stride cancels, would cost robustness; the median does as well.
     direction = np.median(unit(whole)[standing], axis=0)
     pitch = float(np.arctan2(direction[2], -direction[1]))
-    if abs(pitch) > np.deg2rad(35):
+    if abs(pitch) > STEEPEST:
         return 0.0, level + " (people seem to lean too far to tell)"
     where = f"{abs(np.rad2deg(pitch)):.0f} degrees {'down' if pitch < 0 else 'up'}"
     return pitch, f"from {int(standing.sum())} poses that stand straight, the camera looking {where}"
 
 
+def _floor_slope(sequence: SkeletonSequence, pitch: float) -> float | None:
+    """Radians by which the floor rises with distance under an assumed pitch; None where nobody walks in depth.
+
+    The floor is where the lowest ankle is, by a robust line (Theil-Sen) through all frames.
+    """
+    names = [n for n in ("left_ankle", "right_ankle") if sequence.skeleton.landmark(n) is not None]
+    found = [_landmark(sequence, n) for n in names]
+    pairs = [f for f in found if f is not None]
+    if not pairs or sequence.frames < 10:
+        return None
+    feet = np.where(np.stack([m for _, m in pairs])[..., None], np.stack([x for x, _ in pairs]), np.nan)
+    height = -np.cos(pitch) * feet[..., 1] + np.sin(pitch) * feet[..., 2]  # (feet, people, frames)
+    distance = np.sin(pitch) * feet[..., 1] + np.cos(pitch) * feet[..., 2]
+    slopes = []
+    for person in range(sequence.people):
+        frames = np.flatnonzero(np.isfinite(height[:, person]).all(axis=0))
+        if len(frames) < 10:
+            continue
+        lower = height[:, person, frames].argmin(axis=0)
+        h, d = (values[lower, person, frames] for values in (height, distance))
+        if np.ptp(np.percentile(d, [5, 95])) < WALK_M:
+            continue
+        take = np.linspace(0, len(h) - 1, min(len(h), 150)).astype(int)
+        a, b = np.triu_indices(len(take), 1)
+        run = d[take][b] - d[take][a]
+        far = np.abs(run) > WALK_M / 3
+        if far.any():
+            slopes.append(float(np.median((h[take][b] - h[take][a])[far] / run[far])))
+    return float(np.arctan(np.median(slopes))) if slopes else None
+
+
 def _floor(positions: Floats, seen: Mask, sequence: SkeletonSequence, level: bool) -> Floats:
     """Height of the floor in every frame ``(frames,)``."""
-    names = sequence.skeleton.joints
-    sole = np.array(
-        [TOE_M if ("toe" in n or "heel" in n or "foot" in n) else ANKLE_M if "ankle" in n else np.nan for n in names]
-    )
-    if np.isnan(sole).all():
-        sole = np.zeros(len(names))
-    feet = np.where(seen, positions[..., 1] - sole, np.nan)
+
+    def over(name: str) -> float:
+        return TOE_M if any(w in name for w in ("toe", "heel", "foot")) else ANKLE_M if "ankle" in name else FLESH_M
+
+    # Every joint counts: somebody lies with the feet in the air, or stands on the hands.
+    heights = np.where(seen, positions[..., 1] - np.array([over(n) for n in sequence.skeleton.joints]), np.nan)
     lowest = np.full(sequence.frames, np.nan)
-    some = np.isfinite(feet).any(axis=(0, 2))
-    if not some.any():
-        return np.full(sequence.frames, float(np.nanmin(positions[..., 1])))
-    lowest[some] = np.nanmin(np.moveaxis(feet, 1, 0)[some].reshape(int(some.sum()), -1), axis=1)
-    whole = float(np.nanpercentile(lowest, 5))
+    some = seen.any(axis=(0, 2))
+    lowest[some] = np.nanmin(np.moveaxis(heights, 1, 0)[some].reshape(int(some.sum()), -1), axis=1)
+    whole = float(np.nanpercentile(lowest, 20))
     if not level or sequence.frames < 3:
         return np.full(sequence.frames, whole)
     rate = sequence.fps or ASSUMED_FPS
@@ -200,7 +240,7 @@ def _floor(positions: Floats, seen: Mask, sequence: SkeletonSequence, level: boo
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
     quiet = np.isfinite(windows).any(axis=1)
     envelope = np.full(sequence.frames, np.nan)
-    envelope[quiet] = np.nanpercentile(windows[quiet], 10, axis=1)
+    envelope[quiet] = np.nanpercentile(windows[quiet], 40, axis=1)
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / (0.5 * rate)) ** 2)
     slow = local_polynomial(envelope[:, None], quiet[:, None].astype(float), kernel, 0)[:, 0]
     return np.where(np.isfinite(slow), slow, whole)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
+from kinegraph.inference.framing import DISTANCE_M, scale_of_pose
 from kinegraph.inference.options import LiftOptions
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import JointMap, Skeleton, map_joints
@@ -107,7 +108,13 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
         notes.append(f"{lost} joints in gaps longer than {options.fill_s:g} s stay missing")
     if absent.any():
         notes.append(f"joints the layout lacks are the network's guess, confidence {INFERRED}")
-    intrinsics, camera_note = camera(image_size, options)
+    if size_known:
+        intrinsics, camera_note = camera(image_size, options)
+    else:
+        scales = np.concatenate([scale_of_pose(positions[p], seen[p], skeleton) for p in range(len(positions))])
+        flat = positions[seen]
+        extent = np.stack([flat.min(axis=0), flat.max(axis=0)])
+        intrinsics, camera_note = camera(image_size, options, float(np.nanmedian(scales)), extent)
     notes.append(camera_note)
     return Prepared(
         positions=complete_poses(positions, seen, skeleton),
@@ -123,19 +130,31 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     )
 
 
-def camera(image_size: tuple[int, int], options: LiftOptions) -> tuple[Floats, str]:
-    """Intrinsics ``(4,)`` = fx, fy, cx, cy in px and a note that says where they come from."""
+def camera(
+    image_size: tuple[int, int], options: LiftOptions, px_per_m: float | None = None, extent: Floats | None = None
+) -> tuple[Floats, str]:
+    """Intrinsics ``(4,)`` = fx, fy, cx, cy in px and a note that says where they come from.
+
+    Args:
+        image_size: width and height in px.
+        options: may state the focal length or the field of view.
+        px_per_m: pixels per metre of body, given where the size of the image is not known: people are then taken to
+            stand as far away as in training, because the keypoints' own extent would bring them far too near.
+        extent: ``(2, 2)`` lowest and highest x, y of all keypoints, given likewise; the camera looks at its middle.
+    """
     width, height = image_size
+    centre = [width / 2, height / 2] if extent is None else list(extent.mean(axis=0))
+    where = "centre of the image" if extent is None else "centre of what the keypoints span"
     if options.focal_px is not None:
         focal, how = options.focal_px, "as given"
     elif options.fov_deg is not None:
-        focal, how = (
-            width / 2 / np.tan(np.deg2rad(options.fov_deg) / 2),
-            f"from a field of view of {options.fov_deg:g} degrees",
-        )
+        focal = width / 2 / np.tan(np.deg2rad(options.fov_deg) / 2)
+        how = f"from a field of view of {options.fov_deg:g} degrees"
+    elif px_per_m is not None:
+        focal, how = px_per_m * DISTANCE_M, f"assumed: people about {DISTANCE_M:g} m away; --focal or --fov states it"
     else:
         focal, how = FOCAL_SHARE * max(width, height), "assumed, as in Human3.6M; --focal or --fov states it"
-    return np.array([focal, focal, width / 2, height / 2]), f"focal length {focal:.0f} px ({how}), centre of the image"
+    return np.array([focal, focal, *centre]), f"focal length {focal:.0f} px ({how}), {where}"
 
 
 def _in_pixels(sequence: SkeletonSequence) -> tuple[SkeletonSequence, tuple[int, int], bool]:
