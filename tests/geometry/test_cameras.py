@@ -62,9 +62,7 @@ def test_world_and_camera_are_inverse_and_keep_distances(points, seed):
     eye = camera(seed)
     there = eye.to_camera(points)
     np.testing.assert_allclose(eye.to_world(there), points, atol=1e-9)
-    np.testing.assert_allclose(
-        np.linalg.norm(there[0] - there[1]), np.linalg.norm(points[0] - points[1]), atol=1e-9
-    )
+    np.testing.assert_allclose(np.linalg.norm(there[0] - there[1]), np.linalg.norm(points[0] - points[1]), atol=1e-9)
     np.testing.assert_allclose(np.linalg.norm(eye.to_camera(eye.position)), 0, atol=1e-9)
 
 
@@ -119,9 +117,7 @@ def test_points_behind_the_camera_are_never_projected():
 
 def test_in_view_knows_the_image_border():
     size = (1000, 1000)
-    eye = Camera(
-        intrinsics=[1000, 1000, 500, 500], rotation=np.eye(3), translation=np.zeros(3), image_size=size
-    )
+    eye = Camera(intrinsics=[1000, 1000, 500, 500], rotation=np.eye(3), translation=np.zeros(3), image_size=size)
     points = np.array([[0, 0, 2], [0.999, 0, 2], [1.001, 0, 2], [0, 0, -2]])
     assert eye.in_view(points).tolist() == [True, True, False, False]
 
@@ -194,9 +190,7 @@ def test_human36m_calibration_by_hand(tmp_path):
     np.testing.assert_allclose(eye.distortion, [-0.2, 0.2, 0, 0, 0])
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"intrinsics": {"1": {}}, "extrinsics": {}}', '{"intrinsics": 3}']
-)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"intrinsics": {"1": {}}, "extrinsics": {}}', '{"intrinsics": 3}'])
 def test_human36m_calibration_errors_name_the_file(tmp_path, text):
     path = tmp_path / "cameras.json"
     path.write_text(text)

@@ -75,9 +75,7 @@ class Camera:
     def project(self, world: ArrayLike, *, distorted: bool = False, behind: str = "raise") -> Array:
         """World points ``(..., 3)`` metres -> pixels ``(..., 2)``; see :func:`project` for ``behind``."""
         points = self.to_camera(world)
-        return project(
-            points, self.intrinsics, distortion=self.distortion if distorted else None, behind=behind
-        )
+        return project(points, self.intrinsics, distortion=self.distortion if distorted else None, behind=behind)
 
     def in_view(self, world: ArrayLike) -> NDArray[np.bool_]:
         """Which world points ``(..., 3)`` are before the camera and inside its image: ``(...,)`` bool."""
@@ -260,8 +258,7 @@ def load_h36m_cameras(path: Path | str) -> dict[str, tuple[Camera, ...]]:
             if len(entries) != len(lenses):
                 raise ValueError(f"{subject} has {len(entries)} cameras; expected {len(lenses)}")
             cameras[subject] = tuple(
-                Camera(name=name, **lens, **_pose(entry))
-                for (name, lens), entry in zip(lenses, entries, strict=True)
+                Camera(name=name, **lens, **_pose(entry)) for (name, lens), entry in zip(lenses, entries, strict=True)
             )
     except OSError as error:
         raise FormatError(file, f"cannot be read ({error.strerror}); expected a JSON file") from error

@@ -168,7 +168,9 @@ class DetectorNoise:
         side = rng.integers(4, size=clips)
         depth = rng.random(clips)
         if self.correlation:
-            event, side, depth = (np.broadcast_to(v[..., None], score.shape[:-1]) for v in (event, side, depth))
+            frames = score.shape[:-1]
+            event = np.broadcast_to(event[..., None], frames)
+            side, depth = np.broadcast_to(side[..., None], frames), np.broadcast_to(depth[..., None], frames)
         seen = score > 0
         low = np.where(seen[..., None], points, np.inf).min(axis=-2)
         high = np.where(seen[..., None], points, -np.inf).max(axis=-2)

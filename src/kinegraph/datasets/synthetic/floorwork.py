@@ -73,11 +73,11 @@ def crawling(stage: Stage) -> None:
     stage.on_the_floor()
     u = stage.cycles(rng.uniform(1.0, 1.5), start=None)
     stage.motion.level = True
-    step = rng.uniform(13, 21)
+    step = rng.uniform(16, 25)
     stage.hold({"pitch": 78, "both_shoulder_abd": 4, "both_elbow": 6, "both_ankle": -52, "both_wrist": -70})
     for side, phase in (("right", 0.0), ("left", 0.5)):
-        stage.oscillate(u, {f"{side}_hip_flex": (76.0, step, phase), f"{side}_knee": (92.0, step, phase)})
-        stage.oscillate(u, {f"{side}_shoulder_flex": (82.0, 0.72 * step, phase + 0.5)})
+        stage.oscillate(u, {f"{side}_hip_flex": (76.0, step, phase), f"{side}_knee": (102.0, step, phase)})
+        stage.oscillate(u, {f"{side}_shoulder_flex": (82.0, 0.5 * step, phase + 0.5)})
         # A limb on its way forward is lifted: the arm bends, the thigh is drawn in.
         forward = np.maximum(0, np.sin(2 * np.pi * (phase + 1.0 - u))) ** 2
         stage.add(f"{side}_hip_flex", 8 * forward)

@@ -160,7 +160,7 @@ def picking_up(stage: Stage) -> None:
         "left_hand_hold": [0, 0, other, other, 0, 0],
     }
     for side, place in (("right", x), ("left", x - 0.3)):
-        hands |= {f"{side}_hand_x": [place] * 6, f"{side}_hand_y": [y] * 6, f"{side}_hand_z": [0.18] * 6}
+        hands |= {f"{side}_hand_x": [place] * 6, f"{side}_hand_y": [y] * 6, f"{side}_hand_z": [0.215] * 6}
     stage.keys(u, times, {
         "root_z": [0, -0.5 * knees, -knees, -knees, -0.4 * knees, 0],
         "root_y": [0, -0.06, -0.11, -0.11, -0.05, 0], "pitch": [2, 0.5 * lean, lean, lean, 0.5 * lean, 2],
