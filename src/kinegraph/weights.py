@@ -218,6 +218,9 @@ def _check_shapes(
     name: str, skeleton: Skeleton, config: Any, stored: Mapping[str, tuple[int, ...]], path: Path
 ) -> None:
     """Compare with a model that takes no memory, so that a hostile configuration cannot ask for terabytes."""
+    blocks = getattr(config, "blocks", 0)
+    if blocks > len(stored):  # building that many would take for ever, memory or not
+        raise FormatError(path, f"{len(stored)} tensors cannot be the {blocks} blocks of the {name} in {CONFIG_FILE}")
     try:
         with torch.device("meta"):
             expected = {key: tuple(value.shape) for key, value in build(name, skeleton, config).state_dict().items()}

@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
         if args.extra:
             raise ConfigError(f"found {args.extra[0]!r}, but --list and --fields take nothing else")
         rows = field_table() if args.fields else []
-        for name in () if args.fields else recipe_names():
-            print(name)
+        if args.list:
+            print("\n".join(recipe_names()))
         for field, default, text in rows:
             print(f"{field}{f' = {default}' if default else ''}\n    {text}")
         return 0

@@ -1,0 +1,246 @@
+"""Weights folders: they come back as they went, appear whole, and a wrong or hostile one is refused in words."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kinegraph import weights as weights_module
+from kinegraph.errors import ConfigError, FormatError, KinegraphError
+from kinegraph.models import REGISTRY, build
+from kinegraph.skeleton import get_skeleton
+from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, load_weights, save_weights
+
+SMALL: dict[str, dict[str, Any]] = {name: {"channels": 8} for name in REGISTRY} | {"fcn": {"width": 8}}
+TRANSFORM = LiftingTransform(target="metric", normalise="box", confidence=True, scale=0.25)
+
+
+def small(name: str, **changes: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build(name, get_skeleton("h36m17"), {**SMALL[name], "in_channels": 3, **changes}).eval()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small FCN's weights."""
+    save_weights(tmp_path / "w", small("fcn"), "fcn", {"seed": 3, "note": "größer"}, transform=TRANSFORM)
+    return tmp_path / "w"
+
+
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "w"
+    save_weights(path, small("fcn"), "fcn", {"seed": 3}, transform=TRANSFORM)
+    return path
+
+
+def edit(folder: Path, *path: str, value: Any = None, delete: bool = False) -> None:
+    """Change one entry of config.json."""
+    config = json.loads((folder / CONFIG_FILE).read_text())
+    inner = config
+    for key in path[:-1]:
+        inner = inner[key]
+    if delete:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    (folder / CONFIG_FILE).write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_model_comes_back(name: str, tmp_path: Path) -> None:
+    model = small(name)
+    save_weights(tmp_path / "w", model, name, {"seed": 1}, transform=TRANSFORM)
+    loaded = load_weights(tmp_path / "w")
+    assert (loaded.model_name, loaded.task, loaded.folder) == (name, "lift", tmp_path / "w")
+    assert loaded.transform == TRANSFORM
+    assert loaded.skeleton == get_skeleton("h36m17")
+    assert loaded.model.config == model.config
+    assert loaded.metadata == {"seed": 1}
+    assert not loaded.model.training
+    frames = int(model.frames)  # type: ignore[arg-type]
+    x = torch.randn(2, *((frames,) if frames > 1 else ()), 17, 3)
+    with torch.no_grad():
+        assert torch.equal(loaded.model(x), model(x))
+
+
+def test_a_skeleton_of_ones_own_comes_back(tmp_path: Path) -> None:
+    from kinegraph.skeleton import Skeleton
+
+    own = Skeleton(name="mine", joints=("a", "left_b", "right_b"), parents=(-1, 0, 0), pairs=(("left_b", "right_b"),))
+    save_weights(tmp_path / "w", build("fcn", own, {"width": 4}), "fcn", {}, transform=LiftingTransform())
+    assert load_weights(tmp_path / "w").skeleton == own
+
+
+def test_float16_halves_the_file_and_loads_as_float32(folder: Path, tmp_path: Path) -> None:
+    save_weights(tmp_path / "half", small("fcn"), "fcn", {}, transform=TRANSFORM, dtype="float16")
+    sizes = [(path / TENSORS_FILE).stat().st_size for path in (folder, tmp_path / "half")]
+    assert sizes[1] < 0.75 * sizes[0]  # a tiny file is mostly header
+    full, half = load_weights(folder).model.state_dict(), load_weights(tmp_path / "half").model.state_dict()
+    for name, value in full.items():
+        assert half[name].dtype == value.dtype
+        torch.testing.assert_close(half[name], value, atol=1e-3, rtol=1e-3)
+
+
+def test_other_tensors_can_be_stored_in_place_of_the_models(tmp_path: Path) -> None:
+    model = small("fcn")
+    state = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
+    save_weights(tmp_path / "w", model, "fcn", {}, transform=TRANSFORM, state=state)
+    assert all(bool((value == 0).all()) for value in load_weights(tmp_path / "w").model.state_dict().values())
+    assert any(bool((value != 0).any()) for value in model.state_dict().values())
+
+
+def test_saving_replaces_and_leaves_nothing_else(folder: Path) -> None:
+    save_weights(folder, small("fcn"), "fcn", {"seed": 4}, transform=TRANSFORM)
+    assert load_weights(folder).metadata == {"seed": 4}
+    assert [path.name for path in folder.parent.iterdir()] == ["w"]
+    assert sorted(path.name for path in folder.iterdir()) == [CONFIG_FILE, TENSORS_FILE]
+
+
+def test_a_crash_while_saving_leaves_the_old_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+    calls: list[str] = []
+
+    def fails(source: Any, target: Any) -> None:
+        calls.append(str(source))
+        if len(calls) == 2:  # the old folder has been moved away, the new one is not there yet
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(weights_module.os, "replace", fails)
+    with pytest.raises(KinegraphError, match=r"cannot write .*w: No space left on device"):
+        save_weights(folder, small("fcn"), "fcn", {"seed": 4}, transform=TRANSFORM)
+    assert load_weights(folder).metadata["seed"] == 3
+    assert [path.name for path in folder.parent.iterdir()] == ["w"]
+
+
+def test_nothing_but_weights_is_ever_replaced(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("dear")
+    (tmp_path / "file").write_text("dear")
+    for name in ("thesis", "file"):
+        with pytest.raises(KinegraphError, match="something other than weights is there"):
+            save_weights(tmp_path / name, small("fcn"), "fcn", {}, transform=TRANSFORM)
+    assert (tmp_path / "thesis" / "chapter1.tex").read_text() == (tmp_path / "file").read_text() == "dear"
+    with pytest.raises(KinegraphError, match=r"cannot write .*: No such file"):
+        save_weights(tmp_path / "no" / "where", small("fcn"), "fcn", {}, transform=TRANSFORM)
+
+
+def test_unknown_model_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"did you mean 'fcn'"):
+        save_weights(tmp_path / "w", small("fcn"), "fcnn", {}, transform=TRANSFORM)
+
+
+def refused(folder: Path, message: str) -> None:
+    with pytest.raises(FormatError, match=message) as caught:
+        load_weights(folder)
+    assert str(caught.value).startswith(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_folder_and_files(folder: Path, tmp_path: Path) -> None:
+    refused(tmp_path / "none", "no such weights folder")
+    (folder / TENSORS_FILE).rename(folder / "x")
+    refused(folder, "not a weights folder: model.safetensors is missing")
+    (folder / "x").rename(folder / TENSORS_FILE)
+    (folder / CONFIG_FILE).unlink()
+    refused(folder, "not a weights folder: config.json is missing")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("format",), 2, "format is 2, this version reads 1; upgrade kinegraph"),
+        (("task",), "recognize", "task is 'recognize', expected 'lift'"),
+        (("model", "name"), "fcm", "no model is called 'fcm'; did you mean 'fcn'"),
+        (("model", "name"), ["fcn"], "no model is called"),
+        (("model", "name"), "lcn", "model.config.width: unknown key"),
+        (("model", "config", "width"), "wide", "model.config.width: found str 'wide'"),
+        (("model", "config", "width"), 16, r"tensor .* has shape \(8, .*, the fcn in config.json needs \(16, "),
+        (("model", "config", "width"), 10**12, r"tensor .* has shape|cannot be built"),
+        (("model", "config", "blocks"), 1, r"tensor .* does not belong to the fcn"),
+        (("model", "config", "blocks"), 10**9, r"tensors cannot be the 1000000000 blocks"),
+        (("model", "config", "blocks"), 3, r"tensor .* is missing"),
+        (("model",), 3, "malformed"),
+        (("transform", "target"), "pixels", "transform.target: .* did you mean 'pixel'"),
+        (("transform", "scale"), -1, "expected a positive number"),
+        (("skeleton", "joints"), [], "."),
+        (("skeleton",), "h36m17", "."),
+        (("metadata",), [], "metadata: found list, expected a mapping"),
+        (("sha256",), "0" * 64, "SHA-256 differs"),
+    ],
+)
+def test_wrong_configurations(folder: Path, path: tuple[str, ...], value: Any, message: str) -> None:
+    edit(folder, *path, value=value)
+    refused(folder, message)
+
+
+@pytest.mark.parametrize("key", ["task", "model", "skeleton", "transform", "metadata", "sha256"])
+def test_missing_entries(folder: Path, key: str) -> None:
+    edit(folder, key, delete=True)
+    refused(folder, f"{key} missing; the file is damaged")
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", "[]", "{}", '{"a": 1}', "[" * 100_000])
+def test_configurations_that_are_none(folder: Path, text: str) -> None:
+    (folder / CONFIG_FILE).write_text(text)
+    refused(folder, r"not valid JSON|there is no 'format'")
+
+
+def test_a_huge_configuration_is_not_read(folder: Path) -> None:
+    (folder / CONFIG_FILE).write_text(" " * (5 << 20))
+    refused(folder, "too large")
+
+
+def test_a_pickle_is_not_opened(folder: Path, tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "owned"),)
+
+    (folder / TENSORS_FILE).write_bytes(pickle.dumps(Evil()))
+    refused(folder, "not a safetensors file")
+    torch.save({"a": torch.zeros(1)}, folder / TENSORS_FILE)
+    refused(folder, "not a safetensors file")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_weights_that_are_not_finite(tmp_path: Path) -> None:
+    model = small("fcn")
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] = float("nan")
+    save_weights(tmp_path / "w", model, "fcn", {}, transform=TRANSFORM)
+    refused(tmp_path / "w", "values that are not finite")
+
+
+def test_truncated_tensors(folder: Path) -> None:
+    content = (folder / TENSORS_FILE).read_bytes()
+    for length in (0, 4, 100, len(content) - 1):
+        (folder / TENSORS_FILE).write_bytes(content[:length])
+        refused(folder, "not a safetensors file, or a damaged one")
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_bytes_never_escape_as_another_error(module_folder: Path, tmp_path: Path, data: st.DataObject) -> None:
+    copy = tmp_path / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(module_folder, copy)
+    path = copy / data.draw(st.sampled_from([CONFIG_FILE, TENSORS_FILE]))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, min(len(content), 3000) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    try:
+        load_weights(copy)
+    except FormatError as error:
+        assert str(copy) in str(error)  # noqa: PT017 - damage may also land in a free text, and then nothing is wrong
