@@ -97,6 +97,7 @@ def test_to_a_folder_of_openpose_frames(tmp_path: Path, shared_data: Path) -> No
         (["solid.npz", "out.npz", "--skeleton", "h36m71"], "did you mean 'h36m17'"),
         (["solid.npz", "out.npz", "--skeleton", "mediapipe33"], "only"),
         (["solid.npz", "out.npz", "--fps", "0"], "--fps 0 is no frame rate"),
+        (["slow.npz", "out.npz", "--fps", "10000"], "check the frame rate"),
         (["solid.npz", "out.npz", "--fps", "fast"], "invalid float value"),
         (["solid.npz", "out.csv", "--unit", "mm"], "csv states its own unit"),
         (["solid.npz", "out.bvh", "--unit", "furlong"], "unit 'furlong' is unknown"),
@@ -119,6 +120,7 @@ def test_refusals_leave_nothing_and_change_nothing(
     monkeypatch.chdir(tmp_path)
     write(_solid(), "solid.npz")
     write(_solid(None), "timeless.npz")
+    write(_solid(1e-4), "slow.npz")
     flat = SkeletonSequence(np.ones((1, 2, 17, 2)) * 9, get_skeleton("coco17"), unit="px", space="image")
     write(flat, "flat.json", format="coco")
     Path("broken.npz").write_bytes(Path("solid.npz").read_bytes()[:300])

@@ -63,6 +63,29 @@ def test_mmpose_joint_names_beat_their_number(tmp_path: Path) -> None:
     assert read(path).skeleton.joints == h36m.joints
 
 
+def test_names_that_nearly_agree_and_names_that_do_not(tmp_path: Path) -> None:
+    def save(names: list[str]) -> Path:
+        meta = {"keypoint_id2name": {str(i): n for i, n in enumerate(names)}}
+        frames = [{"frame_id": 0, "instances": [_instance(3, len(names))]}]
+        return _save(tmp_path / "p.json", {"meta_info": meta, "instance_info": frames})
+
+    sides = [f"{side}_{part}" for part in ("shoulder", "elbow", "wrist") for side in ("left", "right")]
+    # The names of mmpose's own Human3.6M: never to be taken for COCO because there are 17.
+    h36m = ["root", "right_hip", "right_knee", "right_foot", "left_hip", "left_knee", "left_foot", "spine", "thorax"]
+    h36m += ["neck_base", "head", *sides[::2], *sides[1::2]]
+    assert read(save(h36m)).skeleton.name == "h36m17"
+    halpe = ["hip" if joint == "pelvis" else joint for joint in get_skeleton("halpe26").joints]
+    assert read(save(halpe)).skeleton.name == "halpe26"
+    wholebody = [*get_skeleton("coco17").joints, *(f"face-{i}" for i in range(116))]
+    assert read(save(wholebody)).skeleton.name == "coco17"
+    hand = [f"finger{i}" for i in range(17)]
+    with pytest.raises(FormatError, match="no known layout's"):
+        read(save(hand))
+    assert read(save(hand), skeleton="coco17").skeleton.name == "coco17"
+    with pytest.raises(FormatError, match="not those of 'body25'"):
+        read(save(hand), skeleton="body25")
+
+
 def test_mmpose_bad(tmp_path: Path) -> None:
     deep = _instance(1)
     deep["keypoints"] = [[1, 2, 3]] * 17

@@ -11,6 +11,8 @@ HELP = "convert a motion file to another format, layout, unit or frame rate"
 
 _TIMED = ("bvh", "trc", "c3d")
 """Formats that cannot do without a frame rate."""
+_MOST_VALUES = 50_000_000
+"""Joints over all people and frames after resampling: 1.2 GB of positions."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,9 +69,15 @@ def run(args: argparse.Namespace) -> int:
     sequence = read(source, format=name, **reading)
     if args.fps is not None:
         if sequence.fps is not None:
+            values = sequence.frames / sequence.fps * args.fps * sequence.people * sequence.joints
+            if values > _MOST_VALUES:
+                raise DataError(
+                    f"{source}: {sequence.fps:g} fps to {args.fps:g} makes {values / sequence.joints:,.0f} poses, which "
+                    "no memory holds; check the frame rate in the file"
+                )
             sequence = sequence.resample(args.fps)
         elif "fps" in read_options(name):
-            # The reader knows better what the rate applies to: files may hold one frame in five of the video.
+            # The reader knows what the rate applies to: a file may hold one frame in five of the video.
             sequence = read(source, format=name, **{**reading, "fps": args.fps})
         else:
             sequence = sequence.replace(fps=args.fps)

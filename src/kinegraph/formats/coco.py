@@ -207,7 +207,9 @@ def _fill(
             category = entry.get("category_id")
             called = names.get(category) if isinstance(category, int | str) else None
             if called is not None and 3 * len(called) == size:
-                layout, order = layout_by_names(called, path, f"category {category}", options.get("skeleton"))
+                layout, order = layout_by_names(
+                    called, path, f"category {category}", options.get("skeleton"), similar=True
+                )
             else:
                 layout = keypoint_layout(size // 3, path, where, options.get("skeleton"))
                 order = list(range(layout.num_joints))

@@ -12,6 +12,8 @@ __all__ = ["keypoint_layout", "layout_by_names", "plain_name"]
 _BY_COUNT = {17: "coco17", 18: "openpose18", 25: "body25", 26: "halpe26", 33: "mediapipe33"}
 _WHOLE_BODY = {136: "halpe26", 133: "coco17"}
 """Layouts with face and hands whose first keypoints are one of ours: only those are read."""
+_ENOUGH = 0.7
+"""Share of equal names at which a layout is recognised: mmpose's Human3.6M shares 13 of 17 with ours, COCO's none."""
 _NOT_SUPPORTED = {
     14: "CrowdPose or LSP, 14",
     15: "OpenPose MPI, 15",
@@ -71,11 +73,20 @@ def plain_name(name: str) -> str:
 
 
 def layout_by_names(
-    names: list[str], path: Path, where: str, skeleton: str | Skeleton | None = None
+    names: list[str], path: Path, where: str, skeleton: str | Skeleton | None = None, *, similar: bool = False
 ) -> tuple[Skeleton, list[int]]:
     """The skeleton whose joints are called `names`, and for each of its joints the place in `names`.
 
-    The order in the file is free. Raises FormatError when no layout has these joints, or not the one named.
+    Args:
+        names: the joints of the file, in its order, which is free.
+        path: file they are in, for the message.
+        where: place in the file, for the message.
+        skeleton: layout the user names instead, by name, file or object.
+        similar: also accept a layout that most names agree with, joint by joint in the same order, since programs
+            differ in a few (``hip`` for ``pelvis``); and trust a named `skeleton` of as many joints.
+
+    Raises:
+        FormatError: no layout has these joints, or not the one named.
     """
     plain = [plain_name(name) for name in names]
     if len(set(plain)) != len(plain):
@@ -90,6 +101,11 @@ def layout_by_names(
             for found, own in ((names, candidate.joints), (plain, tuple(j.lower() for j in candidate.joints))):
                 if set(found) == set(own):
                     return candidate, [found.index(joint) for joint in own]
+    if similar:
+        shares = [_agreement(plain, candidate) for candidate in candidates]
+        best = max(range(len(candidates)), key=shares.__getitem__)
+        if shares[best] >= _ENOUGH or (skeleton is not None and candidates[0].num_joints == len(names)):
+            return candidates[best], list(range(candidates[best].num_joints))
     if skeleton is not None:
         missing = [j for j in candidates[0].joints if j not in names]
         raise FormatError(
@@ -103,6 +119,14 @@ def layout_by_names(
         f"{where} names {len(names)} joints ({shown}) that are no known layout's; "
         "pass skeleton=NAME or a skeleton FILE (TOML or JSON)",
     )
+
+
+def _agreement(names: list[str], layout: Skeleton) -> float:
+    """Share of a layout's joints that bear the same name in the same place; 0 where their numbers do not fit."""
+    if len(names) != layout.num_joints and _WHOLE_BODY.get(len(names)) != layout.name:
+        return 0.0
+    same = sum(a == b for a, b in zip(names, layout.joints, strict=False))
+    return same / layout.num_joints
 
 
 def _preferred() -> list[str]:

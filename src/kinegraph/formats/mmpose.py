@@ -111,11 +111,9 @@ def _names(meta: object) -> list[str] | None:
 def _layout(
     count: int, names: list[str] | None, path: Path, where: str, skeleton: str | Skeleton | None
 ) -> tuple[Skeleton, list[int]]:
-    if names is not None and len(names) == count and skeleton is None:
-        try:
-            return layout_by_names(names, path, "meta_info")
-        except FormatError:
-            pass  # other names for a layout that may still be told by its size (Halpe-26's differ between versions)
+    # Names first: 17 joints may be COCO's or Human3.6M's, and taking one for the other is the classic mistake.
+    if names is not None and len(names) == count:
+        return layout_by_names(names, path, "meta_info", skeleton, similar=True)
     layout = keypoint_layout(count, path, where, skeleton)
     return layout, list(range(layout.num_joints))
 
