@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
             values = sequence.frames / sequence.fps * args.fps * sequence.people * sequence.joints
             if values > _MOST_VALUES:
                 raise DataError(
-                    f"{source}: {sequence.fps:g} fps to {args.fps:g} makes {values / sequence.joints:,.0f} poses, which "
-                    "no memory holds; check the frame rate in the file"
+                    f"{source}: {sequence.fps:g} fps to {args.fps:g} makes {values / sequence.joints:,.0f} poses, "
+                    "which no memory holds; check the frame rate in the file"
                 )
             sequence = sequence.resample(args.fps)
         elif "fps" in read_options(name):
