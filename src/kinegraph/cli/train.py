@@ -8,7 +8,6 @@ does one after a crash or a kill, from the last checkpoint.
 from __future__ import annotations
 
 import argparse
-import sys
 
 HELP = "train a network from a recipe"
 EXTRA_ARGUMENTS = True
@@ -60,12 +59,12 @@ def run(args: argparse.Namespace) -> int:
         raise KeyboardInterrupt(
             f"stopped at step {result.step} of {result.steps}; the same command with --resume continues"
         )
+    if not result.leader:
+        return 0
     print(
         f"{result.status} at step {result.step}: validation {result.best_mpjpe_mm:.2f} mm at step {result.best_step}, "
         f"{result.parameters:,} parameters, {result.seconds:.0f} s\nweights: {result.weights}"
     )
-    if result.step == 0:
-        print("nothing was left to do", file=sys.stderr)
     return 0
 
 

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 import lightning.pytorch as pl
+import torch
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import KinegraphError
@@ -186,7 +187,7 @@ class RunKeeper(pl.Callback):
         pl_module.move_average(step)
         validate = last or step % (self.recipe.validate_every or self.data.steps_per_epoch) == 0
         if validate or step % self.recipe.log_every == 0:
-            values = {"train_loss": self._take_loss(pl_module, step)}
+            values = {"train_loss": self._take_loss(trainer, pl_module, step)}
             if validate:
                 values |= self._validate(trainer, pl_module, step)
                 last = last or self.stopped_early
@@ -208,8 +209,11 @@ class RunKeeper(pl.Callback):
         # Ranks must stop at the same step, or the others wait for ever for a gradient.
         return bool(trainer.strategy.reduce_boolean_decision(self.stop.requested, all=False))
 
-    def _take_loss(self, task: LiftingTask, step: int) -> float:
-        self._train_loss = task.take_loss()
+    def _take_loss(self, trainer: pl.Trainer, task: LiftingTask, step: int) -> float:
+        loss = task.take_loss()
+        if trainer.world_size > 1:
+            loss = float(trainer.strategy.reduce(torch.tensor(loss, device=task.device), reduce_op="mean"))
+        self._train_loss = loss
         if not math.isfinite(self._train_loss):
             raise KinegraphError(
                 f"the training loss is {self._train_loss} at step {step}; lower optim.lr or set optim.clip"

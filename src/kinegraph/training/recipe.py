@@ -170,7 +170,7 @@ class TrainerRecipe:
     accelerator: Literal["cpu", "gpu", "auto"] = "auto"
     """Where to train."""
     devices: int = 1
-    """Processes (data-parallel), one per device."""
+    """Processes (data-parallel), one per device; batch norm sees the poses of its own process."""
     tensorboard: bool = True
     """Write TensorBoard curves into the run folder."""
 

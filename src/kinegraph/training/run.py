@@ -73,6 +73,8 @@ class RunResult:
     """Trainable parameters."""
     seconds: float
     """Training time over all sittings."""
+    leader: bool = True
+    """Whether this process is the one that reports, among those of a data-parallel run."""
 
     @property
     def weights(self) -> Path:
@@ -194,6 +196,7 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
         best_mpjpe_mm=keeper.best_mpjpe_mm,
         parameters=parameters,
         seconds=keeper.seconds,
+        leader=leader,
     )
     if leader:
         _write_run(folder, facts, result)

@@ -1,0 +1,68 @@
+"""Two processes with half a batch each do what one does with the whole."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+HERE = Path(__file__).parent
+
+# A linear network: batch norm, which sees its own process's poses only, would make a difference, and so would dropout.
+SCRIPT = """
+    import sys
+    sys.path.insert(0, {here!r})
+    from dataclasses import dataclass, replace
+    from pathlib import Path
+    import torch
+    torch.set_num_threads(1)
+    from conftest import make_data
+    from test_run import recipe
+    from kinegraph import models
+    from kinegraph.training.data_module import Splits
+    from kinegraph.training.run import train
+
+    @dataclass(frozen=True, kw_only=True)
+    class LinearConfig:
+        in_channels: int = 2
+
+    class Linear(models.LiftingModel):
+        def __init__(self, skeleton, config):
+            super().__init__(skeleton, config)
+            self.layer = torch.nn.Linear(34, 51)
+
+        def forward(self, x):
+            return self.layer(x.flatten(1)).view(-1, 17, 3)
+
+    models.REGISTRY["linear"] = models.ModelEntry(LinearConfig, Linear)
+    splits = Splits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
+    out, devices = sys.argv[1:]
+    settings = replace(
+        recipe(Path(out), trainer={{"devices": int(devices), "batch": 24}}), model={{"name": "linear"}}
+    )
+    train(settings, quiet=True, splits=splits)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT).format(here=str(HERE)))
+    for devices in ("1", "2"):
+        subprocess.run(
+            [sys.executable, str(script), str(tmp_path / devices), devices], check=True, timeout=300, cwd=tmp_path
+        )
+    one, two = (torch.load(tmp_path / devices / "last.ckpt", weights_only=True) for devices in ("1", "2"))
+    assert one["global_step"] == two["global_step"] == 24
+    start = torch.nn.Linear(34, 51).weight.std()
+    for name, value in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][name], value, atol=1e-6, rtol=0)
+        assert float(value.std()) > 0.1 * float(start.detach())
+    logs = [(tmp_path / devices / "log.csv").read_text().splitlines() for devices in ("1", "2")]
+    for left, right in zip(*logs, strict=True):
+        a, b = (line.split(",")[:4] for line in (left, right))  # step, epoch, rate, training loss
+        assert a == b or [float(x) for x in a] == pytest.approx([float(x) for x in b], rel=1e-5)
