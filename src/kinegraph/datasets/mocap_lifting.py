@@ -30,12 +30,13 @@ from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import asf_amc, bvh
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
 
 NAME = "mocap-lifting"
 SPLITS = ("train", "val", "test")
 FPS = 60.0
 SEED = 1
-VERSION = 1  # raise when the same files would give other poses: it is part of the cache key
+VERSION = 2  # raise when the same files would give other poses: it is part of the cache key
 
 ACTIONS = (
     "deposit_floor",
@@ -213,12 +214,13 @@ def _clips(recordings: Sequence[Recording], split: str) -> Iterator[Clip]:
 
 
 def cache_key(recordings: Sequence[Recording]) -> str:
-    """16 hex digits that change with the files (name, size), the cameras, the seed and the code's version."""
+    """16 hex digits that change with the files (name, size), layouts, cameras, seed and the code's version."""
     content = {
         "version": VERSION,
         "fps": FPS,
         "seed": SEED,
         "cameras": asdict(CameraSampling()),
+        "skeletons": [get_skeleton(name).to_dict() for name in ("h36m17", "cmu31", "hdm05_31")],
         "files": [[r.name, r.path.suffix.lower(), r.path.stat().st_size, r.split] for r in recordings],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
