@@ -127,7 +127,8 @@ def read(path: Path | str, *, asf: Path | str | None = None, fps: float = 120.0)
         gaps = int((np.diff(numbers) != 1).sum())
         if gaps:
             notes = (*notes, f"frame numbers jump in {gaps} places; frames were taken as consecutive")
-    positions = _pose(body, values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        positions = _pose(body, values)
     if not np.isfinite(positions).all():
         raise FormatError(path, "joint positions are not finite: lengths or angles are far too large")
     return SkeletonSequence(

@@ -107,8 +107,8 @@ def read(
             rotations[:, j] = euler_to_quaternion(np.radians(values[:, columns["rotation"]]), joint.rotation_order)
         if columns["position"] and joint.parent < 0 and np.any(rest[j]):
             notes.append(f"the OFFSET of root '{joint.name}' was replaced by its position channels")
-    translations *= metres
     with np.errstate(over="ignore", invalid="ignore"):
+        translations *= metres
         positions = forward_kinematics(parents, rotations, translations)[0]
     if not np.isfinite(positions).all():
         raise FormatError(path, "joint positions are not finite: offsets or channel values are far too large")

@@ -23,15 +23,16 @@ def hop_distances(matrix: NDArray[np.float64]) -> NDArray[np.int64]:
     """Shortest-path lengths ``(nodes, nodes)`` by breadth-first expansion; -1 where there is no path."""
     nodes = len(matrix)
     distances = np.full((nodes, nodes), -1, dtype=np.int64)
-    frontier = np.eye(nodes, dtype=bool)
-    seen = np.zeros_like(frontier)
-    step = matrix > 0
-    hop = 0
-    while frontier.any():
-        distances[frontier] = hop
-        seen |= frontier
-        frontier = (frontier @ step) & ~seen
-        hop += 1
+    # lists of neighbours, not matrix powers: a chain of 1000 joints has 1000 hops
+    neighbours = [np.flatnonzero(row).tolist() for row in matrix > 0]
+    for start in range(nodes):
+        found = {start: 0}
+        for node in (queue := [start]):  # grows while it is walked
+            for other in neighbours[node]:
+                if other not in found:
+                    found[other] = found[node] + 1
+                    queue.append(other)
+        distances[start, list(found)] = list(found.values())
     return distances
 
 
