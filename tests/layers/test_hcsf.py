@@ -94,7 +94,8 @@ def reference(layer: HCSF, x: np.ndarray, distances: np.ndarray) -> np.ndarray:
         ]
         for t in range(x.shape[1]):
             h = [reference_hop(hop, x[b, t], gate[t]) for hop, gate in zip(layer.hops, gates, strict=True)]
-            fused = reference_fuse(layer.range_fusion, [h[0], *reference_fuse(layer.hop_fusion, h[1:])])
+            far = reference_fuse(layer.hop_fusion, h[1:])
+            fused = reference_fuse(layer.range_fusion, [h[0], np.concatenate(far, axis=-1)] if far else [h[0]])
             result[b, t] = reference_linear(layer.transform, np.concatenate(fused, axis=-1))
     return result
 

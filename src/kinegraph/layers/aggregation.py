@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from kinegraph.layers.neighbours import Neighbours
+from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
 Sharing = Literal["pairwise", "shared", "pre_aggregation", "post_aggregation"]
 """W_ij per ordered pair, one W, W_j per source node, or W_i per target node."""
@@ -72,10 +73,13 @@ class Aggregation(nn.Module):
         # Asked of the NumPy array: a model built on torch's meta device has no values to look at.
         self.unweighted = bool((values[pairs.targets, pairs.sources] == 1).all())
         self.sorted = bool((pairs.position == np.arange(pairs.nodes)).all())
-        # Squeezed outputs are summed after the product (a fraction of the traffic), wide ones inside it.
-        self.sums_outputs = sharing == "pairwise" and 2 * out_channels <= in_channels
-        if self.sums_outputs:
-            self._sort_by_source()
+        # Squeezed outputs are summed after the product, wide ones inside it.
+        self.source_order: SourceOrder | None = None
+        if sharing == "pairwise" and 2 * out_channels <= in_channels:
+            self.source_order = order = SourceOrder.of(pairs)
+            self.register_buffer("source_nodes", torch.from_numpy(order.nodes), persistent=False)
+            self.register_buffer("source_pairs", torch.from_numpy(order.pairs), persistent=False)
+            self.register_buffer("source_targets", torch.from_numpy(order.targets.copy()), persistent=False)
         count = {"pairwise": len(pairs), "shared": 1}.get(sharing, pairs.nodes)
         shape = (in_channels, out_channels) if sharing == "shared" else (count, in_channels, out_channels)
         self.weight = nn.Parameter(torch.empty(shape))
@@ -109,7 +113,7 @@ class Aggregation(nn.Module):
             ``(batch, nodes, out_channels)``.
         """
         if self.sharing == "pairwise":
-            return self._narrow(x, gate) if self.sums_outputs else self._wide(x, gate)
+            return self._pairwise(x, gate)
         matrix = self.adjacency if gate is None else gate
         if self.sharing == "shared":
             return torch.matmul(matrix.to(x.dtype), x @ self.weight)
@@ -126,72 +130,21 @@ class Aggregation(nn.Module):
         on_pairs = gate.flatten(-2).index_select(-1, self.targets * self.neighbours.nodes + self.sources)
         return (on_pairs, None) if gate.dim() == 2 else (None, on_pairs)
 
-    def _wide(self, x: Tensor, gate: Tensor | None) -> Tensor:
-        """Gather the inputs of all pairs; the sum over neighbours happens inside the matrix product."""
+    def _pairwise(self, x: Tensor, gate: Tensor | None) -> Tensor:
         static, dynamic = self._gates(gate)
         weight = self.weight if static is None else self.weight * static.reshape(-1, 1, 1)
-        gathered = x.index_select(1, self.sources)  # (batch, pairs, in)
-        if dynamic is not None:
-            gathered = gathered * dynamic.unsqueeze(-1)
-        outputs = []
-        # split, not slices: its backward is one concatenation
-        pieces = zip(self.split_pairs(gathered, dim=1), self.split_pairs(weight), strict=True)
-        for group, (neighbours, matrix) in zip(self.neighbours.groups, pieces, strict=True):
-            nodes, fan = len(group.nodes), group.degree * self.in_channels
-            if group.degree == 0:
-                outputs.append(x.new_zeros((nodes, x.shape[0], self.out_channels)))
-                continue
-            # (batch, nodes, degree * in) -> (nodes, batch, degree * in): a strided operand, not a copy
-            operand = neighbours.reshape(x.shape[0], nodes, fan).transpose(0, 1)
-            outputs.append(torch.bmm(operand, matrix.reshape(nodes, fan, self.out_channels)))
-        result = outputs[0] if len(outputs) == 1 else torch.cat([o.to(outputs[0].dtype) for o in outputs])
-        if not self.sorted:
-            result = result.index_select(0, self.position)
-        return result.transpose(0, 1)
-
-    def _sort_by_source(self) -> None:
-        """The same pairs grouped by the node they come from, for :meth:`_narrow`."""
-        pairs = self.neighbours
-        of_pair = {pair: p for p, pair in enumerate(zip(pairs.targets.tolist(), pairs.sources.tolist(), strict=True))}
-        self.by_source = Neighbours(pairs.mask.T)
-        sources, targets = self.by_source.targets, self.by_source.sources  # here a pair's target is what it comes from
-        order = [of_pair[i, j] for i, j in zip(targets.tolist(), sources.tolist(), strict=True)]
-        nodes = [node for group in self.by_source.groups if group.degree for node in group.nodes]
-        self.register_buffer("source_pairs", torch.tensor(order), persistent=False)
-        self.register_buffer("source_targets", torch.from_numpy(targets.copy()), persistent=False)
-        self.register_buffer("source_nodes", torch.tensor(nodes), persistent=False)
-
-    def source_weights(self, weight: Tensor) -> list[Tensor]:
-        """Weights ``(pairs, in, out)`` as one ``(nodes, in, degree * out)`` per group of source nodes."""
-        groups = [group for group in self.by_source.groups if group.degree]
-        pieces = torch.split(weight.index_select(0, self.source_pairs), [len(g.nodes) * g.degree for g in groups])
-        return [
-            piece.reshape(len(group.nodes), group.degree, *weight.shape[1:]).transpose(1, 2).flatten(2)
-            for group, piece in zip(groups, pieces, strict=True)
-        ]
-
-    def _narrow(self, x: Tensor, gate: Tensor | None) -> Tensor:
-        """One product per source node gives its share in all its targets; the narrow shares are then summed."""
-        static, dynamic = self._gates(gate)
-        weight = self.weight if static is None else self.weight * static.reshape(-1, 1, 1)
-        matrices = self.source_weights(weight)
-        nodes = x.index_select(1, self.source_nodes).transpose(0, 1)  # (nodes, batch, in)
-        shares = []
-        for piece, matrix in zip(torch.split(nodes, [len(m) for m in matrices]), matrices, strict=True):
-            product = torch.bmm(piece, matrix)  # (nodes, batch, degree * out)
-            by_pair = product.reshape(*product.shape[:2], -1, self.out_channels).transpose(1, 2)
-            shares.append(by_pair.flatten(0, 1))  # (pairs, batch, out)
-        share = torch.cat(shares)
-        if dynamic is not None:
-            share = share * dynamic.index_select(1, self.source_pairs).t().unsqueeze(-1)
-        result = share.new_zeros((self.neighbours.nodes, x.shape[0], self.out_channels))
-        return result.index_add(0, self.source_targets, share).transpose(0, 1)
-
-    def split_pairs(self, values: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-        """Cut a tensor with an axis of pairs into one per degree group."""
-        sizes = [len(g.nodes) * g.degree for g in self.neighbours.groups]
-        pieces: tuple[Tensor, ...] = torch.split(values, sizes, dim=dim)
-        return pieces
+        if self.source_order is not None:
+            matrices = self.source_order.matrices(weight, self.source_pairs)
+            if dynamic is not None:
+                dynamic = dynamic.index_select(1, self.source_pairs)
+            result = sum_outputs(x, self.source_nodes, self.source_targets, matrices, self.out_channels, dynamic)
+            return result.transpose(0, 1)
+        groups = sum_inputs(x, self.sources, self.neighbours.matrices(weight), dynamic)
+        isolated = self.neighbours.nodes - sum(len(group) for group in groups)
+        if isolated:
+            groups.append(groups[0].new_zeros((isolated, *groups[0].shape[1:])))
+        result = torch.cat(groups)
+        return (result if self.sorted else result.index_select(0, self.position)).transpose(0, 1)
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""

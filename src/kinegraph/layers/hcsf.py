@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
@@ -161,8 +162,8 @@ class HCSF(nn.Module):
                 hop.reset_parameters(gain, graph.initial_adjacency())
                 self.graphs.append(graph)
         self.hop_fusion = Fuse(self.nodes, tuple(self.widths[1:]), options.hop_fusion, self.per_node)
-        long_range = self.hop_fusion.widths
-        self.range_fusion = Fuse(self.nodes, (width, *long_range), options.range_fusion, self.per_node)
+        ranges = (width, sum(self.hop_fusion.widths)) if len(masks) > 1 else (width,)
+        self.range_fusion = Fuse(self.nodes, ranges, options.range_fusion, self.per_node)
         self.transform = NodeLinear(
             self.nodes, sum(self.range_fusion.widths), out_channels, per_node=self.per_node, bias=True
         )
@@ -176,11 +177,13 @@ class HCSF(nn.Module):
         """Update every node's features."""
         flat = x.reshape(-1, self.nodes, x.shape[-1])  # (batch * frames, nodes, in)
         frames = x if x.dim() == 4 else x.unsqueeze(1)
-        ranges = []
+        hops = []
         for index, hop in enumerate(self.hops):
-            ranges.append(hop(flat, self.graphs[index](frames)) if len(self.graphs) else hop(flat))
-        parts = (ranges[0], *self.hop_fusion(tuple(ranges[1:])))
-        result = self.transform.forward_parts(self.range_fusion(parts))
+            hops.append(hop(flat, self.graphs[index](frames)) if len(self.graphs) else hop(flat))
+        short, *long_range = (hops[0], *self.hop_fusion(tuple(hops[1:])))
+        if not self.range_fusion.passes and len(long_range) > 1:
+            long_range = [torch.cat(long_range, dim=-1)]
+        result = self.transform.forward_parts(self.range_fusion((short, *long_range)))
         return result if x.dim() == 3 else result.reshape(*x.shape[:-1], result.shape[-1])
 
 
@@ -198,15 +201,16 @@ class Fuse(nn.Module):
 
     Attributes:
         widths: widths of the parts that come out.
+        passes: the parts come out as they went in.
     """
 
     def __init__(self, nodes: int, in_widths: tuple[int, ...], fusion: Fusion, per_node: bool) -> None:
         super().__init__()
         self.fusion = fusion
-        self.single = fusion == "concat" or len(in_widths) < 2
-        self.widths = in_widths if self.single else (max(in_widths),)
+        self.passes = fusion == "concat" or len(in_widths) < 2
+        self.widths = in_widths if self.passes else (max(in_widths),)
         self.project = nn.ModuleList()
-        if not self.single:
+        if not self.passes:
             for width in in_widths:
                 equal = width == max(in_widths)
                 self.project.append(
@@ -215,7 +219,7 @@ class Fuse(nn.Module):
 
     def forward(self, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Fuse ``(batch, nodes, width)`` tensors."""
-        if self.single:
+        if self.passes:
             return parts
         result, *others = (project(part) for project, part in zip(self.project, parts, strict=True))
         for other in others:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from kinegraph.errors import ConfigError
 
@@ -57,6 +59,14 @@ class Neighbours:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def matrices(self, weight: Tensor) -> list[Tensor]:
+        """Weights ``(pairs, in, out)`` as one ``(nodes, degree * in, out)`` per group that has neighbours."""
+        groups = [group for group in self.groups if group.degree]
+        pieces = torch.split(weight, [len(group.nodes) * group.degree for group in groups])
+        return [
+            piece.reshape(len(group.nodes), -1, weight.shape[2]) for group, piece in zip(groups, pieces, strict=True)
+        ]
 
     def _groups(self, order: list[int], degrees: NDArray[np.int64]) -> tuple[DegreeGroup, ...]:
         groups = []
