@@ -115,7 +115,7 @@ def test_files_that_are_not_ours(tmp_path):
     with pytest.raises(FormatError, match="no such file"):
         LiftingData.load(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(FormatError, match="text.npz: not a readable npz"):
+    with pytest.raises(FormatError, match="text.npz: not a prepared lifting file"):
         LiftingData.load(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(FormatError, match="not a prepared lifting file"):

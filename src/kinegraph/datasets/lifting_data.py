@@ -171,7 +171,11 @@ class LiftingData:
         file = Path(path)
         if not file.is_file():
             raise FormatError(file, "no such file; expected one that 'kinegraph data prepare' wrote")
-        content = load_npz(file)
+        try:
+            content = load_npz(file)
+        except FormatError as error:
+            found = error.message.partition(";")[0]
+            raise FormatError(file, f"not a prepared lifting file ({found}); prepare it again") from error
         try:
             header = json.loads(str(content["header"]))
             if header["format"] != _FORMAT:
