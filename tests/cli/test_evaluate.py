@@ -77,10 +77,10 @@ def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
     assert [r["model"] for r in content["results"]] == ["a", "b", "c"]
     assert content["results"][0]["data"]["poses"] == 6 * 5 * 4
     assert "| N-MPJPE" in printed
-    hard = tmp_path / "h.json"
     pictures = tmp_path / "new" / "pictures"
+    hard = pictures / "h.json"
     assert main(["analyze", *models, *common, "--json", str(hard), "--out", str(pictures)]) == 0
-    assert {p.name for p in pictures.iterdir()} == {"error_histogram.png", "hardest_poses.png"}
+    assert {p.name for p in pictures.iterdir()} == {"error_histogram.png", "hardest_poses.png", "h.json"}
     content = json.loads(hard.read_text())
     assert content["target"] == "metric"
     assert set(content["cross_mm"]["5"]) == {"a", "b", "c"}

@@ -39,16 +39,16 @@ def run(args: argparse.Namespace) -> int:
     hard = from_results(results)
     print(headline(results[0]))
     print(report(hard, markdown=args.markdown))
+    if args.out:
+        try:
+            Path(args.out).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KinegraphError(f"cannot make the folder {args.out}: {error.strerror}; choose another") from error
     if args.json:
         shared = results[0].to_json()
         conditions = {key: shared[key] for key in ("protocol", "target", "input", "split", "data", "notes")}
         write_text(Path(args.json), json.dumps({**conditions, **hard.to_json()}, indent=2) + "\n")
     if args.out:
-        folder = Path(args.out)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise KinegraphError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
-        for path in draw(hard, folder, title=headline(results[0])):
+        for path in draw(hard, args.out, title=headline(results[0])):
             print(f"wrote {path}")
     return 0
