@@ -182,7 +182,10 @@ def test_a_foreign_wide_table_in_another_order(tmp_path: Path) -> None:
         ("# skeleton: coco17\nframe,joint,x,y\n0,nase,1,2\n", "'nase' is not of the skeleton"),
         ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,2\n0,nose,1,2\n", "stands twice"),
         ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,\n", "lacks a coordinate"),
-        ("# skeleton: coco17\nframe,joint,x,y,score\n0,nose,1,2,7\n", "confidence 7"),
+        (
+            "# skeleton: coco17\nframe,joint,x,y,score\n0,nose,1,2,7\n",
+            "joint 'nose' of person 0 in frame 0 has a confidence outside",
+        ),
         ("frame,joint,x,y\n0,thumb,1,2\n", "no known layout"),
         ('# skeleton: {"joints": 3}\nframe,joint,x,y\n0,a,1,2\n', "must map each joint"),
     ],

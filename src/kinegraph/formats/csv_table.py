@@ -156,10 +156,24 @@ def _float(text: str, path: Path, where: str) -> float:
     return value
 
 
-def _whole(text: str, path: Path, where: str) -> int:
-    value = _float(text, path, where)
+def _floats(row: list[str], columns: list[int], header: list[str], line: int, path: Path) -> list[float]:
+    """The numbers in some cells of a row; the messages are made only when one is wrong."""
+    try:
+        values = [float(row[c]) if row[c] else math.nan for c in columns]
+    except (ValueError, OverflowError):
+        values = [math.inf]
+    # False as well where NaN hides the largest: the careful way below then decides.
+    if min(values) >= -MAX_MAGNITUDE and max(values) <= MAX_MAGNITUDE:
+        return values
+    return [_float(row[c], path, f"line {line}, {header[c]}") for c in columns]
+
+
+def _whole(text: str, path: Path, line: int, column: str) -> int:
+    if text.isdecimal() and len(text) < 16:
+        return int(text)
+    value = _float(text, path, f"line {line}, {column}")
     if not (value >= 0 and value.is_integer()):
-        raise FormatError(path, f"{where} is {text.strip()[:40]!r}; expected 0, 1, 2, ...")
+        raise FormatError(path, f"line {line}, {column} is {text.strip()[:40]!r}; expected 0, 1, 2, ...")
     return int(value)
 
 
@@ -172,13 +186,12 @@ def _long(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) 
     frame, joint = header.index("frame"), header.index("joint")
     person = header.index("person") if "person" in header else None
     for line, row in rows:
-        where = f"line {line}"
         yield (
-            _whole(row[frame], path, f"{where}, frame"),
-            _whole(row[person], path, f"{where}, person") if person is not None else 0,
+            _whole(row[frame], path, line, "frame"),
+            _whole(row[person], path, line, "person") if person is not None else 0,
             row[joint].strip(),
-            [_float(row[a], path, f"{where}, {header[a]}") for a in axes],
-            _float(row[scores[0]], path, f"{where}, confidence") if scores else 1.0,
+            _floats(row, axes, header, line, path),
+            _floats(row, scores[:1], header, line, path)[0] if scores else 1.0,
         )
 
 
@@ -202,12 +215,11 @@ def _wide(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) 
     frame = lower.index("frame") if "frame" in lower else None
     person = lower.index("person") if "person" in lower else None
     for count, (line, row) in enumerate(rows):
-        where = f"line {line}"
-        now = _whole(row[frame], path, f"{where}, frame") if frame is not None else count
-        who = _whole(row[person], path, f"{where}, person") if person is not None else 0
+        now = _whole(row[frame], path, line, "frame") if frame is not None else count
+        who = _whole(row[person], path, line, "person") if person is not None else 0
         for joint, place in columns.items():
-            point = [_float(row[place[a]], path, f"{where}, {joint}_{a}") for a in _AXES if a in place]
-            score = _float(row[place["confidence"]], path, f"{where}, {joint}") if "confidence" in place else 1.0
+            point = _floats(row, [place[a] for a in _AXES if a in place], header, line, path)
+            score = _floats(row, [place["confidence"]], header, line, path)[0] if "confidence" in place else 1.0
             yield now, who, joint, point, score
 
 
@@ -223,30 +235,38 @@ def _arrays(cells: list[_Cell], joints: tuple[str, ...], comments: dict[str, Any
             f"{people} people over {frames} frames, but only {len(cells)} joints are given; check the "
             "frame and person columns",
         )
+    place: dict[str, int] = {}
+    for name in dict.fromkeys(c[2] for c in cells):
+        found = index.get(name, plain.get(plain_name(name)))
+        if found is None:
+            raise FormatError(
+                path, f"joint {name[:40]!r} is not of the skeleton; expected {', '.join(joints[:4])}, ..."
+            )
+        place[name] = found
+
+    def named(cell: int) -> str:
+        return f"joint '{cells[cell][2][:40]}' of person {cells[cell][1]} in frame {cells[cell][0]}"
+
+    at = np.array([(c[1], c[0], place[c[2]]) for c in cells])
+    flat = np.ravel_multi_index(tuple(at.T), (people, frames, len(joints)))
+    _, first = np.unique(flat, return_index=True)
+    if len(first) != len(flat):
+        again = int(np.setdiff1d(np.arange(len(flat)), first)[0])
+        raise FormatError(path, f"{named(again)} stands twice; expected once")
+    points = np.array([c[3] for c in cells], dtype=np.float64)
+    scores = np.nan_to_num(np.array([c[4] for c in cells], dtype=np.float64), nan=0.0)
+    missing = np.isnan(points)
+    for wrong, what in (
+        ((scores < 0) | (scores > 1), "has a confidence outside 0 to 1; scale it"),
+        (missing.any(1) & ~missing.all(1) & (scores > 0), "lacks a coordinate; leave all empty if it is missing"),
+    ):
+        if wrong.any():
+            raise FormatError(path, f"{named(int(np.argmax(wrong)))} {what}")
+    seen = ~missing.any(axis=1) & (scores > 0)
     positions = np.full((people, frames, len(joints), dims), np.nan)
     confidence = np.zeros((people, frames, len(joints)))
-    given = np.zeros(confidence.shape, dtype=bool)
-    for frame, person, joint, point, score in cells:
-        place = index.get(joint, plain.get(plain_name(joint)))
-        if place is None:
-            raise FormatError(
-                path, f"joint {joint[:40]!r} is not of the skeleton; expected {', '.join(joints[:4])}, ..."
-            )
-        if given[person, frame, place]:
-            raise FormatError(path, f"joint '{joint}' of person {person} stands twice in frame {frame}; expected once")
-        given[person, frame, place] = True
-        if math.isnan(score):
-            score = 0.0
-        if not 0 <= score <= 1:
-            raise FormatError(path, f"joint '{joint}' in frame {frame} has confidence {score:g}; expected 0 to 1")
-        there = [not math.isnan(v) for v in point]
-        if any(there) and not all(there) and score > 0:
-            raise FormatError(
-                path, f"joint '{joint}' in frame {frame} lacks a coordinate; leave all empty if it is missing"
-            )
-        if all(there) and score > 0:
-            positions[person, frame, place] = point
-            confidence[person, frame, place] = score
+    positions.reshape(-1, dims)[flat[seen]] = points[seen]
+    confidence.reshape(-1)[flat[seen]] = scores[seen]
     return positions, confidence
 
 

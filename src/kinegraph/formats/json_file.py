@@ -111,7 +111,10 @@ def coordinates(values: object, path: Path, where: str) -> NDArray[np.float64]:
 def rows(values: object, width: Sequence[int], path: Path, where: str) -> NDArray[np.float64]:
     """A JSON list of equally long lists of numbers as float64 (n, w), w one of `width`. Raises FormatError."""
     items = members(values, list, path, where)
-    lengths = {len(members(item, list, path, f"{where}, item {i}")) for i, item in enumerate(items)}
+    if any(type(item) is not list for item in items):  # a fast check, before the one that says which
+        for i, item in enumerate(items):
+            members(item, list, path, f"{where}, item {i}")
+    lengths = {len(item) for item in items}
     if len(lengths) > 1 or (lengths and lengths.pop() not in width):
         expected = " or ".join(map(str, width))
         raise FormatError(

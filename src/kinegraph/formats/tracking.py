@@ -32,28 +32,53 @@ MAX_GAP = 30
 _FEW = 3
 
 
+@dataclass(frozen=True)
+class _Pose:
+    """A pose with what its distances to others need: which joints are there, and the box around them."""
+
+    points: Floats  # (joints, dims), 0 where missing
+    seen: NDArray[np.bool_]  # (joints,)
+    middle: Floats  # (dims,)
+    diagonal: float  # -1 for an empty pose
+
+    @classmethod
+    def of(cls, pose: Floats) -> _Pose:
+        seen = ~np.isnan(pose[:, 0])
+        if not seen.any():
+            return cls(np.zeros_like(pose), seen, np.zeros(pose.shape[1]), -1.0)
+        low, high = pose[seen].min(axis=0), pose[seen].max(axis=0)
+        return cls(np.where(seen[:, None], pose, 0.0), seen, (low + high) / 2, float(np.linalg.norm(high - low)))
+
+
 @dataclass
 class _Track:
-    pose: Floats  # (joints, dims), NaN where never seen in the last pose
+    pose: _Pose
     last: int
+
+
+def _distances(rows: Sequence[_Pose], columns: Sequence[_Pose]) -> Floats:
+    """Distances (rows, columns) in box diagonals."""
+    points = [np.stack([p.points for p in side]) for side in (rows, columns)]
+    seen = [np.stack([p.seen for p in side]) for side in (rows, columns)]
+    middles = [np.stack([p.middle for p in side]) for side in (rows, columns)]
+    diagonals = [np.array([p.diagonal for p in side]) for side in (rows, columns)]
+    both = seen[0][:, None] & seen[1][None]  # (rows, columns, joints)
+    apart = np.linalg.norm(points[0][:, None] - points[1][None], axis=-1)
+    count = both.sum(axis=-1)
+    by_joints = np.where(both, apart, 0.0).sum(axis=-1) / np.maximum(count, 1)
+    by_boxes = np.linalg.norm(middles[0][:, None] - middles[1][None], axis=-1)
+    gap = np.where(count >= _FEW, by_joints, by_boxes)
+    scale = np.maximum(diagonals[0][:, None], diagonals[1][None])
+    # Single joints have no size to measure by, so that only the very same place counts.
+    distance = np.where(scale > 0, gap / np.where(scale > 0, scale, 1.0), np.where(gap == 0, 0.0, np.inf))
+    empty = (diagonals[0] < 0)[:, None] | (diagonals[1] < 0)[None]
+    result: Floats = np.where(empty, np.inf, distance)
+    return result
 
 
 def pose_distance(first: Floats, second: Floats) -> float:
     """Distance of two poses (joints, dims), NaN where missing, in box diagonals; infinity if either is empty."""
-    seen_first, seen_second = ~np.isnan(first[:, 0]), ~np.isnan(second[:, 0])
-    if not seen_first.any() or not seen_second.any():
-        return float("inf")
-    boxes = [pose[seen] for pose, seen in ((first, seen_first), (second, seen_second))]
-    scale = max(float(np.linalg.norm(np.ptp(box, axis=0))) for box in boxes)
-    both = seen_first & seen_second
-    if both.sum() >= _FEW:
-        gap = float(np.linalg.norm(first[both] - second[both], axis=1).mean())
-    else:
-        middles = [(box.min(axis=0) + box.max(axis=0)) / 2 for box in boxes]
-        gap = float(np.linalg.norm(middles[0] - middles[1]))
-    if scale == 0:  # single joints: no size to measure by, so only the very same place counts
-        return 0.0 if gap == 0 else float("inf")
-    return gap / scale
+    return float(_distances([_Pose.of(first)], [_Pose.of(second)])[0, 0])
 
 
 def track(frames: Sequence[Sequence[Floats]], *, max_gap: int = MAX_GAP, gate: float = GATE) -> list[list[int]]:
@@ -70,7 +95,8 @@ def track(frames: Sequence[Sequence[Floats]], *, max_gap: int = MAX_GAP, gate: f
     """
     tracks: list[_Track] = []
     result: list[list[int]] = []
-    for now, poses in enumerate(frames):
+    for now, frame in enumerate(frames):
+        poses = [_Pose.of(pose) for pose in frame]
         active = [i for i, known in enumerate(tracks) if now - known.last <= max_gap + 1]
         numbers = [-1] * len(poses)
         for known_index, pose_index in _match(tracks, active, poses, now, gate):
@@ -85,13 +111,13 @@ def track(frames: Sequence[Sequence[Floats]], *, max_gap: int = MAX_GAP, gate: f
 
 
 def _match(
-    tracks: Sequence[_Track], active: Sequence[int], poses: Sequence[Floats], now: int, gate: float
+    tracks: Sequence[_Track], active: Sequence[int], poses: Sequence[_Pose], now: int, gate: float
 ) -> list[tuple[int, int]]:
     """Pairs (track, pose) of the cheapest assignment, those beyond the gate left out."""
     if not active or not poses:
         return []
     gates = np.array([min(gate + GATE_PER_FRAME * (now - tracks[i].last - 1), WIDEST_GATE) for i in active])
-    cost = np.array([[pose_distance(tracks[i].pose, pose) for pose in poses] for i in active])  # (tracks, poses)
+    cost = _distances([tracks[i].pose for i in active], poses)
     allowed = cost <= gates[:, None]
     if len(active) == 1 and len(poses) == 1:  # most videos show one person: spare them SciPy's import
         return [(active[0], 0)] if allowed[0, 0] else []
