@@ -267,6 +267,15 @@ def test_numbers_too_large_for_a_body_are_refused(clip: Path) -> None:
         asf_amc.read(clip)
 
 
+def said_of(path: Path) -> str:
+    """The error of a damaged file, or "" if it is read; any other exception fails the test."""
+    try:
+        asf_amc.read(path)
+    except KinegraphError as error:
+        return str(error)
+    return ""
+
+
 @given(cut=st.integers(0, len(AMC)), noise=st.binary(max_size=12), which=st.booleans(), at=st.integers(0, 2000))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_other_error_ever_escapes(clip: Path, cut: int, noise: bytes, which: bool, at: int) -> None:
@@ -279,7 +288,4 @@ def test_no_other_error_ever_escapes(clip: Path, cut: int, noise: bytes, which: 
         del asf[at % len(asf) + 5 : at % len(asf) + 5 + cut % 40]
     clip.with_suffix(".asf").write_bytes(asf)
     clip.write_bytes(amc)
-    try:
-        assert np.isfinite(asf_amc.read(clip).positions).all()
-    except KinegraphError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in said_of(clip)

@@ -364,16 +364,22 @@ def test_missing_files_folders_and_other_kinds_of_file(tmp_path: Path) -> None:
         bvh.read(tmp_path / "x.bvh")
 
 
+def said_of(path: Path) -> str:
+    """The error of a damaged file, or "" if it is read; any other exception fails the test."""
+    try:
+        bvh.read(path)
+    except KinegraphError as error:
+        return str(error)
+    return ""
+
+
 @given(at=st.integers(0, len(SMALL)), noise=st.binary(max_size=20), drop=st.integers(0, 60))
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_other_error_ever_escapes(file: Path, at: int, noise: bytes, drop: int) -> None:
     data = bytearray(SMALL.encode())
     data[at : at + drop] = noise
     file.write_bytes(data)
-    try:
-        assert np.isfinite(bvh.read(file).positions).all()
-    except KinegraphError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in said_of(file)
 
 
 @given(st.lists(st.sampled_from([*SMALL.split(), "{", "}", "\n", "1e999", "-5", "ROOT", "JOINT"]), max_size=60))

@@ -52,11 +52,11 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "y") -> SkeletonSequence:
     names = [name.strip() for name in lines[3].split("\t")[2:] if name.strip()]
     if not 0 < len(names) <= MAX_JOINTS or len(set(names)) != len(names):
         raise FormatError(path, f"line 4: 1 to {MAX_JOINTS} marker names, each once, are expected; found {len(names)}")
-    markers = _whole(path, header, "nummarkers")
+    markers = _whole(path, header, "NumMarkers")
     if markers != len(names):
         raise FormatError(path, f"line 3: NumMarkers is {markers}, but line 4 names {len(names)} markers")
     rows = _rows(path, lines, len(names))
-    frames = _whole(path, header, "numframes")
+    frames = _whole(path, header, "NumFrames")
     if len(rows) != frames or not frames:
         raise FormatError(path, f"line 3: NumFrames is {frames}, found {len(rows)} rows; the file is cut short")
     unit = header.get("units", "")
@@ -83,7 +83,7 @@ def _header(path: Path, lines: Sequence[str]) -> dict[str, str]:
 
 
 def _whole(path: Path, header: dict[str, str], key: str) -> int:
-    word = header.get(key, "")
+    word = header.get(key.lower(), "")
     if not word.isascii() or not word.isdigit() or len(word) > 12:
         raise FormatError(path, f"line 3: {key} needs a whole number, found '{word[:40]}'")
     return int(word)

@@ -1,0 +1,117 @@
+"""TRC: a file as OpenSim writes it, round trips, damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kinegraph.errors import DataError, FormatError, KinegraphError
+from kinegraph.formats import trc
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+
+H36M = get_skeleton("h36m17")
+FILE = (
+    "PathFileType\t4\t(X/Y/Z)\tsubject.trc\n"
+    "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n"
+    "60.00\t60.00\t3\t2\tmm\t60.00\t1\t3\n"
+    "Frame#\tTime\tR.ASIS\t\t\tL.ASIS\t\t\n"
+    "\t\tX1\tY1\tZ1\tX2\tY2\tZ2\n"
+    "\n"
+    "1\t0.000\t1000\t2000\t3000\t-1.5\t0\t2.5\t\n"
+    "2\t0.017\t\t\t\t4\t5\t6\n"
+    "3\t0.033\t7\t8\t9\n"
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "m.trc"
+    path.write_text(FILE)
+    return path
+
+
+def test_markers_in_metres_with_blanks_missing(file: Path) -> None:
+    sequence = trc.read(file)
+    assert sequence.skeleton.joints == ("R.ASIS", "L.ASIS")
+    assert (sequence.fps, sequence.unit, sequence.up) == (60, "m", "y")
+    nan = np.nan
+    expected = [
+        [[1, 2, 3], [-0.0015, 0, 0.0025]],
+        [[nan] * 3, [0.004, 0.005, 0.006]],
+        [[0.007, 0.008, 0.009], [nan] * 3],
+    ]
+    np.testing.assert_allclose(sequence.positions[0], expected, atol=1e-12)
+    assert sequence.seen[0].tolist() == [[True, True], [False, True], [True, False]]
+    file.write_text(FILE.replace("\tmm\t", "\tm\t"))
+    assert trc.read(file, up="z").positions[0, 0, 0, 0] == 1000
+
+
+@given(seed=st.integers(0, 2**31), unit=st.sampled_from(["mm", "m"]), holes=st.floats(0, 0.9))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_round_trip(tmp_path: Path, seed: int, unit: str, holes: float) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(1, 5, 17, 3))
+    points[rng.random((1, 5, 17)) < holes] = np.nan
+    given_ = SkeletonSequence(positions=points, skeleton=H36M, fps=29.97, up="y")
+    trc.write(given_, tmp_path / "x.trc", unit=unit)
+    back = trc.read(tmp_path / "x.trc")
+    assert back.skeleton == H36M  # the names are a layout's, so its tree comes back
+    assert back.fps == pytest.approx(29.97)
+    np.testing.assert_allclose(back.positions, points, atol=1e-6)
+
+
+def test_camera_space_is_turned_upright_and_people_are_kept_apart(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).normal(size=(2, 4, 17, 3))
+    written = trc.write(SkeletonSequence(positions=points, skeleton=H36M, fps=30, space="camera"), tmp_path / "x.trc")
+    assert [path.name for path in written] == ["x.trc", "x_person2.trc"]
+    np.testing.assert_allclose(trc.read(written[1]).positions[0], points[1] * [1, -1, -1], atol=1e-6)
+    with pytest.raises(DataError, match="2D"):
+        trc.write(SkeletonSequence(positions=points[..., :2], skeleton=H36M, fps=30), tmp_path / "y.trc")
+    assert not (tmp_path / "y.trc").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("PathFileType", "PathType", "not a TRC marker file"),
+        ("\t3\t2\tmm", "\t3\t4\tmm", "NumMarkers is 4, but line 4 names 2"),
+        ("\t3\t2\tmm", "\t9999999999\t2\tmm", "NumFrames is 9999999999, found 3"),
+        ("\t3\t2\tmm", "\t-3\t2\tmm", "NumFrames needs a whole number, found '-3'"),
+        ("\tmm\t", "\tparsec\t", "Units is 'parsec'"),
+        ("60.00\t60.00\t3", "0\t60.00\t3", "DataRate needs a positive"),
+        ("60.00\t60.00\t3", "60.00\t3", "7 values for the 8 names"),
+        ("L.ASIS", "R.ASIS", "marker names, each once"),
+        ("\t5\t6", "\tfive\t6", "line 8: coordinate 5 is 'five'"),
+        ("\t5\t6", "\tinf\t6", "line 8: coordinate 5 is 'inf'"),
+        ("\t5\t6", "\t5\t6\t7\t8", "line 8: 8 coordinates for 2 markers"),
+        ("3\t0.033\t7\t8\t9\n", "", "NumFrames is 3, found 2 rows; the file is cut short"),
+    ],
+)
+def test_damage_is_named(file: Path, old: str, new: str, message: str) -> None:
+    assert old in FILE
+    file.write_text(FILE.replace(old, new, 1))
+    with pytest.raises(FormatError, match=message):
+        trc.read(file)
+
+
+def said_of(path: Path) -> str:
+    """The error of a damaged file, or "" if it is read; any other exception fails the test."""
+    try:
+        trc.read(path)
+    except KinegraphError as error:
+        return str(error)
+    return ""
+
+
+@given(at=st.integers(0, len(FILE)), noise=st.binary(max_size=20), drop=st.integers(0, 80))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_other_error_ever_escapes(file: Path, at: int, noise: bytes, drop: int) -> None:
+    data = bytearray(FILE.encode())
+    data[at : at + drop] = noise
+    file.write_bytes(data)
+    assert "\n" not in said_of(file)
