@@ -76,9 +76,10 @@ def test_units_of_both_sides(tmp_path: Path) -> None:
     np.testing.assert_allclose(sizes["m"], sizes["mm"], atol=1e-5)
 
 
-def test_to_a_folder_of_openpose_frames(tmp_path: Path, shared_data: Path) -> None:
+def test_to_a_folder_of_openpose_frames(tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clip = shared_data / "openpose_json" / "clip_1"
-    assert main(["convert", str(clip), str(tmp_path / "frames"), "--to", "openpose"]) == 0
+    assert main(["convert", str(clip), str(tmp_path / "frames"), "--to", "openpose", "--fps", "30"]) == 0
+    assert "openpose files hold no frame rate" in capsys.readouterr().out
     np.testing.assert_array_equal(read(tmp_path / "frames").positions, read(clip).positions)
 
 

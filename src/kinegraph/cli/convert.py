@@ -11,6 +11,8 @@ HELP = "convert a motion file to another format, layout, unit or frame rate"
 
 _TIMED = ("bvh", "trc", "c3d")
 """Formats that cannot do without a frame rate."""
+_TIMELESS = ("openpose", "coco")
+"""Formats that have no place for a frame rate."""
 _MOST_VALUES = 50_000_000
 """Joints over all people and frames after resampling: 1.2 GB of positions."""
 
@@ -89,6 +91,11 @@ def run(args: argparse.Namespace) -> int:
     size = f"{sequence.people} people, " if sequence.people > 1 else ""
     for file in written:
         print(f"{file}: {size}{sequence.frames} frames, {sequence.skeleton.name}, {to}")
-    for note in sequence.notes:
+    notes = list(sequence.notes)
+    if to in _TIMELESS and sequence.fps is not None:
+        notes.append(f"{to} files hold no frame rate: state it again (fps={sequence.fps:g}) when reading")
+    if to in ("csv", "trc", "c3d") and sequence.rotations is not None:
+        notes.append(f"{to} holds positions only: joint rotations stay behind")
+    for note in notes:
         print(f"  note: {note}")
     return 0
