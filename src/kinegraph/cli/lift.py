@@ -140,6 +140,7 @@ def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> Skeleto
     """Read IN with the layout and frame rate stated on the command line."""
     from kinegraph.cli.options import read_options as given_options
     from kinegraph.formats import read, read_options
+    from kinegraph.skeleton import get_skeleton
 
     known = read_options(name)
     options = given_options(args, known)
@@ -147,10 +148,14 @@ def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> Skeleto
     if layout is not None:
         if "skeleton" not in known:
             raise ConfigError(f"--layout {layout}: {name} files name their joints themselves; leave --layout out")
+        wanted = get_skeleton(layout)
         options["skeleton"] = layout
     if args.fps is not None and not 0 < args.fps <= 10_000:
         raise ConfigError(f"--fps {args.fps:g} is no frame rate; expected a number above 0, up to 10000")
     sequence = read(source, format=name, **options)
+    if layout is not None and sequence.skeleton.joints != wanted.joints:
+        found = sequence.skeleton.name
+        raise ConfigError(f"--layout {layout}: {source} says itself that its layout is '{found}'; leave --layout out")
     if args.fps is None:
         return sequence
     if sequence.fps is not None:

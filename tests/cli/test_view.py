@@ -1,0 +1,104 @@
+"""`kinegraph view` end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kinegraph.cli import main
+from kinegraph.formats import write
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+
+
+@pytest.fixture
+def walk(tmp_path: Path) -> Path:
+    """A 3D file of one second."""
+    rng = np.random.default_rng(0)
+    body = get_skeleton("h36m17")
+    points = rng.normal(scale=0.3, size=(17, 3)) + np.linspace(0, 1, 30)[:, None, None] * [0, 0, 1.0]
+    path = tmp_path / "walk.npz"
+    write(SkeletonSequence(points, body, fps=30, space="world", up="y"), path)
+    return path
+
+
+def test_without_out_it_writes_a_player_here_and_says_where(
+    walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert main(["view", str(walk)]) == 0
+    assert str(here / "walk.html") in capsys.readouterr().out
+    assert (here / "walk.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".html"])
+def test_every_kind_of_picture(walk: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    assert main(["view", str(walk), "--out", str(out), "--seconds", "0.4", "--start", "0.2", "--theme", "dark"]) == 0
+    assert out.stat().st_size > 1000
+
+
+def test_start_seconds_and_frames_choose_what_is_drawn(walk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    assert main(["view", str(walk), "--out", str(out), "--seconds", "0.1", "--frames", "8"]) == 0
+    with Image.open(out) as picture:
+        assert picture.size[0] == 3 * 240 + 10  # 0.1 s are three frames
+
+
+def test_two_files_side_by_side(walk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "both.html"
+    assert main(["view", str(walk), str(walk), "--out", str(out)]) == 0
+    assert out.read_text().count('"dims":3') == 2
+    assert "2 recordings" in out.read_text()
+
+
+def test_a_folder_of_openpose_frames(shared_data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clip.html"
+    assert main(["view", str(shared_data / "openpose_json" / "clip_1"), "--out", str(out), "--fps", "30"]) == 0
+    assert out.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("folder", ["cmu_bvh", "hdm05"])
+def test_recordings(shared_data: Path, tmp_path: Path, folder: str) -> None:
+    source = sorted(p for p in (shared_data / folder).rglob("*") if p.suffix.lower() in (".bvh", ".amc"))[0]
+    assert main(["view", str(source), "--out", str(tmp_path / "x.png"), "--frames", "2"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "x.avi"], "nothing is drawn"),
+        (["--out", "none/x.png"], "does not exist"),
+        (["--start", "9", "--out", "x.png"], "after its end"),
+        (["--frames", "0", "--out", "x.png"], "at least 1"),
+        (["--fps", "-3", "--out", "x.png"], "frame rate"),
+        (["--layout", "h36m71", "--out", "x.png"], "h36m17"),
+        (["--layout", "coco17", "--out", "x.png"], "leave --layout out"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(
+    walk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["view", str(walk), *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("kinegraph: error: ")
+    assert said.err.count("\n") == 1
+    assert words in said.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["walk.npz"]
+
+
+def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["view", "none.bvh"]) == 2
+    assert "none.bvh" in capsys.readouterr().err
