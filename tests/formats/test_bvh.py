@@ -223,17 +223,20 @@ def test_upc_pymotion_reads_the_same(shared_data: Path, clip: str) -> None:
 
 RIGS = {
     "cmu": "hip abdomen chest neck head lCollar lShldr lForeArm lHand lButtock lThigh lShin lFoot",
-    "motionbuilder": "Hips Spine Spine1 Neck Head LeftShoulder LeftArm LeftForeArm LeftHand - LeftUpLeg LeftLeg LeftFoot",
+    "motionbuilder": "Hips Spine Spine1 Neck Head LeftShoulder LeftArm LeftForeArm LeftHand - "
+    "LeftUpLeg LeftLeg LeftFoot",
     "mixamo": "mixamorig:Hips mixamorig:Spine mixamorig:Spine1 mixamorig:Neck mixamorig:Head mixamorig:LeftShoulder "
-    "mixamorig:LeftArm mixamorig:LeftForeArm mixamorig:LeftHand - mixamorig:LeftUpLeg mixamorig:LeftLeg mixamorig:LeftFoot",
+    "mixamorig:LeftArm mixamorig:LeftForeArm mixamorig:LeftHand - "
+    "mixamorig:LeftUpLeg mixamorig:LeftLeg mixamorig:LeftFoot",
     "unreal": "pelvis spine_01 spine_02 neck_01 head clavicle_l upperarm_l lowerarm_l hand_l - thigh_l calf_l foot_l",
     "blender": "hips spine chest neck head shoulder.L upper_arm.L forearm.L hand.L - thigh.L shin.L foot.L",
     "biped": "Bip01 Bip01_Spine Bip01_Spine1 Bip01_Neck Bip01_Head Bip01_L_Clavicle Bip01_L_UpperArm Bip01_L_Forearm "
     "Bip01_L_Hand - Bip01_L_Thigh Bip01_L_Calf Bip01_L_Foot",
     "biovision": "Hips Chest - Neck Head LeftCollar LeftShoulder LeftElbow LeftWrist - LeftHip LeftKnee LeftAnkle",
+    # bones of an ASF file as joints at their start, the way amc2bvh programs write them
+    "acclaim": "root lowerback upperback lowerneck head lclavicle lhumerus lradius lhand lhipjoint lfemur ltibia lfoot",
     "xsens": "Hips Chest Chest2 Neck Head LeftCollar LeftShoulder LeftElbow LeftWrist - LeftHip LeftKnee LeftAnkle",
 }
-SIDES = (("Left", "Right"), ("lCollar", "rCollar"))
 
 
 def mirrored(name: str) -> str:

@@ -131,8 +131,9 @@ def _landmarks(joints: Sequence[str], pairs: Mapping[tuple[str, str], str]) -> d
     stems = {_plain(rest, prefixes): pair for pair, rest in pairs.items()}
     taken: set[str] = set()
     for point, alternatives in sided.items():
-        for (alias,) in alternatives:
-            if alias in stems and alias not in taken:
+        for (entry,) in alternatives:
+            alias, _, company = entry.partition(" with ")
+            if alias in stems and alias not in taken and (not company or company in stems):
                 taken.add(alias)
                 left, right = stems[alias]
                 landmarks[f"left_{point}"], landmarks[f"right_{point}"] = {left: 1.0}, {right: 1.0}

@@ -87,7 +87,11 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
     # A target such as an ASF skeleton names its joints its own way; its landmarks say what they stand for.
     meaning = {next(iter(w)): point for point, w in target.landmarks.items() if len(w) == 1}
     for row, joint in enumerate(target.joints):
-        found = source.landmark(joint)
+        if joint in source.joints and source.landmarks.get(joint) == target.landmarks.get(joint):
+            # one convention, in which the name may stand for a joint and, as a landmark, for another point
+            found = np.eye(source.num_joints)[source.index(joint)]
+        else:
+            found = source.landmark(joint)
         if found is None and joint in meaning:
             found = source.landmark(meaning[joint])
         if found is None:
