@@ -196,6 +196,22 @@ def test_an_acclaim_clip_becomes_a_bvh_with_its_anatomy(tmp_path: Path, shared_d
     assert error.mean() < 0.003
     assert error.max() < 0.012
     assert dict(back.skeleton.landmarks["left_knee"]) == {"lfemur": 1.0}  # the joint at the bone's end
+    # 'thorax' is a joint of this rig and, elsewhere, a point between the shoulders: mapping back must not mix them
+    assert np.linalg.norm(back.to_skeleton(clip.skeleton).positions - clip.positions, axis=-1).max() < 0.012
+
+
+def test_acclaim_names_at_the_start_of_bones_are_told_apart(tmp_path: Path, shared_data: Path) -> None:
+    # other converters hang 'lhipjoint' on the root's own place: there, 'ltibia' is where the knee is
+    clip = asf_amc.read(shared_data / "cmu_asfamc" / "02" / "02_03.amc")
+    bvh.write(clip, tmp_path / "x.bvh")
+    lines = (tmp_path / "x.bvh").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if line.split()[-1:] in (["lhipjoint"], ["rhipjoint"]):
+            lines[number + 2] = "OFFSET 0 0 0"
+    (tmp_path / "x.bvh").write_text("\n".join(lines))
+    landmarks = bvh.read(tmp_path / "x.bvh").skeleton.landmarks
+    assert dict(landmarks["left_knee"]) == {"ltibia": 1.0}
+    assert dict(landmarks["left_wrist"]) == {"lhand": 1.0}
 
 
 @pytest.mark.parametrize(
