@@ -55,7 +55,7 @@ def test_the_root_is_found_exactly_from_exact_keypoints(walk: float) -> None:
     root = truth[:, :1]
     got = place_root(truth - root, project(truth), np.ones((60, 17)), INTRINSICS, 30.0)
     # The smoothing of 1/z is not exact for somebody who walks; it is for who stands.
-    np.testing.assert_allclose(got, root[:, 0], atol=1e-6 if walk == 0 else 0.03)
+    np.testing.assert_allclose(got, root[:, 0], atol=1e-6 if walk == 0 else 0.06)
 
 
 def test_noise_and_missing_joints_move_the_root_little() -> None:
@@ -142,6 +142,11 @@ def test_a_jump_leaves_the_floor_and_a_slope_does_not() -> None:
     jump[..., 1] -= height[:, None]
     got = upright(sequence(jump)).positions[0, :, BODY.root, 1]
     assert got[46] - got[20] > 0.35
+    # A foot is never far under the floor, however fast the estimated height falls.
+    fall = motion(90)
+    fall[60:, :, 1] += np.linspace(0, 0.5, 30)[:, None]
+    lowest = upright(sequence(fall)).positions[0, :, BODY.index("left_ankle"), 1]
+    assert lowest.min() > ANKLE_M - 0.02
     slope = motion(300)
     slope[..., 1] += np.linspace(0, 0.6, 300)[:, None]
     flat = upright(sequence(slope)).positions[0, :, BODY.root, 1]

@@ -62,7 +62,7 @@ def make_rigid(poses: Floats, lengths: Floats, skeleton: Skeleton) -> Floats:
 def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics: Floats, fps: float | None) -> Floats:
     """Where the root stands before the camera ``(frames, 3)``, metres, so that the pose falls on its keypoints.
 
-    Least squares in closed form, frame by frame, for the depth; the depth is then smoothed (sigma 0.25 s, since it
+    Least squares in closed form, frame by frame, for the depth; the depth is then smoothed (sigma 0.4 s, since it
     follows from the person's size in pixels, a noisy measure), and x, y are fitted at that depth.
 
     Args:
@@ -89,12 +89,17 @@ def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics:
     valid &= np.isfinite(depth) & (depth > NEAREST_M) & (depth < FURTHEST_M)
     if not valid.any():
         return np.tile([0.0, 0.0, 5.0], (len(poses), 1))
-    sigma = 0.25 * (fps or ASSUMED_FPS)
+    sigma = 0.4 * (fps or ASSUMED_FPS)
     half = max(1, int(np.ceil(3 * sigma)))
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+    # Somebody who crouches or bends says little of their distance: a frame counts by how far the body spreads.
+    spread = (weights[..., None] * (poses[..., :2] - mean(poses[..., :2])[:, None]) ** 2).sum(axis=(1, 2)) / total[:, 0]
     # Smoothing 1/z treats near and far alike: the size in the image is what was measured.
     inverse = local_polynomial(
-        np.where(valid, 1 / np.where(valid, depth, 1.0), 0.0)[:, None], valid[:, None].astype(float), kernel, 1
+        np.where(valid, 1 / np.where(valid, depth, 1.0), 0.0)[:, None],
+        np.where(valid, spread**2, 0.0)[:, None],
+        kernel,
+        1,
     )[:, 0]
     fallback = float(np.median(1 / depth[valid]))
     inverse = np.clip(np.where(np.isfinite(inverse), inverse, fallback), 1 / FURTHEST_M, 1 / NEAREST_M)
@@ -243,4 +248,11 @@ def _floor(positions: Floats, seen: Mask, sequence: SkeletonSequence, level: boo
     envelope[quiet] = np.nanpercentile(windows[quiet], 40, axis=1)
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / (0.5 * rate)) ** 2)
     slow = local_polynomial(envelope[:, None], quiet[:, None].astype(float), kernel, 0)[:, 0]
-    return np.where(np.isfinite(slow), slow, whole)
+    slow = np.where(np.isfinite(slow), slow, whole)
+    # Nobody stands in the floor: where a foot is under it, the floor gives way, and softly before and after.
+    under = np.maximum(slow - np.where(np.isfinite(lowest), lowest, slow), 0.0)
+    short = max(1, round(0.1 * rate))
+    reach = np.lib.stride_tricks.sliding_window_view(np.pad(under, short), 2 * short + 1).max(axis=1)
+    soft = np.exp(-0.5 * (np.arange(-2 * short, 2 * short + 1) / short) ** 2)
+    gives = local_polynomial(reach[:, None], np.ones((len(reach), 1)), soft, 0)[:, 0]
+    return slow - np.maximum(gives, under)
