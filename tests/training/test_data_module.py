@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import chain, islice
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.training.data_module import Batch, LiftingDataModule, Splits, limit_poses, load_splits
 from kinegraph.training.recipe import AugmentRecipe, DataRecipe
 from kinegraph.transforms.detector_noise import DetectorNoise
@@ -139,6 +140,42 @@ def test_limit_poses_keeps_whole_clips(splits: Splits) -> None:
 def test_mocap_without_a_source_says_what_to_give() -> None:
     with pytest.raises(ConfigError, match=r"data.source: missing; .*--data.source DIR"):
         load_splits(DataRecipe(name="mocap-lifting"))
+
+
+def write_h36m(folder: Path) -> None:
+    """Random motion about the middle of the studio, in the layout VideoPose3D established."""
+    rng = np.random.default_rng(0)
+    poses = {
+        subject: {"Walking": rng.normal(0, 0.3, (6, 32, 3)).astype(np.float32) + np.float32([0, 0, 1])}
+        for subject in ("S1", "S5", "S6", "S7", "S8")
+    }
+    np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array(poses, dtype=object))
+
+
+def test_h36m_holds_out_a_training_subject(tmp_path: Path) -> None:
+    write_h36m(tmp_path)
+    train, validation = load_splits(DataRecipe(name="h36m", source=str(tmp_path)))
+    assert set(train.subject_names) == {"S1", "S5", "S6", "S7"}
+    assert set(validation.subject_names) == {"S8"}
+    assert (len(train), len(validation)) == (4 * 4 * 6, 4 * 6)  # subjects x cameras x frames
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": None}, "data.source: missing"),
+        ({"validation": ("S9",)}, r"data.validation: found 'S9', expected training subjects \(S1, S5"),
+        ({"validation": ()}, "hold out at least one"),
+        ({"validation": ("S1", "S5", "S6", "S7", "S8")}, "leave one to train on"),
+        ({"extra": ("x",)}, "reads one folder"),
+        ({"input": "cpn"}, "data_2d_h36m_cpn.npz"),
+    ],
+)
+def test_h36m_mistakes(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    write_h36m(tmp_path)
+    settings = {"name": "h36m", "source": str(tmp_path), **changes}
+    with pytest.raises(KinegraphError, match=message):
+        load_splits(DataRecipe(**settings))  # type: ignore[arg-type]
 
 
 def test_synthetic_with_a_source_is_refused() -> None:

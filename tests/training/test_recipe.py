@@ -67,6 +67,7 @@ def test_a_length_on_the_command_line_replaces_the_files(tmp_path: Path, given: 
         ("model: {name: fcn}\ntrainer: {batch: 5, devices: 2}\n", r"5 poses cannot be shared equally by 2"),
         ("model: {name: fcn}\nschedule: {name: one-cycle}\n", r"warmup: one-cycle needs a rise"),
         ("model: {name: fcn}\naugment: {noise: {drop: 2}}\n", r"drop is 2.0"),
+        ("model: {name: fcn}\ndata: {input: cpn}\n", r"data: input: found 'cpn', expected 'exact' or 'noisy'"),
         ("- a\n", r"expected a mapping"),
         ("model: {name: fcn\n", r"my.yaml: line 2, column 1: not valid YAML"),
     ],

@@ -226,6 +226,17 @@ def test_resume_with_other_data_is_refused(tmp_path: Path, splits: Splits) -> No
         run(tmp_path / "run", Splits(splits.validation, splits.train), resume=True)
 
 
+def test_damaged_files_of_a_run(tmp_path: Path, splits: Splits) -> None:
+    run(tmp_path / "run", splits)
+    for name, content in (("run.json", b"{}"), ("recipe.yaml", b"a: ["), ("last.ckpt", b"PK nothing")):
+        before = (tmp_path / "run" / name).read_bytes()
+        (tmp_path / "run" / name).write_bytes(content)
+        with pytest.raises(KinegraphError, match=name):
+            run(tmp_path / "run", splits, resume=True)
+        (tmp_path / "run" / name).write_bytes(before)
+    assert run(tmp_path / "run", splits, resume=True).status == "finished"
+
+
 def test_early_stopping(tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter([5.0, 4.0, 4.5, 4.2, 1.0])
     monkeypatch.setattr(LiftingTask, "evaluate", lambda *_: {"loss": 0.0, "mpjpe_mm": next(errors)})

@@ -68,6 +68,8 @@ def load_splits(recipe: DataRecipe) -> Splits:
             )
         benchmark = mocap_lifting.load(recipe.source, recipe.extra)
         train, validation = benchmark["train"], benchmark["val"]
+    elif recipe.name == "h36m":
+        train, validation = _load_h36m(recipe)
     else:
         from kinegraph.datasets import synthetic
 
@@ -81,6 +83,27 @@ def load_splits(recipe: DataRecipe) -> Splits:
     if recipe.max_poses is not None:
         train = limit_poses(train, recipe.max_poses)
     return Splits(train, validation)
+
+
+def _load_h36m(recipe: DataRecipe) -> tuple[LiftingData, LiftingData]:
+    from kinegraph.datasets import h36m
+
+    if recipe.source is None:
+        raise ConfigError("data.source: missing; give the folder that holds data_3d_h36m.npz: --data.source DIR")
+    if recipe.extra:
+        raise ConfigError("data.extra: h36m reads one folder; remove it")
+    subjects = h36m.SUBJECTS["train"]
+    for name in recipe.validation:
+        if name not in subjects:  # a test subject least of all
+            raise ConfigError(f"data.validation: found {name!r}, expected training subjects ({', '.join(subjects)})")
+    rest = [name for name in subjects if name not in recipe.validation]
+    if not recipe.validation or not rest:
+        raise ConfigError("data.validation: hold out at least one training subject, and leave one to train on")
+    keypoints = None if recipe.input in ("exact", "noisy") else recipe.input
+    train, validation = (
+        h36m.load(recipe.source, "train", keypoints=keypoints, subjects=names) for names in (rest, recipe.validation)
+    )
+    return train, validation
 
 
 def limit_poses(data: LiftingData, most: int) -> LiftingData:

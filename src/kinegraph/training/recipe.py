@@ -43,14 +43,18 @@ __all__ = [
 class DataRecipe:
     """What to train on."""
 
-    name: Literal["synthetic", "mocap-lifting"] = "synthetic"
-    """The benchmark: `synthetic` makes its own data, `mocap-lifting` needs recordings."""
+    name: Literal["synthetic", "mocap-lifting", "h36m"] = "synthetic"
+    """The benchmark: `synthetic` makes its own data, `mocap-lifting` and `h36m` need a source."""
     source: str | None = None
-    """Folder with the recordings (`mocap-lifting`), or where `kinegraph data prepare` wrote them."""
+    """Folder with the recordings or where `kinegraph data prepare` wrote them (`mocap-lifting`), or with the npz files
+    (`h36m`)."""
     extra: tuple[str, ...] = ()
     """Further folders with recordings (`mocap-lifting`)."""
-    input: Literal["exact", "noisy"] = "exact"
-    """2D input: exact projections, or projections with detector-like noise."""
+    input: str = "exact"
+    """2D input: `exact` projections, `noisy` ones with detector-like noise, or (`h36m`) the detector's name in
+    data_2d_h36m_<name>.npz."""
+    validation: tuple[str, ...] = ("S8",)
+    """Training subjects of `h36m` that are held out to choose the checkpoint on; the other data have their own."""
     step: int = 1
     """Distance in frames between the neighbours of a temporal window."""
     max_poses: int | None = None
@@ -58,6 +62,8 @@ class DataRecipe:
 
     def __post_init__(self) -> None:
         _positive(self, "step", "max_poses")
+        if self.name != "h36m" and self.input not in ("exact", "noisy"):
+            raise ValueError(f"input: found {self.input!r}, expected 'exact' or 'noisy' for {self.name}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ import warnings
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -27,7 +27,7 @@ from torch import nn
 from kinegraph import __version__
 from kinegraph.atomic import write_text
 from kinegraph.config import from_dict, read_yaml, to_dict, write_yaml
-from kinegraph.errors import ConfigError, DataError, KinegraphError, require
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, require
 from kinegraph.models import build, model_entry
 from kinegraph.skeleton import Skeleton
 from kinegraph.training.callbacks import CHECKPOINT, LOG, ProgressLine, RunKeeper, StopSignals
@@ -174,13 +174,15 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
     progress = None if quiet or not leader else ProgressLine(steps)
     with StopSignals() as stop, _calm_lightning():
         keeper = RunKeeper(folder, recipe.trainer, data, steps=steps, stop=stop, progress=progress, save_best=save_best)
-        trainer = _trainer(recipe, folder, steps, keeper)
+        trainer = _trainer(recipe, folder, steps, keeper, checkpoint.step if checkpoint else None)
         try:
-            trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            trainer.fit(task, datamodule=data, ckpt_path=checkpoint.path if checkpoint else None, weights_only=True)
         except SystemExit as error:  # Lightning's answer to a second Ctrl-C
             raise KeyboardInterrupt("stopped at once; --resume continues from the last checkpoint") from error
-        except torch._dynamo.exc.TorchDynamoException as error:
-            raise KinegraphError(f"torch.compile failed ({error}); set trainer.compile to false") from error
+        except RuntimeError as error:
+            if recipe.trainer.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+                raise KinegraphError(f"torch.compile failed ({error}); set trainer.compile to false") from error
+            raise
         finally:
             if progress is not None:
                 progress.close()
@@ -203,13 +205,15 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
     return result
 
 
-def _trainer(recipe: TrainRecipe, folder: Path, steps: int, keeper: RunKeeper) -> pl.Trainer:
+def _trainer(recipe: TrainRecipe, folder: Path, steps: int, keeper: RunKeeper, resumed_at: int | None) -> pl.Trainer:
     settings = recipe.trainer
     loggers: list[Any] = []
     if settings.tensorboard:
         from lightning.pytorch.loggers import TensorBoardLogger
 
-        loggers.append(TensorBoardLogger(save_dir=folder, name="", version="tensorboard"))
+        # Curves after the checkpoint are drawn again, so the old ones are dropped.
+        purge = None if resumed_at is None else resumed_at + 1
+        loggers.append(TensorBoardLogger(save_dir=folder, name="", version="tensorboard", purge_step=purge))
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
@@ -228,14 +232,22 @@ def _trainer(recipe: TrainRecipe, folder: Path, steps: int, keeper: RunKeeper) -
     )
 
 
-def _checkpoint_to_resume(folder: Path, recipe: TrainRecipe, resume: bool) -> Path | None:
+class _Checkpoint(NamedTuple):
+    path: Path
+    step: int
+
+
+def _checkpoint_to_resume(folder: Path, recipe: TrainRecipe, resume: bool) -> _Checkpoint | None:
     path = folder / CHECKPOINT
-    if not _is_leader():  # its leader has looked already, and has begun to write
-        return path if resume and path.exists() else None
     if not path.exists():
         return None
     if not resume:
         raise KinegraphError(f"{folder} holds a run already; add --resume to continue it, or choose another --out")
+    try:
+        content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
+        found = _Checkpoint(path, int(content["global_step"]))
+    except Exception as error:  # a damaged archive has no one kind of error
+        raise FormatError(path, "not a checkpoint, or a damaged one; delete it to begin the run anew") from error
     before = from_dict(TrainRecipe, read_yaml(folder / "recipe.yaml"))
     old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
     for key in sorted(old.keys() | new.keys()):
@@ -244,7 +256,7 @@ def _checkpoint_to_resume(folder: Path, recipe: TrainRecipe, resume: bool) -> Pa
                 f"{key}: {folder} was begun with {old.get(key)!r}, the recipe says {new.get(key)!r}; "
                 "a run continues with what it began with, so choose another --out for a new one"
             )
-    return path
+    return found
 
 
 def _is_leader() -> bool:
@@ -261,7 +273,7 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _open_folder(folder: Path, recipe: TrainRecipe, facts: dict[str, Any], checkpoint: Path | None) -> None:
+def _open_folder(folder: Path, recipe: TrainRecipe, facts: dict[str, Any], checkpoint: _Checkpoint | None) -> None:
     """Make the run folder and write down what is about to happen."""
     if not _is_leader():
         return
@@ -272,8 +284,11 @@ def _open_folder(folder: Path, recipe: TrainRecipe, facts: dict[str, Any], check
     except OSError as error:
         raise KinegraphError(f"cannot make the run folder {folder}: {error.strerror}; choose another --out") from error
     if checkpoint is not None and (folder / "run.json").exists():
-        before = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if before["data"] != facts["data"]:
+        try:
+            before = json.loads((folder / "run.json").read_text(encoding="utf-8"))["data"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(folder / "run.json", "damaged; choose another --out and begin anew") from error
+        if before != facts["data"]:
             raise DataError(
                 f"the data of {recipe.data.name} are not those {folder} was begun with; choose another --out"
             )
