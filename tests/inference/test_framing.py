@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import BODY, INTRINSICS, motion, project
+from lifting_people import BODY, INTRINSICS, motion, project
 
 from kinegraph.inference.framing import PX_PER_M, SIDE_PX, frame_person, look_along, scale_of_pose
 
@@ -30,7 +30,7 @@ def test_scale_follows_distance(depth: float) -> None:
 
 
 def test_people_are_shown_as_in_training_wherever_they_stand() -> None:
-    near, far = motion(60, depth=3.0), motion(60, depth=9.0) + [1.5, 0.4, 0]
+    near, far = motion(60, depth=3.0), motion(60, depth=9.0) + np.array([1.5, 0.4, 0])
     shown = []
     for truth in (near, far):
         seen = np.ones((60, 17), dtype=bool)
@@ -57,7 +57,7 @@ def test_the_view_survives_absence() -> None:
 
 def test_turning_back_restores_the_camera() -> None:
     """A pose seen from its own ray, turned back, is the pose in the camera's axes."""
-    truth = motion(10) + [1.2, -0.5, 0]
+    truth = motion(10) + np.array([1.2, -0.5, 0])
     seen = np.ones((10, 17), dtype=bool)
     framing = frame_person(project(truth), seen, seen[:, 0], BODY, 30.0)
     ray = truth[:, 0] / np.linalg.norm(truth[:, :1], axis=-1)

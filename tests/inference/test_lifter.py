@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import BODY, INTRINSICS, flat_person, keypoints, lifter, motion, project
+from lifting_people import BODY, INTRINSICS, flat_person, keypoints, lifter, motion, project
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, SkeletonError
 from kinegraph.inference import Lifter, LiftOptions
@@ -16,6 +16,12 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.weights import save_weights
+
+
+@pytest.fixture
+def truth() -> np.ndarray:
+    return motion()
+
 
 PLAIN = LiftOptions(flip=False, rigid=False, smooth_s=0.0, framing="image", root="relative")
 
@@ -150,7 +156,7 @@ def test_a_network_with_a_confidence_channel_is_told_the_truth(truth: np.ndarray
 
 
 def test_everybody_is_lifted_but_no_ghost(truth: np.ndarray) -> None:
-    other = motion(60) + [1.5, 0, 2.0]
+    other = motion(60) + np.array([1.5, 0, 2.0])
     points = np.stack([project(other), project(truth), project(truth)])
     confidence = np.ones((3, 60, 17))
     confidence[2] = 0
@@ -180,7 +186,7 @@ def test_limbs_are_steady_whatever_the_network_says(truth: np.ndarray) -> None:
 
 
 def test_any_framing_places_people_on_their_keypoints(truth: np.ndarray) -> None:
-    aside = truth + [1.0, 0.3, 0]
+    aside = truth + np.array([1.0, 0.3, 0])
     for framing in ("image", "person"):
         got = lifter(flat_person).lift(keypoints(aside), LiftOptions(framing=framing, focal_px=1145, flip=False))
         error = np.linalg.norm(project(got.positions[0]) - project(aside), axis=-1)
@@ -280,9 +286,17 @@ def test_what_cannot_be_lifted(truth: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("given", "word"),
-    [({"people": "some"}, "people"), ({"fill_s": -1}, "fill_s"), ({"smooth_s": float("nan")}, "smooth_s"), ({"focal_px": 0}, "focal"),
-     ({"fov_deg": 200}, "field of view"), ({"fov_deg": 50, "focal_px": 900}, "both"), ({"batch": 0}, "batch"), ({"minimum_confidence": 1}, "minimum")],
-)  # fmt: skip
+    [
+        ({"people": "some"}, "people"),
+        ({"fill_s": -1}, "fill_s"),
+        ({"smooth_s": float("nan")}, "smooth_s"),
+        ({"focal_px": 0}, "focal"),
+        ({"fov_deg": 200}, "field of view"),
+        ({"fov_deg": 50, "focal_px": 900}, "both"),
+        ({"batch": 0}, "batch"),
+        ({"minimum_confidence": 1}, "minimum"),
+    ],
+)
 def test_wrong_options(given: dict[str, object], word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         LiftOptions(**given)  # type: ignore[arg-type]

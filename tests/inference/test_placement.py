@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import BODY, INTRINSICS, keypoints, motion, project
+from lifting_people import BODY, INTRINSICS, keypoints, motion, project
 
 from kinegraph.errors import DataError
 from kinegraph.inference.placement import ANKLE_M, bone_lengths, make_rigid, place_root, upright
 from kinegraph.sequence import SkeletonSequence
 
 
-def test_lengths_are_symmetric_medians() -> None:
+def test_lengths_are_symmetric_quartiles() -> None:
     rng = np.random.default_rng(0)
     poses = motion(41) + 0.02 * rng.normal(size=(41, 17, 3))
     weights = np.ones((41, 17))
@@ -19,15 +19,15 @@ def test_lengths_are_symmetric_medians() -> None:
     poses[5:9, BODY.index("left_knee")] += 10  # untrusted frames do not count
     lengths = bone_lengths(poses, weights, BODY)
 
-    def median(parent: str, child: str) -> float:
+    def quartile(parent: str, child: str) -> float:
         a, b = BODY.index(parent), BODY.index(child)
         good = [np.linalg.norm(poses[t, b] - poses[t, a]) for t in range(41) if weights[t, a] and weights[t, b]]
-        return float(np.median(good))
+        return sorted(good)[0] if len(good) == 1 else float(np.quantile(good, 0.75))
 
-    want = (median("left_hip", "left_knee") + median("right_hip", "right_knee")) / 2
+    want = (quartile("left_hip", "left_knee") + quartile("right_hip", "right_knee")) / 2
     assert lengths[BODY.index("left_knee")] == pytest.approx(want)
     assert lengths[BODY.index("right_knee")] == pytest.approx(want)
-    assert lengths[BODY.index("spine")] == pytest.approx(median("pelvis", "spine"))
+    assert lengths[BODY.index("spine")] == pytest.approx(quartile("pelvis", "spine"))
     assert lengths[BODY.root] == 0
 
 

@@ -18,7 +18,13 @@ def test_a_gif_plays_in_real_time(world: SkeletonSequence, image: SkeletonSequen
     path = tmp_path / "walk.gif"
     seen: list[tuple[int, int]] = []
     fast = world.replace(fps=50.0)  # 20 frames: 0.4 s; the other panel lasts 0.8 s
-    write_animation(path, [("2D", image), ("3D", fast)], title="walk", cell_size=(160, 160), progress=lambda a, b: seen.append((a, b)))
+    write_animation(
+        path,
+        [("2D", image), ("3D", fast)],
+        title="walk",
+        cell_size=(160, 160),
+        progress=lambda a, b: seen.append((a, b)),
+    )
     with Image.open(path) as gif:
         assert gif.size == (2 * 170 + 10, 34 + 170)
         total = 0
@@ -36,7 +42,9 @@ def test_a_gif_plays_in_real_time(world: SkeletonSequence, image: SkeletonSequen
 def test_spin_turns_the_view(world: SkeletonSequence, tmp_path: Path) -> None:
     still = world.replace(positions=np.repeat(world.positions[:, :1], world.frames, axis=1))
     for name, spin in (("still", 0.0), ("spin", 90.0)):
-        write_animation(tmp_path / f"{name}.gif", [("", still.slice_frames(0, 5))], cell_size=(120, 120), spin_deg_s=spin)
+        write_animation(
+            tmp_path / f"{name}.gif", [("", still.slice_frames(0, 5))], cell_size=(120, 120), spin_deg_s=spin
+        )
     sizes = {n: (tmp_path / f"{n}.gif").stat().st_size for n in ("still", "spin")}
     assert sizes["spin"] > sizes["still"]
 

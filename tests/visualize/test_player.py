@@ -48,7 +48,9 @@ def test_the_data_comes_back_to_a_fraction_of_a_millimetre(world: SkeletonSequen
 
 def test_a_thousand_frames_stay_under_a_megabyte(world: SkeletonSequence, image: SkeletonSequence) -> None:
     long3d = world.replace(positions=np.tile(world.positions, (1, 50, 1, 1)), confidence=None)
-    long2d = image.replace(positions=np.tile(image.positions, (1, 50, 1, 1)), confidence=np.tile(image.confidence, (1, 50, 1)))
+    long2d = image.replace(
+        positions=np.tile(image.positions, (1, 50, 1, 1)), confidence=np.tile(image.confidence, (1, 50, 1))
+    )
     page = player_html([("2D", long2d), ("3D", long3d)], title="long")
     assert payload(page)["panels"][0]["frames"] == 1000
     assert len(page.encode()) < 1_000_000
@@ -97,7 +99,9 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.mark.browser
-def test_it_plays_scrubs_orbits_and_zooms(browser: Any, world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path) -> None:
+def test_it_plays_scrubs_orbits_and_zooms(
+    browser: Any, world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path
+) -> None:
     write_player(tmp_path / "p.html", [("2D", image), ("3D", world)], title="walk & wave", notes=["a note"])
     page = browser.new_page(viewport={"width": 900, "height": 600}, color_scheme="light")
     faults: list[str] = []
@@ -113,12 +117,15 @@ def test_it_plays_scrubs_orbits_and_zooms(browser: Any, world: SkeletonSequence,
 
     def ink() -> int:
         """Pixels of the 3D canvas in the left side's colour, or near."""
-        return int(page.evaluate(
-            """() => { const c = document.querySelector('canvas.orbit');
-            const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;
-            for (let i = 0; i < d.length; i += 4) if (Math.abs(d[i] - 52) + Math.abs(d[i+1] - 120) + Math.abs(d[i+2] - 216) < 12 && d[i+3] > 200) n++;
-            return n; }"""
-        ))
+        return int(
+            page.evaluate(
+                """() => { const c = document.querySelector('canvas.orbit');
+                const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;
+                const near = (i) => Math.abs(d[i] - 52) + Math.abs(d[i + 1] - 120) + Math.abs(d[i + 2] - 216) < 12;
+                for (let i = 0; i < d.length; i += 4) if (near(i) && d[i + 3] > 200) n++;
+                return n; }"""
+            )
+        )
 
     # It plays by itself, then obeys.
     page.wait_for_function("document.body.dataset.frame > 2")
@@ -171,7 +178,10 @@ def test_two_fingers_zoom_and_one_orbits(browser: Any, world: SkeletonSequence, 
     session = context.new_cdp_session(page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": a, "y": b, "id": i} for i, (a, b) in enumerate(points)]})
+        session.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": a, "y": b, "id": i} for i, (a, b) in enumerate(points)]},
+        )
 
     azimuth = float(page.evaluate("document.body.dataset.azimuth"))
     touch("touchStart", (200, 300))

@@ -25,7 +25,9 @@ def in_space(world: SkeletonSequence, space: str) -> SkeletonSequence:
 
 
 @pytest.mark.parametrize("space", ["y", "z", "camera"])
-def test_the_head_is_above_the_feet_and_left_is_on_the_right_of_who_faces_us(world: SkeletonSequence, space: str) -> None:
+def test_the_head_is_above_the_feet_and_left_is_on_the_right_of_who_faces_us(
+    world: SkeletonSequence, space: str
+) -> None:
     given = world if space == "y" else in_space(world, space)
     points = to_display(given)[0, 0]
     set_up = stage(given, azimuth=0.0)
@@ -42,7 +44,7 @@ def test_the_head_is_above_the_feet_and_left_is_on_the_right_of_who_faces_us(wor
 
 def test_projection_is_a_pinhole() -> None:
     view = View(azimuth=0.7, elevation=0.3, centre=(1.0, 2.0, 3.0), radius=2.0)
-    points = np.random.default_rng(0).normal(size=(20, 3)) + [1, 2, 3]
+    points = np.random.default_rng(0).normal(size=(20, 3)) + np.array([1, 2, 3])
     # Independent: an explicit look-at basis.
     towards = np.array([math.sin(0.7) * math.cos(0.3), math.sin(0.3), math.cos(0.7) * math.cos(0.3)])
     right = np.cross([0, 1, 0], towards)

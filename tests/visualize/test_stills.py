@@ -22,7 +22,9 @@ def colour_places(path: Path, colour: tuple[int, int, int]) -> np.ndarray:
     return places[places[:, 0] > 60]
 
 
-def test_a_filmstrip_has_a_row_per_sequence_and_both_sides(world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path) -> None:
+def test_a_filmstrip_has_a_row_per_sequence_and_both_sides(
+    world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path
+) -> None:
     path = tmp_path / "strip.png"
     write_filmstrip(path, [("2D", image), ("3D", world)], frames=4, title="walk", subtitle="two rows")
     with Image.open(path) as picture:
@@ -53,10 +55,12 @@ def test_themes_differ_in_their_background(world: SkeletonSequence, tmp_path: Pa
 
 
 def test_the_ghost_is_drawn_behind(world: SkeletonSequence, tmp_path: Path) -> None:
-    wrong = world.replace(positions=world.positions + [0.3, 0, 0])
+    wrong = world.replace(positions=world.positions + np.array([0.3, 0, 0]))
     shared = stage(world)
     write_grid(tmp_path / "plain.png", [[Cell(sequence=wrong, stage=shared)]])
-    write_grid(tmp_path / "ghost.png", [[Cell(sequence=wrong, stage=shared, ghost=world, caption="HCSF", note="31.4 mm")]])
+    write_grid(
+        tmp_path / "ghost.png", [[Cell(sequence=wrong, stage=shared, ghost=world, caption="HCSF", note="31.4 mm")]]
+    )
     plain, ghost = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in ("plain", "ghost"))
     assert plain.shape == ghost.shape
     assert (plain != ghost).any(axis=-1).sum() > 500

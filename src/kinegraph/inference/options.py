@@ -20,7 +20,8 @@ class LiftOptions:
         fill_s: longest gap of a joint, in seconds, that is bridged before the network; longer gaps stay missing in
             the result.
         minimum_confidence: keypoints under it count as missing.
-        rigid: one length per limb over the whole clip (the median), left and right alike; directions are kept.
+        rigid: one length per limb over the whole clip (the third quartile), left and right alike; directions are
+            kept.
         smooth_s: sigma in seconds of the zero-phase smoothing of the joints; 0 for none.
         root: ``"estimated"`` puts the person before the camera where the keypoints say; ``"relative"`` leaves the
             root at the origin in every frame.

@@ -17,6 +17,10 @@ Mask = NDArray[np.bool_]
 #: height over the floor, metres, of the ankle and of toe and heel joints of somebody who stands, and of any other
 #: joint of somebody who lies on it
 ANKLE_M, TOE_M, FLESH_M = 0.08, 0.02, 0.06
+#: A network that is unsure of a direction answers the mean of several, which is too short. The third quartile of a
+#: limb's lengths is nearer the truth than the median: measured on held-out synthetic people with a briefly trained
+#: HCSF, the error over all limbs is 7.6 % (RMS) at the third quartile, 9.4 % at the median.
+LENGTH_PERCENTILE = 75.0
 NEAREST_M, FURTHEST_M = 0.5, 100.0
 #: largest tilt of a camera that is believed, radians
 STEEPEST = float(np.deg2rad(35))
@@ -25,7 +29,7 @@ WALK_M = 1.5
 
 
 def bone_lengths(poses: Floats, weights: Floats, skeleton: Skeleton) -> Floats:
-    """One length per joint's bone to its parent ``(joints,)``, metres: the median over frames, left and right alike.
+    """A length per joint's bone to its parent ``(joints,)``, metres: the third quartile over frames, sides alike.
 
     Args:
         poses: ``(frames, joints, 3)``, finite.
@@ -36,7 +40,7 @@ def bone_lengths(poses: Floats, weights: Floats, skeleton: Skeleton) -> Floats:
     for parent, child in skeleton.bones:
         values = np.linalg.norm(poses[:, child] - poses[:, parent], axis=-1)
         good = (weights[:, child] > 0) & (weights[:, parent] > 0)
-        lengths[child] = np.median(values[good] if good.any() else values)
+        lengths[child] = np.percentile(values[good] if good.any() else values, LENGTH_PERCENTILE)
     for left, right in skeleton.pairs:
         a, b = skeleton.index(left), skeleton.index(right)
         if skeleton.parents[a] >= 0 and skeleton.parents[b] >= 0:

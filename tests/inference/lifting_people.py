@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
@@ -21,12 +20,24 @@ from kinegraph.weights import LoadedWeights
 BODY = get_skeleton("h36m17")
 # Pelvis at the origin, metres, y up, facing +z.
 POSE = {
-    "pelvis": (0, 0, 0), "right_hip": (-0.12, 0, 0), "right_knee": (-0.13, -0.42, 0.02), "right_ankle": (-0.13, -0.84, -0.02),
-    "left_hip": (0.12, 0, 0), "left_knee": (0.13, -0.42, 0.02), "left_ankle": (0.13, -0.84, -0.02),
-    "spine": (0, 0.25, 0), "thorax": (0, 0.49, 0), "nose": (0, 0.58, 0.1), "head": (0, 0.72, 0.04),
-    "left_shoulder": (0.17, 0.46, 0), "left_elbow": (0.25, 0.15, -0.05), "left_wrist": (0.27, -0.08, 0.1),
-    "right_shoulder": (-0.17, 0.46, 0), "right_elbow": (-0.26, 0.15, 0.02), "right_wrist": (-0.28, -0.08, 0.15),
-}  # fmt: skip
+    "pelvis": (0, 0, 0),
+    "right_hip": (-0.12, 0, 0),
+    "right_knee": (-0.13, -0.42, 0.02),
+    "right_ankle": (-0.13, -0.84, -0.02),
+    "left_hip": (0.12, 0, 0),
+    "left_knee": (0.13, -0.42, 0.02),
+    "left_ankle": (0.13, -0.84, -0.02),
+    "spine": (0, 0.25, 0),
+    "thorax": (0, 0.49, 0),
+    "nose": (0, 0.58, 0.1),
+    "head": (0, 0.72, 0.04),
+    "left_shoulder": (0.17, 0.46, 0),
+    "left_elbow": (0.25, 0.15, -0.05),
+    "left_wrist": (0.27, -0.08, 0.1),
+    "right_shoulder": (-0.17, 0.46, 0),
+    "right_elbow": (-0.26, 0.15, 0.02),
+    "right_wrist": (-0.28, -0.08, 0.15),
+}
 INTRINSICS = np.array([1145.0, 1145.0, 500.0, 500.0])
 
 
@@ -105,8 +116,3 @@ def flat_person(x: torch.Tensor) -> torch.Tensor:
     xy = centre[..., :2] - centre[..., :1, :2]
     metres = xy * 500 / 229.0
     return torch.cat([metres, torch.zeros_like(metres[..., :1])], dim=-1) / 0.3
-
-
-@pytest.fixture
-def truth() -> np.ndarray:
-    return motion()
