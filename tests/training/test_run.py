@@ -253,6 +253,8 @@ def test_a_diverging_run_says_so(tmp_path: Path, splits: Splits) -> None:
 def test_unknown_model_options_are_named(tmp_path: Path, splits: Splits) -> None:
     with pytest.raises(ConfigError, match=r"model.widht: unknown key; did you mean 'width'\?"):
         run(tmp_path / "run", splits, model={"widht": 3})
+    with pytest.raises(ConfigError, match=r"model.in_channels: found 3, but the transform gives 2"):
+        run(tmp_path / "run", splits, model={"in_channels": 3})
     with pytest.raises(ConfigError, match=r"did you mean 'fcn'\?"):
         run(tmp_path / "run", splits, model={"name": "fcnn"})
     assert not (tmp_path / "run").exists()

@@ -22,14 +22,12 @@ from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
 import torch
-from torch import nn
 
 from kinegraph import __version__
 from kinegraph.atomic import write_text
 from kinegraph.config import from_dict, read_yaml, to_dict, write_yaml
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, require
 from kinegraph.models import build, model_entry
-from kinegraph.skeleton import Skeleton
 from kinegraph.training.callbacks import CHECKPOINT, LOG, ProgressLine, RunKeeper, StopSignals
 from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
 from kinegraph.training.lifting_task import LiftingTask
@@ -37,7 +35,7 @@ from kinegraph.training.recipe import TrainRecipe
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.weights import save_weights
 
-__all__ = ["RunResult", "build_model", "train"]
+__all__ = ["RunResult", "model_config", "train"]
 
 BEST = "best"
 # What may differ between the sittings of one run: how it is watched and how long it is, never what is learned.
@@ -82,22 +80,19 @@ class RunResult:
         return self.folder / BEST
 
 
-def build_model(recipe: TrainRecipe, skeleton: Skeleton, channels: int) -> nn.Module:
-    """The recipe's network for a skeleton, with the seed's initial weights.
+def model_config(recipe: TrainRecipe, channels: int) -> Any:
+    """The configuration of the recipe's network for inputs of `channels` channels.
 
     Raises:
         ConfigError: unknown model, or options that are not the model's.
     """
     options = dict(recipe.model)
-    name = options.pop("name")
-    entry = model_entry(name)
+    entry = model_entry(options.pop("name"))
     if options.setdefault("in_channels", channels) != channels:
         raise ConfigError(
             f"model.in_channels: found {options['in_channels']}, but the transform gives {channels}; leave it out"
         )
-    config = from_dict(entry.config, options, "model")
-    torch.manual_seed(recipe.seed)
-    return build(name, skeleton, config)
+    return from_dict(entry.config, options, "model")
 
 
 def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, splits: Splits | None = None) -> RunResult:
@@ -115,11 +110,13 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
     """
     folder = Path(recipe.out)
     checkpoint = _checkpoint_to_resume(folder, recipe, resume)
+    _check_writable(folder)
     transform = LiftingTransform(
         target=recipe.transform.target,
         normalise=recipe.transform.normalise,
         confidence=recipe.transform.confidence,
     )
+    config = model_config(recipe, transform.channels)  # its mistakes come before minutes of reading data
     if recipe.trainer.threads is not None:
         torch.set_num_threads(recipe.trainer.threads)
     if recipe.trainer.tensorboard:
@@ -127,7 +124,8 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
     splits = load_splits(recipe.data) if splits is None else splits
     skeleton = splits.train.skeleton
     transform = replace(transform, root=skeleton.root)
-    model = build_model(recipe, skeleton, transform.channels)
+    torch.manual_seed(recipe.seed)
+    model = build(recipe.model["name"], skeleton, config)
     data = LiftingDataModule(
         splits,
         transform,
@@ -257,6 +255,17 @@ def _checkpoint_to_resume(folder: Path, recipe: TrainRecipe, resume: bool) -> _C
                 "a run continues with what it began with, so choose another --out for a new one"
             )
     return found
+
+
+def _check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made, before any work is done for it."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise KinegraphError(f"cannot make the run folder {folder}: {place} is not a folder; choose another --out")
+    if not os.access(place, os.W_OK):
+        raise KinegraphError(f"cannot make the run folder {folder}: {place} is not writable; choose another --out")
 
 
 def _is_leader() -> bool:
