@@ -98,12 +98,16 @@ class DynamicGraph(nn.Module):
         offsets: Tensor = self.support * 0.394**0.5
         return offsets
 
+    def fixed(self) -> Tensor:
+        """M on its support: the whole gate where there is no O."""
+        assert self.matrix is not None
+        matrix: Tensor = self.matrix * self.support
+        return matrix
+
     def forward(self, x: Tensor) -> Tensor:
         """The gate for these features."""
         if self.theta is None or self.phi is None:
-            assert self.matrix is not None
-            fixed: Tensor = self.matrix * self.support
-            return fixed
+            return self.fixed()
         batch, frames, nodes, _ = x.shape
         windows = self._windows(x)  # (batch, steps, nodes, kernel * channels)
         theta, phi = windows @ self.theta, windows @ self.phi

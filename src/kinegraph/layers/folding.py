@@ -1,143 +1,202 @@
 """Static linear maps between nodes, folded for inference.
 
-In eval mode a layer of pairwise weights is one constant linear map: A_k is fixed, W_a follows W_ij without anything
-between, and batch norm is a scale and a shift. :class:`FoldedPairs` is that map with all of them multiplied out
-(short range) or left in two narrow factors where that is less (squeezed hops).
+In eval mode a layer of pairwise weights is one constant linear map: A_k is fixed, W_a follows W_ij with nothing in
+between, and batch norm is a scale and a shift. :class:`FoldedPairs` is that map, with all of them multiplied out, or
+left in two narrow factors where that is less work (squeezed hops).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from kinegraph.layers.aggregation import Aggregation
+from kinegraph.layers.neighbours import Neighbours
+from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
-SMALL_BATCH = 8
-"""Up to here one product per pair and a sum, in few calls; above, one product per neighbourhood."""
+SMALL_BATCH = 4
+"""Up to here one product per pair, in few calls; above, one per neighbourhood."""
 
 
 class FoldedPairs:
-    """``y_i = b_i + sum_j x_j V_ij + sum_k (sum_j x_j W_kij) R_ki``, without gradients.
+    """``y_i = b_i + sum over terms of (sum_j a_ij x_j W_ij) R_i``, without gradients.
 
     Args:
-        wide: the pairs of V.
-        pair_weights: V ``(pairs, in, out)``.
+        terms: aggregations with pairwise weights and what follows them, R ``(nodes, width, out)``.
         bias: b ``(nodes, out)``.
-        narrow: for each squeezed hop its pairs, W_k ``(pairs, in, width)`` and R_k ``(nodes, width, out)``.
+        gates: for each term a learned ``a_ij`` ``(nodes, nodes)``, or ``None`` for its own adjacency.
     """
 
     def __init__(
-        self,
-        wide: Aggregation,
-        pair_weights: Tensor,
-        bias: Tensor,
-        narrow: Iterable[tuple[Aggregation, Tensor, Tensor]] = (),
+        self, terms: Sequence[tuple[Aggregation, Tensor]], bias: Tensor, gates: Sequence[Tensor | None]
     ) -> None:
-        groups = [group for group in wide.neighbours.groups if group.degree]
-        self.out_channels = pair_weights.shape[2]
-        self.wide = wide
-        self.pair_weights = pair_weights
+        nodes, out = bias.shape
+        channels = terms[0][0].in_channels
+        full = bias.new_zeros((nodes * nodes, channels, out))
+        mask = np.zeros((nodes, nodes), dtype=bool)
+        self.factored: list[tuple[_Sum, Tensor]] = []
+        for (hop, rows), gate in zip(terms, gates, strict=True):
+            factors = hop.pair_adjacency if gate is None else gate[hop.targets, hop.sources]
+            weight = hop.weight * factors.to(hop.weight.dtype).reshape(-1, 1, 1)
+            pairs, width = len(hop.neighbours), hop.out_channels
+            if pairs * channels * width + nodes * width * out < pairs * channels * out:
+                self.factored.append((_Sum(hop.neighbours, weight), rows))
+            else:
+                full.index_add_(0, hop.targets * nodes + hop.sources, torch.bmm(weight, rows[hop.targets]))
+                mask |= hop.neighbours.mask
+        neighbours = Neighbours(mask)
+        at = neighbours.targets * nodes + neighbours.sources
+        self.direct = _Sum(neighbours, full[torch.from_numpy(at).to(bias.device)])
         self.bias = bias.unsqueeze(1)  # (nodes, 1, out)
-        self.pair_sum = _sum_over_pairs(wide, pair_weights)
-        self.sizes = [len(group.nodes) for group in groups]
-        order = [node for group in wide.neighbours.groups for node in group.nodes]
-        self.order = torch.tensor(order, device=bias.device)
-        self.sorted_bias = self.bias.index_select(0, self.order)
-        self.group_weights = [
-            piece.reshape(len(group.nodes), -1, self.out_channels)
-            for group, piece in zip(groups, torch.split(pair_weights, [n.degree * len(n.nodes) for n in groups]), strict=True)
-        ]
-        self.narrow = [_Narrow(hop, weights, rows, self.order) for hop, weights, rows in narrow]
 
     def __call__(self, x: Tensor) -> Tensor:
         """``(batch, nodes, in) -> (batch, nodes, out)``."""
-        return self._few(x) if x.shape[0] <= SMALL_BATCH else self._many(x)
-
-    def _few(self, x: Tensor) -> Tensor:
-        batch = x.shape[0]
-        by_node = x.transpose(0, 1)
-        products = torch.bmm(by_node.index_select(0, self.wide.sources), self.pair_weights)
-        total = torch.mm(self.pair_sum, products.view(len(products), -1)).view(-1, batch, self.out_channels)
-        total.add_(self.bias)
-        for hop in self.narrow:
-            total.baddbmm_(hop.few(by_node), hop.rows)
+        if x.shape[0] <= SMALL_BATCH:
+            by_node = x.transpose(0, 1)
+            total = self.direct.few(by_node).add_(self.bias)
+            for inner, rows in self.factored:
+                total.baddbmm_(inner.few(by_node), rows)
+            return total.transpose(0, 1)
+        total = self.direct.many(x).add_(self.bias)
+        for inner, rows in self.factored:
+            total.baddbmm_(inner.many(x), rows)
         return total.transpose(0, 1)
 
-    def _many(self, x: Tensor) -> Tensor:
-        batch = x.shape[0]
-        gathered = x.index_select(1, self.wide.sources)  # (batch, pairs, in)
-        total = x.new_empty((len(self.order), batch, self.out_channels))  # in the order of the groups
-        torch.add(self.sorted_bias, 0.0, out=total) if False else total.copy_(self.sorted_bias)
-        for hop in self.narrow:
-            total.baddbmm_(hop.many(x), hop.sorted_rows)
-        start = pair = 0
-        for size, matrix in zip(self.sizes, self.group_weights, strict=True):
-            fan = matrix.shape[1]
-            pairs = size * fan // x.shape[2]
-            operand = gathered[:, pair : pair + pairs].view(batch, size, fan).transpose(0, 1)
-            total[start : start + size].baddbmm_(operand, matrix)
-            start, pair = start + size, pair + pairs
-        return total.index_select(0, self.wide.position).transpose(0, 1)
 
+class _Sum:
+    """``b_i + sum_j x_j V_ij`` with constant V ``(pairs, in, out)``, to ``(nodes, batch, out)``."""
 
-class _Narrow:
-    """``sum_j x_j W_ij`` of a squeezed hop."""
+    def __init__(self, neighbours: Neighbours, weight: Tensor) -> None:
+        self.neighbours = neighbours
+        self.weight = weight
+        device = weight.device
+        self.sources = torch.from_numpy(neighbours.sources).to(device)
+        self.position = torch.from_numpy(neighbours.position).to(device)
+        pairs = torch.arange(len(neighbours), device=device)
+        self.of_target = weight.new_zeros((neighbours.nodes, len(neighbours)))  # sums the pairs of each target
+        self.of_target[torch.from_numpy(neighbours.targets).to(device), pairs] = 1
+        self.order: SourceOrder | None = None
+        if 2 * weight.shape[2] <= weight.shape[1]:
+            self.order = SourceOrder.of(neighbours)
+            self.matrices = self.order.matrices(weight, torch.from_numpy(self.order.pairs).to(device))
+            self.source_nodes = torch.from_numpy(self.order.nodes).to(device)
+            self.source_targets = torch.from_numpy(self.order.targets).to(device)
+        else:
+            self.matrices = neighbours.matrices(weight)
 
-    def __init__(self, hop: Aggregation, weights: Tensor, rows: Tensor, order: Tensor) -> None:
-        self.hop = hop
-        self.weights = weights
-        self.rows = rows
-        self.sorted_rows = rows.index_select(0, order)
-        self.pair_sum = _sum_over_pairs(hop, weights)
-        self.position = torch.argsort(order)
+    @cached_property
+    def _columns(self) -> Tensor:
+        """The weights ``(pairs, out, in)``: for one sample, rows that are read in order and multiplied at once."""
+        return self.weight.transpose(1, 2).contiguous()
 
-    def few(self, by_node: Tensor) -> Tensor:
-        products = torch.bmm(by_node.index_select(0, self.hop.sources), self.weights)
-        return torch.mm(self.pair_sum, products.view(len(products), -1)).view(-1, *products.shape[1:])
+    def few(self, x: Tensor) -> Tensor:
+        """One product for all pairs, then one that sums them: ``(nodes, batch, in) -> (nodes, batch, out)``."""
+        inputs = x.index_select(0, self.sources)  # (pairs, batch, in)
+        if x.shape[1] == 1:
+            products = torch.bmm(self._columns, inputs.transpose(1, 2)).transpose(1, 2)
+        else:
+            products = torch.bmm(inputs, self.weight)
+        return torch.mm(self.of_target, products.flatten(1)).view(-1, *products.shape[1:])
 
     def many(self, x: Tensor) -> Tensor:
-        return self.hop.narrow_shares(x, self.weights)
-
-
-def _sum_over_pairs(hop: Aggregation, like: Tensor) -> Tensor:
-    """``(nodes, pairs)`` of zeros and ones that sums the pairs of each target."""
-    result = like.new_zeros((hop.neighbours.nodes, len(hop.neighbours)))
-    result[hop.targets, torch.arange(len(hop.neighbours), device=like.device)] = 1
-    return result
+        """One product per neighbourhood (or per source node): ``(batch, nodes, in) -> (nodes, batch, out)``."""
+        if self.order is not None:
+            return sum_outputs(x, self.source_nodes, self.source_targets, self.matrices, self.weight.shape[2])
+        groups = sum_inputs(x, self.sources, self.matrices)
+        isolated = self.neighbours.nodes - sum(len(group) for group in groups)
+        if isolated:
+            groups.append(groups[0].new_zeros((isolated, *groups[0].shape[1:])))
+        return torch.cat(groups).index_select(0, self.position)
 
 
 class FoldCache:
-    """Keeps a folded form until the tensors it was made from change.
+    """Keeps a folded form until a tensor that it was made from is replaced or written in place.
 
-    A tensor changes when it is replaced or written in place (an optimiser's step, ``load_state_dict``); leaving or
-    entering eval mode and moving the module start afresh too.
+    Writing through ``tensor.data`` leaves no trace; :meth:`clear`, which entering eval mode calls, covers that.
     """
 
     def __init__(self) -> None:
-        self._key: tuple[Any, ...] | None = None
-        self._value: Any = None
+        self._tensors: list[Tensor] = []
+        self._versions: list[int] = []
+        self._folded: Any = None
 
     def clear(self) -> None:
         """Forget."""
-        self._key = self._value = None
+        self._tensors, self._versions, self._folded = [], [], None
 
-    def get(self, modules: Iterable[nn.Module], build: Callable[[], Any]) -> Any:
-        """The folded form of these modules, built anew if one of their tensors changed."""
-        key = tuple(
-            (id(t), 0 if t.is_inference() else t._version)
+    def get(self, modules: Iterable[nn.Module], fold: Callable[[], Any]) -> Any:
+        """The folded form of these modules, made anew if one of their tensors changed."""
+        tensors = [
+            tensor
             for module in modules
             for store in (module._parameters, module._buffers)
-            for t in store.values()
-            if t is not None
-        )
-        if key != self._key:
+            for tensor in store.values()
+            if tensor is not None
+        ]
+        versions = [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+        same = versions == self._versions and all(map(_is, tensors, self._tensors))
+        if not same:
             with torch.inference_mode(False), torch.no_grad():
-                self._value = build()
-            self._key = key
-        return self._value
+                self._folded = fold()
+            self._tensors, self._versions = tensors, versions
+        return self._folded
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FoldCache:
         return FoldCache()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.clear()
+
+
+def _is(left: Tensor, right: Tensor) -> bool:
+    return left is right
+
+
+class Folds(nn.Module):
+    """Base of the layers that are one constant linear map, or can be, once training is over.
+
+    In eval mode without gradients :meth:`folded_form` is that map, made when it is first asked for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cache = FoldCache()
+        self._members: tuple[nn.Module, ...] = ()
+
+    def folds(self) -> bool:
+        """Whether these options make it one constant linear map."""
+        raise NotImplementedError
+
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
+        """The map, followed by ``scale * y + shift`` (each ``(nodes, out)``) if given."""
+        raise NotImplementedError
+
+    def folded_form(self, x: Tensor) -> FoldedPairs | None:
+        """The map, if it may stand in: eval mode, no gradients wanted, no compiler and no autocast at work."""
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or not self.folds():
+            return None
+        if torch.is_autocast_enabled(x.device.type):
+            return None
+        if not self._members:
+            self._members = tuple(self.modules())
+        folded: FoldedPairs = self._cache.get(self._members, self.fold)
+        return folded
+
+    def train(self, mode: bool = True) -> Self:
+        """Enter training or eval mode; either way the map is made anew."""
+        self._cache.clear()
+        self._members = ()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._cache.clear()  # another device or precision
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from kinegraph.errors import ConfigError
 from kinegraph.layers.aggregation import Aggregation, Sharing
 from kinegraph.layers.dynamic_graph import DynamicGraph, DynamicMode, GraphInit
+from kinegraph.layers.folding import FoldedPairs, Folds
 from kinegraph.layers.node_linear import NodeLinear
 
 Fusion = Literal["concat", "add", "multiply"]
@@ -97,7 +98,7 @@ def squeezed_channels(channels: int, squeeze: float, steps: int) -> int:
     return max(1, round(squeeze**steps * channels))
 
 
-class HCSF(nn.Module):
+class HCSF(Folds):
     """One HCSF layer on a skeleton graph, without norm and activation.
 
     Args:
@@ -107,6 +108,7 @@ class HCSF(nn.Module):
         width: C in Eq. 6 and the width of h_S. Default ``in_channels``, as printed; a first layer on 2D keypoints
             gives its output width, or everything would pass through 2 channels.
         gain: standard deviation of ``h_S`` and ``h_k`` for independent inputs of unit variance.
+        out_gain: standard deviation of the layer's output for ``h_S`` and ``h_k`` of unit variance.
 
     Shapes: ``(batch, nodes, in)`` -> ``(batch, nodes, out)`` or ``(batch, frames, nodes, in)`` ->
     ``(batch, frames, nodes, out)``. Frames are independent but for the temporal kernel of the dynamic graph.
@@ -124,6 +126,7 @@ class HCSF(nn.Module):
         *,
         width: int | None = None,
         gain: float = 1.0,
+        out_gain: float = 1.0,
     ) -> None:
         super().__init__()
         self.options = options = options or HCSFOptions()
@@ -165,7 +168,7 @@ class HCSF(nn.Module):
         ranges = (width, sum(self.hop_fusion.widths)) if len(masks) > 1 else (width,)
         self.range_fusion = Fuse(self.nodes, ranges, options.range_fusion, self.per_node)
         self.transform = NodeLinear(
-            self.nodes, sum(self.range_fusion.widths), out_channels, per_node=self.per_node, bias=True
+            self.nodes, sum(self.range_fusion.widths), out_channels, per_node=self.per_node, bias=True, gain=out_gain
         )
 
     @property
@@ -173,17 +176,40 @@ class HCSF(nn.Module):
         """Whether W_a and the projections are one matrix per node."""
         return self.options.sharing in ("pairwise", "post_aggregation")
 
+    def folds(self) -> bool:
+        """Whether the layer is one constant linear map once training is over."""
+        linear = "multiply" not in (self.hop_fusion.fusion, self.range_fusion.fusion) or len(self.hops) == 1
+        return self.options.sharing == "pairwise" and self.options.dynamic in ("none", "m") and linear
+
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
+        """That map, followed by ``scale * y + shift`` (each ``(nodes, out)``) if given."""
+        assert self.transform.bias is not None
+        rows: Tensor = self.transform.weight
+        bias: Tensor = self.transform.bias
+        if scale is not None:
+            rows, bias = rows * scale.unsqueeze(1), bias * scale
+        if shift is not None:
+            bias = bias + shift
+        of_range = self.range_fusion.fold(rows)
+        following = of_range[:1] + (self.hop_fusion.fold(of_range[1]) if len(of_range) > 1 else [])
+        hops = [hop for hop in self.hops if isinstance(hop, Aggregation)]
+        graphs: list[Tensor | None] = [graph.fixed() for graph in self.graphs if isinstance(graph, DynamicGraph)]
+        return FoldedPairs(list(zip(hops, following, strict=True)), bias, graphs or [None] * len(hops))
+
     def forward(self, x: Tensor) -> Tensor:
         """Update every node's features."""
         flat = x.reshape(-1, self.nodes, x.shape[-1])  # (batch * frames, nodes, in)
+        folded = self.folded_form(x)
+        if folded is not None:
+            return folded(flat).reshape(*x.shape[:-1], -1)
         frames = x if x.dim() == 4 else x.unsqueeze(1)
-        hops = []
+        hops: list[Tensor] = []
         for index, hop in enumerate(self.hops):
             hops.append(hop(flat, self.graphs[index](frames)) if len(self.graphs) else hop(flat))
-        short, *long_range = (hops[0], *self.hop_fusion(tuple(hops[1:])))
+        long_range: tuple[Tensor, ...] = self.hop_fusion(tuple(hops[1:]))
         if not self.range_fusion.passes and len(long_range) > 1:
-            long_range = [torch.cat(long_range, dim=-1)]
-        result = self.transform.forward_parts(self.range_fusion((short, *long_range)))
+            long_range = (torch.cat(long_range, dim=-1),)
+        result = self.transform.forward_parts(self.range_fusion((hops[0], *long_range)))
         return result if x.dim() == 3 else result.reshape(*x.shape[:-1], result.shape[-1])
 
 
@@ -225,6 +251,15 @@ class Fuse(nn.Module):
         for other in others:
             result = result + other if self.fusion == "add" else result * other
         return (result,)
+
+    def fold(self, following: Tensor) -> list[Tensor]:
+        """What each part meets when the matrices ``(nodes, width, out)`` follow the fused result."""
+        if self.passes or self.fusion == "concat":
+            return list(torch.split(following, list(self.widths), dim=1))
+        return [
+            torch.bmm(project.weight, following) if isinstance(project, NodeLinear) else following
+            for project in self.project
+        ]
 
 
 def hop_sets(distances: NDArray[np.int64], options: HCSFOptions) -> list[NDArray[np.bool_]]:

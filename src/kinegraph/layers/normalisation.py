@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 Norm = Literal["node_channel", "channel"]
@@ -22,6 +23,18 @@ class NodeBatchNorm(nn.BatchNorm1d):
 
     def __init__(self, nodes: int, channels: int, *, norm: Norm, momentum: float = 0.1) -> None:
         super().__init__(nodes * channels if norm == "node_channel" else channels, momentum=momentum)
+        self.nodes, self.channels, self.norm = nodes, channels, norm
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """What it does in eval mode: scale and shift, each ``(nodes, channels)``."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        shift = self.bias - self.running_mean * scale
+        shape = (self.nodes, self.channels)
+        if self.norm == "channel":
+            return scale.expand(shape), shift.expand(shape)
+        return scale.view(shape), shift.view(shape)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise; the shape stays."""

@@ -49,7 +49,9 @@ class SourceOrder:
 
     def matrices(self, weight: Tensor, pairs: Tensor) -> list[Tensor]:
         """Weights ``(pairs, in, out)`` as one ``(nodes, in, degree * out)`` per group; ``pairs`` is on their device."""
-        pieces = torch.split(weight.index_select(0, pairs), [s * d for s, d in zip(self.sizes, self.degrees, strict=True)])
+        pieces = torch.split(
+            weight.index_select(0, pairs), [s * d for s, d in zip(self.sizes, self.degrees, strict=True)]
+        )
         return [
             piece.reshape(size, -1, *weight.shape[1:]).transpose(1, 2).flatten(2)
             for size, piece in zip(self.sizes, pieces, strict=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from kinegraph.layers.dropout import Dropout
-from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel, ResidualBlock
+from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel, ResidualBlock, start_quietly
 from kinegraph.skeleton import Skeleton
 
 
@@ -50,6 +50,7 @@ class FCN(LiftingModel):
             *(ResidualBlock(layer(config.width), layer(config.width)) for _ in range(config.blocks))
         )
         self.last = nn.Linear(config.width, joints * OUT_CHANNELS)
+        start_quietly(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Lift 2D joints to 3D."""

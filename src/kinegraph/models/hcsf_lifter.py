@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers import HCSF, HCSFOptions, Norm, TemporalConv
-from kinegraph.models.lifting_model import OUT_CHANNELS, Layer, LiftingModel, ResidualBlock
+from kinegraph.models.lifting_model import OUT_CHANNELS, OUT_GAIN, Layer, LiftingModel, ResidualBlock
 from kinegraph.models.windows import window_kernels
 from kinegraph.skeleton import Skeleton
 
@@ -101,7 +101,7 @@ class HCSFLifter(LiftingModel):
         if self.frames == 1:
             for _ in range(config.blocks):
                 self.blocks.append(ResidualBlock(layer(width), layer(width)))
-        self.last = HCSF(distances, width, OUT_CHANNELS, config)
+        self.last = HCSF(distances, width, OUT_CHANNELS, config, out_gain=OUT_GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         """Lift 2D joints to 3D."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.layers import Aggregation, Norm
+from kinegraph.layers.folding import FoldedPairs, Folds
 from kinegraph.models.lifting_model import GraphLifter
 from kinegraph.skeleton import Skeleton
 
@@ -33,7 +34,7 @@ class LCNConfig:
     """What batch norm normalises together."""
 
 
-class LocallyConnected(nn.Module):
+class LocallyConnected(Folds):
     """``y_i = sum over j within hops of x_j W_ij + b_i``."""
 
     def __init__(self, skeleton: Skeleton, hops: int, in_channels: int, out_channels: int, gain: float) -> None:
@@ -42,8 +43,22 @@ class LocallyConnected(nn.Module):
         self.pairs = Aggregation(mask, in_channels, out_channels, sharing="pairwise", gain=gain)
         self.bias = nn.Parameter(torch.zeros(skeleton.num_joints, out_channels))
 
+    def folds(self) -> bool:
+        """Always."""
+        return True
+
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
+        """The layer followed by a scale and a shift, as one map."""
+        rows = torch.eye(self.bias.shape[1]).to(self.bias).expand(len(self.bias), -1, -1)
+        bias = self.bias if scale is None else self.bias * scale
+        rows = rows if scale is None else rows * scale.unsqueeze(1)
+        return FoldedPairs([(self.pairs, rows)], bias if shift is None else bias + shift, [None])
+
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, joints, in) -> (batch, joints, out)``."""
+        folded = self.folded_form(x)
+        if folded is not None:
+            return folded(x)
         result: Tensor = self.pairs(x) + self.bias
         return result
 

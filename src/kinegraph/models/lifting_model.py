@@ -11,9 +11,13 @@ from torch import Tensor, nn
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers import NodeBatchNorm, Norm
 from kinegraph.layers.dropout import Dropout
+from kinegraph.layers.folding import FoldedPairs, Folds
 from kinegraph.skeleton import Skeleton
 
 OUT_CHANNELS = 3
+OUT_GAIN = 0.01
+"""Standard deviation of an untrained network's outputs, for features of unit variance. The targets are corrections
+(xy in pixel space) or small numbers; a last layer of unit gain would spend a thousand steps unlearning its noise."""
 
 
 class LiftingModel(nn.Module):
@@ -56,7 +60,13 @@ class LiftingModel(nn.Module):
             )
 
 
-class Layer(nn.Module):
+def start_quietly(last: nn.Linear) -> None:
+    """Draw a plain last layer's weights for :data:`OUT_GAIN` and a bias of zero."""
+    nn.init.normal_(last.weight, std=OUT_GAIN / math.sqrt(last.in_features))
+    nn.init.zeros_(last.bias)
+
+
+class Layer(Folds):
     """A graph layer followed by batch norm, activation and dropout."""
 
     def __init__(
@@ -68,9 +78,26 @@ class Layer(nn.Module):
         self.activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
         self.dropout = Dropout(dropout)
 
+    def folds(self) -> bool:
+        """Whether the graph layer does."""
+        return isinstance(self.graph, Folds) and self.graph.folds()
+
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
+        """Graph layer and batch norm as one map; the activation is not part of it."""
+        own_scale, own_shift = self.norm.scale_and_shift()
+        if scale is not None:
+            own_scale, own_shift = own_scale * scale, own_shift * scale
+        assert isinstance(self.graph, Folds)
+        return self.graph.fold(own_scale, own_shift if shift is None else own_shift + shift)
+
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, ..., nodes, in)`` to ``(batch, ..., nodes, channels)``."""
-        result: Tensor = self.dropout(self.activation(self.norm(self.graph(x))))
+        folded = self.folded_form(x)
+        if folded is not None:
+            flat = folded(x.reshape(-1, *x.shape[-2:]))
+            result: Tensor = self.activation(flat).reshape(*x.shape[:-1], flat.shape[-1])
+            return result
+        result = self.dropout(self.activation(self.norm(self.graph(x))))
         return result
 
 
@@ -124,7 +151,7 @@ class GraphLifter(LiftingModel):
             ResidualBlock(full(width, gain), full(width, gain), then=block_end() if block_end else None)
             for _ in range(config.blocks)
         )
-        self.last = layer(width, OUT_CHANNELS, 1.0)
+        self.last = layer(width, OUT_CHANNELS, OUT_GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
         """Lift 2D joints to 3D."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers import TemporalConv
 from kinegraph.layers.dropout import Dropout
-from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel
+from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel, start_quietly
 from kinegraph.skeleton import Skeleton
 
 
@@ -62,6 +62,7 @@ class VideoPose3D(LiftingModel):
         self.first_end = _ending(width, config.dropout)
         self.blocks = nn.ModuleList(_Block(width, kernel, config.dropout, gain) for kernel in rest)
         self.last = nn.Linear(width, joints * OUT_CHANNELS)
+        start_quietly(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         """Lift the centre frame of each window (strided form)."""
