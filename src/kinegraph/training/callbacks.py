@@ -23,13 +23,12 @@ import torch
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import KinegraphError
 from kinegraph.training.data_module import LiftingDataModule
+from kinegraph.training.folder import CHECKPOINT, LOG
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.recipe import TrainerRecipe
 
-__all__ = ["CHECKPOINT", "LOG", "LOG_COLUMNS", "ProgressLine", "RunKeeper", "StopSignals"]
+__all__ = ["LOG_COLUMNS", "ProgressLine", "RunKeeper", "StopSignals"]
 
-CHECKPOINT = "last.ckpt"
-LOG = "log.csv"
 LOG_COLUMNS = ("step", "epoch", "lr", "train_loss", "val_loss", "val_mpjpe_mm", "seconds")
 
 

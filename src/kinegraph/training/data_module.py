@@ -26,7 +26,6 @@ __all__ = [
     "LiftingDataModule",
     "LiftingTensors",
     "Splits",
-    "batch_rows",
     "limit_poses",
     "load_splits",
 ]
@@ -157,20 +156,12 @@ class LiftingTensors:
         return self.inputs[self.windows[rows]]
 
 
-def batch_rows(poses: int, batch: int, seed: int, step: int) -> NDArray[np.int64]:
-    """The (batch,) rows that step number `step` sees: a new permutation of the poses every epoch.
-
-    The last poses of an epoch that do not fill a batch are left out of that epoch. With fewer poses than a batch,
-    every step sees all of them.
-    """
-    per_epoch = max(1, poses // batch)
-    epoch, place = divmod(step, per_epoch)
-    order = np.random.default_rng((seed, 1, epoch)).permutation(poses)
-    return order[place * batch : (place + 1) * batch]
-
-
 class _Steps:
-    """The batches of a run from the trainer's current step on, without end; each rank gets its share of each."""
+    """The batches of a run from the trainer's current step on, without end; each rank gets its share of each.
+
+    Every epoch takes the poses in a new order, which follows from the seed and the epoch. The last poses that do not
+    fill a batch are left out of that epoch.
+    """
 
     def __init__(self, module: LiftingDataModule) -> None:
         self.module = module
@@ -188,7 +179,6 @@ class _Steps:
         epoch, order = -1, np.empty(0, dtype=np.int64)
         while True:
             if step // per_epoch != epoch:
-                # The whole permutation is drawn once an epoch; batch_rows states the same order step by step.
                 epoch = step // per_epoch
                 order = np.random.default_rng((module.seed, 1, epoch)).permutation(poses)
             start = step % per_epoch * module.batch

@@ -150,7 +150,7 @@ class TrainerRecipe:
     """How long and how the run goes."""
 
     epochs: int | None = None
-    """Length of the run in passes over the data; give this or `steps`."""
+    """Length of the run in passes over the data; give this or `steps` (neither: 80 epochs, as the paper)."""
     steps: int | None = None
     """Length of the run in optimiser steps."""
     batch: int = 256

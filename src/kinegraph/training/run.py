@@ -10,74 +10,36 @@ best/           weights of the best validation: `kinegraph evaluate`, `kinegraph
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import platform
 import warnings
-from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 
-from kinegraph import __version__
-from kinegraph.atomic import write_text
-from kinegraph.config import from_dict, read_yaml, to_dict, write_yaml
-from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, require
+from kinegraph.config import from_dict
+from kinegraph.errors import ConfigError, KinegraphError, require
 from kinegraph.models import build, model_entry
-from kinegraph.training.callbacks import CHECKPOINT, LOG, ProgressLine, RunKeeper, StopSignals
+from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
 from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
+from kinegraph.training.folder import (
+    BEST,
+    RunResult,
+    check_writable,
+    facts,
+    find_checkpoint,
+    is_leader,
+    open_folder,
+    write_result,
+)
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.recipe import TrainRecipe
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.weights import save_weights
 
 __all__ = ["RunResult", "model_config", "train"]
-
-BEST = "best"
-# What may differ between the sittings of one run: how it is watched and how long it is, never what is learned.
-_MAY_CHANGE = {
-    "out",
-    *(
-        f"trainer.{name}"
-        for name in (
-            *("epochs", "steps", "patience", "checkpoint_every", "checkpoint_minutes", "log_every"),
-            *("compile", "threads", "tensorboard"),
-        )
-    ),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """What a run came to."""
-
-    folder: Path
-    """Run folder; the weights are in its `best`."""
-    status: str
-    """"finished", "stopped early" (no better validation for `patience`) or "interrupted"."""
-    step: int
-    """Steps taken."""
-    steps: int
-    """Steps planned."""
-    best_step: int
-    """Step of the best validation."""
-    best_mpjpe_mm: float
-    """Its error, millimetres."""
-    parameters: int
-    """Trainable parameters."""
-    seconds: float
-    """Training time over all sittings."""
-    leader: bool = True
-    """Whether this process is the one that reports, among those of a data-parallel run."""
-
-    @property
-    def weights(self) -> Path:
-        """The weights folder."""
-        return self.folder / BEST
 
 
 def model_config(recipe: TrainRecipe, channels: int) -> Any:
@@ -109,8 +71,8 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
         KinegraphError: the folder holds a run and `resume` was not asked for, or cannot be written.
     """
     folder = Path(recipe.out)
-    checkpoint = _checkpoint_to_resume(folder, recipe, resume)
-    _check_writable(folder)
+    checkpoint = find_checkpoint(folder, recipe, resume)
+    check_writable(folder)
     transform = LiftingTransform(
         target=recipe.transform.target,
         normalise=recipe.transform.normalise,
@@ -149,12 +111,12 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
         compile_model=recipe.trainer.compile,
     )
     parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    facts = _facts(recipe, splits, parameters, steps)
-    _open_folder(folder, recipe, facts, checkpoint)
+    known = facts(recipe, splits, parameters, steps)
+    open_folder(folder, recipe, known, checkpoint)
 
     def save_best(task: LiftingTask, found: dict[str, float]) -> None:
         metadata = {
-            **facts,
+            **known,
             "protocol": f"{recipe.data.name} {recipe.transform.target} {recipe.data.input}",
             "metrics": {"validation_mpjpe_mm": found["mpjpe_mm"], "validation_loss": found["loss"]},
             "checkpoint": {
@@ -168,7 +130,7 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
         }
         save_weights(folder / BEST, model, recipe.model["name"], metadata, transform=transform, state=task.kept_state())
 
-    leader = _is_leader()
+    leader = is_leader()
     progress = None if quiet or not leader else ProgressLine(steps)
     with StopSignals() as stop, _calm_lightning():
         keeper = RunKeeper(folder, recipe.trainer, data, steps=steps, stop=stop, progress=progress, save_best=save_best)
@@ -199,7 +161,7 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
         leader=leader,
     )
     if leader:
-        _write_run(folder, facts, result)
+        write_result(folder, known, result)
     return result
 
 
@@ -228,117 +190,6 @@ def _trainer(recipe: TrainRecipe, folder: Path, steps: int, keeper: RunKeeper, r
         enable_model_summary=False,
         default_root_dir=folder,
     )
-
-
-class _Checkpoint(NamedTuple):
-    path: Path
-    step: int
-
-
-def _checkpoint_to_resume(folder: Path, recipe: TrainRecipe, resume: bool) -> _Checkpoint | None:
-    path = folder / CHECKPOINT
-    if not path.exists():
-        return None
-    if not resume:
-        raise KinegraphError(f"{folder} holds a run already; add --resume to continue it, or choose another --out")
-    try:
-        content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
-        found = _Checkpoint(path, int(content["global_step"]))
-    except Exception as error:  # a damaged archive has no one kind of error
-        raise FormatError(path, "not a checkpoint, or a damaged one; delete it to begin the run anew") from error
-    before = from_dict(TrainRecipe, read_yaml(folder / "recipe.yaml"))
-    old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
-    for key in sorted(old.keys() | new.keys()):
-        if key not in _MAY_CHANGE and old.get(key) != new.get(key):
-            raise ConfigError(
-                f"{key}: {folder} was begun with {old.get(key)!r}, the recipe says {new.get(key)!r}; "
-                "a run continues with what it began with, so choose another --out for a new one"
-            )
-    return found
-
-
-def _check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be made, before any work is done for it."""
-    place = folder.absolute()
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise KinegraphError(f"cannot make the run folder {folder}: {place} is not a folder; choose another --out")
-    if not os.access(place, os.W_OK):
-        raise KinegraphError(f"cannot make the run folder {folder}: {place} is not writable; choose another --out")
-
-
-def _is_leader() -> bool:
-    """Whether this process is the first of a data-parallel run, or the only one."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) == 0
-
-
-def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(data, dict):
-        return {prefix: data}
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        found |= _flat(value, f"{prefix}.{key}" if prefix else key)
-    return found
-
-
-def _open_folder(folder: Path, recipe: TrainRecipe, facts: dict[str, Any], checkpoint: _Checkpoint | None) -> None:
-    """Make the run folder and write down what is about to happen."""
-    if not _is_leader():
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if checkpoint is None:
-            (folder / LOG).unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
-    except OSError as error:
-        raise KinegraphError(f"cannot make the run folder {folder}: {error.strerror}; choose another --out") from error
-    if checkpoint is not None and (folder / "run.json").exists():
-        try:
-            before = json.loads((folder / "run.json").read_text(encoding="utf-8"))["data"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise FormatError(folder / "run.json", "damaged; choose another --out and begin anew") from error
-        if before != facts["data"]:
-            raise DataError(
-                f"the data of {recipe.data.name} are not those {folder} was begun with; choose another --out"
-            )
-    write_yaml(recipe, folder / "recipe.yaml")
-    write_text(folder / "run.json", json.dumps({"status": "running", **facts}, indent=1) + "\n")
-
-
-def _write_run(folder: Path, facts: dict[str, Any], result: RunResult) -> None:
-    content = {
-        "status": result.status,
-        **facts,
-        "step": result.step,
-        "best": {"step": result.best_step, "validation_mpjpe_mm": result.best_mpjpe_mm},
-        "train_seconds": round(result.seconds, 1),
-    }
-    write_text(folder / "run.json", json.dumps(content, indent=1) + "\n")
-
-
-def _facts(recipe: TrainRecipe, splits: Splits, parameters: int, steps: int) -> dict[str, Any]:
-    """What is known before the first step, for run.json and the weights' metadata."""
-    return {
-        "seed": recipe.seed,
-        "versions": _versions(),
-        "recipe": to_dict(recipe),
-        "data": {
-            role: {"name": data.name, "poses": len(data), "fingerprint": data.fingerprint, "fps": data.fps}
-            for role, data in (("train", splits.train), ("validation", splits.validation))
-        },
-        "parameters": parameters,
-        "steps": steps,
-    }
-
-
-def _versions() -> dict[str, str]:
-    found = {"kinegraph": __version__, "python": platform.python_version()}
-    for package in ("torch", "lightning", "numpy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
 
 
 class _calm_lightning:  # noqa: N801 - used as a function

@@ -1,0 +1,192 @@
+"""The run folder: what is written into it, and whether a run can begin or go on there."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from kinegraph import __version__
+from kinegraph.atomic import write_text
+from kinegraph.config import from_dict, read_yaml, to_dict, write_yaml
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
+from kinegraph.training.data_module import Splits
+from kinegraph.training.recipe import TrainRecipe
+
+__all__ = [
+    "BEST",
+    "CHECKPOINT",
+    "LOG",
+    "Checkpoint",
+    "RunResult",
+    "check_writable",
+    "facts",
+    "find_checkpoint",
+    "is_leader",
+    "open_folder",
+    "write_result",
+]
+
+BEST = "best"
+CHECKPOINT = "last.ckpt"
+LOG = "log.csv"
+RECIPE = "recipe.yaml"
+RUN = "run.json"
+
+# What may differ between the sittings of one run: how it is watched and how long it is, never what is learned.
+_MAY_CHANGE = {
+    "out",
+    *(
+        f"trainer.{name}"
+        for name in (
+            *("epochs", "steps", "patience", "checkpoint_every", "checkpoint_minutes", "log_every"),
+            *("compile", "threads", "tensorboard"),
+        )
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run came to."""
+
+    folder: Path
+    """Run folder; the weights are in its `best`."""
+    status: str
+    """One of `finished`, `stopped early` (no better validation for `patience`) and `interrupted`."""
+    step: int
+    """Steps taken."""
+    steps: int
+    """Steps planned."""
+    best_step: int
+    """Step of the best validation."""
+    best_mpjpe_mm: float
+    """Its error, millimetres."""
+    parameters: int
+    """Trainable parameters."""
+    seconds: float
+    """Training time over all sittings."""
+    leader: bool = True
+    """Whether this process is the one that reports, among those of a data-parallel run."""
+
+    @property
+    def weights(self) -> Path:
+        """The weights folder."""
+        return self.folder / BEST
+
+
+class Checkpoint(NamedTuple):
+    path: Path
+    step: int
+
+
+def find_checkpoint(folder: Path, recipe: TrainRecipe, resume: bool) -> Checkpoint | None:
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    if not resume:
+        raise KinegraphError(f"{folder} holds a run already; add --resume to continue it, or choose another --out")
+    try:
+        content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
+        found = Checkpoint(path, int(content["global_step"]))
+    except Exception as error:  # a damaged archive has no one kind of error
+        raise FormatError(path, "not a checkpoint, or a damaged one; delete it to begin the run anew") from error
+    before = from_dict(TrainRecipe, read_yaml(folder / RECIPE))
+    old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
+    for key in sorted(old.keys() | new.keys()):
+        if key not in _MAY_CHANGE and old.get(key) != new.get(key):
+            raise ConfigError(
+                f"{key}: {folder} was begun with {old.get(key)!r}, the recipe says {new.get(key)!r}; "
+                "a run continues with what it began with, so choose another --out for a new one"
+            )
+    return found
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be made, before any work is done for it."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise KinegraphError(f"cannot make the run folder {folder}: {place} is not a folder; choose another --out")
+    if not os.access(place, os.W_OK):
+        raise KinegraphError(f"cannot make the run folder {folder}: {place} is not writable; choose another --out")
+
+
+def is_leader() -> bool:
+    """Whether this process is the first of a data-parallel run, or the only one."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) == 0
+
+
+def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(data, dict):
+        return {prefix: data}
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= _flat(value, f"{prefix}.{key}" if prefix else key)
+    return found
+
+
+def open_folder(folder: Path, recipe: TrainRecipe, known: dict[str, Any], checkpoint: Checkpoint | None) -> None:
+    """Make the run folder and write down what is about to happen."""
+    if not is_leader():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if checkpoint is None:
+            (folder / LOG).unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
+    except OSError as error:
+        raise KinegraphError(f"cannot make the run folder {folder}: {error.strerror}; choose another --out") from error
+    if checkpoint is not None and (folder / RUN).exists():
+        try:
+            before = json.loads((folder / RUN).read_text(encoding="utf-8"))["data"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(folder / RUN, "damaged; choose another --out and begin anew") from error
+        if before != known["data"]:
+            raise DataError(
+                f"the data of {recipe.data.name} are not those {folder} was begun with; choose another --out"
+            )
+    write_yaml(recipe, folder / RECIPE)
+    write_text(folder / RUN, json.dumps({"status": "running", **known}, indent=1) + "\n")
+
+
+def write_result(folder: Path, known: dict[str, Any], result: RunResult) -> None:
+    content = {
+        "status": result.status,
+        **known,
+        "step": result.step,
+        "best": {"step": result.best_step, "validation_mpjpe_mm": result.best_mpjpe_mm},
+        "train_seconds": round(result.seconds, 1),
+    }
+    write_text(folder / RUN, json.dumps(content, indent=1) + "\n")
+
+
+def facts(recipe: TrainRecipe, splits: Splits, parameters: int, steps: int) -> dict[str, Any]:
+    """What is known before the first step, for run.json and the weights' metadata."""
+    return {
+        "seed": recipe.seed,
+        "versions": _versions(),
+        "recipe": to_dict(recipe),
+        "data": {
+            role: {"name": data.name, "poses": len(data), "fingerprint": data.fingerprint, "fps": data.fps}
+            for role, data in (("train", splits.train), ("validation", splits.validation))
+        },
+        "parameters": parameters,
+        "steps": steps,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"kinegraph": __version__, "python": platform.python_version()}
+    for package in ("torch", "lightning", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
