@@ -112,6 +112,8 @@ def test_resampling_does_not_invent_missing_joints() -> None:
         make(fps=None).resample(10)
     with pytest.raises(DataError, match="cannot resample"):
         make().resample(0)
+    with pytest.raises(DataError, match="check the frame rate the file claims"):
+        make(fps=1e-4).resample(10_000)
 
 
 def test_to_skeleton_keeps_meaning() -> None:

@@ -16,6 +16,7 @@ from kinegraph.skeleton import JointMap, Skeleton, map_joints
 Unit = Literal["m", "px", "normalized"]
 Space = Literal["world", "camera", "image"]
 Up = Literal["y", "z"]
+_MOST_FRAMES = 10_000_000  # a file may claim 0.0001 fps; resampling must not fill the memory on its word
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,6 +241,11 @@ class SkeletonSequence:
             return self
         last = self.frames - 1
         count = int(np.floor(last / self.fps * fps + 1e-6)) + 1
+        if count > _MOST_FRAMES:
+            raise DataError(
+                f"{self.source or 'sequence'}: {self.frames} frames at {self.fps:g} fps would become {count} at {fps:g} "
+                f"(limit {_MOST_FRAMES}); check the frame rate the file claims"
+            )
         times = np.minimum(np.arange(count) * (self.fps / fps), last)
         before = np.floor(times).astype(int)
         share = times - before
@@ -272,5 +278,6 @@ def _slerp(a: NDArray[np.float64], b: NDArray[np.float64], share: NDArray[np.flo
     sine = np.where(small, 1.0, np.sin(angle))
     wa = np.where(small, 1 - share, np.sin((1 - share) * angle) / sine)[..., None]
     wb = np.where(small, share, np.sin(share * angle) / sine)[..., None]
-    result: NDArray[np.float64] = wa * a + wb * b
-    return result / np.linalg.norm(result, axis=-1, keepdims=True)
+    mixed = wa * a + wb * b
+    result: NDArray[np.float64] = mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+    return result

@@ -40,10 +40,12 @@ def normalise(matrix: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
     """``D^-1 A`` for ``kind="row"``, ``D^-1/2 A D^-1/2`` for ``"symmetric"``; isolated nodes stay zero."""
     degree = matrix.sum(axis=1)
     if kind == "row":
-        return matrix / np.maximum(degree, 1e-12)[:, None]
+        by_row: NDArray[np.float64] = matrix / np.maximum(degree, 1e-12)[:, None]
+        return by_row
     if kind == "symmetric":
         root = 1.0 / np.sqrt(np.maximum(degree, 1e-12))
-        return matrix * root[:, None] * root[None, :]
+        symmetric: NDArray[np.float64] = matrix * root[:, None] * root[None, :]
+        return symmetric
     raise SkeletonError(f"unknown normalisation '{kind}'; choose 'row' or 'symmetric'")
 
 

@@ -108,7 +108,7 @@ class Skeleton:
         if unknown:
             raise SkeletonError(
                 f"skeleton '{self.name}': unknown part '{unknown[0]}'{nearest(unknown[0], PARTS)} "
-                f"Parts: {', '.join(PARTS)}"
+                f"(parts: {', '.join(PARTS)})"
             )
         paired = [j for pair in self.pairs for j in pair]
         if len(paired) != len(set(paired)):

@@ -33,6 +33,6 @@ def get_skeleton(name: str | Path) -> Skeleton:
     if path.suffix.lower() in (".toml", ".json"):
         return Skeleton.load(path)
     raise SkeletonError(
-        f"no skeleton '{name}'{nearest(str(name), skeleton_names())} "
-        f"Layouts: {', '.join(skeleton_names())}; or the path of a .toml or .json file"
+        f"no skeleton '{name}'{nearest(str(name), skeleton_names())} (layouts: {', '.join(skeleton_names())}; "
+        f"or the path of a .toml or .json file)"
     )
