@@ -237,6 +237,17 @@ def test_damaged_files_of_a_run(tmp_path: Path, splits: Splits) -> None:
     assert run(tmp_path / "run", splits, resume=True).status == "finished"
 
 
+def test_what_a_kill_in_a_write_leaves_is_cleared_away(tmp_path: Path, splits: Splits) -> None:
+    folder = run(tmp_path / "run", splits).folder
+    (folder / ".last.0123abcd.part.ckpt").write_bytes(b"half")
+    (folder / ".best.0123abcd.part").mkdir()
+    (folder / ".mine").write_text("kept")
+    (folder / "best").rename(folder / ".best.4567abcd.old")  # the kill came between the two renames
+    run(folder, splits, resume=True)
+    assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == [".mine"]
+    assert load_weights(folder / "best").metadata["checkpoint"]["step"] > 0
+
+
 def test_early_stopping(tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter([5.0, 4.0, 4.5, 4.2, 1.0])
     monkeypatch.setattr(LiftingTask, "evaluate", lambda *_: {"loss": 0.0, "mpjpe_mm": next(errors)})

@@ -65,15 +65,17 @@ class ProgressLine:
         self.stream = stream if stream is not None else sys.stderr
         self.live = self.stream.isatty()
         self._started = time.monotonic()
-        self._first_step: int | None = None
+        self._first_step = 0
         self._drawn = 0.0
         self._width = 0
+
+    def begin(self, step: int) -> None:
+        """Start the clock at `step`."""
+        self._first_step, self._started = step, time.monotonic()
 
     def update(self, step: int, text: str, *, keep: bool = False) -> None:
         """Show `text` at `step`; `keep` starts a new line after it. Redrawn at most five times a second."""
         now = time.monotonic()
-        if self._first_step is None:
-            self._first_step, self._started = step, now
         if not keep and (not self.live or now - self._drawn < 0.2):
             return
         self._drawn = now
@@ -173,6 +175,8 @@ class RunKeeper(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock, and forget log entries of steps that are about to be repeated."""
         self._started = self._checkpointed = time.monotonic()
+        if self.progress is not None:
+            self.progress.begin(trainer.global_step)
         if trainer.is_global_zero:
             _trim_log(self.folder / LOG, trainer.global_step)
 

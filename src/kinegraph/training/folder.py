@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -139,6 +141,7 @@ def open_folder(folder: Path, recipe: TrainRecipe, known: dict[str, Any], checkp
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _clear_leftovers(folder)
         if checkpoint is None:
             (folder / LOG).unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
     except OSError as error:
@@ -154,6 +157,20 @@ def open_folder(folder: Path, recipe: TrainRecipe, known: dict[str, Any], checkp
             )
     write_yaml(recipe, folder / RECIPE)
     write_text(folder / RUN, json.dumps({"status": "running", **known}, indent=1) + "\n")
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """Remove what a kill in the middle of a write has left behind; put weights that were being replaced back."""
+    for place in folder.iterdir():
+        match = re.fullmatch(r"\.(best|last|recipe|run|log)\.[0-9a-f]{8}\.(part|old)(\.\w+)?", place.name)
+        if match is None:
+            continue
+        if match[1] == BEST and match[2] == "old" and not (folder / BEST).exists():
+            place.rename(folder / BEST)
+        elif place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
 
 
 def write_result(folder: Path, known: dict[str, Any], result: RunResult) -> None:
