@@ -149,6 +149,17 @@ def test_an_openpose_folder_with_gaps(
     assert "image size not stated" in text
 
 
+def test_coco_annotations_are_pictures_not_a_video(
+    shared_data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = shared_data / "coco_json" / "test_coco.json"
+    assert main(["lift", str(source), "--out", str(tmp_path / "o.npz"), "--model", str(model), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    text = " ".join(said["notes"])
+    assert "one by one" in text
+    assert "interpolation" not in text
+
+
 @pytest.mark.parametrize("clip", ["clip_0", "clip_1", "clip_2"])
 def test_the_real_clips_with_the_networks_own_weights(shared_data: Path, tmp_path: Path, clip: str) -> None:
     """Steady limbs and no flips, with the weights that the package ships."""

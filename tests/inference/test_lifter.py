@@ -10,7 +10,7 @@ import torch
 from lifting_people import BODY, INTRINSICS, flat_person, keypoints, lifter, motion, project
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, SkeletonError
-from kinegraph.inference import Lifter, LiftOptions
+from kinegraph.inference import Lifter, LiftOptions, upright
 from kinegraph.models import REGISTRY, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -256,6 +256,26 @@ def test_normalised_coordinates_and_field_of_view(truth: np.ndarray) -> None:
     one = lifter(flat_person).lift(pixels, LiftOptions(focal_px=1145))
     two = lifter(flat_person).lift(fractions, LiftOptions(fov_deg=float(2 * np.degrees(np.arctan(500 / 1145)))))
     np.testing.assert_allclose(one.positions, two.positions, atol=1e-6)
+
+
+def test_stills_know_nothing_of_each_other(truth: np.ndarray) -> None:
+    other = motion(1, depth=7.0) + np.array([1.0, 0.2, 0])
+    points = np.stack([project(truth[:1]), project(other), project(truth[30:31])], axis=1)  # three pictures
+    confidence = np.ones((1, 3, 17))
+    confidence[0, 1, 5:] = 0  # of the second, too little is seen
+    given = SkeletonSequence(points, BODY, unit="px", space="image", confidence=confidence, image_size=(1000, 1000))
+    own = lifter(flat_person)
+    got = own.lift(given, LiftOptions(stills=True))
+    assert got.seen[0, [0, 2]].all()
+    assert not got.seen[0, 1].any()
+    alone = own.lift(given.slice_frames(2, 3))
+    np.testing.assert_allclose(got.positions[0, 2], alone.positions[0, 0])
+    assert any("one by one" in note for note in got.notes)
+    world = upright(got, stills=True)
+    for frame in (0, 2):
+        assert np.nanmin(world.positions[0, frame, :, 1]) == pytest.approx(0.08, abs=1e-9)
+    with pytest.raises(DataError, match="no frame shows"):
+        own.lift(given.slice_frames(1, 2), LiftOptions(stills=True))
 
 
 def test_a_single_frame(truth: np.ndarray) -> None:

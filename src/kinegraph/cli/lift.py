@@ -30,6 +30,8 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 
 #: frame rate written where nobody knows it; detector output rarely says
 ASSUMED_FPS = 30.0
+#: how a reader's note begins when the frames of a file are unrelated images
+NO_VIDEO = "the images are no video"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="estimated",
         help="where the body stands: estimated from the keypoints, or the root at the origin",
     )
+    parser.add_argument("--stills", action="store_true", help="the frames are single pictures, not a video")
     parser.add_argument("--no-rigid", action="store_true", help="leave limb lengths as the network gives them")
     parser.add_argument("--no-flip", action="store_true", help="no averaging with the mirror image (half the time)")
     add_read_arguments(parser)
@@ -104,7 +107,10 @@ def run(args: argparse.Namespace) -> int:
 
     from kinegraph.inference import Lifter, LiftOptions, upright
 
+    # The reader of COCO files knows when its images do not follow each other.
+    stills = args.stills or any(note.startswith(NO_VIDEO) for note in keypoints.notes)
     options = LiftOptions(
+        stills=stills,
         people=args.people,
         flip=not args.no_flip,
         fill_s=args.fill,
@@ -117,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     lifter = Lifter.from_pretrained(args.model)
     with Progress("lifting") as progress:
         lifted = lifter.lift(keypoints, options, progress=progress)
-    result = upright(lifted) if args.space == "world" else lifted
+    result = upright(lifted, stills=stills) if args.space == "world" else lifted
     written = write(result, target)
     if args.view is not None:
         draw(args.view, [("2D keypoints", keypoints), ("lifted to 3D", result)], title=title(source))

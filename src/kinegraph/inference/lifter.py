@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinegraph.errors import ConfigError, KinegraphError
+from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, frame_person, scale_of_pose
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import bone_lengths, make_rigid, place_root
@@ -95,6 +95,8 @@ class Lifter:
             SkeletonError: the layout lacks too many of the network's joints.
         """
         options = options or LiftOptions()
+        if options.stills and sequence.frames * sequence.people > 1:
+            return self._stills(sequence, options, progress)
         ready = prepare(sequence, self.skeleton, options)
         people, frames, joints = ready.trust.shape
         notes = list(ready.notes)
@@ -136,6 +138,48 @@ class Lifter:
             label=sequence.label,
             source=sequence.source,
             notes=tuple(dict.fromkeys(notes)),
+        )
+
+    def _stills(
+        self, sequence: SkeletonSequence, options: LiftOptions, progress: Callable[[int, int], None] | None
+    ) -> SkeletonSequence:
+        """Every person of every picture for themselves; who shows too little is missing."""
+        positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
+        confidence = np.zeros(positions.shape[:3])
+        notes: dict[str, None] = {}
+        places = np.argwhere(sequence.seen.any(axis=-1))
+        refused: DataError | None = None
+        for done, (person, frame) in enumerate(places, 1):
+            one = sequence.slice_frames(int(frame), int(frame) + 1).select_people([int(person)])
+            try:
+                lifted = self.lift(one, options)
+            except DataError as error:
+                refused = error
+                continue
+            positions[person, frame], confidence[person, frame] = (
+                lifted.positions[0, 0],
+                np.asarray(lifted.confidence)[0, 0],
+            )
+            # What differs from picture to picture (counts, sizes, focal lengths) would fill pages.
+            notes |= dict.fromkeys(n for n in lifted.notes if not any(c.isdigit() for c in n.replace("h36m17", "")))
+            if progress is not None:
+                progress(done, len(places))
+        kept = [p for p in range(sequence.people) if confidence[p].any()]
+        if not kept:
+            raise refused or DataError(f"{sequence.source or 'the sequence'}: no person is seen in any frame")
+        notes[f"{int((confidence > 0).any(axis=-1).sum())} of {len(places)} people in pictures lifted one by one"] = (
+            None
+        )
+        return SkeletonSequence(
+            positions=positions[kept],
+            skeleton=self.skeleton,
+            fps=sequence.fps,
+            unit="m",
+            space="camera",
+            confidence=confidence[kept],
+            label=sequence.label,
+            source=sequence.source,
+            notes=tuple(notes),
         )
 
     # ---- the network ----------------------------------------------------------------------------------------------

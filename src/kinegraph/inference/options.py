@@ -31,6 +31,7 @@ class LiftOptions:
         framing: ``"image"`` hands the network the image as it is, ``"person"`` a view that follows the person and
             shows them as large as in training; ``"auto"`` takes the image where its size is known and people
             appear in it as they did in training.
+        stills: the frames are single pictures and no video: nothing is bridged, smoothed or compared across them.
         batch: poses (or windows) at a time.
     """
 
@@ -44,6 +45,7 @@ class LiftOptions:
     focal_px: float | None = None
     fov_deg: float | None = None
     framing: Literal["auto", "image", "person"] = "auto"
+    stills: bool = False
     batch: int = 1024
 
     def __post_init__(self) -> None:

@@ -112,7 +112,7 @@ def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics:
     return np.concatenate([sideways, z[:, None]], axis=1)
 
 
-def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> SkeletonSequence:
+def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bool = False) -> SkeletonSequence:
     """Camera space to a world with y up and the floor at 0.
 
     A single camera does not feel gravity. The camera is taken to be level from side to side; how far it looks up or
@@ -128,6 +128,7 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> Skeleto
         sequence: 3D in camera space.
         level_ground: also take out slow drifts of the feet's height (an error of the estimated depth shows as a
             slope): over about two seconds somebody's foot touches the floor.
+        stills: the frames are single pictures: everybody stands on a floor of their own.
 
     Raises:
         DataError: the sequence is not 3D in camera space.
@@ -137,7 +138,7 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> Skeleto
             f"upright() turns 3D camera space into world space; found {sequence.dims}D in {sequence.space} space"
         )
     pitch, how = _camera_pitch(sequence)
-    slope = _floor_slope(sequence, pitch)
+    slope = None if stills else _floor_slope(sequence, pitch)
     if slope is not None and abs(pitch - slope) <= STEEPEST:
         pitch -= slope
         where = f"{abs(np.rad2deg(pitch)):.0f} degrees {'down' if pitch < 0 else 'up'}"
@@ -148,7 +149,8 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> Skeleto
     positions = sequence.positions @ turn.T
     seen = sequence.seen
     if seen.any():
-        positions[..., 1] -= _floor(positions, seen, sequence, level_ground)[None, :, None]
+        floor = _lowest(positions, sequence) if stills else _floor(positions, sequence, level_ground)[None]
+        positions[..., 1] -= floor[..., None]
         person, frame = (int(i[0]) for i in np.nonzero(seen.any(axis=-1)))
         start = (
             np.nanmean(positions[person, frame], axis=0)
@@ -156,7 +158,9 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True) -> Skeleto
             else positions[person, frame, sequence.skeleton.root]
         )
         positions[..., [0, 2]] -= start[[0, 2]]
-    note = f"up: {how}; floor put under the feet" + (", slow drifts of it taken out" if level_ground else "")
+    note = f"up: {how}; floor put under the feet" + (
+        ", slow drifts of it taken out" if level_ground and not stills else ""
+    )
     return sequence.replace(positions=positions, space="world", up="y", rotations=None, notes=(*sequence.notes, note))
 
 
@@ -229,17 +233,21 @@ def _floor_slope(sequence: SkeletonSequence, pitch: float) -> float | None:
     return float(np.arctan(np.median(slopes))) if slopes else None
 
 
-def _floor(positions: Floats, seen: Mask, sequence: SkeletonSequence, level: bool) -> Floats:
-    """Height of the floor in every frame ``(frames,)``."""
+def _lowest(positions: Floats, sequence: SkeletonSequence) -> Floats:
+    """Height of the floor that the lowest joint of each pose would touch ``(people, frames)``; NaN where nobody is."""
 
     def over(name: str) -> float:
         return TOE_M if any(w in name for w in ("toe", "heel", "foot")) else ANKLE_M if "ankle" in name else FLESH_M
 
     # Every joint counts: somebody lies with the feet in the air, or stands on the hands.
-    heights = np.where(seen, positions[..., 1] - np.array([over(n) for n in sequence.skeleton.joints]), np.nan)
-    lowest = np.full(sequence.frames, np.nan)
-    some = seen.any(axis=(0, 2))
-    lowest[some] = np.nanmin(np.moveaxis(heights, 1, 0)[some].reshape(int(some.sum()), -1), axis=1)
+    heights = positions[..., 1] - np.array([over(n) for n in sequence.skeleton.joints])
+    result: Floats = np.where(sequence.seen, heights, np.inf).min(axis=-1)
+    return np.where(np.isfinite(result), result, np.nan)
+
+
+def _floor(positions: Floats, sequence: SkeletonSequence, level: bool) -> Floats:
+    """Height of the floor in every frame of a video ``(frames,)``."""
+    lowest = np.fmin.reduce(_lowest(positions, sequence), axis=0)
     whole = float(np.nanpercentile(lowest, 20))
     if not level or sequence.frames < 3:
         return np.full(sequence.frames, whole)
