@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,10 @@ class Lifter:
         positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
         confidence = np.zeros(positions.shape[:3])
         notes: dict[str, None] = {}
+        if sequence.image_size is None and sequence.unit == "px" and sequence.seen.any():
+            # One camera for all of them: each by itself would be put in the middle of an image of its own.
+            sequence, options, note = self._one_camera(sequence, options)
+            notes[note] = None
         places = np.argwhere(sequence.seen.any(axis=-1))
         refused: DataError | None = None
         for done, (person, frame) in enumerate(places, 1):
@@ -181,6 +186,25 @@ class Lifter:
             source=sequence.source,
             notes=tuple(notes),
         )
+
+    def _one_camera(
+        self, sequence: SkeletonSequence, options: LiftOptions
+    ) -> tuple[SkeletonSequence, LiftOptions, str]:
+        """The image size and focal length that all people of a recording without a stated size share."""
+        mapping = map_joints(sequence.skeleton, self.skeleton)
+        positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
+        scale = scale_of_pose(
+            positions.reshape(-1, *positions.shape[2:]), confidence.reshape(-1, len(mapping.status)) > 0, self.skeleton
+        )
+        width, height = (int(np.ceil(max(float(v), 1.0))) for v in np.max(sequence.positions[sequence.seen], axis=0))
+        focal = options.focal_px
+        if focal is None and options.fov_deg is None and np.isfinite(scale).any():
+            focal = float(np.nanmedian(scale)) * DISTANCE_M
+        note = (
+            f"image size not stated: {width} x {height} px assumed, what the keypoints span; "
+            f"people about {DISTANCE_M:g} m away"
+        )
+        return sequence.replace(image_size=(width, height)), replace(options, framing="person", focal_px=focal), note
 
     # ---- the network ----------------------------------------------------------------------------------------------
 
