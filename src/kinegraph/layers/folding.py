@@ -7,7 +7,8 @@ left in two narrow factors where that is less work (squeezed hops).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import operator
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -21,6 +22,8 @@ from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
 SMALL_BATCH = 4
 """Up to here one product per pair, in few calls; above, one per neighbourhood."""
+DENSE_WIDTH = 128
+"""Keypoints in or out of all nodes together up to this width: one dense product, zeros and all, is quickest."""
 
 
 class FoldedPairs:
@@ -49,13 +52,20 @@ class FoldedPairs:
             else:
                 full.index_add_(0, hop.targets * nodes + hop.sources, torch.bmm(weight, rows[hop.targets]))
                 mask |= hop.neighbours.mask
+        self.bias = bias.unsqueeze(1)  # (nodes, 1, out)
+        self.dense: Tensor | None = None
+        if nodes * min(channels, out) <= DENSE_WIDTH and not self.factored:
+            blocks = full.view(nodes, nodes, channels, out)  # [target, source]
+            self.dense = blocks.permute(1, 2, 0, 3).reshape(nodes * channels, nodes * out)
+            return
         neighbours = Neighbours(mask)
         at = neighbours.targets * nodes + neighbours.sources
         self.direct = _Sum(neighbours, full[torch.from_numpy(at).to(bias.device)])
-        self.bias = bias.unsqueeze(1)  # (nodes, 1, out)
 
     def __call__(self, x: Tensor) -> Tensor:
         """``(batch, nodes, in) -> (batch, nodes, out)``."""
+        if self.dense is not None:
+            return torch.addmm(self.bias.view(1, -1), x.flatten(1), self.dense).view(*x.shape[:2], -1)
         if x.shape[0] <= SMALL_BATCH:
             by_node = x.transpose(0, 1)
             total = self.direct.few(by_node).add_(self.bias)
@@ -121,26 +131,28 @@ class FoldCache:
     """
 
     def __init__(self) -> None:
+        self._places: list[tuple[dict[str, Any], str]] = []
         self._tensors: list[Tensor] = []
         self._versions: list[int] = []
         self._folded: Any = None
 
     def clear(self) -> None:
         """Forget."""
-        self._tensors, self._versions, self._folded = [], [], None
+        self._places, self._tensors, self._versions, self._folded = [], [], [], None
 
-    def get(self, modules: Iterable[nn.Module], fold: Callable[[], Any]) -> Any:
-        """The folded form of these modules, made anew if one of their tensors changed."""
-        tensors = [
-            tensor
-            for module in modules
-            for store in (module._parameters, module._buffers)
-            for tensor in store.values()
-            if tensor is not None
-        ]
+    def get(self, owner: nn.Module, fold: Callable[[], Any]) -> Any:
+        """The folded form of a module, made anew if a tensor of its state changed."""
+        if not self._places:
+            self._places = [
+                (store, name)
+                for module in owner.modules()
+                for store in (module._parameters, module._buffers)
+                for name, tensor in store.items()
+                if tensor is not None and name not in module._non_persistent_buffers_set
+            ]
+        tensors = [store[name] for store, name in self._places]
         versions = [0 if tensor.is_inference() else tensor._version for tensor in tensors]
-        same = versions == self._versions and all(map(_is, tensors, self._tensors))
-        if not same:
+        if versions != self._versions or not all(map(operator.is_, tensors, self._tensors)):
             with torch.inference_mode(False), torch.no_grad():
                 self._folded = fold()
             self._tensors, self._versions = tensors, versions
@@ -156,10 +168,6 @@ class FoldCache:
         self.clear()
 
 
-def _is(left: Tensor, right: Tensor) -> bool:
-    return left is right
-
-
 class Folds(nn.Module):
     """Base of the layers that are one constant linear map, or can be, once training is over.
 
@@ -169,7 +177,6 @@ class Folds(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self._cache = FoldCache()
-        self._members: tuple[nn.Module, ...] = ()
 
     def folds(self) -> bool:
         """Whether these options make it one constant linear map."""
@@ -185,15 +192,12 @@ class Folds(nn.Module):
             return None
         if torch.is_autocast_enabled(x.device.type):
             return None
-        if not self._members:
-            self._members = tuple(self.modules())
-        folded: FoldedPairs = self._cache.get(self._members, self.fold)
+        folded: FoldedPairs = self._cache.get(self, self.fold)
         return folded
 
     def train(self, mode: bool = True) -> Self:
         """Enter training or eval mode; either way the map is made anew."""
         self._cache.clear()
-        self._members = ()
         return super().train(mode)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

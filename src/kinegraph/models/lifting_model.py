@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers import NodeBatchNorm, Norm
@@ -75,6 +76,7 @@ class Layer(Folds):
         super().__init__()
         self.graph = graph
         self.norm = NodeBatchNorm(nodes, channels, norm=norm)
+        self.slope = slope
         self.activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
         self.dropout = Dropout(dropout)
 
@@ -94,9 +96,9 @@ class Layer(Folds):
         """``(batch, ..., nodes, in)`` to ``(batch, ..., nodes, channels)``."""
         folded = self.folded_form(x)
         if folded is not None:
-            flat = folded(x.reshape(-1, *x.shape[-2:]))
-            result: Tensor = self.activation(flat).reshape(*x.shape[:-1], flat.shape[-1])
-            return result
+            flat = folded(x if x.dim() == 3 else x.flatten(0, -3))
+            result: Tensor = functional.leaky_relu_(flat, self.slope)
+            return result if x.dim() == 3 else result.reshape(*x.shape[:-1], -1)
         result = self.dropout(self.activation(self.norm(self.graph(x))))
         return result
 

@@ -1,0 +1,5 @@
+"""``python -m benchmarks``: Markdown tables on standard output."""
+
+from benchmarks.lifting import main
+
+main()

@@ -1,0 +1,140 @@
+"""Speed of the lifting networks: HCSF against a masked dense weight, against its matrix products, beside the rest."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.masked_dense import MaskedDenseHCSF
+from benchmarks.timing import matrix_products, race
+from kinegraph import models
+from kinegraph.layers import HCSF
+from kinegraph.skeleton import get_skeleton
+
+_CHANNELS = 128
+_SKELETON = get_skeleton("h36m17")
+_LIFTERS: dict[str, tuple[str, dict[str, object]]] = {
+    "FCN": ("fcn", {}),
+    "GCN": ("gcn", {}),
+    "SemGCN": ("semgcn", {}),
+    "Pre-Agg GCN": ("pre_agg_gcn", {}),
+    "Post-Agg GCN": ("post_agg_gcn", {}),
+    "LCN": ("lcn", {}),
+    "HCSF": ("hcsf", {}),
+    "HCSF w/A": ("hcsf", {"dynamic": "m+alpha_o"}),
+    "HCSF w/A, 9 frames": ("hcsf", {"dynamic": "m+alpha_o", "dynamic_kernel": 3, "frames": 9}),
+    "VideoPose3D, 9 frames": ("videopose3d", {}),
+}
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts, one after the other")
+    parser.add_argument("--seconds", type=float, default=4.0, help="time for each comparison")
+    arguments = parser.parse_args()
+    print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, float32, skeleton h36m17\n")
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        clock = "CPU time" if threads == 1 else "wall clock"
+        print(f"## {threads} thread{'s' if threads > 1 else ''} ({clock}, medians of interleaved turns)\n")
+        _table(
+            ("HCSF layer, 128 channels", "batch", "layer ms", "masked dense ms", "ratio", "goal"), _layers(arguments)
+        )
+        _table(("HCSF lifter, eval", "batch", "ms", "its matrix products ms", "ratio", "goal"), _lifter(arguments))
+        _table(("lifter", "parameters", "ms at batch 1", "ms/pose at 1024", "training ms/pose at 256"), _all(arguments))
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+    print()
+
+
+def _step(model: nn.Module, x: Tensor) -> Callable[[], None]:
+    """Forward and backward."""
+
+    def run() -> None:
+        model.zero_grad(set_to_none=True)
+        model(x).square().mean().backward()
+
+    return run
+
+
+def _layers(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    layer = HCSF(_SKELETON.hop_distances(), _CHANNELS, _CHANNELS)
+    dense = MaskedDenseHCSF(layer)
+    for name, batch, mode, goal in (
+        ("forward, eval (folded)", 1, "eval", 10.0),
+        ("forward, eval (folded)", 256, "eval", 2.0),
+        ("forward, as in training", 1, "train", 10.0),
+        ("forward, as in training", 256, "train", 2.0),
+        ("forward and backward", 256, "step", 1.5),
+    ):
+        for module in (layer, dense):
+            module.train(mode != "eval")
+        x = torch.randn(batch, _SKELETON.num_joints, _CHANNELS, requires_grad=mode == "step")
+        with torch.set_grad_enabled(mode == "step"):
+            torch.testing.assert_close(layer(x), dense(x), rtol=1e-3, atol=1e-3)
+            runs = {
+                "layer": _step(layer, x) if mode == "step" else lambda x=x: layer(x),
+                "dense": _step(dense, x) if mode == "step" else lambda x=x: dense(x),
+            }
+            times = race(runs, seconds=arguments.seconds)
+        ratio = times["layer"].ratio(times["dense"])
+        yield name, str(batch), _ms(times["layer"].median), _ms(times["dense"].median), f"{ratio:.1f}x", f">= {goal:g}x"
+
+
+def _lifter(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    model = models.build("hcsf", _SKELETON).eval()
+    for batch, goal in ((1, "< 1 ms"), (256, ""), (1024, "<= 2x")):
+        x = torch.randn(batch, _SKELETON.num_joints, 2)
+        with torch.inference_mode():
+            model(x)
+            times = race(
+                {"model": lambda x=x: model(x), "products": matrix_products(lambda x=x: model(x))},
+                seconds=arguments.seconds,
+            )
+        ratio = times["products"].ratio(times["model"])
+        yield (
+            "single frame, 128 channels",
+            str(batch),
+            f"{_ms(times['model'].median)} (best {_ms(times['model'].best)})",
+            _ms(times["products"].median),
+            f"{ratio:.2f}x",
+            goal,
+        )
+
+
+def _all(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    built = {name: models.build(key, _SKELETON, options) for name, (key, options) in _LIFTERS.items()}
+    one, many = ({n: _input(m, batch) for n, m in built.items()} for batch in (1, 1024))
+    with torch.inference_mode():
+        for model in built.values():
+            model.eval()
+        seconds = arguments.seconds * 3
+        single = race({n: lambda m=m, x=one[n]: m(x) for n, m in built.items()}, seconds=seconds)
+        batched = race({n: lambda m=m, x=many[n]: m(x) for n, m in built.items()}, seconds=seconds, turns=5)
+    training = race({n: _step(m.train(), _input(m, 256)) for n, m in built.items()}, seconds=seconds, turns=5)
+    for name, model in built.items():
+        yield (
+            name,
+            f"{model.num_parameters / 1e6:.2f} M",
+            _ms(single[name].median),
+            _ms(batched[name].median / 1024),
+            _ms(training[name].median / 256),
+        )
+
+
+def _input(model: models.LiftingModel, batch: int) -> Tensor:
+    frames = () if model.frames == 1 else (model.frames,)
+    return torch.randn(batch, *frames, _SKELETON.num_joints, 2)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g}"
