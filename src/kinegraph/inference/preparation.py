@@ -90,6 +90,12 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
             f"{who}: no frame shows the {needed} of {skeleton.num_joints} joints that lifting needs; "
             "check the layout (--layout) and the detector's confidences"
         )
+    whole = np.flatnonzero(present.any(axis=1))
+    if len(whole) < len(present):
+        notes.append(f"{len(present) - len(whole)} people of whom no frame shows {needed} joints left out")
+        people = [people[i] for i in whole]
+        sequence = sequence.select_people(whole.tolist())
+        positions, confidence, seen, present = positions[whole], confidence[whole], seen[whole], present[whole]
     seen &= present[..., None]
     absent = np.array([status == "missing" for status in mapping.status])
     trust = np.where(seen, confidence, 0.0)
@@ -114,7 +120,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
         scales = np.concatenate([scale_of_pose(positions[p], seen[p], skeleton) for p in range(len(positions))])
         flat = positions[seen]
         extent = np.stack([flat.min(axis=0), flat.max(axis=0)])
-        intrinsics, camera_note = camera(image_size, options, float(np.nanmedian(scales)), extent)
+        intrinsics, camera_note = camera(image_size, options, _median(scales), extent)
     notes.append(camera_note)
     return Prepared(
         positions=complete_poses(positions, seen, skeleton),
@@ -155,6 +161,12 @@ def camera(
     else:
         focal, how = FOCAL_SHARE * max(width, height), "assumed, as in Human3.6M; --focal or --fov states it"
     return np.array([focal, focal, *centre]), f"focal length {focal:.0f} px ({how}), {where}"
+
+
+def _median(values: Floats) -> float | None:
+    """Median of the positive values; None where there is none."""
+    good = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(good)) if len(good) else None
 
 
 def _in_pixels(sequence: SkeletonSequence) -> tuple[SkeletonSequence, tuple[int, int], bool]:
