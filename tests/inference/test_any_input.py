@@ -55,8 +55,7 @@ def test_any_keypoints(seed: int) -> None:
         warnings.simplefilter("error")
         try:
             lifted = own.lift(given, options)
-        except KinegraphError as error:
-            assert "\n" not in str(error)
+        except KinegraphError:
             return
         world = upright(lifted, stills=options.stills)
         assert world.positions.shape[1:] == (frames, 17, 3)
