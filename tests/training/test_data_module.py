@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import chain, islice
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.errors import ConfigError, KinegraphError
-from kinegraph.training.data_module import Batch, LiftingDataModule, Splits, limit_poses, load_splits
+from kinegraph.training.data_module import Batch, LiftingDataModule, Splits, limit_poses, load_splits, matching_clips
 from kinegraph.training.recipe import AugmentRecipe, DataRecipe
 from kinegraph.transforms.detector_noise import DetectorNoise
 from kinegraph.transforms.lifting import LiftingTransform
@@ -135,6 +137,35 @@ def test_limit_poses_keeps_whole_clips(splits: Splits) -> None:
     assert np.array_equal(np.unique(some.clip, return_counts=True)[1], [25, 25])
     assert len(limit_poses(splits.train, 10)) == 10
     assert limit_poses(splits.train, 100) is splits.train
+
+
+def test_clips_are_chosen_by_pattern(splits: Splits) -> None:
+    data = splits.train.replace(clip_names=("cmu/a", "hdm05/b", "cmu/c", "hdm05/d"))
+    kept = matching_clips(data, "cmu/*")
+    assert len(kept) == 50
+    assert {data.clip_names[c] for c in np.unique(kept.clip)} == {"cmu/a", "cmu/c"}
+    assert kept.name == "tiny/train [cmu/*]"
+    with pytest.raises(ConfigError, match=r"no clip of tiny/train matches 'ntu/\*'; names are like cmu/a"):
+        matching_clips(data, "ntu/*")
+
+
+def test_synthetic_motion_joins_the_recordings(splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kinegraph.datasets import mocap_lifting, synthetic
+
+    rates = []
+
+    def load(split: str, config: Any) -> LiftingData:
+        rates.append(config.motion.fps)
+        return splits.validation.replace(name="made", fps=config.motion.fps, skeleton=splits.train.skeleton)
+
+    monkeypatch.setattr(mocap_lifting, "load", lambda source, extra: {"train": splits.train, "val": splits.validation})
+    monkeypatch.setattr(synthetic, "load", load)
+    found = load_splits(DataRecipe(name="mocap-lifting", source="x", add_synthetic=True, clips="clip[01]"))
+    assert rates == [splits.train.fps]
+    assert len(found.train) == 50 + 20
+    assert len(found.validation) == 20
+    with pytest.raises(ValueError, match="it goes with mocap-lifting"):
+        DataRecipe(name="synthetic", add_synthetic=True)
 
 
 def test_mocap_without_a_source_says_what_to_give() -> None:

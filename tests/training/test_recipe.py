@@ -79,7 +79,7 @@ def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_a_recipe_survives_its_own_file(tmp_path: Path) -> None:
-    recipe = load_recipe("lift_hcsf_mocap_robust")
+    recipe = load_recipe("lift_hcsf_shipped")
     write_yaml(recipe, tmp_path / "again.yaml")
     assert from_dict(TrainRecipe, read_yaml(tmp_path / "again.yaml")) == recipe
 

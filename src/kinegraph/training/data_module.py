@@ -6,6 +6,8 @@ sees is a function of the seed and the number of the step alone, so a resumed ru
 
 from __future__ import annotations
 
+import dataclasses
+import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinegraph.datasets.lifting_data import LiftingData, windows
+from kinegraph.datasets.lifting_data import LiftingData, concatenate, windows
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.training.recipe import AugmentRecipe, DataRecipe
 from kinegraph.transforms.lifting import LiftingTransform
@@ -28,6 +30,7 @@ __all__ = [
     "Splits",
     "limit_poses",
     "load_splits",
+    "matching_clips",
 ]
 
 
@@ -75,13 +78,26 @@ def load_splits(recipe: DataRecipe) -> Splits:
         if recipe.source is not None or recipe.extra:
             raise ConfigError("data.source: the synthetic data makes itself; remove source and extra")
         train, validation = synthetic.load("train"), synthetic.load("val")
+    if recipe.clips is not None:
+        train, validation = matching_clips(train, recipe.clips), matching_clips(validation, recipe.clips)
+    if recipe.add_synthetic:
+        train = _with_synthetic(train)
+    if recipe.max_poses is not None:
+        train = limit_poses(train, recipe.max_poses)
     if recipe.input == "noisy":
         from kinegraph.datasets.noisy import with_detector_noise
 
         train, validation = with_detector_noise(train), with_detector_noise(validation)
-    if recipe.max_poses is not None:
-        train = limit_poses(train, recipe.max_poses)
     return Splits(train, validation)
+
+
+def _with_synthetic(train: LiftingData) -> LiftingData:
+    from kinegraph.datasets import synthetic
+
+    config = synthetic.SyntheticLifting()
+    motion = dataclasses.replace(config.motion, fps=train.fps)
+    made = synthetic.load("train", dataclasses.replace(config, motion=motion))
+    return concatenate([train, made], f"{train.name} + {made.name}")
 
 
 def _load_h36m(recipe: DataRecipe) -> tuple[LiftingData, LiftingData]:
@@ -103,6 +119,20 @@ def _load_h36m(recipe: DataRecipe) -> tuple[LiftingData, LiftingData]:
         h36m.load(recipe.source, "train", keypoints=keypoints, subjects=names) for names in (rest, recipe.validation)
     )
     return train, validation
+
+
+def matching_clips(data: LiftingData, pattern: str) -> LiftingData:
+    """The clips whose name matches a shell pattern such as ``cmu/*``.
+
+    Raises:
+        ConfigError: none does.
+    """
+    keep = [fnmatch.fnmatchcase(name, pattern) for name in data.clip_names]
+    if not any(keep):
+        raise ConfigError(
+            f"data.clips: no clip of {data.name} matches '{pattern}'; names are like {data.clip_names[0]}"
+        )
+    return data.clips(keep, name=f"{data.name} [{pattern}]")
 
 
 def limit_poses(data: LiftingData, most: int) -> LiftingData:

@@ -57,11 +57,17 @@ class DataRecipe:
     """Training subjects of `h36m` that are held out to choose the checkpoint on; the other data have their own."""
     step: int = 1
     """Distance in frames between the neighbours of a temporal window."""
+    clips: str | None = None
+    """Train and validate only on clips whose name matches this pattern (`cmu/*`: the recordings free for any use)."""
+    add_synthetic: bool = False
+    """Add the embedded synthetic motion to the training poses of `mocap-lifting`, at its frame rate."""
     max_poses: int | None = None
     """Use at most this many training poses (whole clips, spread evenly); null uses all."""
 
     def __post_init__(self) -> None:
         _positive(self, "step", "max_poses")
+        if self.add_synthetic and self.name != "mocap-lifting":
+            raise ValueError(f"add_synthetic: there is nothing to add to {self.name}; it goes with mocap-lifting")
         if self.name != "h36m" and self.input not in ("exact", "noisy"):
             raise ValueError(f"input: found {self.input!r}, expected 'exact' or 'noisy' for {self.name}")
 
