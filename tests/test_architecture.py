@@ -34,7 +34,11 @@ ORDER = (
     "__main__",
 )
 # Networks and measures stand apart from files, data and training.
-ISOLATED = {"layers": {"errors", "skeleton"}, "models": {"errors", "config", "skeleton", "layers"}, "metrics": {"errors"}}
+ISOLATED = {
+    "layers": {"errors", "skeleton"},
+    "models": {"errors", "config", "skeleton", "layers"},
+    "metrics": {"errors"},
+}
 
 
 def _imports(path: Path) -> set[str]:

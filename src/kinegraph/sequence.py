@@ -243,8 +243,8 @@ class SkeletonSequence:
         count = int(np.floor(last / self.fps * fps + 1e-6)) + 1
         if count > _MOST_FRAMES:
             raise DataError(
-                f"{self.source or 'sequence'}: {self.frames} frames at {self.fps:g} fps would become {count} at {fps:g} "
-                f"(limit {_MOST_FRAMES}); check the frame rate the file claims"
+                f"{self.source or 'sequence'}: {self.frames} frames at {self.fps:g} fps would become {count} "
+                f"at {fps:g} (limit {_MOST_FRAMES}); check the frame rate the file claims"
             )
         times = np.minimum(np.arange(count) * (self.fps / fps), last)
         before = np.floor(times).astype(int)

@@ -70,7 +70,7 @@ class LiftingTransform:
             DataError: a seen joint is not finite.
         """
         keypoints = np.asarray(keypoints_px, dtype=np.float64)
-        seen = np.asarray(confidence) > 0
+        seen: NDArray[np.bool_] = np.greater(confidence, 0)
         if not np.isfinite(keypoints[seen]).all():
             raise DataError("a keypoint with positive confidence is not finite; mark it missing with confidence 0")
         keypoints = np.where(seen[..., None], keypoints, 0.0)
@@ -81,7 +81,7 @@ class LiftingTransform:
         else:
             low = np.where(seen[..., None], keypoints, np.inf).min(axis=-2, keepdims=True)
             high = np.where(seen[..., None], keypoints, -np.inf).max(axis=-2, keepdims=True)
-            empty = ~seen.any(axis=-1)[..., None, None]
+            empty = np.asarray(~seen.any(axis=-1))[..., None, None]
             low, high = np.where(empty, 0.0, low), np.where(empty, 0.0, high)
             half = np.maximum((high - low).max(axis=-1, keepdims=True) / 2.0, 1e-6)
             xy = (keypoints - (low + high) / 2.0) / half
