@@ -41,7 +41,9 @@ def test_local_polynomial_is_least_squares(degree: int) -> None:
     kernel = np.exp(-0.5 * (np.arange(-5, 6) / 2.0) ** 2)
     got = local_polynomial(values, weights, kernel, degree)
     for series in range(3):
-        np.testing.assert_allclose(got[:, series], reference(values[:, series], weights[:, series], kernel, degree), atol=1e-7)
+        np.testing.assert_allclose(
+            got[:, series], reference(values[:, series], weights[:, series], kernel, degree), atol=1e-7
+        )
     assert np.isnan(got[16, 1])
 
 
@@ -55,7 +57,9 @@ def test_a_flat_kernel_is_savitzky_golay() -> None:
 
 def moving(frames: int, noise: float, seed: int = 0) -> tuple[SkeletonSequence, np.ndarray]:
     t = np.arange(frames) / 30
-    truth = np.stack([np.stack([np.sin(3 * t), np.cos(2 * t), t], -1), np.stack([t, np.sin(t), np.cos(5 * t)], -1)], axis=1)[None]
+    truth = np.stack(
+        [np.stack([np.sin(3 * t), np.cos(2 * t), t], -1), np.stack([t, np.sin(t), np.cos(5 * t)], -1)], axis=1
+    )[None]
     noisy = truth + noise * np.random.default_rng(seed).normal(size=truth.shape)
     return SkeletonSequence(noisy, BODY, fps=30, space="camera"), truth
 
@@ -66,7 +70,9 @@ def test_smoothing_removes_noise_without_a_shift() -> None:
     before, after = np.abs(given.positions - truth).mean(), np.abs(got.positions - truth).mean()
     assert after < 0.6 * before
     # Zero phase: the error does not fall when the result is moved by a frame either way.
-    shifted = min(np.abs(got.positions[:, 1:] - truth[:, :-1]).mean(), np.abs(got.positions[:, :-1] - truth[:, 1:]).mean())
+    shifted = min(
+        np.abs(got.positions[:, 1:] - truth[:, :-1]).mean(), np.abs(got.positions[:, :-1] - truth[:, 1:]).mean()
+    )
     assert after < shifted
 
 
@@ -112,7 +118,9 @@ def test_one_euro_is_its_recursion_and_starts_afresh_after_a_gap() -> None:
 def test_one_euro_on_a_sequence() -> None:
     given, truth = moving(120, 0.02)
     got = one_euro(given, min_cutoff_hz=2.0, beta=1.0)
-    assert np.abs(np.diff(got.positions, n=2, axis=1)).mean() < 0.5 * np.abs(np.diff(given.positions, n=2, axis=1)).mean()
+    assert (
+        np.abs(np.diff(got.positions, n=2, axis=1)).mean() < 0.5 * np.abs(np.diff(given.positions, n=2, axis=1)).mean()
+    )
     assert np.abs(got.positions - truth).max() < 0.3
     with pytest.raises(DataError, match="fps"):
         OneEuro(fps=0)
