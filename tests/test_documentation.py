@@ -1,0 +1,88 @@
+"""What README and the documentation pages tell people to type works, in the order they tell it.
+
+Training commands run with tiny settings appended; everything else runs as printed.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kinegraph as kg
+from kinegraph.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "lifting.md", ROOT / "docs" / "skeletons.md"]
+TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
+SKIPPED = ("pip ", "make ")  # setting up is what continuous integration does before it comes here
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def commands(page: Path) -> list[str]:
+    lines = [line for block in blocks(page, "bash") for line in block.splitlines()]
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def keypoints(folder: Path) -> None:
+    """Twelve OpenPose frames of somebody standing and waving a little."""
+    from kinegraph.datasets.synthetic import SyntheticMotion
+
+    clip = SyntheticMotion(subjects=1, takes=1, seconds=0.5).clip(0, "waving", 0).slice_frames(0, 12)
+    body = clip.to_skeleton(kg.get_skeleton("body25"), minimum=0.4)
+    flat = body.positions[..., [0, 2]] * [200, -200] + [500, 600]  # seen from the front, y down
+    folder.mkdir()
+    kg.save(body.replace(positions=flat, unit="px", space="image", up=None, image_size=(1000, 1000)), folder, "openpose")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
+    """A folder with the files the pages speak of."""
+    folder = tmp_path_factory.mktemp("pages")
+    keypoints(folder / "keypoints")
+    shutil.copy(shared_data / "cmu_asfamc" / "02" / "02.asf", folder / "walk.asf")
+    shutil.copy(shared_data / "cmu_asfamc" / "02" / "02_01.amc", folder / "walk.amc")
+    (folder / "work").mkdir()
+    return folder
+
+
+def test_pages_are_found() -> None:
+    assert all(page.is_file() for page in PAGES)
+    assert sum(len(commands(page)) for page in PAGES) >= 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    for line in commands(page):
+        if line.startswith(SKIPPED):
+            continue
+        line = line.replace("../shared/data", str(shared_data))
+        words = [w for word in shlex.split(line, comments=True) for w in (sorted(glob.glob(word)) or [word])]
+        assert words[0] == "kinegraph", f"{page.name}: what is '{line}'?"
+        if words[1] == "train":
+            words += TINY.split()
+        assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_python_runs(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    for block in blocks(page, "toml"):
+        name = re.match(r"# (\S+\.toml)", block)
+        assert name is not None, "a TOML block begins with its file's name"
+        Path(name[1]).write_text(block, encoding="utf-8")
+    scope: dict[str, object] = {"np": np}
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), scope)
+    if page.name == "README.md":
+        assert (place / "person.bvh").is_file()
