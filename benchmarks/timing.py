@@ -87,7 +87,7 @@ def _like(tensor: Tensor) -> Tensor:
 
 
 def matrix_products(run: Callable[[], object]) -> Callable[[], None]:
-    """The matrix products of a call and nothing else: same shapes and strides, operands at rest in memory, outputs allocated."""
+    """The matrix products of a call alone: same shapes and strides, operands at rest, outputs allocated."""
     with _Recorder() as recorder:
         run()
     work = []

@@ -25,9 +25,10 @@ def dense_weight(layer: Aggregation) -> torch.Tensor:
 def test_pairwise_is_a_masked_dense_weight(hop: int, out: int) -> None:
     torch.manual_seed(hop)
     layer = Aggregation(get_skeleton("h36m17").hop_mask(hop), 12, out).double()
-    x = torch.randn(5, 17, 12, dtype=torch.float64)
-    expected = (x.reshape(5, -1) @ dense_weight(layer)).reshape(5, 17, out)
-    torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
+    for batch in (1, 5):
+        x = torch.randn(batch, 17, 12, dtype=torch.float64)
+        expected = (x.reshape(batch, -1) @ dense_weight(layer)).reshape(batch, 17, out)
+        torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_static_adjacency_values_scale_the_pairs() -> None:
@@ -43,12 +44,14 @@ def test_static_adjacency_values_scale_the_pairs() -> None:
 
 @pytest.mark.parametrize("sharing", ["pairwise", "shared", "pre_aggregation", "post_aggregation"])
 @pytest.mark.parametrize("gated", ["static", "learned", "per_sample"])
-def test_gradients_by_finite_differences(sharing: str, gated: str) -> None:
+@pytest.mark.parametrize("batch", [2, 5])  # few samples and many take different ways
+@pytest.mark.parametrize("channels", [(3, 2), (4, 1)])  # and so do narrow outputs
+def test_gradients_by_finite_differences(sharing: str, gated: str, batch: int, channels: tuple[int, int]) -> None:
     torch.manual_seed(1)
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]], dtype=bool)
-    layer = Aggregation(mask, 3, 2, sharing=sharing).double()  # type: ignore[arg-type]
-    x = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
-    shape = {"static": None, "learned": (4, 4), "per_sample": (2, 4, 4)}[gated]
+    layer = Aggregation(mask, *channels, sharing=sharing).double()  # type: ignore[arg-type]
+    x = torch.randn(batch, 4, channels[0], dtype=torch.float64, requires_grad=True)
+    shape = {"static": None, "learned": (4, 4), "per_sample": (batch, 4, 4)}[gated]
     support = torch.from_numpy(mask).double()
     gate = None if shape is None else (torch.randn(shape, dtype=torch.float64) * support).requires_grad_()
 

@@ -23,6 +23,9 @@ from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 Sharing = Literal["pairwise", "shared", "pre_aggregation", "post_aggregation"]
 """W_ij per ordered pair, one W, W_j per source node, or W_i per target node."""
 
+SMALL_BATCH = 4
+"""Up to here one product per pair and a sum, in few calls; above, the arrangements of :mod:`.pair_products`."""
+
 
 class Aggregation(nn.Module):
     """``h_i = sum_j a_ij x_j W_(ij | . | j | i)`` over the pairs of one graph.
@@ -133,6 +136,12 @@ class Aggregation(nn.Module):
     def _pairwise(self, x: Tensor, gate: Tensor | None) -> Tensor:
         static, dynamic = self._gates(gate)
         weight = self.weight if static is None else self.weight * static.reshape(-1, 1, 1)
+        if not torch.compiler.is_compiling() and x.shape[0] <= SMALL_BATCH:  # a compiled graph serves every batch
+            products = torch.bmm(x.index_select(1, self.sources).transpose(0, 1), weight)  # (pairs, batch, out)
+            if dynamic is not None:
+                products = products * dynamic.t().unsqueeze(-1)
+            zeros = products.new_zeros((self.neighbours.nodes, *products.shape[1:]))
+            return zeros.index_add(0, self.targets, products).transpose(0, 1)
         if self.source_order is not None:
             matrices = self.source_order.matrices(weight, self.source_pairs)
             if dynamic is not None:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kinegraph.errors import ConfigError
 
@@ -109,8 +108,7 @@ class DynamicGraph(nn.Module):
         if self.theta is None or self.phi is None:
             return self.fixed()
         batch, frames, nodes, _ = x.shape
-        windows = self._windows(x)  # (batch, steps, nodes, kernel * channels)
-        theta, phi = windows @ self.theta, windows @ self.phi
+        theta, phi = self._embed(x, self.theta, self.phi)
         offsets = torch.tanh(theta @ phi.transpose(-1, -2))  # (batch, steps, nodes, nodes)
         if self.stride > 1:
             offsets = offsets.repeat_interleave(self.stride, dim=1)[:, :frames]
@@ -120,17 +118,28 @@ class DynamicGraph(nn.Module):
         gate: Tensor = (offsets if self.matrix is None else self.matrix + offsets) * self.support
         return gate
 
-    def _windows(self, x: Tensor) -> Tensor:
-        """The frames under the kernel, side by side: ``(batch, ceil(frames / stride), nodes, kernel * channels)``."""
-        if self.kernel == 1:
-            return x[:, :: self.stride]
+    def _embed(self, x: Tensor, theta: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
+        """Both temporal convolutions: ``(batch, ceil(frames / stride), nodes, width)`` each.
+
+        The wide features are read once, by one product for all taps of both; what is shifted and summed over frames
+        is narrow.
+        """
         batch, frames, nodes, channels = x.shape
-        reach = self.dilation * (self.kernel // 2)
-        flat = x.reshape(batch, frames, nodes * channels).transpose(1, 2)
-        padded = functional.pad(flat, (reach, reach), mode="replicate").transpose(1, 2)
-        padded = padded.reshape(batch, frames + 2 * reach, nodes, channels)
-        taps = [padded[:, k * self.dilation : k * self.dilation + frames : self.stride] for k in range(self.kernel)]
-        return torch.cat(taps, dim=-1)
+        both = torch.cat([theta, phi], dim=1)  # (kernel * channels, 2 * width)
+        taps = both.reshape(self.kernel, channels, -1).transpose(0, 1).flatten(1)
+        projected = (x @ taps).reshape(batch, frames, nodes, self.kernel, -1)
+        if self.kernel == 1:
+            total = projected[:, :: self.stride, :, 0]
+        else:
+            at = torch.arange(0, frames, self.stride, device=x.device)
+            first = -self.dilation * (self.kernel // 2)
+            shifted = [
+                projected[:, :, :, tap].index_select(1, (at + first + tap * self.dilation).clamp(0, frames - 1))
+                for tap in range(self.kernel)
+            ]
+            total = torch.stack(shifted).sum(dim=0)
+        left, right = total.chunk(2, dim=-1)
+        return left, right
 
     def extra_repr(self) -> str:
         """Options, for ``print(model)``."""

@@ -16,12 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kinegraph.layers.aggregation import Aggregation
+from kinegraph.layers.aggregation import SMALL_BATCH, Aggregation
 from kinegraph.layers.neighbours import Neighbours
 from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
-SMALL_BATCH = 4
-"""Up to here one product per pair, in few calls; above, one per neighbourhood."""
 DENSE_WIDTH = 128
 """Keypoints in or out of all nodes together up to this width: one dense product, zeros and all, is quickest."""
 
@@ -30,7 +28,8 @@ class FoldedPairs:
     """``y_i = b_i + sum over terms of (sum_j a_ij x_j W_ij) R_i``, without gradients.
 
     Args:
-        terms: aggregations with pairwise weights and what follows them, R ``(nodes, width, out)``.
+        terms: aggregations with pairwise weights and what follows them, R ``(nodes, width, out)``. The first is
+            multiplied out, the others where that is less work.
         bias: b ``(nodes, out)``.
         gates: for each term a learned ``a_ij`` ``(nodes, nodes)``, or ``None`` for its own adjacency.
     """
@@ -47,7 +46,8 @@ class FoldedPairs:
             factors = hop.pair_adjacency if gate is None else gate[hop.targets, hop.sources]
             weight = hop.weight * factors.to(hop.weight.dtype).reshape(-1, 1, 1)
             pairs, width = len(hop.neighbours), hop.out_channels
-            if pairs * channels * width + nodes * width * out < pairs * channels * out:
+            less = pairs * channels * width + nodes * width * out < pairs * channels * out
+            if less and mask.any():
                 self.factored.append((_Sum(hop.neighbours, weight), rows))
             else:
                 full.index_add_(0, hop.targets * nodes + hop.sources, torch.bmm(weight, rows[hop.targets]))

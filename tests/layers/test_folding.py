@@ -1,0 +1,147 @@
+"""The folded form is the layer, for every batch size, and never an older one."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from kinegraph.layers import HCSF, HCSFOptions
+from kinegraph.models import LCNConfig
+from kinegraph.models.lcn import LCN
+from kinegraph.models.lifting_model import Layer
+from kinegraph.skeleton import get_skeleton
+
+DISTANCES = get_skeleton("h36m17").hop_distances()
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"long_hops": 1},
+    {"long_hops": 4, "squeeze": 0.5},
+    {"short_hops": 0, "long_hops": 3, "squeeze": 1.0, "hop_fusion": "add", "range_fusion": "add"},
+    {"long_hops": 3, "hop_fusion": "add"},
+    {"long_hops": 3, "range_fusion": "add"},
+    {"long_hops": 3, "hop_aware": False},
+    {"dynamic": "m"},
+    {"dynamic": "m", "dynamic_init": "random", "dynamic_support": "dense"},
+]
+
+
+def layer_of(options: dict[str, Any], inputs: int, outputs: int) -> Layer:
+    torch.manual_seed(0)
+    graph = HCSF(DISTANCES, inputs, outputs, HCSFOptions(**options), width=12)
+    layer = Layer(graph, 17, outputs, norm="node_channel", slope=0.2, dropout=0.5)
+    layer(torch.randn(32, 17, inputs))  # moves the running statistics
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return layer.eval()
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize(("inputs", "outputs"), [(2, 16), (16, 16), (40, 12), (16, 3)])
+def test_folded_equals_unfolded(options: dict[str, Any], inputs: int, outputs: int) -> None:
+    layer = layer_of(options, inputs, outputs)
+    assert layer.folds()
+    for batch in (1, 3, 7):
+        x = torch.randn(batch, 17, inputs)
+        for module in (layer, layer.graph):
+            plain = module(x)  # gradients are on: not folded
+            assert plain.requires_grad
+            with torch.no_grad():
+                assert module.folded_form(x) is not None
+                torch.testing.assert_close(module(x), plain, rtol=1e-4, atol=1e-5)
+    frames = torch.randn(3, 4, 17, inputs)
+    with torch.inference_mode():
+        folded = layer(frames)
+    torch.testing.assert_close(folded, layer(frames).detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", ["channel", "node_channel"])
+def test_lcn_folds(norm: Any) -> None:
+    torch.manual_seed(0)
+    model = LCN(get_skeleton("h36m17"), LCNConfig(channels=16, blocks=1, norm=norm))
+    model(torch.randn(64, 17, 2))
+    model.eval()
+    for batch in (1, 4, 9):
+        x = torch.randn(batch, 17, 2)
+        with torch.no_grad():
+            folded = model(x)
+        torch.testing.assert_close(folded, model(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"hop_fusion": "multiply", "long_hops": 3}, {"sharing": "shared"}, {"dynamic": "o"}], ids=str
+)
+def test_what_is_not_a_constant_map_is_not_folded(options: dict[str, Any]) -> None:
+    layer = layer_of(options, 8, 8)
+    with torch.no_grad():
+        assert layer.folded_form(torch.randn(1, 17, 8)) is None
+
+
+def test_training_gradients_and_autocast_are_not_folded() -> None:
+    layer, x = layer_of({}, 8, 8), torch.randn(2, 17, 8)
+    assert layer.folded_form(x) is None
+    with torch.no_grad():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert layer.folded_form(x) is None
+        assert layer.train().folded_form(x) is None
+
+
+def _step(layer: Layer) -> None:
+    optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
+    with torch.enable_grad():
+        layer(torch.randn(2, 17, 8)).square().sum().backward()
+    optimiser.step()
+
+
+def _load(layer: Layer) -> None:
+    layer.load_state_dict({k: v + 0.1 if v.is_floating_point() else v for k, v in layer.state_dict().items()})
+
+
+def _replace(layer: Layer) -> None:
+    layer.norm.bias = nn.Parameter(layer.norm.bias.detach() + 1)
+
+
+def _through_data(layer: Layer) -> None:
+    layer.norm.weight.data.mul_(2)  # leaves no trace on the tensor; entering eval mode covers it
+    layer.eval()
+
+
+def _statistics(layer: Layer) -> None:
+    assert layer.norm.running_mean is not None
+    layer.norm.running_mean.add_(1)
+
+
+@pytest.mark.parametrize("change", [_step, _load, _replace, _through_data, _statistics])
+def test_any_change_of_the_state_is_seen(change: Callable[[Layer], None]) -> None:
+    layer, x = layer_of({}, 8, 8), torch.randn(2, 17, 8)
+    with torch.no_grad():
+        before = layer(x)
+        change(layer)
+        after = layer(x)
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(after, layer(x).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_precision_copies_and_swapped_parameters() -> None:
+    layer, x = layer_of({}, 8, 8), torch.randn(2, 17, 8)
+    with torch.no_grad():
+        single = layer(x)
+        twin = copy.deepcopy(layer)
+        again = pickle.loads(pickle.dumps(layer))
+        torch.testing.assert_close(again(x), single)
+        twin.norm.bias.add_(1.0)
+        assert not torch.allclose(twin(x), single)
+        torch.testing.assert_close(layer(x), single)
+        zeros = {name: torch.zeros_like(p) for name, p in layer.named_parameters()}
+        assert bool((torch.func.functional_call(layer, zeros, (x,)) == 0).all())
+        torch.testing.assert_close(layer(x), single)
+        double = layer.double()(x.double())
+    assert double.dtype == torch.float64
+    torch.testing.assert_close(double.float(), single, rtol=1e-4, atol=1e-5)
