@@ -28,8 +28,6 @@ examples:
 
 Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
 
-#: frame rate written where nobody knows it; detector output rarely says
-ASSUMED_FPS = 30.0
 #: how a reader's note begins when the frames of a file are unrelated images
 NO_VIDEO = "the images are no video"
 
@@ -100,11 +98,6 @@ def run(args: argparse.Namespace) -> int:
             f"{source}: found 3D joints ({name}), expected 2D keypoints; it needs no lifting: use 'kinegraph convert' "
             "or 'kinegraph view'"
         )
-    if keypoints.fps is None:
-        keypoints = keypoints.replace(fps=ASSUMED_FPS).with_note(
-            f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; --fps states it"
-        )
-
     from kinegraph.inference import Lifter, LiftOptions, upright
 
     # The reader of COCO files knows when its images do not follow each other.

@@ -96,6 +96,10 @@ class Lifter:
             SkeletonError: the layout lacks too many of the network's joints.
         """
         options = options or LiftOptions()
+        if sequence.fps is None:
+            sequence = sequence.replace(fps=ASSUMED_FPS).with_note(
+                f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with fps"
+            )
         if options.stills and sequence.frames * sequence.people > 1:
             return self._stills(sequence, options, progress)
         ready = prepare(sequence, self.skeleton, options)
