@@ -40,7 +40,9 @@ def keypoints(folder: Path) -> None:
     body = clip.to_skeleton(kg.get_skeleton("body25"), minimum=0.4)
     flat = body.positions[..., [0, 2]] * [200, -200] + [500, 600]  # seen from the front, y down
     folder.mkdir()
-    kg.save(body.replace(positions=flat, unit="px", space="image", up=None, image_size=(1000, 1000)), folder, "openpose")
+    kg.save(
+        body.replace(positions=flat, unit="px", space="image", up=None, image_size=(1000, 1000)), folder, "openpose"
+    )
 
 
 @pytest.fixture(scope="module")
