@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.lifting_data import FilmedClip, LiftingData, from_clips
 from kinegraph.errors import DataError
 from kinegraph.geometry.cameras import CameraSampling, project, sample_cameras, up_vector
 from kinegraph.sequence import SkeletonSequence
@@ -80,7 +80,7 @@ def assemble(
     """
     target = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
     settings = cameras or CameraSampling()
-    filmed: list[tuple[str, str, str, Array, Array, Array, Array]] = []
+    filmed: list[FilmedClip] = []
     for clip in clips:
         rate = clip.sequence.fps
         if rate is None:
@@ -100,34 +100,21 @@ def assemble(
                         pixels = project(points, camera.intrinsics)
                     except DataError as error:
                         raise DataError(f"{clip.name}: {error}") from error
-                    size = np.asarray(camera.image_size, dtype=np.float64)
                     view = f"{label}/{part}/{camera.name}"
-                    filmed.append((view, clip.action, clip.subject, pixels, points, camera.intrinsics, size))
+                    filmed.append(
+                        FilmedClip(
+                            view, clip.action, clip.subject, pixels, points, camera.intrinsics, camera.image_size
+                        )
+                    )
     if not filmed or fps is None:
         raise DataError(f"{name}: no clips; check the source folder and the split")
-    actions = tuple(action_names) if action_names is not None else tuple(sorted({item[1] for item in filmed}))
-    subjects = tuple(sorted({item[2] for item in filmed}))
-    lengths = np.array([len(item[3]) for item in filmed])
-
-    def per_pose(values: Iterable[object], dtype: type = np.float32) -> NDArray[np.generic]:
-        return np.repeat(np.asarray(list(values), dtype=dtype), lengths, axis=0)
-
-    keypoints = np.concatenate([item[3].astype(np.float32) for item in filmed])
-    return LiftingData(
+    return from_clips(
+        filmed,
         name=name,
         skeleton=target,
-        keypoints_px=keypoints,
-        confidence=np.ones(keypoints.shape[:2], dtype=np.float32),
-        camera_m=np.concatenate([item[4].astype(np.float32) for item in filmed]),
-        intrinsics=per_pose(item[5] for item in filmed),  # type: ignore[arg-type]
-        image_size=per_pose(item[6] for item in filmed),  # type: ignore[arg-type]
-        clip=per_pose(range(len(filmed)), np.int32),  # type: ignore[arg-type]
-        action=per_pose((actions.index(item[1]) for item in filmed), np.int32),  # type: ignore[arg-type]
-        subject=per_pose((subjects.index(item[2]) for item in filmed), np.int32),  # type: ignore[arg-type]
-        clip_names=tuple(item[0] for item in filmed),
-        action_names=actions,
-        subject_names=subjects,
         fps=fps,
+        action_names=tuple(action_names) if action_names is not None else tuple(sorted({f.action for f in filmed})),
+        subject_names=tuple(sorted({f.subject for f in filmed})),
     )
 
 

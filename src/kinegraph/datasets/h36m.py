@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.lifting_data import FilmedClip, LiftingData, from_clips
 from kinegraph.errors import DataError, FormatError, nearest
 from kinegraph.formats.restricted_pickle import load_npz
 from kinegraph.geometry.cameras import Camera, load_h36m_cameras, project
@@ -109,46 +109,29 @@ def load(
     detected_path = Path(source) / f"data_2d_h36m_{keypoints}.npz"
     detected = None if keypoints is None else _table(detected_path, "positions_2d")
 
-    columns: dict[str, list[NDArray[Any]]] = {key: [] for key in ("uv", "xyz", "lens", "size", "clip", "act", "sub")}
-    clip_names: list[str] = []
-    for number, subject in enumerate(names):
+    clips: list[FilmedClip] = []
+    for subject in names:
         for recording, world in _recordings(path, truth, subject):
             if drop_s11_directions and subject == "S11" and recording == "Directions":
                 continue
-            action = ACTIONS.index(action_of(recording))
+            action = action_of(recording)
             for index, camera in enumerate(cameras()[subject]):
                 points = camera.to_camera(world[::step])
                 if detected is None:
                     uv = project(points, camera.intrinsics)
                 else:
                     uv = _detections(detected_path, detected, subject, recording, index, len(world))[::step]
-                count = len(points)
-                columns["uv"].append(uv.astype(np.float32))
-                columns["xyz"].append(points.astype(np.float32))
-                columns["lens"].append(np.tile(camera.intrinsics.astype(np.float32), (count, 1)))
-                columns["size"].append(np.tile(np.array(camera.image_size, dtype=np.float32), (count, 1)))
-                columns["clip"].append(np.full(count, len(clip_names), dtype=np.int32))
-                columns["act"].append(np.full(count, action, dtype=np.int32))
-                columns["sub"].append(np.full(count, number, dtype=np.int32))
-                clip_names.append(f"{subject}/{recording}/{camera.name}")
-    if not clip_names:
+                label = f"{subject}/{recording}/{camera.name}"
+                clips.append(FilmedClip(label, action, subject, uv, points, camera.intrinsics, camera.image_size))
+    if not clips:
         raise DataError(f"{path}: no recordings of {', '.join(names)}")
-    stacked = {key: np.concatenate(values) for key, values in columns.items()}
-    return LiftingData(
+    return from_clips(
+        clips,
         name=f"h36m/{split}" + (f" ({keypoints})" if keypoints else ""),
         skeleton=get_skeleton("h36m17"),
-        keypoints_px=stacked["uv"],
-        confidence=np.isfinite(stacked["uv"]).all(axis=-1).astype(np.float32),
-        camera_m=stacked["xyz"],
-        intrinsics=stacked["lens"],
-        image_size=stacked["size"],
-        clip=stacked["clip"],
-        action=stacked["act"],
-        subject=stacked["sub"],
-        clip_names=tuple(clip_names),
+        fps=FPS / step,
         action_names=ACTIONS,
         subject_names=names,
-        fps=FPS / step,
     )
 
 

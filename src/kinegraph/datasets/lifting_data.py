@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,6 +219,65 @@ def windows(clip: NDArray[Any], frames: int, step: int = 1) -> IntArray:
     offsets = (np.arange(frames, dtype=np.int32) - frames // 2) * np.int32(step)
     rows = np.arange(len(labels), dtype=np.int32)[:, None] + offsets
     return np.clip(rows, first, last).astype(np.int32)
+
+
+class FilmedClip(NamedTuple):
+    """One recording through one camera: what :func:`from_clips` is given. T frames, J joints."""
+
+    name: str
+    action: str
+    subject: str
+    keypoints_px: NDArray[np.floating]
+    """(T, J, 2); NaN where the detector reported nothing."""
+    camera_m: NDArray[np.floating]
+    """(T, J, 3)."""
+    intrinsics: NDArray[np.floating]
+    """(4,) fx, fy, cx, cy."""
+    image_size: tuple[float, float]
+    """Width, height."""
+
+
+def from_clips(
+    clips: Sequence[FilmedClip],
+    *,
+    name: str,
+    skeleton: Skeleton,
+    fps: float,
+    action_names: Sequence[str],
+    subject_names: Sequence[str],
+) -> LiftingData:
+    """One data set out of clips, in their order; a keypoint's confidence is 1, or 0 where it is NaN.
+
+    Raises:
+        DataError: there is no clip, or one has an action or subject that is not among the names.
+    """
+    if not clips:
+        raise DataError(f"{name}: no clips; check the source folder and the split")
+    for clip in clips:
+        if clip.action not in action_names or clip.subject not in subject_names:
+            raise DataError(f"{clip.name}: action '{clip.action}' of '{clip.subject}' is not one of {name}")
+    lengths = np.array([len(clip.camera_m) for clip in clips])
+
+    def per_pose(values: Iterable[object], dtype: type) -> Any:
+        return np.repeat(np.asarray(list(values), dtype=dtype), lengths, axis=0)
+
+    keypoints = np.concatenate([clip.keypoints_px.astype(np.float32) for clip in clips])
+    return LiftingData(
+        name=name,
+        skeleton=skeleton,
+        keypoints_px=keypoints,
+        confidence=np.isfinite(keypoints).all(axis=-1).astype(np.float32),
+        camera_m=np.concatenate([clip.camera_m.astype(np.float32) for clip in clips]),
+        intrinsics=per_pose((clip.intrinsics for clip in clips), np.float32),
+        image_size=per_pose((clip.image_size for clip in clips), np.float32),
+        clip=per_pose(range(len(clips)), np.int32),
+        action=per_pose((action_names.index(clip.action) for clip in clips), np.int32),
+        subject=per_pose((subject_names.index(clip.subject) for clip in clips), np.int32),
+        clip_names=tuple(clip.name for clip in clips),
+        action_names=tuple(action_names),
+        subject_names=tuple(subject_names),
+        fps=fps,
+    )
 
 
 def concatenate(parts: Sequence[LiftingData], name: str) -> LiftingData:

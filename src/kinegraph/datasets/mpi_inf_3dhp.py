@@ -8,12 +8,11 @@ to joint 14 (the pelvis), PCK at 150 mm and AUC over 14 joints (Mehta et al., 3D
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.lifting_data import FilmedClip, LiftingData, from_clips
 from kinegraph.errors import DataError, FormatError
 from kinegraph.formats.restricted_pickle import load_npz
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
@@ -86,9 +85,8 @@ def load(source: Path | str, *, fps: float = 25.0) -> LiftingData:
         raise FormatError(path, "key 'data' is missing or not a table of sequences TS1..TS6")
     target = get_skeleton("h36m17")
     mapping = map_joints(LAYOUT, target, minimum=1.0)
-    columns: dict[str, list[NDArray[Any]]] = {key: [] for key in ("uv", "xyz", "lens", "size", "clip", "act")}
-    clip_names: list[str] = []
-    for number, name in enumerate(SEQUENCES):
+    clips: list[FilmedClip] = []
+    for name in SEQUENCES:
         if name not in table:
             raise FormatError(path, f"sequence {name} is missing; found {', '.join(map(str, table))}")
         uv, xyz, valid = _sequence(path, name, table[name])
@@ -96,30 +94,10 @@ def load(source: Path | str, *, fps: float = 25.0) -> LiftingData:
         lens = np.array([*_fit(uv[valid, :, 0], xyz[valid], 0), *_fit(uv[valid, :, 1], xyz[valid], 1)])[[0, 2, 1, 3]]
         runs = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(int)))
         for start, stop in zip(runs[::2], runs[1::2], strict=True):
-            count = stop - start
-            columns["uv"].append(mapping.apply(uv[start:stop])[0].astype(np.float32))
-            columns["xyz"].append(mapping.apply(xyz[start:stop])[0].astype(np.float32))
-            columns["lens"].append(np.tile(lens.astype(np.float32), (count, 1)))
-            columns["size"].append(np.tile(np.array(image_size(name), dtype=np.float32), (count, 1)))
-            columns["clip"].append(np.full(count, len(clip_names), dtype=np.int32))
-            columns["act"].append(np.full(count, number, dtype=np.int32))
-            clip_names.append(f"{name}/{start}")
-    stacked = {key: np.concatenate(values) for key, values in columns.items()}
-    return LiftingData(
-        name="3dhp/test",
-        skeleton=target,
-        keypoints_px=stacked["uv"],
-        confidence=np.isfinite(stacked["uv"]).all(axis=-1).astype(np.float32),
-        camera_m=stacked["xyz"],
-        intrinsics=stacked["lens"],
-        image_size=stacked["size"],
-        clip=stacked["clip"],
-        action=stacked["act"],
-        subject=stacked["act"],
-        clip_names=tuple(clip_names),
-        action_names=SEQUENCES,
-        subject_names=SEQUENCES,
-        fps=fps,
+            pixels, points = mapping.apply(uv[start:stop])[0], mapping.apply(xyz[start:stop])[0]
+            clips.append(FilmedClip(f"{name}/{start}", name, name, pixels, points, lens, image_size(name)))
+    return from_clips(
+        clips, name="3dhp/test", skeleton=target, fps=fps, action_names=SEQUENCES, subject_names=SEQUENCES
     )
 
 
