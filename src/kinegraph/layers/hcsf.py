@@ -103,7 +103,8 @@ class HCSF(Folds):
 
     Args:
         distances: hop distances ``(nodes, nodes)``, :meth:`kinegraph.skeleton.Skeleton.hop_distances`.
-        in_channels, out_channels: widths of input and output features.
+        in_channels: width of the input features.
+        out_channels: width of the output features.
         options: see :class:`HCSFOptions`.
         width: C in Eq. 6 and the width of h_S. Default ``in_channels``, as printed; a first layer on 2D keypoints
             gives its output width, or everything would pass through 2 channels.
