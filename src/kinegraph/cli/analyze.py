@@ -21,6 +21,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command\'s arguments."""
     parser.add_argument("models", nargs="+", metavar="M", help="weights folders (or 'flat'), all of one target")
     add_protocol_arguments(parser)
     parser.add_argument("--out", metavar="DIR", help="draw the pictures into this folder")
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Evaluate every model, print the hard-pose tables and draw the pictures."""
     from kinegraph.atomic import write_text
     from kinegraph.errors import KinegraphError
     from kinegraph.evaluation.hard_pose_pictures import draw

@@ -17,6 +17,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command\'s arguments."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="list|prepare")
     commands.add_parser("list", help="what there is, under which licence, and which files it needs")
     prepare = commands.add_parser("prepare", help="turn recordings into arrays that load at once")
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """List the datasets, or prepare one."""
     from kinegraph.datasets import DATASETS, dataset_info
 
     if args.action == "list":

@@ -27,6 +27,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command\'s arguments."""
     parser.add_argument("models", nargs="+", metavar="M", help="a weights folder, or the baseline 'flat'")
     add_protocol_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON, unrounded")
@@ -99,6 +100,7 @@ def check_device(device: str) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Measure the models and print a table for each target."""
     from kinegraph.atomic import write_text
     from kinegraph.evaluation.tables import comparison, report
 

@@ -26,6 +26,7 @@ and run.json."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command\'s arguments."""
     # RECIPE is found among the unknown arguments: argparse would take the value of an override for it.
     parser.usage = "kinegraph train RECIPE [--field.sub value ...] [--resume]"
     parser.add_argument("--resume", action="store_true", help="continue the run in the recipe's folder")
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Train from a recipe, or list the recipes or their fields."""
     from kinegraph.errors import ConfigError, require
     from kinegraph.training.recipe import field_table, load_recipe, recipe_names
 

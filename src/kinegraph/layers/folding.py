@@ -8,6 +8,7 @@ left in two narrow factors where that is less work (squeezed hops).
 from __future__ import annotations
 
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Self
@@ -168,7 +169,7 @@ class FoldCache:
         self.clear()
 
 
-class Folds(nn.Module):
+class Folds(nn.Module, ABC):
     """Base of the layers that are one constant linear map, or can be, once training is over.
 
     In eval mode without gradients :meth:`folded_form` is that map, made when it is first asked for.
@@ -178,13 +179,13 @@ class Folds(nn.Module):
         super().__init__()
         self._cache = FoldCache()
 
+    @abstractmethod
     def folds(self) -> bool:
         """Whether these options make it one constant linear map."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
         """The map, followed by ``scale * y + shift`` (each ``(nodes, out)``) if given."""
-        raise NotImplementedError
 
     def folded_form(self, x: Tensor) -> FoldedPairs | None:
         """The map, if it may stand in: eval mode, no gradients wanted, no compiler and no autocast at work."""

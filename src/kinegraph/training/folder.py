@@ -84,11 +84,21 @@ class RunResult:
 
 
 class Checkpoint(NamedTuple):
+    """Where a run can go on."""
+
     path: Path
     step: int
+    """Steps done."""
 
 
 def find_checkpoint(folder: Path, recipe: TrainRecipe, resume: bool) -> Checkpoint | None:
+    """The checkpoint to go on from; None where a run begins.
+
+    Raises:
+        KinegraphError: there is one and ``resume`` was not asked for.
+        FormatError: it is damaged.
+        ConfigError: it belongs to a recipe that learns something else.
+    """
     path = folder / CHECKPOINT
     if not path.exists():
         return None
@@ -174,6 +184,7 @@ def _clear_leftovers(folder: Path) -> None:
 
 
 def write_result(folder: Path, known: dict[str, Any], result: RunResult) -> None:
+    """Write what the run came to into ``run.json``, after the facts known at its start."""
     content = {
         "status": result.status,
         **known,
