@@ -86,7 +86,15 @@ def _entry(file: Path, folder: Path) -> dict[str, Any]:
         return {**entry, "error": str(error)}
     return {
         **entry,
-        "format": name,
+        **_sizes(sequence, name),
+        "error": None,
+    }
+
+
+def _sizes(sequence: SkeletonSequence, format: str) -> dict[str, Any]:
+    """What the listing of a folder and the summary of a file both tell."""
+    return {
+        "format": format,
         "people": sequence.people,
         "frames": sequence.frames,
         "fps": sequence.fps,
@@ -94,7 +102,6 @@ def _entry(file: Path, folder: Path) -> dict[str, Any]:
         "layout": sequence.skeleton.name,
         "joints": sequence.joints,
         "dims": sequence.dims,
-        "error": None,
     }
 
 
@@ -121,14 +128,7 @@ def summarize(sequence: SkeletonSequence, file: str, format: str) -> dict[str, A
     ]
     return {
         "file": file,
-        "format": format,
-        "people": sequence.people,
-        "frames": sequence.frames,
-        "fps": sequence.fps,
-        "duration_s": sequence.duration,
-        "layout": sequence.skeleton.name,
-        "joints": sequence.joints,
-        "dims": sequence.dims,
+        **_sizes(sequence, format),
         "unit": sequence.unit,
         "space": sequence.space,
         "up": sequence.up,
