@@ -100,6 +100,7 @@ class Lifter:
             sequence = sequence.replace(fps=ASSUMED_FPS).with_note(
                 f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with fps"
             )
+        fps = sequence.fps or ASSUMED_FPS
         if options.stills and sequence.frames * sequence.people > 1:
             return self._stills(sequence, options, progress)
         ready = prepare(sequence, self.skeleton, options)
@@ -109,9 +110,9 @@ class Lifter:
         total, done = int(ready.present.sum()), 0
         framings = set()
         for person in range(people):
-            poses, framing = self._poses(ready, person, options, sequence.fps)
+            poses, framing = self._poses(ready, person, options, fps)
             framings.add(framing)
-            positions[person] = self._finish(poses, ready, person, options, sequence.fps)
+            positions[person] = self._finish(poses, ready, person, options, fps)
             done += int(ready.present[person].sum())
             if progress is not None:
                 progress(done, total)
@@ -212,7 +213,7 @@ class Lifter:
 
     # ---- the network ----------------------------------------------------------------------------------------------
 
-    def _poses(self, ready: Prepared, person: int, options: LiftOptions, fps: float | None) -> tuple[Floats, str]:
+    def _poses(self, ready: Prepared, person: int, options: LiftOptions, fps: float) -> tuple[Floats, str]:
         """Root-relative poses (frames, joints, 3) in camera axes, metres; NaN where the person is away."""
         present, keypoints = ready.present[person], ready.positions[person]
         seen = ready.confidence[person] > 0
@@ -261,7 +262,7 @@ class Lifter:
         depth = float(ready.intrinsics[0] / np.percentile(scale, 80)) if len(scale) else DISTANCE_M
         return np.full(len(keypoints), depth)
 
-    def _run(self, inputs: NDArray[np.float32], options: LiftOptions, fps: float | None) -> Floats:
+    def _run(self, inputs: NDArray[np.float32], options: LiftOptions, fps: float) -> Floats:
         """Network outputs (n, joints, 3), residual added, for consecutive encoded poses (n, joints, channels)."""
         before, after, share = self._windows(len(inputs), fps)
         mirror = torch.tensor(self.skeleton.mirror)
@@ -280,14 +281,14 @@ class Lifter:
             raise ConfigError(f"the network in {self.folder} gave values that are not finite; its weights are damaged")
         return result
 
-    def _windows(self, count: int, fps: float | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _windows(self, count: int, fps: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Which frames make each pose's window, at the pace of training: the ends repeated.
 
         Returns:
             Frame indices before and after each moment of the window (count, frames), and the share of the later one
             (frames,); 0 where a moment falls on a frame.
         """
-        pace = fps / self.fps if fps and self.fps else 1.0
+        pace = fps / self.fps if self.fps else 1.0
         # A few per cent of tempo are nothing; whole frames need no blending.
         pace = float(round(pace)) if pace > 0.9 and abs(pace - round(pace)) < 0.1 * pace else pace
         moments = (np.arange(self.frames) - self.frames // 2) * pace
@@ -308,11 +309,11 @@ class Lifter:
 
     # ---- after the network ------------------------------------------------------------------------------------------
 
-    def _finish(self, poses: Floats, ready: Prepared, person: int, options: LiftOptions, fps: float | None) -> Floats:
+    def _finish(self, poses: Floats, ready: Prepared, person: int, options: LiftOptions, fps: float) -> Floats:
         """Smooth, make rigid and place one person's poses (frames, joints, 3); NaN where joints stay missing."""
         present, trust = ready.present[person], ready.trust[person]
         if options.smooth_s > 0 and len(poses) > 1:
-            sigma = options.smooth_s * (fps or ASSUMED_FPS)
+            sigma = options.smooth_s * fps
             half = max(1, int(np.ceil(3 * sigma)))
             kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
             # Guessed joints count too, a little: a limb must stay in one piece until it is cut out at the end.
