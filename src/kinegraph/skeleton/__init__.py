@@ -1,7 +1,8 @@
 """Skeletons as data: names, parents, left/right, parts; hops, bones, symmetry and mappings follow from them."""
 
+from kinegraph.skeleton.contraction import TRAJECTORY, contract
 from kinegraph.skeleton.layouts import get_skeleton, skeleton_names
 from kinegraph.skeleton.mapping import JointMap, map_joints
 from kinegraph.skeleton.skeleton import PARTS, Skeleton
 
-__all__ = ["PARTS", "JointMap", "Skeleton", "get_skeleton", "map_joints", "skeleton_names"]
+__all__ = ["PARTS", "TRAJECTORY", "JointMap", "Skeleton", "contract", "get_skeleton", "map_joints", "skeleton_names"]

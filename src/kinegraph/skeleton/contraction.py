@@ -1,0 +1,60 @@
+"""A skeleton of fewer joints: what a network sees where some joints never move or are not predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kinegraph.errors import SkeletonError, nearest
+from kinegraph.skeleton.skeleton import Skeleton
+
+__all__ = ["TRAJECTORY", "contract"]
+
+TRAJECTORY = "trajectory"
+"""Name of the virtual joint that carries the body's path; the root hangs on it."""
+
+
+def contract(
+    skeleton: Skeleton, joints: Iterable[str], *, trajectory: bool = False, name: str | None = None
+) -> Skeleton:
+    """The skeleton with only `joints` and its root; a joint's parent is its nearest kept ancestor.
+
+    The root stays even when it is not named, because the limbs would fall apart without it. Joints keep their order;
+    left/right pairs, parts and landmarks are those of the joints that are left.
+
+    Args:
+        skeleton: with one root.
+        joints: names of the joints to keep.
+        trajectory: put the virtual joint :data:`TRAJECTORY` before them, as parent of the root.
+        name: of the result; by default the skeleton's name and the number of joints.
+
+    Raises:
+        SkeletonError: an unknown joint.
+    """
+    wanted = set(joints)
+    for joint in wanted:
+        if joint not in skeleton.joints:
+            raise SkeletonError(f"{skeleton.name} has no joint '{joint}'{nearest(joint, skeleton.joints)}")
+    wanted.add(skeleton.joints[skeleton.root])
+    kept = [index for index, joint in enumerate(skeleton.joints) if joint in wanted]
+    place = {index: position for position, index in enumerate(kept)}
+    parents = []
+    for index in kept:
+        above = skeleton.parents[index]
+        while above >= 0 and above not in place:
+            above = skeleton.parents[above]
+        parents.append(place[above] if above >= 0 else -1)
+    left = tuple(skeleton.joints[index] for index in kept)
+    parts = {part: tuple(joint for joint in members if joint in wanted) for part, members in skeleton.parts.items()}
+    if trajectory:
+        root_name = skeleton.joints[skeleton.root]
+        parents = [-1, *(parent + 1 if parent >= 0 else 0 for parent in parents)]
+        left = (TRAJECTORY, *left)
+        parts = {part: (TRAJECTORY, *members) if root_name in members else members for part, members in parts.items()}
+    return Skeleton(
+        name=name or f"{skeleton.name}_{len(kept)}",
+        joints=left,
+        parents=tuple(parents),
+        pairs=tuple(pair for pair in skeleton.pairs if wanted.issuperset(pair)),
+        parts={part: members for part, members in parts.items() if members},
+        landmarks={landmark: weights for landmark, weights in skeleton.landmarks.items() if wanted.issuperset(weights)},
+    )
