@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
 
@@ -32,9 +32,12 @@ class MotionModel(nn.Module):
         horizon: frames it was built to forecast (an autoregressive network can be asked for more); 0 for none.
         classes: number of actions; 0 for none.
         any_horizon: whether `forward` takes a longer horizon than the built one.
+        trains: how it gets its weights: by ``"gradient"`` descent; by ``"fit"``, its method ``fit(inputs, targets)`` in
+            closed form; or it has ``"nothing"`` to learn and needs no weights.
     """
 
     any_horizon = False
+    trains: ClassVar[Literal["gradient", "fit", "nothing"]] = "gradient"
 
     def __init__(self, skeleton: Skeleton, config: Any) -> None:
         super().__init__()
