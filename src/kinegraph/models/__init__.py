@@ -17,7 +17,9 @@ from kinegraph.models.gcn import GCN, GCNConfig, PostAggGCNConfig, PreAggGCNConf
 from kinegraph.models.hcsf_lifter import HCSFLifter, HCSFLifterConfig
 from kinegraph.models.lcn import LCN, LCNConfig
 from kinegraph.models.lifting_model import LiftingModel
+from kinegraph.models.motion_model import MotionModel, MotionOutput
 from kinegraph.models.semgcn import SemGCN, SemGCNConfig
+from kinegraph.models.symgnn import SymGNN, SymGNNConfig
 from kinegraph.models.videopose3d import VideoPose3D, VideoPose3DConfig
 from kinegraph.skeleton import Skeleton
 
@@ -27,8 +29,8 @@ class ModelEntry:
     """A registered model: its configuration, its class and what it does."""
 
     config: type[Any]
-    model: type[LiftingModel]
-    task: Literal["lifting"] = "lifting"
+    model: type[LiftingModel] | type[MotionModel]
+    task: Literal["lifting", "motion"] = "lifting"
 
 
 REGISTRY: dict[str, ModelEntry] = {
@@ -40,6 +42,7 @@ REGISTRY: dict[str, ModelEntry] = {
     "lcn": ModelEntry(LCNConfig, LCN),
     "hcsf": ModelEntry(HCSFLifterConfig, HCSFLifter),
     "videopose3d": ModelEntry(VideoPose3DConfig, VideoPose3D),
+    "symgnn": ModelEntry(SymGNNConfig, SymGNN, "motion"),
 }
 
 
@@ -54,12 +57,12 @@ def model_entry(name: str) -> ModelEntry:
     return REGISTRY[name]
 
 
-def build(name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None = None) -> LiftingModel:
+def build(name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None = None) -> LiftingModel | MotionModel:
     """Build a registered model with fresh weights.
 
     Args:
         name: one of :data:`REGISTRY`.
-        skeleton: whose joints it lifts.
+        skeleton: whose joints it lifts, recognises or forecasts.
         config: an instance of the entry's configuration, its fields as a mapping, or ``None`` for the defaults.
 
     Raises:
@@ -87,10 +90,14 @@ __all__ = [
     "LCNConfig",
     "LiftingModel",
     "ModelEntry",
+    "MotionModel",
+    "MotionOutput",
     "PostAggGCNConfig",
     "PreAggGCNConfig",
     "SemGCN",
     "SemGCNConfig",
+    "SymGNN",
+    "SymGNNConfig",
     "VideoPose3D",
     "VideoPose3DConfig",
     "build",

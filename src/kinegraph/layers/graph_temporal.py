@@ -1,0 +1,85 @@
+"""What joint scale and part scale have in common: a graph convolution, then a convolution along time (Fig. 4)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kinegraph.errors import ConfigError
+from kinegraph.layers.dropout import Dropout
+
+__all__ = ["ChannelNorm", "GraphTemporalBlock", "StridedConv"]
+
+
+class ChannelNorm(nn.BatchNorm1d):
+    """Batch normalisation of each channel over everything else; channels stand last."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The shape stays."""
+        return super().forward(input.reshape(-1, self.num_features)).view(input.shape)
+
+
+class StridedConv(nn.Module):
+    """A convolution along time, padded with zeros so that ``ceil(frames / stride)`` frames come out.
+
+    Shapes: (batch, frames, nodes, in) -> (batch, ceil(frames / stride), nodes, out).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        if kernel < 1 or kernel % 2 == 0:
+            raise ConfigError(f"temporal kernel {kernel}: expected an odd number of frames")
+        self.stride, self.kernel = stride, kernel
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, 1) / math.sqrt(kernel * in_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve every node's frames with the same weights."""
+        # Seen as an image of frames x nodes, this is the channels-last order that the convolution wants: no copy.
+        image = x.permute(0, 3, 1, 2)
+        y = functional.conv2d(image, self.weight, stride=(self.stride, 1), padding=(self.kernel // 2, 0))
+        return y.permute(0, 2, 3, 1)
+
+
+class GraphTemporalBlock(nn.Module):
+    """Graph convolution, norm, ReLU, temporal convolution, norm, dropout, ReLU; a residual connection round it all.
+
+    Where the shape changes, the residual connection takes every stride-th frame through a linear map and a norm.
+
+    Args:
+        graph: (batch, frames, nodes, in) -> (batch, frames, nodes, spatial).
+        in_channels, spatial, out_channels: features before, between and after the two convolutions.
+        kernel, stride: of the temporal convolution, frames.
+        dropout: share of features dropped.
+    """
+
+    def __init__(
+        self,
+        graph: nn.Module,
+        in_channels: int,
+        spatial: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        stride: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.graph = graph
+        self.graph_norm = ChannelNorm(spatial)
+        self.temporal = StridedConv(spatial, out_channels, kernel, stride)
+        self.temporal_norm = ChannelNorm(out_channels)
+        self.dropout = Dropout(dropout)
+        self.stride = stride
+        self.residual: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.residual = nn.Sequential(nn.Linear(in_channels, out_channels, bias=False), ChannelNorm(out_channels))
+
+    def forward(self, x: Tensor, *graphs: Tensor) -> Tensor:
+        """(batch, frames, nodes, in) -> (batch, ceil(frames / stride), nodes, out); `graphs` go to the graph layer."""
+        y = functional.relu(self.graph_norm(self.graph(x, *graphs)))
+        y = functional.relu(self.dropout(self.temporal_norm(self.temporal(y))))
+        result: Tensor = y + self.residual(x if self.stride == 1 else x[:, :: self.stride])
+        return result

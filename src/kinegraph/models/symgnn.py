@@ -1,0 +1,337 @@
+"""Sym-GNN: one network that recognises the action and forecasts the motion.
+
+Li, Chen, Chen, Zhang, Wang, Tian, *Symbiotic Graph Neural Networks for 3D Skeleton-based Human Action Recognition and
+Motion Prediction*, TPAMI 2021. Equations and tables in the comments are the paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kinegraph.errors import ConfigError
+from kinegraph.layers.actional_graph import ActionalGraph
+from kinegraph.layers.difference import differences
+from kinegraph.layers.dropout import Dropout
+from kinegraph.layers.part_scale import part_table
+from kinegraph.models.motion_model import MotionModel, MotionOutput
+from kinegraph.models.symgnn_network import BACKBONES, Branch, Graphs, PredictionHead, PredictionState
+from kinegraph.skeleton import Skeleton, graph
+
+__all__ = ["SymGNN", "SymGNNConfig", "SymGNNState"]
+
+_HEAD_WIDTH = 256  # hidden features of both heads (section 6.1.2)
+_STREAMS = {"joint": ("joint",), "bone": ("bone",), "dual": ("joint", "bone")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymGNNConfig:
+    """Configuration of :class:`SymGNN`. The defaults are the paper's for Human3.6M and CMU, without the bone net."""
+
+    channels: int = 3
+    """Features of a joint in a frame."""
+    observed: int = 50
+    """Frames of an input."""
+    horizon: int = 25
+    """Frames forecast unless another number is asked for; 0 leaves the prediction head out ("no pred")."""
+    classes: int = 0
+    """Actions; 0 leaves the recognition head out ("no recg")."""
+    backbone: Literal["light", "deep"] = "light"
+    """``light``: 4 J-GTC and 3 P-GTC blocks (Table 18); ``deep``: 9 and 8 (Table 17)."""
+    width: float = 1.0
+    """Every width of backbone and heads is the paper's times this."""
+    gamma: int = 3
+    """Orders of structural graphs (paper: 4 for recognition, 3 for prediction)."""
+    lambda_act: float = 1.0
+    """Weight of the actional graph in the joint-scale convolutions (paper: 0.5 on NTU and Kinetics)."""
+    iterations: int = 2
+    """K, how often features go from joints to edges and back before the actional graph is read off (0 to 4)."""
+    agim_width: int = 128
+    """Features inside the actional graph inference module; `width` does not scale it."""
+    differences: tuple[int, ...] = (0, 1, 2)
+    """Orders of motion differences, one branch each (Table 13). The prediction head always gets all three."""
+    structural: bool = True
+    """Joint-scale structural graphs."""
+    actional: bool = True
+    """Joint-scale actional graphs."""
+    parts: bool = True
+    """The part scale."""
+    stream: Literal["joint", "bone", "dual"] = "joint"
+    """``joint``: a network on joints ("no bone"); ``bone``: one on bones; ``dual``: both, fused."""
+    fusion: tuple[float, float] = (0.5, 0.5)
+    """Dual: weights of joint and bone network, in the sum of their scores and in the mean of their motions."""
+    dropout: float = 0.125
+    """Share of features dropped in training, wherever the paper's tables have dropout (it gives no figure)."""
+    soft_label: bool = True
+    """Feed the recognition head's softmax scores to the prediction head, where there are both."""
+
+    def __post_init__(self) -> None:
+        orders = self.differences
+        if not orders or len(set(orders)) != len(orders) or not set(orders) <= {0, 1, 2}:
+            raise ConfigError(f"differences {orders}: expected one or more of 0, 1, 2, each once")
+        if not (self.structural or self.actional or self.parts):
+            raise ConfigError("structural, actional and parts are all off: a graph network needs a graph; set one")
+        if self.gamma < 1:
+            raise ConfigError(f"gamma {self.gamma}: expected 1 or more orders of structural graphs")
+        if not self.width > 0:
+            raise ConfigError(f"width {self.width}: expected a positive factor")
+        if self.agim_width < 1:
+            raise ConfigError(f"agim_width {self.agim_width}: expected 1 or more")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout {self.dropout}: expected 0 or more, below 1")
+        if self.backbone not in BACKBONES:
+            raise ConfigError(f"backbone '{self.backbone}': expected {' or '.join(BACKBONES)}")
+        if self.stream not in _STREAMS:
+            raise ConfigError(f"stream '{self.stream}': expected {', '.join(_STREAMS)}")
+        if len(self.fusion) != 2 or min(self.fusion) < 0 or not sum(self.fusion):
+            raise ConfigError(f"fusion {self.fusion}: expected two weights, 0 or more, not both 0")
+
+    def scaled(self, channels: int) -> int:
+        """A width of the paper times the multiplier."""
+        return max(1, round(channels * self.width))
+
+
+class SymGNNState(NamedTuple):
+    """Everything a forecast needs to go on."""
+
+    logits: Tensor | None
+    """Action scores before softmax, (batch, classes); None without a recognition head."""
+    networks: tuple[PredictionState, ...]
+    """The prediction head's state in the joint network, the bone network, or both."""
+
+
+class SymGNN(MotionModel):
+    """The symbiotic graph neural network, on joints, on bones, or on both (sections 5, 5.5).
+
+    The bone network sees each joint minus its parent, and the root's own feature in place of the root's bone, which
+    it lacks: with it the change from joints to bones has an inverse, and forecasts come back as joints. Bones are
+    neighbours when they share a joint; the root's node is a neighbour of the bones that leave the root. A bone
+    belongs to the part of its child joint.
+
+    Shapes: (batch, observed, joints, channels) -> motion (batch, horizon, joints, channels), logits (batch, classes).
+    """
+
+    any_horizon = True
+
+    def __init__(self, skeleton: Skeleton, config: SymGNNConfig | None = None) -> None:
+        config = config or SymGNNConfig()
+        super().__init__(skeleton, config)
+        parts = part_table(skeleton) if config.parts else None
+        parents = np.asarray(skeleton.parents)
+        self.networks = nn.ModuleDict()
+        for name in _STREAMS[config.stream]:
+            adjacency = skeleton.adjacency() if name == "joint" else _bone_adjacency(skeleton)
+            normalised = graph.normalise(adjacency + np.eye(len(parents)), "row")
+            graphs = Graphs(
+                nodes=len(parents),
+                polynomials=graph.powers(normalised, config.gamma) if config.structural else None,
+                lambda_act=config.lambda_act if config.actional else None,
+                parts=parts,
+            )
+            self.networks[name] = _Network(graphs, config)
+        to_bones = np.eye(len(parents))
+        children = np.flatnonzero(parents >= 0)
+        to_bones[children, parents[children]] = -1
+        to_joints = np.round(np.linalg.inv(to_bones))  # zeros and ones: a joint is the sum of the bones that lead to it
+        for key, matrix in (("to_bones", to_bones), ("to_joints", to_joints)):
+            self.register_buffer(key, torch.from_numpy(matrix).to(torch.get_default_dtype()), persistent=False)
+        total = sum(config.fusion)
+        self._shares = tuple(w / total for w in config.fusion) if len(self.networks) == 2 else (1.0,)
+
+    # ---- forward --------------------------------------------------------------------------------------------------
+
+    def forward(self, x: Tensor, horizon: int | None = None) -> MotionOutput:
+        """Recognise and forecast.
+
+        Args:
+            x: (batch, observed, joints, channels), normalised.
+            horizon: frames to forecast; any number. By default the configured one.
+
+        Raises:
+            DataError: wrong shape, negative horizon, or a horizon from a network without a prediction head.
+        """
+        frames = self.check_input(x, horizon)
+        state = self._encode(x, predict=frames > 0)
+        if frames == 0:
+            return MotionOutput(None, state.logits)
+        if torch.is_grad_enabled():
+            steps = []
+            for _ in range(frames):
+                frame, state = self.step(state)
+                steps.append(frame)
+            return MotionOutput(torch.stack(steps, dim=1), state.logits)
+        motion = x.new_empty((x.shape[0], frames, *x.shape[2:]))
+        for index in range(frames):
+            motion[:, index], state = self.step(state)
+        return MotionOutput(motion, state.logits)
+
+    def encode(self, x: Tensor) -> SymGNNState:
+        """Observe (batch, observed, joints, channels): action scores, and the state from which :meth:`step` goes on."""
+        self.check_input(x)
+        return self._encode(x, predict=self.horizon > 0)
+
+    def step(self, state: SymGNNState) -> tuple[Tensor, SymGNNState]:
+        """One frame on: the next pose (batch, joints, channels) and the state after it. Constant work and memory."""
+        frame: Tensor | None = None
+        after = []
+        for (name, network), share, one in zip(self.networks.items(), self._shares, state.networks, strict=True):
+            one = network.prediction(one)
+            after.append(one)
+            pose = one.frame if name == "joint" else self.get_buffer("to_joints") @ one.frame
+            if len(self._shares) == 1:
+                frame = pose
+            else:
+                frame = share * pose if frame is None else frame + share * pose
+        assert frame is not None
+        return frame, SymGNNState(state.logits, tuple(after))
+
+    def actional_graph(self, x: Tensor, network: Literal["joint", "bone"] | None = None) -> Tensor:
+        """The inferred graph A_act (Eq. 2), (batch, nodes, nodes), rows sum to 1.
+
+        Args:
+            x: (batch, observed, joints, channels), normalised.
+            network: which network's, by default the first (joints, where there is a joint network).
+
+        Raises:
+            ConfigError: no actional graphs, or no such network.
+        """
+        self.check_input(x)
+        name = network or next(iter(self.networks))
+        if name not in self.networks:
+            raise ConfigError(f"there is no {name} network here, only: {', '.join(self.networks)}")
+        found = self._network(name).infer(self._seen_by(name, x))
+        if found is None:
+            raise ConfigError("this network was built without actional graphs (actional: false)")
+        return found
+
+    def _encode(self, x: Tensor, *, predict: bool) -> SymGNNState:
+        seen = [self._seen_by(name, x) for name in self.networks]
+        networks = [self._network(name) for name in self.networks]
+        graphs = [network.infer(one) for network, one in zip(networks, seen, strict=True)]
+        features = [net.observe(one, found) for net, one, found in zip(networks, seen, graphs, strict=True)]
+        logits: Tensor | None = None
+        if self.classes:
+            scores = [network.recognise(one) for network, one in zip(networks, features, strict=True)]
+            weights = self.config.fusion if len(scores) == 2 else (1.0,)
+            logits = scores[0] if len(scores) == 1 else weights[0] * scores[0] + weights[1] * scores[1]
+        if not predict:
+            return SymGNNState(logits, ())
+        label = torch.softmax(logits, dim=-1) if logits is not None and self.config.soft_label else None
+        states = [
+            network.start(one, features_, label, found)
+            for network, one, features_, found in zip(networks, seen, features, graphs, strict=True)
+        ]
+        return SymGNNState(logits, tuple(states))
+
+    def _network(self, name: str) -> _Network:
+        network = self.networks[name]
+        assert isinstance(network, _Network)
+        return network
+
+    def _seen_by(self, name: str, x: Tensor) -> Tensor:
+        return x if name == "joint" else self.get_buffer("to_bones") @ x
+
+    # ---- parameters by task (for MGDA, section 5.4) ------------------------------------------------------------
+
+    def backbone_parameters(self) -> Iterator[nn.Parameter]:
+        """What both tasks share: the actional graph inference and the branches."""
+        return chain.from_iterable(self._network(name).shared.parameters() for name in self.networks)
+
+    def recognition_parameters(self) -> Iterator[nn.Parameter]:
+        """The recognition heads; none without classes."""
+        return chain.from_iterable(
+            module.parameters()
+            for name in self.networks
+            for module in (self._network(name).recognition,)
+            if module is not None
+        )
+
+    def prediction_parameters(self) -> Iterator[nn.Parameter]:
+        """The prediction heads; none without a horizon."""
+        return chain.from_iterable(
+            module.parameters()
+            for name in self.networks
+            for module in (self._network(name).prediction_input, self._network(name).prediction)
+            if module is not None
+        )
+
+
+class _Network(nn.Module):
+    """Backbone and heads on one kind of node (Fig. 1)."""
+
+    def __init__(self, graphs: Graphs, config: SymGNNConfig) -> None:
+        super().__init__()
+        head = config.scaled(_HEAD_WIDTH)
+        blocks = tuple(
+            block._replace(spatial=config.scaled(block.spatial), out=config.scaled(block.out))
+            for block in BACKBONES[config.backbone]
+        )
+        self.orders = config.differences
+        self.shared = nn.Module()
+        # One inference module for the network: it sees the raw frames, and all branches and the prediction head use
+        # its graph. The paper does not say; its backbone is "AGIM and J-GTC blocks" (appendix B), in the singular.
+        self.shared.infer = (
+            ActionalGraph(
+                graphs.nodes,
+                config.observed * config.channels,
+                width=config.agim_width,
+                iterations=config.iterations,
+                dropout=config.dropout,
+            )
+            if config.actional
+            else None
+        )
+        self.shared.branches = nn.ModuleList(
+            Branch(blocks, config.channels, graphs, config.dropout) for _ in self.orders
+        )
+        observed = blocks[-1].out * len(self.orders)
+        self.recognition: nn.ModuleDict | None = None
+        if config.classes:
+            self.recognition = nn.ModuleDict(
+                {"mlp": _mlp(observed, head, config.dropout), "last": nn.Linear(head, config.classes)}
+            )
+        self.prediction: PredictionHead | None = None
+        self.prediction_input: nn.Module | None = None
+        if config.horizon:
+            self.prediction_input = _mlp(observed, head, config.dropout)
+            label = config.classes if config.soft_label else 0
+            self.prediction = PredictionHead(graphs, config.channels, label, head)
+
+    def infer(self, x: Tensor) -> Tensor | None:
+        """The actional graph (batch, nodes, nodes) of (batch, frames, nodes, channels)."""
+        module = self.shared.infer
+        return None if module is None else module(x.transpose(1, 2).flatten(2))
+
+    def observe(self, x: Tensor, graph: Tensor | None) -> Tensor:
+        """[H_0, H_1, H_2], (batch, nodes, branches x width)."""
+        branches = zip(self.shared.branches, differences(x, self.orders), strict=True)
+        return torch.cat([branch(order, graph) for branch, order in branches], dim=-1)
+
+    def recognise(self, features: Tensor) -> Tensor:
+        """Scores before softmax, (batch, classes) (section 5.2)."""
+        assert self.recognition is not None
+        logits: Tensor = self.recognition["last"](self.recognition["mlp"](features).mean(dim=1))
+        return logits
+
+    def start(self, x: Tensor, features: Tensor, label: Tensor | None, graph: Tensor | None) -> PredictionState:
+        """The prediction head's state at the last observed frame."""
+        assert self.prediction is not None
+        assert self.prediction_input is not None
+        pose, velocity, acceleration = (order[:, -1] for order in differences(x[:, -3:], (0, 1, 2)))
+        return self.prediction.start(self.prediction_input(features), (pose, velocity, acceleration), label, graph)
+
+
+def _mlp(in_channels: int, width: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(in_channels, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, width))
+
+
+def _bone_adjacency(skeleton: Skeleton) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The line graph on one node per joint: the bone that leads to it, or the root itself."""
+    ends = [(parent, child) if parent >= 0 else (child, child) for child, parent in enumerate(skeleton.parents)]
+    return graph.line_graph(ends)
