@@ -4,7 +4,8 @@ The ASF says how long each bone is, which way it points and which rotations it h
 rotations frame by frame. An AMC alone is numbers without a body, so reading one means finding its ASF:
 given as ``asf=``, or by the naming of the two databases (`find_asf`).
 
-Joints are named as the bones, plus ``root``; a joint lies at its bone's *end*. Lengths are in units of
+Joints are named as the bones, plus ``root``; a joint lies at its bone's *end*. With ``joints="starts"`` they lie where
+the bones begin and turn, as in BVH (:mod:`kinegraph.formats.asf_rig`), and rotations are kept. Lengths are in units of
 ``1/length`` inch (both databases: 1/0.45 inch = 5.644 cm). The files hold no frame rate; 120 Hz is theirs.
 """
 
@@ -15,12 +16,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.asf import AsfSkeleton, finite_numbers, read_asf
+from kinegraph.formats.asf_rig import start_rig
 from kinegraph.formats.rig import read_text
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import euler_to_matrix
@@ -67,17 +70,26 @@ def find_asf(path: Path) -> Path:
     )
 
 
-def read(path: Path | str, *, asf: Path | str | None = None, fps: float = 120.0) -> SkeletonSequence:
+def read(
+    path: Path | str,
+    *,
+    asf: Path | str | None = None,
+    fps: float = 120.0,
+    joints: Literal["ends", "starts"] = "ends",
+) -> SkeletonSequence:
     """Read an AMC clip (or an ASF file alone: its rest pose as one frame).
 
     Args:
         path: the ``.amc`` (any case) or ``.asf`` file.
         asf: the skeleton file; by default it is found by `find_asf`.
         fps: frame rate in Hz; the format does not store one, and CMU and HDM05 record at 120.
+        joints: ``"ends"``: a joint bears the name of the bone that ends in it. ``"starts"``: a joint lies where its
+            bone begins and carries that bone's rotation; of CMU and HDM05 that is the layout ``cmu38``.
 
     Returns:
-        One person, positions (1, frames, joints, 3) in metres, y up. Local rotations are not kept: an ASF joint's
-        children may each turn on their own, which one rotation per joint cannot say.
+        One person, positions (1, frames, joints, 3) in metres, y up. With ``"ends"`` local rotations are not kept: a
+        joint's children may each turn on their own, which one rotation per joint cannot say. With ``"starts"``
+        rotations and rest offsets are exact.
 
     Raises:
         FormatError: a file is missing, damaged or does not fit the other.
@@ -85,6 +97,8 @@ def read(path: Path | str, *, asf: Path | str | None = None, fps: float = 120.0)
     path = Path(path)
     if not (math.isfinite(fps) and fps > 0):
         raise FormatError(path, f"fps must be a positive number of frames per second, found {fps}")
+    if joints not in ("ends", "starts"):
+        raise FormatError(path, f"joints={joints!r} is not valid: expected 'ends' or 'starts'")
     if path.suffix.lower() == ".asf":
         body = read_asf(path)
         values = np.zeros((1, sum(len(bone.dof) for bone in body.bones)))
@@ -99,9 +113,21 @@ def read(path: Path | str, *, asf: Path | str | None = None, fps: float = 120.0)
         if gaps:
             notes = (*notes, f"frame numbers jump in {gaps} places; frames were taken as consecutive")
     with np.errstate(over="ignore", invalid="ignore"):
-        positions = _pose(body, values)
+        positions, local = _pose(body, values)
     if not np.isfinite(positions).all():
         raise FormatError(path, "joint positions are not finite: lengths or angles are far too large")
+    if joints == "starts":
+        skeleton, positions, rotations, offsets = start_rig(body, local, positions[:, 0])
+        return SkeletonSequence(
+            positions=positions[None],
+            skeleton=skeleton,
+            fps=fps,
+            up="y",
+            rotations=rotations[None],
+            offsets=offsets,
+            source=str(path),
+            notes=notes,
+        )
     return SkeletonSequence(
         positions=positions[None],
         skeleton=body.skeleton,
@@ -114,8 +140,9 @@ def read(path: Path | str, *, asf: Path | str | None = None, fps: float = 120.0)
     )
 
 
-def _pose(body: AsfSkeleton, values: Array) -> Array:
-    """Joint positions (frames, joints, 3) in metres of channel values (frames, channels)."""
+def _pose(body: AsfSkeleton, values: Array) -> tuple[Array, Array]:
+    """Positions (frames, bones, 3) in metres of the bones' ends and their local rotations (frames, bones, 3, 3), of
+    channel values (frames, channels)."""
     frames = len(values)
     local = np.empty((frames, len(body.bones), 3, 3))
     along = np.empty((frames, len(body.bones), 3))
@@ -138,7 +165,7 @@ def _pose(body: AsfSkeleton, values: Array) -> Array:
             for i, letter in enumerate("xyz"):
                 if f"t{letter}" in channels:
                     along[:, j, i] += channels[f"t{letter}"] * body.metres
-    return forward_kinematics([bone.parent for bone in body.bones], local, along)[0]
+    return forward_kinematics([bone.parent for bone in body.bones], local, along)[0], local
 
 
 def _read_amc(path: Path, body: AsfSkeleton) -> tuple[Array, NDArray[np.int64], AsfSkeleton]:
