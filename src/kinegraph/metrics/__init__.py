@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kinegraph.metrics.aggregate import action_mean, group_means
+from kinegraph.metrics.forecasting import euler_error, normalised_pck, wrap_angle
 from kinegraph.metrics.pose import (
     joint_errors,
     mpjpe,
@@ -15,6 +16,7 @@ from kinegraph.metrics.pose import (
     similarity_align,
     velocity_error,
 )
+from kinegraph.metrics.recognition import class_accuracy, confusion_matrix, top_k
 from kinegraph.metrics.threshold import AUC_THRESHOLDS_MM, PCK_THRESHOLD_MM, auc, pck
 
 if TYPE_CHECKING:
@@ -28,15 +30,21 @@ __all__ = [
     "PCK_THRESHOLD_MM",
     "action_mean",
     "auc",
+    "class_accuracy",
+    "confusion_matrix",
+    "euler_error",
     "group_means",
     "joint_errors",
     "mpjpe",
     "n_mpjpe",
+    "normalised_pck",
     "pa_mpjpe",
     "pck",
     "root_relative",
     "similarity_align",
+    "top_k",
     "velocity_error",
+    "wrap_angle",
 ]
 
 

@@ -1,0 +1,77 @@
+"""Errors of forecast motion, frame by frame: Euler angles and normalised positions.
+
+Position errors in millimetres are :func:`kinegraph.metrics.pose.mpjpe`, applied to every frame.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from kinegraph.errors import DataError
+from kinegraph.metrics.pose import joint_errors
+
+__all__ = ["euler_error", "normalised_pck", "wrap_angle"]
+
+
+def wrap_angle(angle: Tensor) -> Tensor:
+    """The same angles, radians, in [-pi, pi)."""
+    return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
+
+
+def euler_error(predicted: Tensor, target: Tensor, used: Tensor | None = None, *, wrapped: bool = False) -> Tensor:
+    """L2 norm, over the angles of a frame, of their difference.
+
+    This is the "MAE" of the forecasting literature (Jain et al. 2016, Martinez et al. 2017), despite its name.
+
+    Args:
+        predicted: ``(..., frames, angles)`` radians.
+        target: the same.
+        used: ``(..., angles)`` bool, which angles count, the same in all frames; None counts all.
+        wrapped: take each difference on the circle. The protocols do not: there an angle that passes from pi to -pi
+            counts as 2 pi wrong.
+
+    Returns:
+        ``(..., frames)`` radians.
+
+    Raises:
+        DataError: the shapes disagree.
+    """
+    if predicted.shape != target.shape:
+        raise DataError(
+            f"predicted angles are {tuple(predicted.shape)}, the truth {tuple(target.shape)}; make them one"
+        )
+    difference = predicted - target
+    if wrapped:
+        difference = wrap_angle(difference)
+    if used is not None:
+        if used.shape[-1] != target.shape[-1] or used.dtype != torch.bool:
+            raise DataError(f"used is {used.dtype} {tuple(used.shape)}; expected bool (..., {target.shape[-1]})")
+        difference = difference * used.unsqueeze(-2)
+    norm: Tensor = torch.linalg.vector_norm(difference, dim=-1)
+    return norm
+
+
+def normalised_pck(predicted: Tensor, target: Tensor, size: Tensor, threshold: float = 0.05) -> Tensor:
+    """Percentage of joints nearer to the truth than ``threshold`` of a body or picture size.
+
+    Args:
+        predicted: ``(..., frames, joints, dims)``.
+        target: the same.
+        size: ``(...)`` or ``(..., frames)``, positive, in the unit of the positions.
+        threshold: share of the size; *strictly* below counts.
+
+    Returns:
+        ``(..., frames)`` in 0..100.
+
+    Raises:
+        DataError: a size that is not positive, or shapes that disagree.
+    """
+    errors = joint_errors(predicted, target)
+    if size.dim() == errors.dim() - 2:
+        size = size.unsqueeze(-1)
+    if size.dim() != errors.dim() - 1 or not bool((size > 0).all()):
+        raise DataError(f"size {tuple(size.shape)} must be positive, one for each sequence or each of its frames")
+    return 100.0 * (errors < threshold * size.unsqueeze(-1)).to(errors.dtype).mean(dim=-1)
