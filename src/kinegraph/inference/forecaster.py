@@ -1,0 +1,271 @@
+"""What comes next: a 3D recording goes on with a trained network, or with a baseline that needs no training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError, KinegraphError
+from kinegraph.inference.motion_window import (
+    MotionNetwork,
+    PersonWindow,
+    baseline_of,
+    check_rate,
+    ground,
+    load_motion_network,
+    person_window,
+    ready,
+    untrained,
+    who,
+)
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.motion_features import posed_body
+
+__all__ = ["LONGEST_S", "Forecast", "Forecaster"]
+
+Array = NDArray[np.float64]
+
+#: longest forecast, seconds: a network asked for more has long been guessing from its own guesses
+LONGEST_S = 60.0
+_HISTORY_S = 10.0  # of a long recording, what is looked at for bones, pace and ground
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """A forecast.
+
+    Attributes:
+        future: the frames after the last observed one, on the recording's joints, axes and rate.
+        history: the recording up to the last observed frame.
+        actions: per person, class name -> score; empty without recognition.
+    """
+
+    future: SkeletonSequence
+    history: SkeletonSequence
+    actions: tuple[dict[str, float], ...]
+
+    @property
+    def whole(self) -> SkeletonSequence:
+        """History and future in one."""
+        return join(self.history, self.future)
+
+
+class Forecaster:
+    """Forecast 3D recordings.
+
+    Args:
+        network: a trained network, or the name of a baseline (``"zero-velocity"``, ``"constant-velocity"``).
+
+    Example:
+        >>> forecaster = Forecaster.from_pretrained("runs/symgnn/best")              # doctest: +SKIP
+        >>> walk = kinegraph.load("walk.amc", joints="starts")                       # doctest: +SKIP
+        >>> future = forecaster.forecast(walk, seconds=1.0)                          # doctest: +SKIP
+        >>> future.positions.shape, future.fps                                       # doctest: +SKIP
+        ((1, 120, 38, 3), 120.0)
+    """
+
+    def __init__(self, network: MotionNetwork | str) -> None:
+        if isinstance(network, str):
+            baseline = baseline_of(network)
+            if baseline is None:
+                raise KinegraphError(f"'{network}' is no baseline that forecasts without weights; name a weights folder")
+            self.network: MotionNetwork | None = None
+            self.name, self.baseline = baseline.replace("_", "-"), baseline
+            self.folder: Path | None = None
+            return
+        if not network.transform.horizon:
+            raise KinegraphError(
+                f"the network in {network.folder} recognises and does not forecast (horizon 0); "
+                "use it with 'kinegraph recognize', or name another"
+            )
+        self.network, self.name, self.folder, self.baseline = network, network.name, network.folder, ""
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str | None = None) -> Forecaster:
+        """Read a weights folder, or take a baseline by its name; without either, the network of the package.
+
+        Raises:
+            FormatError: the folder is missing or damaged, or holds a lifting network.
+            KinegraphError: the network does not forecast, or none is given and this installation ships none.
+        """
+        if folder is not None and not Path(folder).exists() and baseline_of(str(folder)) is not None:
+            return cls(str(folder))
+        return cls(load_motion_network(folder))
+
+    def forecast(
+        self, sequence: SkeletonSequence, seconds: float, *, progress: Callable[[int, int], None] | None = None
+    ) -> SkeletonSequence:
+        """The `seconds` after the recording's end; see :meth:`predict`."""
+        return self.predict(sequence, seconds, progress=progress).future
+
+    def predict(
+        self,
+        sequence: SkeletonSequence,
+        seconds: float,
+        *,
+        observed_until: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Forecast:
+        """Forecast every person of a recording.
+
+        The recording is brought to the network's rate and the forecast back to the recording's. Beyond the horizon
+        that the network was trained for, it goes on from its own output.
+
+        Args:
+            sequence: 3D, in metres, at a known rate, on any skeleton that has the network's joints by name or
+                anatomy. With rotations (BVH; AMC read with ``joints="starts"``) limbs keep their exact length.
+            seconds: how far, above 0 and at most 60.
+            observed_until: seconds into the recording where the observed part ends; its end if None.
+            progress: called with (frames done, frames in all).
+
+        Raises:
+            DataError: no 3D motion, too short a history, or a horizon without sense.
+            SkeletonError: a model for another skeleton.
+        """
+        if not (np.isfinite(seconds) and seconds > 0):
+            raise DataError(f"a forecast of {seconds:g} s: expected a time above 0 s")
+        if seconds > LONGEST_S:
+            raise DataError(
+                f"a forecast of {seconds:g} s: expected at most {LONGEST_S:g} s, because beyond its first seconds a "
+                "forecast follows from itself and says nothing of the person"
+            )
+        history = observed_part(ready(sequence), observed_until)
+        assert history.fps is not None
+        count = round(seconds * history.fps)
+        if count < 1:
+            raise DataError(f"a forecast of {seconds:g} s is less than one frame at {history.fps:g} frames a second")
+        self._check_history(history)
+        recent = history.slice_frames(max(0, history.frames - round(_HISTORY_S * history.fps)), None)
+        floors = ground(recent)
+        positions = np.full((history.people, count, history.joints, 3), np.nan)
+        rotations: list[Array | None] = []
+        actions: list[dict[str, float]] = []
+        notes: list[str] = []
+        for person in range(history.people):
+            if not recent.seen[person, -max(2, recent.frames // 4) :, recent.skeleton.root].any():
+                notes.append(f"{who(history, person)} is not seen at the end and was left out")
+                rotations.append(None)
+                actions.append({})
+                continue
+            window, network = self._window(recent, person, float(floors[person]))
+            done = person * count
+
+            def step(made: int, done: int = done) -> None:
+                if progress is not None:
+                    progress(done + made, history.people * count)
+
+            features, scores = _roll(network, window, count, history.fps, step)
+            posed = window.codec.pose(features, network.transform.fps).resample(history.fps)
+            placed, turned = window.codec.finish(posed.slice_frames(1, count + 1))
+            positions[person] = placed
+            rotations.append(turned)
+            actions.append({} if scores is None else dict(zip(network.transform.actions, scores.tolist(), strict=True)))
+            notes += _notes(network, window, count / history.fps)
+        if np.isnan(positions).all():
+            raise DataError(f"{history.source or 'the sequence'}: nobody is seen at the end of the observed part")
+        own = [turned for turned in rotations if turned is not None]
+        kept = len(own) == history.people
+        future = SkeletonSequence(
+            positions=positions,
+            skeleton=history.skeleton,
+            fps=history.fps,
+            unit="m",
+            space=history.space,
+            up=history.up,
+            rotations=np.stack(own) if kept else None,
+            offsets=history.offsets if kept else None,
+            label=history.label,
+            source=history.source,
+            notes=tuple(dict.fromkeys([*history.notes, f"forecast by {self.name}", *notes])),
+        )
+        return Forecast(future=future, history=history, actions=tuple(actions))
+
+    def _check_history(self, history: SkeletonSequence) -> None:
+        if self.network is None:
+            needed, rate = 2, history.fps or 0.0
+        else:
+            check_rate(history, self.network)
+            needed, rate = self.network.transform.observed, self.network.transform.fps
+        span = (history.frames - 1) / (history.fps or 1.0)
+        if span + 1e-6 < (needed - 1) / rate:
+            raise DataError(
+                f"{history.source or 'the sequence'}: {self.name} looks back {(needed - 1) / rate:.2f} s "
+                f"({needed} frames at {rate:g} a second) and the observed part has {max(span, 0.0):.2f} s; give a longer one"
+            )
+
+    def _window(self, recent: SkeletonSequence, person: int, floor: float) -> tuple[PersonWindow, MotionNetwork]:
+        network = self.network
+        if network is None:
+            network = untrained(self.baseline, posed_body(recent, person))
+        return person_window(recent, person, network, floor), network
+
+
+def observed_part(sequence: SkeletonSequence, until: float | None) -> SkeletonSequence:
+    """The frames up to `until` seconds, the frame at that moment included.
+
+    Raises:
+        DataError: before the first frame or after the last.
+    """
+    if until is None:
+        return sequence
+    assert sequence.fps is not None
+    last = round(until * sequence.fps) if np.isfinite(until) else -1
+    end = (sequence.frames - 1) / sequence.fps
+    if not 0 <= last < sequence.frames:
+        raise DataError(
+            f"{sequence.source or 'the sequence'}: the observed part should end at {until:g} s; expected 0 to "
+            f"{end:.2f} s, which the recording has"
+        )
+    return sequence.slice_frames(0, last + 1)
+
+
+def join(history: SkeletonSequence, future: SkeletonSequence) -> SkeletonSequence:
+    """One recording of two that follow each other on one skeleton; rotations stay where both have them."""
+    turned = history.rotations is not None and future.rotations is not None
+    assert history.confidence is not None and future.confidence is not None
+    return future.replace(
+        positions=np.concatenate([history.positions, future.positions], axis=1),
+        confidence=np.concatenate([history.confidence, future.confidence], axis=1),
+        rotations=np.concatenate([history.rotations, future.rotations], axis=1) if turned else None,  # type: ignore[list-item]
+        offsets=future.offsets if turned else None,
+    )
+
+
+def _roll(
+    network: MotionNetwork, window: PersonWindow, count: int, fps: float, step: Callable[[int], None]
+) -> tuple[Array, Array | None]:
+    """The last observed frame and what follows, (1 + frames, joints, 3) at the network's rate, and class scores."""
+    transform = network.transform
+    wanted = int(np.ceil(count / fps * transform.fps - 1e-6))
+    history = window.features[-transform.observed :]
+    frames, scores = [history[-1:]], None
+    made = 0
+    while made < wanted:
+        future, answer = network.run(history, transform.horizon)
+        assert future is not None
+        scores = answer if scores is None else scores
+        frames.append(future)
+        history = np.concatenate([history, future])[-transform.observed :]
+        made += len(future)
+        step(min(count, int(made / transform.fps * fps)))
+    return np.concatenate(frames)[: wanted + 1], scores
+
+
+def _notes(network: MotionNetwork, window: PersonWindow, seconds: float) -> list[str]:
+    transform, notes = network.transform, []
+    reach = transform.horizon / transform.fps
+    if network.folder is not None and seconds > reach + 1e-6:
+        notes.append(f"trained to look {reach:.2f} s ahead; beyond, the forecast goes on from itself")
+    if window.codec.missing:
+        missing = window.codec.missing
+        shown = ", ".join(missing[:4]) + (", ..." if len(missing) > 4 else "")
+        notes.append(f"joints of the network that the recording lacks, taken as average: {shown}")
+    if not window.codec.has_trajectory:
+        notes.append("the network does not forecast the path: the root goes on as it moved, its orientation stays")
+    if not window.codec.body.own and transform.representation == "expmap":
+        notes.append("rotations were made from positions; limbs keep their median length")
+    return notes

@@ -1,0 +1,218 @@
+"""What forecasting and recognition share: a motion network with its transform, and a person's recording at its rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError, FormatError, KinegraphError
+from kinegraph.formats.export import y_up
+from kinegraph.models import REGISTRY, MotionModel, build
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton.contraction import TRAJECTORY, contract
+from kinegraph.transforms.gaps import fill_gaps
+from kinegraph.transforms.heading import heading_absolute, heading_relative
+from kinegraph.transforms.motion import MotionTransform
+from kinegraph.transforms.motion_features import PosedBody, RotationFeatures, check_motion, posed_body
+from kinegraph.transforms.position_features import PositionFeatures
+from kinegraph.weights import load_weights
+
+__all__ = ["DEFAULT_WEIGHTS", "MotionNetwork", "PersonWindow", "at_rate", "baseline_of", "ground", "load_motion_network"]
+
+Array = NDArray[np.float64]
+
+#: the network shipped with the package, for forecasting and recognition
+DEFAULT_WEIGHTS = Path(__file__).resolve().parent.parent / "weights_data" / "forecast"
+_LONGEST_GAP_S = 0.5
+_SLOWEST = 0.2  # of the network's rate: under it, the motion between two frames is not in the recording
+
+
+@dataclass(frozen=True)
+class MotionNetwork:
+    """A network ready for use; `metadata` is what its training left."""
+
+    model: MotionModel
+    name: str
+    skeleton: Skeleton
+    transform: MotionTransform
+    metadata: dict[str, Any]
+    folder: Path | None
+
+    @property
+    def observed_s(self) -> float:
+        """Seconds that it looks back, first to last frame."""
+        return (self.transform.observed - 1) / self.transform.fps
+
+    def run(self, features: Array, horizon: int) -> tuple[Array | None, Array | None]:
+        """Future features (horizon, joints, 3) and class scores (classes,) of observed world features.
+
+        Args:
+            features: (observed, joints, 3); in the world if they have a trajectory.
+            horizon: frames to forecast, 0 for scores alone.
+        """
+        window, frame = features[None], None
+        if self.transform.root == "heading":
+            window, frame = heading_relative(window, -1, self.skeleton, self.transform.representation)
+        x = torch.from_numpy(self.transform.encode(window))
+        with torch.inference_mode():
+            output = self.model(x, horizon)
+        scores = None if output.logits is None else torch.softmax(output.logits[0].double(), dim=-1).numpy()
+        if output.motion is None or not horizon:
+            return None, scores
+        future = self.transform.decode(output.motion.double().numpy(), window[:, -1])
+        self._check(future)
+        if frame is not None:
+            future = heading_absolute(future, frame, self.skeleton, self.transform.representation)
+        return future[0], scores
+
+    def _check(self, values: Array) -> None:
+        if not np.isfinite(values).all():
+            where = self.folder or self.name
+            raise KinegraphError(f"the network in {where} gave values that are not finite; its weights are damaged")
+
+
+def load_motion_network(folder: Path | str | None) -> MotionNetwork:
+    """Read a weights folder; without one, the network shipped with the package.
+
+    Raises:
+        FormatError: the folder is missing or damaged, or holds a lifting network.
+        KinegraphError: no folder is given and this installation ships none.
+    """
+    if folder is None:
+        if not (DEFAULT_WEIGHTS / "config.json").is_file():
+            raise KinegraphError(
+                "this installation ships no weights to forecast and recognise with; train some ('kinegraph train "
+                "symgnn_cmu_cpu') and name their folder with --model, or forecast with --model constant-velocity"
+            )
+        folder = DEFAULT_WEIGHTS
+    weights = load_weights(folder)
+    transform: object = weights.transform
+    if not isinstance(transform, MotionTransform) or not isinstance(weights.model, MotionModel):
+        raise FormatError(
+            folder,
+            f"holds a network that lifts ({weights.model_name}), expected one that forecasts or recognises; "
+            "use it with 'kinegraph lift'",
+        )
+    return MotionNetwork(
+        weights.model.eval(), weights.model_name, weights.skeleton, transform, dict(weights.metadata), weights.folder
+    )
+
+
+def baseline_of(name: str) -> str | None:
+    """The registry's name of a forecaster that needs no weights (``zero-velocity``); None if `name` is none."""
+    plain = name.replace("-", "_")
+    entry = REGISTRY.get(plain)
+    return plain if entry is not None and getattr(entry.model, "trains", "gradient") == "nothing" else None
+
+
+def untrained(name: str, body: PosedBody) -> MotionNetwork:
+    """A forecaster without weights on a person's own rig and rate, path and heading included."""
+    skeleton = contract(body.rig, body.rig.joints, trajectory=True, name=body.rig.name)
+    rows = tuple((0.0, 0.0, 0.0) for _ in skeleton.joints)
+    ones = tuple((1.0, 1.0, 1.0) for _ in skeleton.joints)
+    entry = REGISTRY[name]
+    config = entry.config(observed=2, horizon=25)
+    transform = MotionTransform(
+        root="heading", fps=body.fps, observed=config.observed, horizon=config.horizon, mean=rows, scale=ones
+    )
+    model = build(name, skeleton, config)
+    assert isinstance(model, MotionModel)
+    return MotionNetwork(model.eval(), name.replace("_", "-"), skeleton, transform, {}, None)
+
+
+# ---- a person's recording ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PersonWindow:
+    """One person's recording at the network's rate, its last frame the recording's last.
+
+    Attributes:
+        features: (frames, joints, 3) world features.
+        codec: turns features back to motion.
+    """
+
+    features: Array
+    codec: RotationFeatures | PositionFeatures
+
+
+def at_rate(sequence: SkeletonSequence, fps: float) -> SkeletonSequence:
+    """Resampled so that the last frame stays a frame."""
+
+    def backwards(given: SkeletonSequence) -> SkeletonSequence:
+        assert given.confidence is not None
+        return given.replace(
+            positions=given.positions[:, ::-1],
+            confidence=given.confidence[:, ::-1],
+            rotations=None if given.rotations is None else given.rotations[:, ::-1],
+        )
+
+    return sequence if sequence.fps == fps else backwards(backwards(sequence).resample(fps))
+
+
+def ground(sequence: SkeletonSequence) -> Array:
+    """Height (people,) of the ground under each: their lowest joint's, the lowest hundredth of frames left out."""
+    heights = (sequence.positions @ y_up(sequence).T)[..., 1]
+    heights = np.where(np.isfinite(heights), heights, np.inf).min(axis=-1)
+    return np.array([np.quantile(h[np.isfinite(h)], 0.01) if np.isfinite(h).any() else 0.0 for h in heights])
+
+
+def ready(sequence: SkeletonSequence) -> SkeletonSequence:
+    """Checked, and short gaps filled; rotations stay where nothing is missing.
+
+    Raises:
+        DataError: see :func:`kinegraph.transforms.motion_features.check_motion`.
+    """
+    check_motion(sequence)
+    return sequence if sequence.seen.all() else fill_gaps(sequence, _LONGEST_GAP_S)
+
+
+def check_rate(sequence: SkeletonSequence, network: MotionNetwork) -> None:
+    """Refuse a recording so slow that the network's motion is not in it."""
+    assert sequence.fps is not None
+    least = _SLOWEST * network.transform.fps
+    if sequence.fps < least:
+        raise DataError(
+            f"{sequence.source or 'the sequence'} has {sequence.fps:g} frames a second; {network.name} works at "
+            f"{network.transform.fps:g} and needs at least {least:g}. State the right rate (--fps), if this is wrong"
+        )
+
+
+def person_window(sequence: SkeletonSequence, person: int, network: MotionNetwork, floor: float) -> PersonWindow:
+    """One person's features on the network's joints and at its rate.
+
+    Args:
+        sequence: from :func:`ready`.
+        person: which one.
+        network: whose features.
+        floor: height of the ground under them.
+
+    Raises:
+        DataError: the body cannot be made of what is seen.
+        SkeletonError: too few of the network's joints.
+    """
+    one = at_rate(sequence.select_people([person]), network.transform.fps)
+    body = posed_body(one)
+    mean = np.array(network.transform.mean)
+    codec: RotationFeatures | PositionFeatures
+    if network.transform.representation == "expmap":
+        codec = RotationFeatures(body, network.skeleton, mean, floor)
+    else:
+        codec = PositionFeatures(one, body, network.skeleton, mean, floor)
+    if codec.has_trajectory and network.transform.root != "heading":
+        raise DataError(f"{network.name}: its skeleton has a '{TRAJECTORY}' and its transform no heading")
+    return PersonWindow(codec.encode(), codec)
+
+
+def who(sequence: SkeletonSequence, person: int) -> str:
+    """``walk.bvh`` or ``walk.bvh, person 2``."""
+    name = sequence.source or "the sequence"
+    return name if sequence.people == 1 else f"{name}, person {person + 1}"
+
+

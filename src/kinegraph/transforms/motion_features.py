@@ -1,0 +1,315 @@
+"""A person's recording as the features of a motion network, and a network's features as that person's motion.
+
+The recording stays the person's own: whatever the network works on, the motion that comes back has the recording's
+joints, bones, axes and place. Joints that the network does not know keep the rotation they had last; joints that the
+recording does not have are the network's mean.
+
+Features are those of :class:`kinegraph.transforms.motion.MotionTransform`: ``expmap`` are minus the rotation vectors
+of local rotations (the CMU text files' sign) against the rest pose of :mod:`kinegraph.transforms.rig_match`;
+``positions`` are metres from the root. With a trajectory joint they are in the world (y up, floor at 0), which
+:mod:`kinegraph.transforms.heading` turns to what the network sees; without one the root's own motion is left out, and
+what comes back moves on as the root moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError
+from kinegraph.formats.bvh_write import bridge_gaps
+from kinegraph.formats.export import y_up
+from kinegraph.geometry.kinematics import forward_kinematics
+from kinegraph.geometry.posing import rest_directions, rotations_from_positions
+from kinegraph.geometry.rotations import (
+    expmap_to_quaternion,
+    matrix_to_quaternion,
+    quaternion_conjugate,
+    quaternion_multiply,
+    quaternion_rotate,
+    quaternion_to_expmap,
+)
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton.contraction import TRAJECTORY
+from kinegraph.transforms.heading import continuous_expmap
+from kinegraph.transforms.rig_match import RigMatch, body_skeleton, match_rig
+
+__all__ = ["PosedBody", "RotationFeatures", "carried_root", "check_motion", "posed_body"]
+
+Array = NDArray[np.float64]
+_AGREE = 1e-3  # metres by which positions may differ from what rotations and bones give
+
+
+@dataclass(frozen=True)
+class PosedBody:
+    """One person as a rig, y up.
+
+    Attributes:
+        rig: joints, pivots of :mod:`kinegraph.geometry.posing` included.
+        offsets: (joints, 3) rest offsets in metres, the root's 0.
+        rotations: (frames, joints, 4) local, xyzw.
+        root: (frames, 3) the root's place in metres.
+        shown: index in `rig` of each joint of the recording; -1 for one that is never seen.
+        upright: (4,) the rotation from the recording's axes to y up.
+        own: whether the rotations are the recording's.
+        fps: frames a second.
+    """
+
+    rig: Skeleton
+    offsets: Array
+    rotations: Array
+    root: Array
+    shown: NDArray[np.int64]
+    upright: Array
+    own: bool
+    fps: float
+
+    def positions(self, rotations: Array | None = None, root: Array | None = None) -> Array:
+        """(frames, rig joints, 3) of these or other rotations and root places, y up."""
+        rotations = self.rotations if rotations is None else rotations
+        translations = np.tile(self.offsets, (len(rotations), 1, 1))
+        translations[:, self.rig.root] = self.root if root is None else root
+        return forward_kinematics(self.rig.parents, rotations, translations)[0]
+
+
+def check_motion(sequence: SkeletonSequence) -> None:
+    """Refuse what is no 3D motion in metres at a known rate.
+
+    Raises:
+        DataError: 2D, no metres, no frame rate, or nobody.
+    """
+    who = sequence.source or "the sequence"
+    if sequence.dims != 3 or sequence.space == "image":
+        raise DataError(f"{who} is 2D; expected 3D motion: lift it first (kinegraph lift)")
+    if sequence.unit != "m":
+        raise DataError(f"{who} is in {sequence.unit}, expected metres; state the unit when reading it")
+    if sequence.fps is None:
+        raise DataError(f"{who} states no frame rate; give it (--fps N, or fps= in Python)")
+    if not sequence.frames or not sequence.people:
+        raise DataError(f"{who} has no frames; expected a recording")
+    if len(sequence.skeleton.roots) != 1:
+        raise DataError(f"{who}: skeleton '{sequence.skeleton.name}' has several roots; expected one body")
+
+
+def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
+    """One person of a recording as a rig: with its own rotations where they make its positions, else from positions.
+
+    Gaps are bridged in time; fill or refuse long ones before.
+
+    Raises:
+        DataError: see :func:`check_motion`; or the root is never seen, or too few joints.
+    """
+    check_motion(sequence)
+    skeleton, turn = sequence.skeleton, y_up(sequence)
+    upright = matrix_to_quaternion(turn)
+    positions = sequence.positions[person] @ turn.T
+    seen = np.isfinite(positions).all(axis=(-1,)).any(axis=0)
+    at = skeleton.root
+    who = f"{sequence.source or 'the sequence'}, person {person}"
+    if not seen[at] or seen.sum() < 3:
+        lost = f"its root '{skeleton.joints[at]}' is never seen" if not seen[at] else f"{int(seen.sum())} joints are seen"
+        raise DataError(f"{who}: {lost}; expected a body with its root and limbs")
+    if sequence.rotations is not None and sequence.offsets is not None:
+        rotations = sequence.rotations[person].copy()
+        rotations[:, at] = quaternion_multiply(upright, rotations[:, at])
+        offsets = sequence.offsets.copy()
+        offsets[at] = 0.0
+        body = PosedBody(
+            rig=skeleton,
+            offsets=offsets,
+            rotations=rotations,
+            root=bridge_gaps(positions[:, [at]])[:, 0],
+            shown=np.arange(sequence.joints),
+            upright=upright,
+            own=True,
+            fps=sequence.fps or 0.0,
+        )
+        # A transform may have moved the positions alone; missing joints (NaN) are not compared.
+        if not (np.abs(body.positions() - positions) > _AGREE).any():
+            return body
+    kept = np.flatnonzero(seen)
+    parents = []
+    for joint in kept:
+        above = skeleton.parents[joint]
+        while above >= 0 and not seen[above]:
+            above = skeleton.parents[above]
+        parents.append(int(np.searchsorted(kept, above)) if above >= 0 else -1)
+    names = [skeleton.joints[j] for j in kept]
+    points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
+    posed = rotations_from_positions(
+        bridge_gaps(positions[:, kept]),
+        names,
+        parents,
+        rest=rest_directions(names, parents, points),
+        fps=sequence.fps or 0.0,
+    )
+    rig = Skeleton(
+        name=skeleton.name,
+        joints=posed.joints,
+        parents=posed.parents,
+        pairs=tuple(pair for pair in skeleton.pairs if set(pair) <= set(names)),
+        landmarks={k: w for k, w in skeleton.landmarks.items() if set(w) <= set(names)},
+    )
+    shown = np.full(sequence.joints, -1)
+    for index, source in enumerate(posed.source):
+        if source >= 0:
+            shown[kept[source]] = index
+    offsets = posed.offsets.copy()
+    offsets[rig.root] = 0.0
+    return PosedBody(
+        rig=rig,
+        offsets=offsets,
+        rotations=posed.rotations,
+        root=posed.root_positions[:, 0],
+        shown=shown,
+        upright=upright,
+        own=False,
+        fps=sequence.fps or 0.0,
+    )
+
+
+class RotationFeatures:
+    """Exponential-map features of one person.
+
+    Args:
+        body: the person.
+        network: the network's skeleton, with or without trajectory.
+        mean: (joints, 3) features that stand for joints which the recording lacks; zeros if None.
+        floor: height of the ground, metres.
+
+    Raises:
+        SkeletonError: too few of the network's joints.
+    """
+
+    representation = "expmap"
+
+    def __init__(self, body: PosedBody, network: Skeleton, mean: Array | None = None, floor: float = 0.0) -> None:
+        self.body, self.network, self.floor = body, network, floor
+        self.match: RigMatch = match_rig(body.rig, body.offsets, body_skeleton(network))
+        self.joints = [network.index(joint) for joint in self.match.body.joints]  # network index of each body joint
+        self.mean = np.zeros((network.num_joints, 3)) if mean is None else np.asarray(mean, dtype=np.float64)
+        self.orientation = self._network_globals(self.body.rotations)[:, self.match.body.root]
+
+    @property
+    def has_trajectory(self) -> bool:
+        """Whether the features hold the body's path and orientation."""
+        return TRAJECTORY in self.network.joints
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the network's joints that the recording lacks."""
+        return tuple(j for j, s in zip(self.match.body.joints, self.match.source, strict=True) if s < 0)
+
+    def encode(self) -> Array:
+        """World features (frames, network joints, 3) of the whole recording."""
+        turned = self._network_globals(self.body.rotations)
+        features = np.tile(self.mean, (len(turned), 1, 1))
+        parents = np.array(self.match.body.parents)
+        known = np.flatnonzero(self.match.source >= 0)
+        local = turned.copy()
+        child = parents >= 0
+        local[:, child] = quaternion_multiply(quaternion_conjugate(turned[:, parents[child]]), turned[:, child])
+        features[:, np.array(self.joints)[known]] = continuous_expmap(-quaternion_to_expmap(local[:, known]))
+        root = self.joints[self.match.body.root]
+        if self.has_trajectory:
+            features[:, self.network.index(TRAJECTORY)] = self.body.root - [0.0, self.floor, 0.0]
+        else:
+            features[:, root] = 0.0
+        return features
+
+    def pose(self, features: Array, fps: float) -> SkeletonSequence:
+        """Frames that follow the recording's last one, on the rig, y up.
+
+        Args:
+            features: (frames, network joints, 3), in the world if they have a trajectory. Without one, the first
+                frame is taken as the recording's last, and the root goes on from there as it moved
+                (:func:`carried_root`).
+            fps: their rate, Hz.
+        """
+        rig, match = self.body.rig, self.match
+        frames = len(features)
+        local = expmap_to_quaternion(-features[:, self.joints])
+        if self.has_trajectory:
+            root = features[:, self.network.index(TRAJECTORY)] + np.array([0.0, self.floor, 0.0])
+        else:
+            root = carried_root(self.body, frames, fps)
+            local[:, match.body.root] = self.orientation[-1]
+        wanted: dict[int, Array] = {}
+        turned = np.empty((frames, match.body.num_joints, 4))
+        for i in match.body.topological_order():
+            parent = match.body.parents[i]
+            turned[:, i] = local[:, i] if parent < 0 else quaternion_multiply(turned[:, parent], local[:, i])
+            if match.source[i] >= 0:
+                wanted[int(match.source[i])] = quaternion_multiply(turned[:, i], quaternion_conjugate(match.align[i]))
+        rotations = np.repeat(self.body.rotations[-1:], frames, axis=0)
+        placed: dict[int, Array] = {}  # global rotations of the rig's joints
+        for joint in rig.topological_order():
+            parent = rig.parents[joint]
+            if joint in wanted:
+                placed[joint] = wanted[joint]
+                above = None if parent < 0 else quaternion_conjugate(placed[parent])
+                rotations[:, joint] = wanted[joint] if above is None else quaternion_multiply(above, wanted[joint])
+            elif parent < 0:
+                placed[joint] = rotations[:, joint]
+            else:
+                placed[joint] = quaternion_multiply(placed[parent], rotations[:, joint])
+        return SkeletonSequence(
+            positions=self.body.positions(rotations, root),
+            skeleton=rig,
+            fps=fps,
+            up="y",
+            rotations=rotations,
+            offsets=self.body.offsets,
+        )
+
+    def finish(self, posed: SkeletonSequence) -> tuple[Array, Array | None]:
+        """Positions (frames, joints, 3) and, where the recording has them, local rotations, in the recording's axes.
+
+        Args:
+            posed: on the rig, at any rate; its rotations and root places count, bones are the recording's.
+        """
+        body = self.body
+        assert posed.rotations is not None
+        points = body.positions(posed.rotations[0], posed.positions[0, :, body.rig.root])
+        back = quaternion_conjugate(body.upright)
+        shown = quaternion_rotate(back, points[:, np.maximum(body.shown, 0)])
+        shown[:, body.shown < 0] = np.nan
+        if not body.own:
+            return shown, None
+        rotations = posed.rotations[0].copy()
+        rotations[:, body.rig.root] = quaternion_multiply(back, rotations[:, body.rig.root])
+        return shown, rotations
+
+    def _network_globals(self, rotations: Array) -> Array:
+        """Global rotations (frames, body joints, 4) of the network's joints."""
+        rig, match = self.body.rig, self.match
+        turned = np.empty_like(rotations)
+        for joint in rig.topological_order():
+            parent = rig.parents[joint]
+            turned[:, joint] = (
+                rotations[:, joint] if parent < 0 else quaternion_multiply(turned[:, parent], rotations[:, joint])
+            )
+        result = np.empty((len(rotations), match.body.num_joints, 4))
+        for i in match.body.topological_order():
+            if match.source[i] >= 0:
+                result[:, i] = quaternion_multiply(turned[:, match.source[i]], match.align[i])
+            else:
+                # what the recording does not say: the mean turn against the parent
+                mean = expmap_to_quaternion(-self.mean[self.joints[i]])
+                result[:, i] = quaternion_multiply(result[:, match.body.parents[i]], np.broadcast_to(mean, (len(rotations), 4)))
+        return result
+
+
+def carried_root(body: PosedBody, frames: int, fps: float) -> Array:
+    """Places (frames, 3) of a root that goes on over the ground as it did, from the last observed one (the first).
+
+    The speed is the mean over the last quarter of a second; the height stays.
+    """
+    span = max(1, min(len(body.root) - 1, round(0.25 * body.fps)))
+    velocity = (body.root[-1] - body.root[-1 - span]) / span * body.fps if len(body.root) > 1 else np.zeros(3)
+    velocity = velocity * np.array([1.0, 0.0, 1.0])
+    carried: Array = body.root[-1] + velocity * (np.arange(frames) / fps)[:, None]
+    return carried
