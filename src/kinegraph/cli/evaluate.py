@@ -1,16 +1,21 @@
 """Measure trained weights under a named protocol.
 
 M is a weights folder (of `kinegraph train`: <run>/best) or a baseline's name. Several give one comparison table.
-A table never mixes the targets `pixel` (absolute camera space, true root depth and intrinsics granted) and `metric`
-(root-relative metres).
+
+lifting      synthetic-lifting, mocap-lifting, h36m-pixel, h36m-metric, 3dhp. A table never mixes the targets `pixel`
+             (absolute camera space, true root depth and intrinsics granted) and `metric` (root-relative metres).
+forecasting  cmu-euler-64, cmu-euler-std, cmu-mpjpe, h36m-euler, ntu-pck. Printed numbers stand below, in a block that
+             says what they were had under.
+recognition  cmu-8. With --fuse the weighted sum of the models' logits is measured too.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kinegraph.evaluation.lifting import LiftingResult
@@ -23,21 +28,34 @@ examples:
   kinegraph evaluate runs/hcsf/best --protocol mocap-lifting --data ../shared/data --input exact --json hcsf.json
   kinegraph evaluate runs/*/best --protocol mocap-lifting --data prepared/ --target metric --markdown
   kinegraph evaluate runs/lcn/best --protocol h36m-pixel --data h36m/ --input cpn_ft_h36m_dbb
-  kinegraph evaluate flat --protocol synthetic-lifting        the no-depth baseline (pixel)"""
+  kinegraph evaluate flat --protocol synthetic-lifting        the no-depth baseline (pixel)
+  kinegraph evaluate zero-velocity --protocol cmu-euler-64 --data ../shared/data
+  kinegraph evaluate runs/symgnn/best zero-velocity --protocol cmu-euler-64 --data ../shared/data --json symgnn.json
+  kinegraph evaluate runs/joint/best runs/bone/best --protocol cmu-8 --data ../shared/data --fuse 0.5 0.5"""
+
+_BATCH = {"lifting": 2048, "motion": 256}
+_LIFTING_ONLY = ("target", "extra", "input", "no_flip", "keep_s11_directions")
+_NTU_ONLY = ("normaliser", "ntu_split")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command\'s arguments."""
-    parser.add_argument("models", nargs="+", metavar="M", help="a weights folder, or the baseline 'flat'")
+    parser.add_argument(
+        "models", nargs="+", metavar="M", help="a weights folder, or a baseline: flat, zero-velocity, constant-velocity"
+    )
     add_protocol_arguments(parser)
+    parser.add_argument(
+        "--fuse", metavar="W", nargs="+", type=float, help="recognition: one weight for each model's logits"
+    )
+    parser.add_argument("--normaliser", metavar="NAME", help="ntu-pck: the size that 0.05 refers to (default torso)")
+    parser.add_argument("--ntu-split", metavar="NAME", help="ntu-pck: xsub (default) or xview")
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON, unrounded")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
 
 
 def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
     """What `evaluate` and `analyze` share."""
-    protocols = "synthetic-lifting, mocap-lifting, h36m-pixel, h36m-metric, 3dhp"
-    parser.add_argument("--protocol", required=True, help=protocols)
+    parser.add_argument("--protocol", required=True, help="a protocol's name, e.g. mocap-lifting, cmu-euler-64, cmu-8")
     parser.add_argument("--data", metavar="DIR", help="folder of the protocol's files, or of prepared ones")
     parser.add_argument("--extra", metavar="DIR", action="append", default=[], help="further CMU folder (repeatable)")
     parser.add_argument("--input", default="exact", help="exact (default), noisy, or a Human3.6M detector's name")
@@ -48,17 +66,15 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirrored input")
     parser.add_argument("--keep-s11-directions", action="store_true", help="Human3.6M: keep S11's damaged recording")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--batch", type=int, default=2048, help="poses at once")
+    parser.add_argument("--batch", type=int, help="poses (default 2048) or sequences (default 256) at once")
 
 
 def results_of(args: argparse.Namespace) -> list[LiftingResult]:
     """Evaluate every named model on the data of the protocol."""
-    from kinegraph.errors import ConfigError
     from kinegraph.evaluation.lifting import evaluate, load_protocol
     from kinegraph.evaluation.predict import load_method
 
-    if args.batch < 1:
-        raise ConfigError(f"--batch is {args.batch}; expected 1 or more")
+    batch = _batch(args, "lifting")
     check_device(args.device)
     methods = [load_method(name) for name in args.models]  # a wrong name fails before minutes of loading
     data = load_protocol(
@@ -81,7 +97,7 @@ def results_of(args: argparse.Namespace) -> list[LiftingResult]:
             split=args.split,
             target=args.target,
             flip_test=not args.no_flip,
-            batch=args.batch,
+            batch=batch,
             device=args.device,
             notes=notes,
         )
@@ -99,19 +115,110 @@ def check_device(device: str) -> None:
         raise ConfigError(f"--device {device} is not available here; use cpu")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Measure the models and print a table for each target."""
-    from kinegraph.atomic import write_text
-    from kinegraph.evaluation.tables import comparison, report
+def _batch(args: argparse.Namespace, task: str) -> int:
+    from kinegraph.errors import ConfigError
 
-    results = results_of(args)
-    if len(results) == 1:
-        text = report(results[0], markdown=args.markdown)
-        content = results[0].to_json()
+    if args.batch is not None and args.batch < 1:
+        raise ConfigError(f"--batch is {args.batch}; expected 1 or more")
+    return _BATCH[task] if args.batch is None else int(args.batch)
+
+
+def _refuse(args: argparse.Namespace, names: Sequence[str], belongs: str) -> None:
+    """An option of other protocols is an error, not ignored."""
+    from kinegraph.errors import ConfigError
+
+    for name in names:
+        if getattr(args, name) not in (None, False, []) and (name, getattr(args, name)) != ("input", "exact"):
+            flag = "--" + name.replace("_", "-")
+            raise ConfigError(f"{flag} belongs to {belongs}; {args.protocol} has no such choice: leave it out")
+
+
+def _task(protocol: str) -> str:
+    from kinegraph.errors import ConfigError, nearest
+    from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS
+    from kinegraph.evaluation.lifting import PROTOCOLS
+    from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS
+
+    tasks = {"lifting": PROTOCOLS, "forecasting": FORECAST_PROTOCOLS, "recognition": RECOGNITION_PROTOCOLS}
+    for task, protocols in tasks.items():
+        if protocol in protocols:
+            return task
+    known = [name for protocols in tasks.values() for name in protocols]
+    raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, known)} (protocols: {', '.join(known)})")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the models and print their tables."""
+    from kinegraph.atomic import write_text
+
+    task = _task(args.protocol)
+    if task == "lifting":
+        _refuse(args, ("fuse",), "recognition protocols")
     else:
-        text = comparison(results, markdown=args.markdown)
-        content = {"protocol": args.protocol, "results": [result.to_json() for result in results]}
+        _refuse(args, _LIFTING_ONLY, "lifting protocols")
+    if task == "forecasting":
+        _refuse(args, ("fuse",), "recognition protocols")
+    if args.protocol != "ntu-pck":
+        _refuse(args, _NTU_ONLY, "ntu-pck")
+    text, content = {"lifting": _lifting, "forecasting": _forecasting, "recognition": _recognition}[task](args)
     print(text)
     if args.json:
         write_text(Path(args.json), json.dumps(content, indent=2) + "\n")
     return 0
+
+
+def _lifting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    from kinegraph.evaluation.tables import comparison, report
+
+    results = results_of(args)
+    if len(results) == 1:
+        return report(results[0], markdown=args.markdown), results[0].to_json()
+    contents = [result.to_json() for result in results]
+    return comparison(results, markdown=args.markdown), {"protocol": args.protocol, "results": contents}
+
+
+def _forecasting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    from kinegraph.evaluation.forecasting import evaluate_forecast, load_forecast_method
+    from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
+    from kinegraph.evaluation.motion_tables import forecast_comparison, forecast_report
+
+    batch = _batch(args, "motion")
+    check_device(args.device)
+    methods = [load_forecast_method(name, batch=batch, device=args.device) for name in args.models]
+    options = {key: getattr(args, name) for name, key in (("normaliser", "normaliser"), ("ntu_split", "benchmark"))}
+    options = {key: value for key, value in options.items() if value is not None}
+    protocols = {}
+    for method in methods:  # cmu-mpjpe gives angles to a model of angles
+        key = method.representation if args.protocol == "cmu-mpjpe" else None
+        if key not in protocols:
+            protocols[key] = load_forecast_protocol(
+                args.protocol, args.data, split=args.split, representation=key, **options
+            )
+    results = [
+        evaluate_forecast(method, protocols[method.representation if args.protocol == "cmu-mpjpe" else None])
+        for method in methods
+    ]
+    if len(results) == 1:
+        return forecast_report(results[0], markdown=args.markdown), results[0].to_json()
+    contents = [result.to_json() for result in results]
+    return forecast_comparison(results, markdown=args.markdown), {"protocol": args.protocol, "results": contents}
+
+
+def _recognition(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    from kinegraph.errors import ConfigError
+    from kinegraph.evaluation.motion_tables import recognition_report
+    from kinegraph.evaluation.recognition import evaluate_recognition, fuse, load_recognition_method
+
+    batch = _batch(args, "motion")
+    check_device(args.device)
+    if args.fuse is not None and len(args.fuse) != len(args.models):
+        raise ConfigError(f"--fuse has {len(args.fuse)} weights for {len(args.models)} models; give one each")
+    methods = [load_recognition_method(name, batch=batch, device=args.device) for name in args.models]
+    results = [evaluate_recognition(method, args.protocol, args.data, split=args.split) for method in methods]
+    contents = [result.to_json() for result in results]
+    if args.fuse is not None:
+        fused = fuse(results, args.fuse)
+        content = {**fused.to_json(), "fuse": args.fuse, "streams": contents}
+        return recognition_report([*results, fused], markdown=args.markdown), content
+    content = contents[0] if len(results) == 1 else {"protocol": args.protocol, "results": contents}
+    return recognition_report(results, markdown=args.markdown), content

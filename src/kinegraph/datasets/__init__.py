@@ -60,6 +60,27 @@ DATASETS: dict[str, DatasetInfo] = {
             licence="not redistributable: academic licence from vcai.mpi-inf.mpg.de/3dhp-dataset",
             citation="Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 3DV 2017",
         ),
+        DatasetInfo(
+            name="cmu-8",
+            title="CMU Mocap, eight actions (protocols cmu-euler-64, cmu-euler-std, cmu-mpjpe, cmu-8)",
+            files="cmu_mocap_8actions/ with train/<action>/*.txt and test/<action>/*.txt",
+            licence="free for any use",
+            citation="mocap.cs.cmu.edu, funded by NSF EIA-0196217",
+        ),
+        DatasetInfo(
+            name="h36m-angles",
+            title="Human3.6M exponential maps; train S1 6 7 8 9 11, test S5 (protocol h36m-euler)",
+            files="S1/ ... S11/ with <action>_1.txt and <action>_2.txt",
+            licence="not redistributable: academic licence from vision.imar.ro/human3.6m",
+            citation="Ionescu et al., Human3.6M, TPAMI 2014; exponential maps as of Jain et al., CVPR 2016",
+        ),
+        DatasetInfo(
+            name="ntu-forecasting",
+            title="NTU RGB+D, the ten frames after forty (protocol ntu-pck)",
+            files="a folder of *.skeleton files",
+            licence="not redistributable: academic licence from rose1.ntu.edu.sg/dataset/actionRecognition",
+            citation="Shahroudy et al., NTU RGB+D, CVPR 2016",
+        ),
     )
 }
 

@@ -236,7 +236,8 @@ def mirror_of(skeleton: Skeleton, representation: Representation) -> partial[Arr
 
 def _mirror(features: Array, *, order: tuple[int, ...], sign: tuple[int, int, int]) -> Array:
     # A rotation axis is a pseudo-vector: mirrored in x it keeps x and turns y and z.
-    return np.asarray(features)[..., list(order), :] * np.array(sign)
+    mirrored: Array = np.asarray(features)[..., list(order), :] * np.array(sign)
+    return mirrored
 
 
 def load(

@@ -211,8 +211,8 @@ def load_forecast_method(
     transform = weights.transform
     if not isinstance(transform, MotionTransform):
         raise ConfigError(
-            f"{name} holds a lifting model ({weights.model_name}); this protocol measures forecasting: give weights of a "
-            "motion recipe, or a lifting protocol"
+            f"{name} holds a lifting model ({weights.model_name}); this protocol measures forecasting: give weights "
+            "of a motion recipe, or a lifting protocol"
         )
     if not transform.horizon:
         raise ConfigError(f"{name} ({weights.model_name}) only recognises; this protocol measures forecasting")

@@ -66,6 +66,11 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
             f"(baselines: {', '.join(BASELINES)})"
         )
     weights = load_weights(folder)
+    if not isinstance(weights.transform, LiftingTransform):
+        raise ConfigError(
+            f"{name} holds a motion network ({weights.model_name}); this protocol measures lifting: give weights of a "
+            "lifting recipe, or a protocol of forecasting or recognition"
+        )
     metadata = weights.metadata
     recipe = metadata.get("recipe") or {}
     parameters = sum(p.numel() for p in weights.model.parameters())

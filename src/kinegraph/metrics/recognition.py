@@ -48,7 +48,7 @@ def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
     if predicted.shape != labels.shape or labels.dim() != 1:
         raise DataError(f"predicted {tuple(predicted.shape)}, labels {tuple(labels.shape)}: need equally long vectors")
     for name, values in (("predicted", predicted), ("labels", labels)):
-        if values.numel() and not (0 <= int(values.min()) and int(values.max()) < classes):
+        if values.numel() and (int(values.min()) < 0 or int(values.max()) >= classes):
             raise DataError(f"{name} holds a class outside 0..{classes - 1}")
     flat = labels.to(torch.int64) * classes + predicted.to(torch.int64)
     return torch.bincount(flat, minlength=classes * classes).reshape(classes, classes)
@@ -57,5 +57,5 @@ def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
 def _check(scores: Tensor, labels: Tensor) -> None:
     if scores.dim() != 2 or labels.shape != scores.shape[:1]:
         raise DataError(f"scores {tuple(scores.shape)}, labels {tuple(labels.shape)}: expected (N, classes) and (N,)")
-    if labels.numel() and not (0 <= int(labels.min()) and int(labels.max()) < scores.shape[1]):
+    if labels.numel() and (int(labels.min()) < 0 or int(labels.max()) >= scores.shape[1]):
         raise DataError(f"a label is outside 0..{scores.shape[1] - 1}")
