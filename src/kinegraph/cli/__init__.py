@@ -21,15 +21,29 @@ from kinegraph.errors import KinegraphError, nearest
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = ("demo", "info", "convert", "lift", "train", "evaluate", "analyze", "data", "view", "skeletons")
+COMMANDS = (
+    "demo",
+    "info",
+    "convert",
+    "lift",
+    "forecast",
+    "recognize",
+    "train",
+    "evaluate",
+    "analyze",
+    "data",
+    "view",
+    "skeletons",
+)
 
-_DESCRIPTION = "Skeletal graph neural networks for human motion: lift 2D keypoints to 3D."
+_DESCRIPTION = "Skeletal graph neural networks for human motion: lift to 3D, forecast, recognise."
 
 _EPILOG = """\
 examples:
   kinegraph demo --out demo                        the whole road in minutes, on data it makes itself
   kinegraph info walk.bvh                          what is in a motion file
   kinegraph lift keypoints/ --out walk.bvh         a folder of OpenPose JSON to a BVH that plays
+  kinegraph forecast walk.amc --seconds 1 --out next.bvh    the walk goes on
   kinegraph view walk.bvh --out walk.html          a player in one HTML page
   kinegraph train lift_hcsf_synthetic_pixel        a recipe shipped with the package, or a YAML file of yours
   kinegraph evaluate runs/x/best --protocol synthetic-lifting

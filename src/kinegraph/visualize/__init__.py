@@ -5,6 +5,7 @@ Drawing is done with Pillow, imported only when something is drawn.
 """
 
 from kinegraph.visualize.animation import write_animation
+from kinegraph.visualize.forecast import write_forecast, write_timeline
 from kinegraph.visualize.player import player_html, write_player
 from kinegraph.visualize.stills import Cell, write_filmstrip, write_grid
 from kinegraph.visualize.style import DARK, LIGHT, Theme, theme
@@ -18,6 +19,8 @@ __all__ = [
     "theme",
     "write_animation",
     "write_filmstrip",
+    "write_forecast",
     "write_grid",
     "write_player",
+    "write_timeline",
 ]

@@ -30,6 +30,7 @@ def write_animation(
     theme_name: str = "light",
     cell_size: tuple[int, int] = (420, 420),
     spin_deg_s: float = 0.0,
+    ghosts: Sequence[SkeletonSequence | None] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Sequences side by side on one clock, in real time, as ``.gif`` or ``.mp4``.
@@ -44,6 +45,7 @@ def write_animation(
         theme_name: ``light`` or ``dark``.
         cell_size: width and height of one panel in px.
         spin_deg_s: how fast the view turns about the vertical, degrees a second.
+        ghosts: for each sequence the truth to draw pale behind it, frame by frame and as long, or None.
         progress: called with (frames done, frames in all).
 
     Raises:
@@ -58,7 +60,8 @@ def write_animation(
         raise DataError("nothing to draw: no sequence")
     ffmpeg = require("imageio_ffmpeg", extra="video", purpose="writing MP4") if suffix == ".mp4" else None
     rate = GIF_FPS if suffix == ".gif" else MP4_FPS
-    pictures = _pictures(sequences, rate, title, theme_name, cell_size, spin_deg_s, progress)
+    behind = [*ghosts, *[None] * (len(sequences) - len(ghosts))]
+    pictures = _pictures(sequences, behind, rate, title, theme_name, cell_size, spin_deg_s, progress)
     with atomic_path(path) as temporary:
         if ffmpeg is None:
             _gif(pictures, temporary)
@@ -68,6 +71,7 @@ def write_animation(
 
 def _pictures(
     sequences: Sequence[tuple[str, SkeletonSequence]],
+    ghosts: Sequence[SkeletonSequence | None],
     rate: float,
     title: str,
     theme_name: str,
@@ -88,12 +92,13 @@ def _pictures(
     for index in range(total):
         canvas = Canvas(across, down, theme(theme_name))
         header(canvas, title)
-        for c, ((caption, sequence), set_up) in enumerate(zip(sequences, stages, strict=True)):
+        for c, ((caption, sequence), set_up, ghost) in enumerate(zip(sequences, stages, ghosts, strict=True)):
             frame = min(int(index / rate * (sequence.fps or DEFAULT_FPS) + 0.5), sequence.frames - 1)
             if set_up is not None and spin_deg_s:
                 turned = set_up.view.azimuth + np.deg2rad(spin_deg_s) * index / rate
                 set_up = replace(set_up, view=replace(set_up.view, azimuth=float(turned)))
-            cell = Cell(sequence=sequence, frame=frame, caption=caption, stage=set_up, note=moment(sequence, frame))
+            note = moment(sequence, frame)
+            cell = Cell(sequence=sequence, frame=frame, caption=caption, stage=set_up, note=note, ghost=ghost)
             draw_cell(canvas, (GAP + c * (width + GAP), 34, width, height), cell)
         if progress is not None:
             progress(index + 1, total)

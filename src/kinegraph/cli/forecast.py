@@ -1,0 +1,163 @@
+"""Let a 3D recording go on: AMC, BVH, TRC, C3D, npz, CSV or the output of 'lift' in, the future as a motion file out.
+
+The recording is brought to the network's rate and the forecast back to the recording's; joints, bones, axes and the
+path are the recording's own. Every person is forecast. Past the horizon that the network was trained for, the forecast
+goes on from itself. --model takes a weights folder, or a baseline that needs none: zero-velocity, constant-velocity.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinegraph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinegraph.inference.forecaster import Forecast
+    from kinegraph.sequence import SkeletonSequence
+
+HELP = "let a 3D recording go on"
+
+EXAMPLES = """\
+examples:
+  kinegraph forecast walk.amc --seconds 1 --out next.bvh
+  kinegraph forecast walk.bvh --seconds 0.5 --out both.bvh --with-history
+  kinegraph forecast walk.bvh --from 2 --seconds 1 --out next.npz --picture next.png   truth pale behind it
+  kinegraph forecast walk.trc --seconds 1 --out next.csv --model constant-velocity
+  kinegraph lift keypoints/ --out walk.npz && kinegraph forecast walk.npz --seconds 1 --out next.npz
+
+Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    from kinegraph.cli.options import add_read_arguments
+
+    parser.add_argument("input", type=Path, metavar="IN", help="a 3D motion file")
+    parser.add_argument("--seconds", type=float, required=True, metavar="S", help="how far; above 0, at most 60")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format"
+    )
+    parser.add_argument(
+        "--model", metavar="M", help="weights folder, or a baseline's name; default: the network in the package"
+    )
+    parser.add_argument(
+        "--from",
+        dest="until",
+        type=float,
+        metavar="S",
+        help="where the observed part ends, seconds into IN; default: its end",
+    )
+    parser.add_argument("--with-history", action="store_true", help="write the observed part too, before the forecast")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
+    parser.add_argument(
+        "--step", type=float, default=0.1, metavar="S", help="seconds from pose to pose in a .png (default 0.1)"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
+    parser.add_argument(
+        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
+    )
+    parser.add_argument(
+        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
+    )
+    add_read_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, forecast, write; say what was assumed."""
+    from kinegraph.cli.lift import title
+    from kinegraph.cli.render import Progress, check_picture
+    from kinegraph.formats import write, write_format
+
+    source, target = args.input, args.out
+    # What can be wrong about OUT is found before the network runs.
+    to = write_format(target)
+    if not target.parent.is_dir():
+        raise ConfigError(f"--out {target}: the folder {target.parent} does not exist; create it first")
+    if target.exists() and source.exists() and target.resolve() == source.resolve():
+        raise ConfigError(f"IN and OUT are both {target}; the input is never overwritten. Name another file")
+    if args.picture is not None:
+        check_picture(args.picture, "--picture")
+        if not args.step > 0:
+            raise ConfigError(f"--step {args.step:g}: expected seconds, above 0")
+    recording = read_motion(args)
+    from kinegraph.inference.forecaster import Forecaster
+
+    forecaster = Forecaster.from_pretrained(args.model)
+    with Progress("forecasting") as progress:
+        forecast = forecaster.predict(recording, args.seconds, observed_until=args.until, progress=progress)
+    result = forecast.whole if args.with_history else forecast.future
+    written = write(result, target)
+    if args.picture is not None:
+        from kinegraph.visualize import write_forecast
+
+        with Progress("drawing") as progress:
+            write_forecast(
+                args.picture,
+                forecast.history,
+                forecast.future,
+                _truth(recording, forecast),
+                step_s=args.step,
+                title=f"{title(source)}: {args.seconds:g} s by {forecaster.name}",
+                progress=progress,
+            )
+    if args.json:
+        report = _summary(args, forecast, [str(p) for p in written], forecaster.name, str(forecaster.folder or ""), to)
+        print(json.dumps(report, indent=2, allow_nan=False))
+        return 0
+    for file in written:
+        print(f"{file}: {result.frames} frames at {result.fps:g} fps, {result.skeleton.name}, {to}")
+    if args.picture is not None:
+        print(f"{args.picture}: the last observed poses and the forecast")
+    for person, scores in enumerate(forecast.actions):
+        if scores:
+            best = max(scores, key=scores.__getitem__)
+            print(f"person {person + 1} does: {best} ({scores[best]:.0%})")
+    for note in forecast.future.notes:
+        print(f"  note: {note}")
+    return 0
+
+
+def read_motion(args: argparse.Namespace) -> SkeletonSequence:
+    """Read IN as 3D motion; of Acclaim clips with their rotations."""
+    from kinegraph.cli.lift import read_keypoints
+    from kinegraph.formats import detect
+
+    name = args.format or detect(args.input)
+    if name == "asf_amc" and not any(item.partition("=")[0].strip() == "joints" for item in args.read):
+        args.read = [*args.read, "joints=starts"]
+    return read_keypoints(args.input, name, args)
+
+
+def _truth(recording: SkeletonSequence, forecast: Forecast) -> SkeletonSequence | None:
+    """What the recording holds of the time that was forecast."""
+    start = forecast.history.frames
+    if start >= recording.frames:
+        return None
+    return recording.slice_frames(start, min(recording.frames, start + forecast.future.frames))
+
+
+def _summary(
+    args: argparse.Namespace, forecast: Forecast, written: list[str], model: str, weights: str, to: str
+) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    future = forecast.future
+    return {
+        "input": str(args.input),
+        "output": written,
+        "format": to,
+        "picture": None if args.picture is None else str(args.picture),
+        "model": model,
+        "weights": weights,
+        "people": future.people,
+        "observed_frames": forecast.history.frames,
+        "frames": future.frames,
+        "seconds": future.frames / (future.fps or 1.0),
+        "fps": future.fps,
+        "layout": future.skeleton.name,
+        "with_history": args.with_history,
+        "actions": list(forecast.actions),
+        "notes": list(future.notes),
+    }
