@@ -204,7 +204,8 @@ def slow_ridge(x: Array, y: Array, new: Array, frames: int, pose: bool, strength
 
     design = features(x)
     moved = (y - x[:, -1:]).reshape(len(x), -1)
-    penalty = strength * len(x) * np.eye(design.shape[1])
+    unit = np.mean([variance for variance in design.var(axis=0) if variance > 0])
+    penalty = strength * unit * len(x) * np.eye(design.shape[1])
     penalty[-1, -1] = 0
     solution = np.linalg.solve(design.T @ design + penalty, design.T @ moved)
     result: Array = features(new) @ solution
@@ -293,6 +294,14 @@ def test_auto_takes_the_best_strength_of_every_future_frame(scope: str) -> None:
     assert len(set(best.tolist())) > 1  # else nothing is tested of the choice by frame
     expected = torch.stack([forecasts[row][:, frame] for frame, row in enumerate(best.tolist())], dim=1)
     torch.testing.assert_close(motion(model, validation[0]), expected)
+
+
+def test_a_strength_means_the_same_in_any_unit() -> None:
+    data = walks(50, 10)
+    metres, millimetres = (Ridge(BODY, RidgeConfig(strength=0.3, **SIZES)).double() for _ in range(2))
+    metres.fit(*split(data))
+    millimetres.fit(*split(1000 * data))
+    torch.testing.assert_close(metres.weight, millimetres.weight)
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,7 +446,7 @@ def test_simlpe_learns_a_linear_motion() -> None:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
 
 

@@ -42,8 +42,8 @@ class RidgeConfig:
     pose: bool = False
     """Look at the last pose itself too, not only at how the frames before it differ from it."""
     strength: float | Literal["auto"] = 0.1
-    """Weight of the squared coefficients beside the mean squared error (see :class:`Ridge`); ``auto`` chooses one for
-    every future frame by the mean error of validation windows."""
+    """Weight of the squared coefficients, in units of the features' mean variance (see :class:`Ridge`); ``auto``
+    chooses one for every future frame by the mean error of validation windows."""
 
 
 class Ridge(ForecastingModel):
@@ -52,10 +52,11 @@ class Ridge(ForecastingModel):
     With f the frames before the last one minus the last one (and the last one itself, if asked) and y the displacement
     of a future frame, both with their means over the N training windows taken off, it minimises
 
-        1/N sum |y - f W|^2 + strength |W|^2
+        1/N sum |y - f W|^2 + strength v |W|^2
 
-    over W in float64, by the eigenvectors of f's covariance; the bias carries no penalty. Features that never vary
-    have coefficients of 0, and at strength 0 the shortest W is taken. Until it is fitted it forecasts zero velocity.
+    over W in float64, by the eigenvectors of f's covariance; v is the mean variance of the features that vary, so that
+    a strength means the same in any unit. The bias carries no penalty. Features that never vary have coefficients of
+    0, and at strength 0 the shortest W is taken. Until it is fitted it forecasts zero velocity.
     A horizon beyond the built one goes on from the forecast.
 
     Shapes: ``(batch, observed, joints, channels) -> motion (batch, horizon, joints, channels)``.
@@ -214,6 +215,7 @@ class _Regression:
         self.varies = covariance.diagonal() > 0
         values, self.basis = torch.linalg.eigh(covariance[self.varies][:, self.varies] / count)
         self.values = values.clamp(min=0)
+        self.unit = self.values.sum() / max(len(self.values), 1)  # trace of the covariance: the mean variance
         self.cross = self.basis.T @ cross[self.varies] / count
 
     def shrunk(self, strengths: Tensor) -> Tensor:
@@ -221,7 +223,7 @@ class _Regression:
         # At strength 0 a direction in which the windows differ by nothing but rounding is left alone.
         rounding = torch.finfo(self.values.dtype).eps * len(self.values) * self.values.max() if len(self.values) else 0
         seen = (self.values > rounding)[:, None]
-        shrunk: Tensor = self.cross * torch.where(seen, 1 / (self.values[:, None] + strengths), 0.0)
+        shrunk: Tensor = self.cross * torch.where(seen, 1 / (self.values[:, None] + strengths * self.unit), 0.0)
         return shrunk
 
     def answers(self, features: Tensor, grid: Tensor) -> Iterator[Tensor]:
