@@ -18,8 +18,11 @@ from kinegraph.models.hcsf_lifter import HCSFLifter, HCSFLifterConfig
 from kinegraph.models.lcn import LCN, LCNConfig
 from kinegraph.models.lifting_model import LiftingModel
 from kinegraph.models.motion_model import MotionModel, MotionOutput
+from kinegraph.models.ridge import Ridge, RidgeConfig
 from kinegraph.models.semgcn import SemGCN, SemGCNConfig
+from kinegraph.models.simlpe import SiMLPe, SiMLPeConfig
 from kinegraph.models.symgnn import SymGNN, SymGNNConfig
+from kinegraph.models.velocity import ConstantVelocity, ConstantVelocityConfig, ZeroVelocity, ZeroVelocityConfig
 from kinegraph.models.videopose3d import VideoPose3D, VideoPose3DConfig
 from kinegraph.skeleton import Skeleton
 
@@ -43,6 +46,10 @@ REGISTRY: dict[str, ModelEntry] = {
     "hcsf": ModelEntry(HCSFLifterConfig, HCSFLifter),
     "videopose3d": ModelEntry(VideoPose3DConfig, VideoPose3D),
     "symgnn": ModelEntry(SymGNNConfig, SymGNN, "motion"),
+    "zero_velocity": ModelEntry(ZeroVelocityConfig, ZeroVelocity, "motion"),
+    "constant_velocity": ModelEntry(ConstantVelocityConfig, ConstantVelocity, "motion"),
+    "ridge": ModelEntry(RidgeConfig, Ridge, "motion"),
+    "simlpe": ModelEntry(SiMLPeConfig, SiMLPe, "motion"),
 }
 
 
@@ -83,6 +90,8 @@ __all__ = [
     "GCN",
     "LCN",
     "REGISTRY",
+    "ConstantVelocity",
+    "ConstantVelocityConfig",
     "FCNConfig",
     "GCNConfig",
     "HCSFLifter",
@@ -94,12 +103,18 @@ __all__ = [
     "MotionOutput",
     "PostAggGCNConfig",
     "PreAggGCNConfig",
+    "Ridge",
+    "RidgeConfig",
     "SemGCN",
     "SemGCNConfig",
+    "SiMLPe",
+    "SiMLPeConfig",
     "SymGNN",
     "SymGNNConfig",
     "VideoPose3D",
     "VideoPose3DConfig",
+    "ZeroVelocity",
+    "ZeroVelocityConfig",
     "build",
     "model_entry",
 ]
