@@ -72,7 +72,9 @@ class Forecaster:
         if isinstance(network, str):
             baseline = baseline_of(network)
             if baseline is None:
-                raise KinegraphError(f"'{network}' is no baseline that forecasts without weights; name a weights folder")
+                raise KinegraphError(
+                    f"'{network}' is no baseline that forecasts without weights; name a weights folder"
+                )
             self.network: MotionNetwork | None = None
             self.name, self.baseline = baseline.replace("_", "-"), baseline
             self.folder: Path | None = None

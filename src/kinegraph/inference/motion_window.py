@@ -23,7 +23,15 @@ from kinegraph.transforms.motion_features import PosedBody, RotationFeatures, ch
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.weights import load_weights
 
-__all__ = ["DEFAULT_WEIGHTS", "MotionNetwork", "PersonWindow", "at_rate", "baseline_of", "ground", "load_motion_network"]
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "MotionNetwork",
+    "PersonWindow",
+    "at_rate",
+    "baseline_of",
+    "ground",
+    "load_motion_network",
+]
 
 Array = NDArray[np.float64]
 
@@ -214,5 +222,3 @@ def who(sequence: SkeletonSequence, person: int) -> str:
     """``walk.bvh`` or ``walk.bvh, person 2``."""
     name = sequence.source or "the sequence"
     return name if sequence.people == 1 else f"{name}, person {person + 1}"
-
-

@@ -156,9 +156,7 @@ class Recognizer:
             raise DataError(f"{sequence.source or 'the sequence'}: nobody is seen; expected a person")
         return Recognition(actions=self.actions, people=tuple(people), notes=tuple(dict.fromkeys(notes)))
 
-    def _scores(
-        self, features: Array, last: NDArray[np.int64], progress: Callable[[int, int], None] | None
-    ) -> Array:
+    def _scores(self, features: Array, last: NDArray[np.int64], progress: Callable[[int, int], None] | None) -> Array:
         """Scores (windows, classes) of the windows that end before frames `last`."""
         network, transform = self.network, self.network.transform
         rows = []
@@ -175,5 +173,7 @@ class Recognizer:
                 progress(min(start + _BATCH, len(last)), len(last))
         scores = np.concatenate(rows)
         if not np.isfinite(scores).all():
-            raise KinegraphError(f"the network in {network.folder} gave values that are not finite; its weights are damaged")
+            raise KinegraphError(
+                f"the network in {network.folder} gave values that are not finite; its weights are damaged"
+            )
         return scores

@@ -110,7 +110,9 @@ def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
     at = skeleton.root
     who = f"{sequence.source or 'the sequence'}, person {person}"
     if not seen[at] or seen.sum() < 3:
-        lost = f"its root '{skeleton.joints[at]}' is never seen" if not seen[at] else f"{int(seen.sum())} joints are seen"
+        lost = (
+            f"its root '{skeleton.joints[at]}' is never seen" if not seen[at] else f"{int(seen.sum())} joints are seen"
+        )
         raise DataError(f"{who}: {lost}; expected a body with its root and limbs")
     if sequence.rotations is not None and sequence.offsets is not None:
         rotations = sequence.rotations[person].copy()
@@ -202,6 +204,10 @@ class RotationFeatures:
     def missing(self) -> tuple[str, ...]:
         """Names of the network's joints that the recording lacks."""
         return tuple(j for j, s in zip(self.match.body.joints, self.match.source, strict=True) if s < 0)
+
+    def with_mean(self, mean: Array) -> RotationFeatures:
+        """The same person, joints that are missing at another mean."""
+        return RotationFeatures(self.body, self.network, mean, self.floor)
 
     def encode(self) -> Array:
         """World features (frames, network joints, 3) of the whole recording."""
@@ -299,7 +305,9 @@ class RotationFeatures:
             else:
                 # what the recording does not say: the mean turn against the parent
                 mean = expmap_to_quaternion(-self.mean[self.joints[i]])
-                result[:, i] = quaternion_multiply(result[:, match.body.parents[i]], np.broadcast_to(mean, (len(rotations), 4)))
+                result[:, i] = quaternion_multiply(
+                    result[:, match.body.parents[i]], np.broadcast_to(mean, (len(rotations), 4))
+                )
         return result
 
 

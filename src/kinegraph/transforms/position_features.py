@@ -7,6 +7,8 @@ they had in the recording; joints that the network does not know move with the n
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,6 +87,12 @@ class PositionFeatures:
     def missing(self) -> tuple[str, ...]:
         """Names of the network's joints that the recording lacks."""
         return tuple(joint for joint, found in zip(self.inner.joints, self.found, strict=True) if not found)
+
+    def with_mean(self, mean: Array) -> PositionFeatures:
+        """The same person, joints that are missing at another mean."""
+        other = copy(self)
+        other.mean = np.asarray(mean, dtype=np.float64)
+        return other
 
     def encode(self) -> Array:
         """World features (frames, network joints, 3) of the whole recording; relative to the root, whose own are 0."""

@@ -18,7 +18,12 @@ from kinegraph.errors import SkeletonError
 from kinegraph.formats.expmap_text import WIDTHS, rest_offsets
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.posing import rest_directions
-from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_between, quaternion_multiply, quaternion_rotate
+from kinegraph.geometry.rotations import (
+    matrix_to_quaternion,
+    quaternion_between,
+    quaternion_multiply,
+    quaternion_rotate,
+)
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
 

@@ -77,7 +77,9 @@ def write_forecast(
     set_up = stage(whole)
     last = shown.frames - 1
     frames = [last - k * step for k in reversed(range(_COLUMNS)) if last - k * step >= 0]
-    rows = [[Cell(sequence=whole, frame=f, caption="observed", note=_when(f - last, fps), stage=set_up) for f in frames]]
+    rows = [
+        [Cell(sequence=whole, frame=f, caption="observed", note=_when(f - last, fps), stage=set_up) for f in frames]
+    ]
     coming = list(range(last + step, whole.frames, step)) or [whole.frames - 1]
     cells = [
         Cell(sequence=whole, frame=f, caption="forecast", note=_when(f - last, fps), stage=set_up, ghost=ghost)
@@ -86,7 +88,11 @@ def write_forecast(
     rows += [cells[at : at + _COLUMNS] for at in range(0, len(cells), _COLUMNS)]
     known = "; pale: what was recorded" if truth is not None else ""
     write_grid(
-        path, rows, title=title, subtitle=f"every {step / fps * 1000:.0f} ms{known}", theme_name=theme_name,
+        path,
+        rows,
+        title=title,
+        subtitle=f"every {step / fps * 1000:.0f} ms{known}",
+        theme_name=theme_name,
         cell_size=(200, 220),
     )
 
