@@ -29,6 +29,7 @@ from kinegraph.errors import ConfigError, FormatError, KinegraphError, SkeletonE
 from kinegraph.models import build, model_entry
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.transforms.motion import MotionTransform
 
 __all__ = ["CONFIG_FILE", "TENSORS_FILE", "LoadedWeights", "load_weights", "save_weights"]
 
@@ -36,6 +37,13 @@ CONFIG_FILE = "config.json"
 TENSORS_FILE = "model.safetensors"
 _FORMAT = 1
 _LARGEST_CONFIG = 4 << 20  # bytes; a real one is a few kilobytes
+_TRANSFORMS: dict[str, type[LiftingTransform] | type[MotionTransform]] = {
+    "lift": LiftingTransform,
+    "motion": MotionTransform,
+}
+"""What a network of each task was trained with."""
+_MODEL_TASKS = {"lift": "lifting", "motion": "motion"}
+_USES = {"lift": "lifts 2D keypoints: use it with lift", "motion": "forecasts or recognises: use it with forecast"}
 _KEYS = ("format", "kinegraph", "task", "model", "skeleton", "transform", "metadata", "sha256")
 
 
@@ -47,16 +55,16 @@ class LoadedWeights:
         model: in eval mode, float32, on the CPU.
         model_name: its name in the registry.
         skeleton: the joints it takes and gives, in this order.
-        transform: how keypoints become its input and its output a pose.
+        transform: how keypoints or motion become its input, and its output a pose or motion.
         metadata: seed, versions, recipe, data fingerprint, protocol and metrics of the training run.
-        task: what it does ("lift").
+        task: what it does: "lift", or "motion" (forecast, recognise, or both).
         folder: where it was read from.
     """
 
     model: nn.Module
     model_name: str
     skeleton: Skeleton
-    transform: LiftingTransform
+    transform: LiftingTransform | MotionTransform
     metadata: Mapping[str, Any]
     task: str
     folder: Path
@@ -68,7 +76,7 @@ def save_weights(
     model_name: str,
     metadata: Mapping[str, Any],
     *,
-    transform: LiftingTransform,
+    transform: LiftingTransform | MotionTransform,
     state: Mapping[str, Tensor] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     task: str = "lift",
@@ -83,14 +91,17 @@ def save_weights(
         transform: what the model was trained with.
         state: tensors to store in place of the model's own, under the same names (averaged weights, say).
         dtype: precision on disk. float16 halves the file; poses then move by well under a millimetre.
-        task: what the model does.
+        task: what the model does, "lift" or "motion".
 
     Raises:
+        ConfigError: a model or transform that is not of that task.
         KinegraphError: the folder cannot be written, or holds something else.
     """
     from safetensors.torch import save
 
-    model_entry(model_name)
+    _check_task(task, model_name)
+    if type(transform) is not _TRANSFORMS[task]:
+        raise ConfigError(f"task {task} goes with a {_TRANSFORMS[task].__name__}; found a {type(transform).__name__}")
     kept = getattr(torch, dtype)
     tensors = {
         name: (value.detach().to("cpu", kept if value.is_floating_point() else value.dtype)).contiguous().clone()
@@ -139,10 +150,23 @@ def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def load_weights(folder: Path | str) -> LoadedWeights:
+def _check_task(task: str, model_name: str) -> None:
+    entry = model_entry(model_name)
+    if task not in _TRANSFORMS:
+        raise ConfigError(f"task is {task!r}, expected {' or '.join(map(repr, _TRANSFORMS))}")
+    if entry.task != _MODEL_TASKS[task]:
+        raise ConfigError(f"task is {task!r}, but the model {model_name!r} is one of {entry.task}")
+
+
+def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
     """Read a weights folder.
 
+    Args:
+        folder: with `config.json` and `model.safetensors`.
+        task: what the weights must be for, "lift" or "motion"; None takes either.
+
     Raises:
+        KinegraphError: the weights are sound, and for something else.
         FormatError: the folder or a file in it is missing, damaged, or not what it claims to be.
     """
     folder = Path(folder)
@@ -153,10 +177,13 @@ def load_weights(folder: Path | str) -> LoadedWeights:
         if not path.is_file():
             raise FormatError(folder, f"not a weights folder: {path.name} is missing")
     config = _read_config(config_path)
+    if task is not None and config["task"] != task:
+        raise KinegraphError(f"{folder}: this network {_USES[config['task']]}")
     try:
+        _check_task(config["task"], str(config["model"]["name"]))
         name, options = config["model"]["name"], config["model"]["config"]
         model_config = from_dict(model_entry(str(name)).config, options, "model.config")
-        transform = from_dict(LiftingTransform, config["transform"], "transform")
+        transform = from_dict(_TRANSFORMS[config["task"]], config["transform"], "transform")
         skeleton = Skeleton.from_dict(config["skeleton"])
     except (ConfigError, SkeletonError) as error:
         raise FormatError(config_path, str(error)) from error
@@ -198,8 +225,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     missing = [key for key in _KEYS if key not in config]
     if missing:
         raise FormatError(path, f"{', '.join(missing)} missing; the file is damaged or not written by kinegraph")
-    if config["task"] != "lift":
-        raise FormatError(path, f"task is {config['task']!r}, expected 'lift'")
+    if config["task"] not in tuple(_TRANSFORMS):
+        raise FormatError(path, f"task is {config['task']!r}, expected {' or '.join(map(repr, _TRANSFORMS))}")
     return config
 
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.training.data_module import Batch, LiftingTensors, Splits
-from kinegraph.training.lifting_task import LOSSES, LiftingTask, mirrored, step_seed
+from kinegraph.training.lifting_task import LOSSES, LiftingTask, mirrored
 from kinegraph.training.recipe import OptimRecipe
+from kinegraph.training.task import step_seed
 from kinegraph.transforms.lifting import LiftingTransform
 
 SKELETON = get_skeleton("h36m17")
@@ -155,8 +156,8 @@ def test_mean_loss_is_of_the_steps_since_last_taken() -> None:
     inputs, flip = torch.zeros(2, 17, 2), torch.zeros(2, dtype=torch.bool)
     for step, target in enumerate((0.0, 3.0)):
         lifting.training_step(Batch(step, inputs, torch.full((2, 17, 3), target), flip), step)
-    assert lifting.take_loss() == pytest.approx((1.0 + 2.0) / 2)
-    assert math.isnan(lifting.take_loss())
+    assert lifting.take_losses()["train_loss"] == pytest.approx((1.0 + 2.0) / 2)
+    assert math.isnan(lifting.take_losses()["train_loss"])
 
 
 @pytest.mark.parametrize("target", ["pixel", "metric"])

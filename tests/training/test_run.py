@@ -87,12 +87,12 @@ def test_run_folder(tmp_path: Path, splits: Splits) -> None:
     assert [int(row["step"]) for row in rows] == [5, 6, 10, 12, 15, 18, 20, 24]
     validations = {int(row["step"]): float(row["val_mpjpe_mm"]) for row in rows if row["val_mpjpe_mm"]}
     assert list(validations) == [6, 12, 18, 24]
-    assert result.best_mpjpe_mm == min(validations.values()) == validations[result.best_step]
+    assert result.best == min(validations.values()) == validations[result.best_step]
     written = json.loads((folder / "run.json").read_text())
     assert written["status"] == "finished"
     assert written["data"]["train"]["fingerprint"] == splits.train.fingerprint
     assert written["parameters"] == result.parameters > 0
-    assert written["best"] == {"step": result.best_step, "validation_mpjpe_mm": result.best_mpjpe_mm}
+    assert written["best"] == {"step": result.best_step, "validation_mpjpe_mm": result.best}
     assert any(path.name.startswith("events") for path in (folder / "tensorboard").iterdir())
 
 
@@ -106,12 +106,12 @@ def test_weights_are_those_of_the_best_validation(
     result = train(settings, quiet=True, splits=splits)
     assert result.best_step > 6
     loaded = load_weights(result.weights)
-    assert loaded.metadata["metrics"]["validation_mpjpe_mm"] == result.best_mpjpe_mm
+    assert loaded.metadata["metrics"]["validation_mpjpe_mm"] == result.best
     assert loaded.metadata["checkpoint"]["chosen_by"] == "lowest validation MPJPE"
     assert loaded.metadata["seed"] == 0
     task = LiftingTask(loaded.model, loaded.transform, loaded.skeleton, steps=1, steps_per_epoch=1)
     tensors = LiftingTensors.encode(splits.validation, loaded.transform, 1)
-    assert task.evaluate(splits.validation, tensors)["mpjpe_mm"] == pytest.approx(result.best_mpjpe_mm, rel=1e-6)
+    assert task.evaluate(splits.validation, tensors)["mpjpe_mm"] == pytest.approx(result.best, rel=1e-6)
 
 
 def test_a_run_repeats_and_its_seed_matters(tmp_path: Path, splits: Splits) -> None:
@@ -205,7 +205,7 @@ def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: Splits) -
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, splits: Splits) -> None:
     first = run(tmp_path / "run", splits)
     again = run(tmp_path / "run", splits, resume=True)
-    assert (again.status, again.step, again.best_mpjpe_mm) == (first.status, first.step, first.best_mpjpe_mm)
+    assert (again.status, again.step, again.best) == (first.status, first.step, first.best)
 
 
 def test_resume_with_nothing_there_begins(tmp_path: Path, splits: Splits) -> None:

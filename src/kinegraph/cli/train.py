@@ -18,6 +18,7 @@ examples:
   kinegraph train --fields                                  every field of a recipe, explained
   kinegraph train lift_hcsf_synthetic_pixel                 on data it makes itself
   kinegraph train lift_hcsf_mocap_pixel --data.source ../shared/data --out runs/hcsf
+  kinegraph train symgnn_cmu_cpu --data.source ../shared/data
   kinegraph train my_recipe.yaml --optim.lr 3e-4 --trainer.steps 20000
   kinegraph train my_recipe.yaml --resume                   go on after Ctrl-C, a crash or a kill
 
@@ -63,9 +64,9 @@ def run(args: argparse.Namespace) -> int:
         )
     if not result.leader:
         return 0
+    best = f"validation {result.monitor.show(result.best)} at step {result.best_step}"
     print(
-        f"{result.status} at step {result.step}: validation {result.best_mpjpe_mm:.2f} mm at step {result.best_step}, "
-        f"{result.parameters:,} parameters, {result.seconds:.0f} s\nweights: {result.weights}"
+        f"{result.status} at step {result.step}: {best}, {result.parameters:,} parameters, {result.seconds:.0f} s\nweights: {result.weights}"
     )
     return 0
 

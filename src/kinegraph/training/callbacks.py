@@ -15,21 +15,29 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import lightning.pytorch as pl
 import torch
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import KinegraphError
-from kinegraph.training.data_module import LiftingDataModule
 from kinegraph.training.folder import CHECKPOINT, LOG
-from kinegraph.training.lifting_task import LiftingTask
-from kinegraph.training.recipe import TrainerRecipe
+from kinegraph.training.recipe_parts import TrainerRecipe
+from kinegraph.training.task import TrainingTask
 
-__all__ = ["LOG_COLUMNS", "ProgressLine", "RunKeeper", "StopSignals"]
+__all__ = ["ProgressLine", "RunData", "RunKeeper", "StopSignals"]
 
-LOG_COLUMNS = ("step", "epoch", "lr", "train_loss", "val_loss", "val_mpjpe_mm", "seconds")
+
+class RunData(Protocol):
+    """What the keeper needs of a data module."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in a pass over the training data."""
+
+    def evaluate(self, task: Any, most: int | None) -> dict[str, float]:
+        """What the validation split, or `most` of it, says about the task's kept weights."""
 
 
 class StopSignals:
@@ -118,19 +126,20 @@ class RunKeeper(pl.Callback):
         steps: length of the run.
         stop: asks for a clean stop.
         progress: where to show it, or None for silence.
-        save_best: writes the task's kept weights; called with the task and what the validation found.
+        save_best: writes the task's kept weights; called with the task, what the validation found and the seconds so
+            far.
     """
 
     def __init__(
         self,
         folder: Path,
         recipe: TrainerRecipe,
-        data: LiftingDataModule,
+        data: RunData,
         *,
         steps: int,
         stop: StopSignals,
         progress: ProgressLine | None,
-        save_best: Callable[[LiftingTask, dict[str, float]], None],
+        save_best: Callable[[TrainingTask, dict[str, float], float], None],
     ) -> None:
         super().__init__()
         self.folder = folder
@@ -140,7 +149,7 @@ class RunKeeper(pl.Callback):
         self.stop = stop
         self.progress = progress
         self.save_best = save_best
-        self.best_mpjpe_mm = math.inf
+        self.best = math.inf
         self.best_step = 0
         self.validations_since_best = 0
         self.seconds_before = 0.0
@@ -159,7 +168,7 @@ class RunKeeper(pl.Callback):
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know."""
         return {
-            "best_mpjpe_mm": self.best_mpjpe_mm,
+            "best": self.best,
             "best_step": self.best_step,
             "validations_since_best": self.validations_since_best,
             "seconds": self.seconds,
@@ -167,7 +176,7 @@ class RunKeeper(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take it back."""
-        self.best_mpjpe_mm = state_dict["best_mpjpe_mm"]
+        self.best = state_dict["best"] if "best" in state_dict else state_dict["best_mpjpe_mm"]  # runs begun before 0.2
         self.best_step = state_dict["best_step"]
         self.validations_since_best = state_dict["validations_since_best"]
         self.seconds_before = state_dict["seconds"]
@@ -178,23 +187,24 @@ class RunKeeper(pl.Callback):
         if self.progress is not None:
             self.progress.begin(trainer.global_step)
         if trainer.is_global_zero:
-            _trim_log(self.folder / LOG, trainer.global_step)
+            assert isinstance(pl_module, TrainingTask)
+            _trim_log(self.folder / LOG, trainer.global_step, pl_module.log_columns)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Everything that is due after this step."""
-        assert isinstance(pl_module, LiftingTask)
+        assert isinstance(pl_module, TrainingTask)
         step = trainer.global_step
         last = step >= self.steps
         pl_module.move_average(step)
         validate = last or step % (self.recipe.validate_every or self.data.steps_per_epoch) == 0
         if validate or step % self.recipe.log_every == 0:
-            values = {"train_loss": self._take_loss(trainer, pl_module, step)}
+            values = self._take_losses(trainer, pl_module, step)
             if validate:
                 values |= self._validate(trainer, pl_module, step)
                 last = last or self.stopped_early
-            self._log(trainer, step, values)
+            self._log(trainer, pl_module, step, values)
         if self.progress is not None:
             self.progress.update(step, self._status(step))
         if self._stop_requested(trainer):
@@ -212,39 +222,42 @@ class RunKeeper(pl.Callback):
         # Ranks must stop at the same step, or the others wait for ever for a gradient.
         return bool(trainer.strategy.reduce_boolean_decision(self.stop.requested, all=False))
 
-    def _take_loss(self, trainer: pl.Trainer, task: LiftingTask, step: int) -> float:
-        loss = task.take_loss()
+    def _take_losses(self, trainer: pl.Trainer, task: TrainingTask, step: int) -> dict[str, float]:
+        losses = task.take_losses()
         if trainer.world_size > 1:
-            loss = float(trainer.strategy.reduce(torch.tensor(loss, device=task.device), reduce_op="mean"))
-        self._train_loss = loss
+            here = torch.tensor(list(losses.values()), dtype=torch.float64, device=task.device)
+            mean = trainer.strategy.reduce(here, reduce_op="mean")
+            losses = dict(zip(losses, mean.tolist(), strict=True))
+        self._train_loss = losses[task.losses[0]]
         if not math.isfinite(self._train_loss):
             raise KinegraphError(
                 f"the training loss is {self._train_loss} at step {step}; lower optim.lr or set optim.clip"
             )
-        return self._train_loss
+        return losses
 
-    def _validate(self, trainer: pl.Trainer, task: LiftingTask, step: int) -> dict[str, float]:
+    def _validate(self, trainer: pl.Trainer, task: TrainingTask, step: int) -> dict[str, float]:
         found: dict[str, float] = {}
         if trainer.is_global_zero:
-            found = task.evaluate(self.data.splits.validation, self.data.validation, self.recipe.validate_poses)
+            found = self.data.evaluate(task, self.recipe.validate_poses)
         if trainer.world_size > 1:
             found = trainer.strategy.broadcast(found)  # one answer, so that all ranks stop together
-        better = found["mpjpe_mm"] < self.best_mpjpe_mm
-        if better:
-            self.best_mpjpe_mm, self.best_step = found["mpjpe_mm"], step
+        monitor = task.monitor
+        error = found[monitor.key]
+        if error < self.best:
+            self.best, self.best_step = error, step
             self.validations_since_best = 0
             if trainer.is_global_zero:
-                self.save_best(task, {"step": step, **found})
+                self.save_best(task, {"step": step, **found}, self.seconds)
         else:
             self.validations_since_best += 1
             if self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience:
                 trainer.should_stop = self.stopped_early = True
-        self._validated = f"  validation {found['mpjpe_mm']:.2f} mm (best {self.best_mpjpe_mm:.2f})"
+        self._validated = f"  validation {monitor.show(error)} (best {self.best:.{monitor.digits}f})"
         if self.progress is not None:
             self.progress.update(step, self._status(step), keep=True)
-        return {"val_loss": found["loss"], "val_mpjpe_mm": found["mpjpe_mm"]}
+        return {f"val_{name}": found[name] for name in task.found}
 
-    def _log(self, trainer: pl.Trainer, step: int, values: dict[str, float]) -> None:
+    def _log(self, trainer: pl.Trainer, task: TrainingTask, step: int, values: dict[str, float]) -> None:
         if not trainer.is_global_zero:
             return
         row = {
@@ -257,7 +270,7 @@ class RunKeeper(pl.Callback):
         path = self.folder / LOG
         new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS)
+            writer = csv.DictWriter(file, task.log_columns)
             if new:
                 writer.writeheader()
             writer.writerow(row)
@@ -277,7 +290,7 @@ class RunKeeper(pl.Callback):
         self._checkpointed = time.monotonic()
 
 
-def _trim_log(path: Path, step: int) -> None:
+def _trim_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
     """Drop the entries after `step`: the resumed run writes them again."""
     if not path.exists():
         return
@@ -285,6 +298,6 @@ def _trim_log(path: Path, step: int) -> None:
         rows = list(csv.DictReader(file))
     kept = [row for row in rows if (row.get("step") or "").isdigit() and int(row["step"]) <= step]
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, LOG_COLUMNS, extrasaction="ignore")
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)

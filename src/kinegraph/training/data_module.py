@@ -10,7 +10,7 @@ import dataclasses
 import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import lightning.pytorch as pl
 import numpy as np
@@ -20,8 +20,11 @@ from torch import Tensor
 
 from kinegraph.datasets.lifting_data import LiftingData, concatenate, windows
 from kinegraph.errors import ConfigError, DataError
-from kinegraph.training.recipe import AugmentRecipe, DataRecipe
+from kinegraph.training.lifting_recipe import AugmentRecipe, DataRecipe
 from kinegraph.transforms.lifting import LiftingTransform
+
+if TYPE_CHECKING:
+    from kinegraph.training.lifting_task import LiftingTask
 
 __all__ = [
     "Batch",
@@ -268,6 +271,10 @@ class LiftingDataModule(pl.LightningDataModule):
     def steps_per_epoch(self) -> int:
         """Full batches in a pass over the training data, at least 1."""
         return max(1, len(self.train) // self.batch)
+
+    def evaluate(self, task: LiftingTask, most: int | None) -> dict[str, float]:
+        """What the validation split, or `most` of it, says about the task's kept weights."""
+        return task.evaluate(self.splits.validation, self.validation, most)
 
     def train_dataloader(self) -> Any:
         """An endless iterable of `Batch`, starting at the trainer's current step."""

@@ -16,10 +16,10 @@ import torch
 
 from kinegraph import __version__
 from kinegraph.atomic import write_text
-from kinegraph.config import from_dict, read_yaml, to_dict, write_yaml
+from kinegraph.config import read_yaml, to_dict, write_yaml
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
-from kinegraph.training.data_module import Splits
-from kinegraph.training.recipe import TrainRecipe
+from kinegraph.training.recipe import RunRecipe, read_recipe
+from kinegraph.training.task import Monitor
 
 __all__ = [
     "BEST",
@@ -68,8 +68,10 @@ class RunResult:
     """Steps planned."""
     best_step: int
     """Step of the best validation."""
-    best_mpjpe_mm: float
-    """Its error, millimetres."""
+    best: float
+    """Its error, as `monitor` measures it."""
+    monitor: Monitor
+    """What chose the checkpoint."""
     parameters: int
     """Trainable parameters."""
     seconds: float
@@ -91,7 +93,7 @@ class Checkpoint(NamedTuple):
     """Steps done."""
 
 
-def find_checkpoint(folder: Path, recipe: TrainRecipe, resume: bool) -> Checkpoint | None:
+def find_checkpoint(folder: Path, recipe: RunRecipe, resume: bool) -> Checkpoint | None:
     """The checkpoint to go on from; None where a run begins.
 
     Raises:
@@ -109,7 +111,11 @@ def find_checkpoint(folder: Path, recipe: TrainRecipe, resume: bool) -> Checkpoi
         found = Checkpoint(path, int(content["global_step"]))
     except Exception as error:  # a damaged archive has no one kind of error
         raise FormatError(path, "not a checkpoint, or a damaged one; delete it to begin the run anew") from error
-    before = from_dict(TrainRecipe, read_yaml(folder / RECIPE))
+    before = read_recipe(read_yaml(folder / RECIPE))
+    if before.task != recipe.task:
+        raise ConfigError(
+            f"task: {folder} was begun with {before.task!r}, the recipe says {recipe.task!r}; choose another --out"
+        )
     old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
     for key in sorted(old.keys() | new.keys()):
         if key not in _MAY_CHANGE and old.get(key) != new.get(key):
@@ -145,7 +151,7 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def open_folder(folder: Path, recipe: TrainRecipe, known: dict[str, Any], checkpoint: Checkpoint | None) -> None:
+def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoint: Checkpoint | None) -> None:
     """Make the run folder and write down what is about to happen."""
     if not is_leader():
         return
@@ -189,22 +195,26 @@ def write_result(folder: Path, known: dict[str, Any], result: RunResult) -> None
         "status": result.status,
         **known,
         "step": result.step,
-        "best": {"step": result.best_step, "validation_mpjpe_mm": result.best_mpjpe_mm},
+        "best": {"step": result.best_step, f"validation_{result.monitor.key}": result.best},
         "train_seconds": round(result.seconds, 1),
     }
     write_text(folder / RUN, json.dumps(content, indent=1) + "\n")
 
 
-def facts(recipe: TrainRecipe, splits: Splits, parameters: int, steps: int) -> dict[str, Any]:
-    """What is known before the first step, for run.json and the weights' metadata."""
+def facts(recipe: RunRecipe, data: dict[str, Any], parameters: int, steps: int) -> dict[str, Any]:
+    """What is known before the first step, for run.json and the weights' metadata.
+
+    Args:
+        recipe: of the run.
+        data: for the training and the validation split: name, size, fingerprint.
+        parameters: trainable ones.
+        steps: length of the run.
+    """
     return {
         "seed": recipe.seed,
         "versions": _versions(),
         "recipe": to_dict(recipe),
-        "data": {
-            role: {"name": data.name, "poses": len(data), "fingerprint": data.fingerprint, "fps": data.fps}
-            for role, data in (("train", splits.train), ("validation", splits.validation))
-        },
+        "data": data,
         "parameters": parameters,
         "steps": steps,
     }

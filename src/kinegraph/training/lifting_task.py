@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,11 +12,11 @@ from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.metrics import mpjpe, root_relative
 from kinegraph.skeleton import Skeleton
 from kinegraph.training.data_module import Batch, LiftingTensors
-from kinegraph.training.recipe import OptimRecipe, ScheduleRecipe
-from kinegraph.training.schedule import rate
+from kinegraph.training.recipe_parts import OptimRecipe, ScheduleRecipe
+from kinegraph.training.task import Monitor, TrainingTask
 from kinegraph.transforms.lifting import LiftingTransform
 
-__all__ = ["LOSSES", "LiftingTask", "mirrored", "step_seed"]
+__all__ = ["LOSSES", "LiftingTask", "mirrored"]
 
 
 def _l1(predicted: Tensor, target: Tensor) -> Tensor:
@@ -48,16 +45,8 @@ def mirrored(poses: Tensor, permutation: Tensor) -> Tensor:
     return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """The seed of the random numbers (dropout) of one step on one rank: 63 bits, unrelated from step to step."""
-    return int(np.random.SeedSequence((seed, 3, step, rank)).generate_state(1, np.uint64)[0] >> 1)
-
-
-class LiftingTask(pl.LightningModule):
+class LiftingTask(TrainingTask):
     """Train a lifter on encoded poses; validate in millimetres.
-
-    Every random choice of a step follows from `(seed, step, rank)`, and the learning rate from the step, so a run
-    that is resumed from a checkpoint repeats the uninterrupted one exactly.
 
     Args:
         model: ``(B, J, C) -> (B, J, 3)``, or ``(B, F, J, C) -> (B, J, 3)`` where ``model.frames`` is F > 1.
@@ -88,24 +77,24 @@ class LiftingTask(pl.LightningModule):
         flip_test: bool = True,
         compile_model: bool = False,
     ) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(
+            model,
+            monitor=Monitor(key="mpjpe_mm", label="validation MPJPE", unit="mm"),
+            losses=("train_loss",),
+            found=("loss", "mpjpe_mm"),
+            optim=optim,
+            schedule=schedule,
+            steps=steps,
+            steps_per_epoch=steps_per_epoch,
+            seed=seed,
+        )
         self.transform = transform
         self.skeleton = skeleton
-        self.optim = optim or OptimRecipe()
-        self.schedule = schedule or ScheduleRecipe()
-        self.steps = steps
-        self.steps_per_epoch = steps_per_epoch
-        self.seed = seed
         self.flip_test = flip_test
         # In a tuple, so that the compiled wrapper is not registered as a second module with the same weights.
         self._train_model = (torch.compile(model) if compile_model else model,)
         self._loss = LOSSES[self.optim.loss]
         self.register_buffer("_mirror", torch.tensor(skeleton.mirror), persistent=False)
-        self._averaged: dict[str, Tensor] | None = None
-        # A running sum on the device: reading the loss at every step would make the CPU wait for a GPU.
-        self._loss_sum = torch.zeros(())
-        self._loss_count = 0
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Encoded poses ``(B, J, 3)`` for encoded inputs ``(B, J, C)`` or ``(B, F, J, C)``, residual added."""
@@ -120,104 +109,28 @@ class LiftingTask(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        seed = step_seed(self.seed, batch.step, self.global_rank)
-        torch.default_generator.manual_seed(seed)
-        if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+        self.seed_step(batch.step)
         inputs, targets = batch.inputs, batch.targets
         flip = batch.flip.view(-1, *[1] * (inputs.dim() - 1))
         inputs = torch.where(flip, mirrored(inputs, self._mirror), inputs)
         targets = torch.where(batch.flip.view(-1, 1, 1), mirrored(targets, self._mirror), targets)
         loss = self._loss(self._finish(self._train_model[0](inputs), inputs), targets)
-        self._loss_sum = self._loss_sum.to(loss.device) + loss.detach()
-        self._loss_count += 1
+        self.add_losses(loss)
         return loss
-
-    def take_loss(self) -> float:
-        """The mean training loss since this was last called; NaN where there was no step."""
-        mean = float(self._loss_sum) / self._loss_count if self._loss_count else math.nan
-        self._loss_sum, self._loss_count = torch.zeros(()), 0
-        return mean
-
-    def configure_optimizers(self) -> Any:
-        """Adam or AdamW, fused (one kernel instead of one per weight), with the schedule's rate at every step."""
-        kind = torch.optim.Adam if self.optim.name == "adam" else torch.optim.AdamW
-        optimizer = kind(
-            self.model.parameters(),
-            lr=self.optim.lr,
-            betas=self.optim.betas,
-            weight_decay=self.optim.weight_decay,
-            fused=True,
-        )
-
-        def share(step: int) -> float:
-            return rate(self.schedule, step, self.steps, self.steps_per_epoch)
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    @torch.no_grad()
-    def move_average(self, step: int) -> None:
-        """Move the averaged weights towards those after `step` steps; nothing where the recipe keeps no average."""
-        if self.optim.ema is None:
-            return
-        state = self.model.state_dict()
-        if self._averaged is None:
-            self._averaged = {name: value.detach().clone() for name, value in state.items()}
-            return
-        # Early on a long average would remember the random start: let it grow with the run.
-        decay = min(self.optim.ema, step / (9 + step))
-        for name, value in state.items():
-            kept = self._averaged[name]
-            if value.is_floating_point():
-                kept.lerp_(value.detach(), 1 - decay)
-            else:
-                kept.copy_(value)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the averaged weights and the loss since the last log entry."""
-        checkpoint["averaged"] = self._averaged
-        checkpoint["loss_since_log"] = (self._loss_sum.clone(), self._loss_count)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take them back."""
-        averaged = checkpoint["averaged"]
-        self._averaged = None if averaged is None else {name: value.clone() for name, value in averaged.items()}
-        self._loss_sum, self._loss_count = checkpoint["loss_since_log"]
-
-    def on_fit_start(self) -> None:
-        """Averaged weights follow the model to its device."""
-        if self._averaged is not None:
-            self._averaged = {name: value.to(self.device) for name, value in self._averaged.items()}
-
-    def kept_state(self) -> dict[str, Tensor]:
-        """The weights that are validated and saved: the averaged ones where the recipe asks for them."""
-        return self.model.state_dict() if self._averaged is None else self._averaged
 
     @torch.no_grad()
     def predict_poses(self, tensors: LiftingTensors, rows: Tensor | None = None, batch: int = 1024) -> Tensor:
         """Encoded poses (N, J, 3) of a split, or of its `rows` (N,), by the kept weights, in eval mode and float32."""
         rows = torch.arange(len(tensors)) if rows is None else rows
-        trained = None
-        if self._averaged is not None:
-            trained = {name: value.clone() for name, value in self.model.state_dict().items()}
-            self.model.load_state_dict(self._averaged)
-        was_training = self.model.training
-        self.model.eval()
         found = []
-        try:
-            # Float32 whatever the training precision: bf16 rounds a coordinate by several millimetres.
-            with torch.autocast(self.device.type, enabled=False):
-                for part in torch.split(rows, batch):
-                    inputs = tensors.gather_inputs(part).to(self.device)
-                    output = self(inputs)
-                    if self.flip_test:
-                        output = (output + mirrored(self(mirrored(inputs, self._mirror)), self._mirror)) / 2
-                    found.append(output.cpu())
-        finally:
-            if trained is not None:
-                self.model.load_state_dict(trained)
-            self.model.train(was_training)
+        # Float32 whatever the training precision: bf16 rounds a coordinate by several millimetres.
+        with self.kept_weights(), torch.autocast(self.device.type, enabled=False):
+            for part in torch.split(rows, batch):
+                inputs = tensors.gather_inputs(part).to(self.device)
+                output = self(inputs)
+                if self.flip_test:
+                    output = (output + mirrored(self(mirrored(inputs, self._mirror)), self._mirror)) / 2
+                found.append(output.cpu())
         return torch.cat(found)
 
     def evaluate(self, data: LiftingData, tensors: LiftingTensors, most: int | None = None) -> dict[str, float]:

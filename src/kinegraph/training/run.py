@@ -2,7 +2,7 @@
 
 recipe.yaml     the recipe as resolved
 run.json        status, seed, versions, data fingerprints, parameters, training time, best validation
-log.csv         step, epoch, lr, train_loss, val_loss, val_mpjpe_mm, seconds
+log.csv         step, epoch, lr, the training losses, what the validations found, seconds
 tensorboard/    the same as curves
 last.ckpt       everything needed to continue exactly
 best/           weights of the best validation: `kinegraph evaluate`, `kinegraph lift --model`
@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 
-from kinegraph.config import from_dict
-from kinegraph.errors import ConfigError, KinegraphError, require
-from kinegraph.models import build, model_entry
+from kinegraph.errors import KinegraphError, require
+from kinegraph.training import lifting_setup, motion_setup
 from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
-from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
+from kinegraph.training.fitting import fit_model
 from kinegraph.training.folder import (
     BEST,
+    Checkpoint,
     RunResult,
     check_writable,
     facts,
@@ -34,30 +34,19 @@ from kinegraph.training.folder import (
     open_folder,
     write_result,
 )
-from kinegraph.training.lifting_task import LiftingTask
-from kinegraph.training.recipe import TrainRecipe
-from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.training.parallel import UnwrappedDDP
+from kinegraph.training.prepared import Prepared
+from kinegraph.training.recipe import RunRecipe
+from kinegraph.training.task import TrainingTask
 from kinegraph.weights import save_weights
 
-__all__ = ["RunResult", "model_config", "train"]
+__all__ = ["PREPARE", "RunResult", "train"]
+
+PREPARE: dict[str, Callable[[Any, Any], Prepared]] = {"lift": lifting_setup.prepare, "motion": motion_setup.prepare}
+"""For each task: from its recipe, and its splits or None, to a run that can begin."""
 
 
-def model_config(recipe: TrainRecipe, channels: int) -> Any:
-    """The configuration of the recipe's network for inputs of `channels` channels.
-
-    Raises:
-        ConfigError: unknown model, or options that are not the model's.
-    """
-    options = dict(recipe.model)
-    entry = model_entry(options.pop("name"))
-    if options.setdefault("in_channels", channels) != channels:
-        raise ConfigError(
-            f"model.in_channels: found {options['in_channels']}, but the transform gives {channels}; leave it out"
-        )
-    return from_dict(entry.config, options, "model")
-
-
-def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, splits: Splits | None = None) -> RunResult:
+def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, splits: Any = None) -> RunResult:
     """Run a recipe, or go on with it.
 
     Args:
@@ -73,68 +62,64 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
     folder = Path(recipe.out)
     checkpoint = find_checkpoint(folder, recipe, resume)
     check_writable(folder)
-    transform = LiftingTransform(
-        target=recipe.transform.target,
-        normalise=recipe.transform.normalise,
-        confidence=recipe.transform.confidence,
-    )
-    config = model_config(recipe, transform.channels)  # its mistakes come before minutes of reading data
     if recipe.trainer.threads is not None:
         torch.set_num_threads(recipe.trainer.threads)
     if recipe.trainer.tensorboard:
         require("tensorboard", extra="train", purpose="writing TensorBoard curves (trainer.tensorboard)")
-    splits = load_splits(recipe.data) if splits is None else splits
-    skeleton = splits.train.skeleton
-    transform = replace(transform, root=skeleton.root)
-    torch.manual_seed(recipe.seed)
-    model = build(recipe.model["name"], skeleton, config)
-    data = LiftingDataModule(
-        splits,
-        transform,
-        frames=int(getattr(model, "frames", 1)),
-        step=recipe.data.step,
-        batch=recipe.trainer.batch,
-        augment=recipe.augment,
-        seed=recipe.seed,
-    )
-    steps = recipe.trainer.steps or (recipe.trainer.epochs or 80) * data.steps_per_epoch
-    task = LiftingTask(
-        model,
-        transform,
-        skeleton,
-        optim=recipe.optim,
-        schedule=recipe.schedule,
-        steps=steps,
-        steps_per_epoch=data.steps_per_epoch,
-        seed=recipe.seed,
-        flip_test=recipe.augment.flip_test,
-        compile_model=recipe.trainer.compile,
-    )
-    parameters = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    known = facts(recipe, splits, parameters, steps)
+    prepared = PREPARE[recipe.task](recipe, splits)
+    steps = prepared.steps
+    parameters = sum(weight.numel() for weight in prepared.model.parameters() if weight.requires_grad)
+    known = facts(recipe, dict(prepared.splits), parameters, steps)
     open_folder(folder, recipe, known, checkpoint)
 
-    def save_best(task: LiftingTask, found: dict[str, float]) -> None:
+    def save_best(task: TrainingTask, found: dict[str, float], seconds: float) -> None:
         metadata = {
             **known,
-            "protocol": f"{recipe.data.name} {recipe.transform.target} {recipe.data.input}",
-            "metrics": {"validation_mpjpe_mm": found["mpjpe_mm"], "validation_loss": found["loss"]},
+            "protocol": prepared.protocol,
+            "metrics": {f"validation_{name}": found[name] for name in task.found},
             "checkpoint": {
-                "chosen_by": "lowest validation MPJPE",
+                "chosen_by": f"lowest {task.monitor.label}",
                 "step": found["step"],
-                "validation": splits.validation.name,
-                "poses": min(recipe.trainer.validate_poses or len(splits.validation), len(splits.validation)),
+                **prepared.validated,
                 "averaged_weights": recipe.optim.ema is not None,
             },
-            "train_seconds": round(keeper.seconds, 1),
+            "train_seconds": round(seconds, 1),
         }
-        save_weights(folder / BEST, model, recipe.model["name"], metadata, transform=transform, state=task.kept_state())
+        save_weights(
+            folder / BEST,
+            prepared.model,
+            recipe.model["name"],
+            metadata,
+            transform=prepared.transform,
+            state=task.kept_state(),
+            task=prepared.weights_task,
+        )
 
+    if getattr(prepared.model, "trains", "gradient") == "fit":
+        result = fit_model(prepared, recipe, folder, parameters, save_best)
+    else:
+        result = _descend(prepared, recipe, folder, parameters, save_best, checkpoint, quiet)
+    if result.leader:
+        write_result(folder, known, result)
+    return result
+
+
+def _descend(
+    prepared: Prepared,
+    recipe: RunRecipe,
+    folder: Path,
+    parameters: int,
+    save_best: Callable[[TrainingTask, dict[str, float], float], None],
+    checkpoint: Checkpoint | None,
+    quiet: bool,
+) -> RunResult:
+    """Train by gradient descent."""
+    steps, task, data = prepared.steps, prepared.task, prepared.data
     leader = is_leader()
     progress = None if quiet or not leader else ProgressLine(steps)
     with StopSignals() as stop, _calm_lightning():
         keeper = RunKeeper(folder, recipe.trainer, data, steps=steps, stop=stop, progress=progress, save_best=save_best)
-        trainer = _trainer(recipe, folder, steps, keeper, checkpoint.step if checkpoint else None)
+        trainer = _trainer(recipe, folder, steps, keeper, task, checkpoint.step if checkpoint else None)
         try:
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint.path if checkpoint else None, weights_only=True)
         except SystemExit as error:  # Lightning's answer to a second Ctrl-C
@@ -149,23 +134,23 @@ def train(recipe: TrainRecipe, *, resume: bool = False, quiet: bool = False, spl
     status = "finished" if trainer.global_step >= steps else "stopped early"
     if stop.requested and status != "finished":
         status = "interrupted"
-    result = RunResult(
+    return RunResult(
         folder=folder,
         status=status,
         step=trainer.global_step,
         steps=steps,
         best_step=keeper.best_step,
-        best_mpjpe_mm=keeper.best_mpjpe_mm,
+        best=keeper.best,
+        monitor=task.monitor,
         parameters=parameters,
         seconds=keeper.seconds,
         leader=leader,
     )
-    if leader:
-        write_result(folder, known, result)
-    return result
 
 
-def _trainer(recipe: TrainRecipe, folder: Path, steps: int, keeper: RunKeeper, resumed_at: int | None) -> pl.Trainer:
+def _trainer(
+    recipe: RunRecipe, folder: Path, steps: int, keeper: RunKeeper, task: TrainingTask, resumed_at: int | None
+) -> pl.Trainer:
     settings = recipe.trainer
     loggers: list[Any] = []
     if settings.tensorboard:
@@ -177,11 +162,12 @@ def _trainer(recipe: TrainRecipe, folder: Path, steps: int, keeper: RunKeeper, r
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
-        strategy="ddp" if settings.devices > 1 else "auto",
+        strategy="auto" if settings.devices == 1 else "ddp" if task.automatic_optimization else UnwrappedDDP(),
         precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
         max_steps=steps,
         max_epochs=-1,
-        gradient_clip_val=recipe.optim.clip,
+        # A task that takes its own steps clips for itself.
+        gradient_clip_val=recipe.optim.clip if task.automatic_optimization else None,
         limit_val_batches=0,
         logger=loggers or False,
         callbacks=[keeper],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from kinegraph.training.recipe import ScheduleRecipe
+from kinegraph.training.recipe_parts import ScheduleRecipe
 
 __all__ = ["rate"]
 
@@ -16,7 +16,7 @@ def rate(schedule: ScheduleRecipe, step: int, steps: int, steps_per_epoch: int) 
         schedule: which curve.
         step: optimiser steps already taken.
         steps: length of the run.
-        steps_per_epoch: steps in a pass over the data; `exponential` falls once in each.
+        steps_per_epoch: steps in a pass over the data; `exponential` falls once every so many.
     """
     rise = schedule.warmup * steps
     if step < rise:
@@ -24,6 +24,6 @@ def rate(schedule: ScheduleRecipe, step: int, steps: int, steps_per_epoch: int) 
     if schedule.name == "constant":
         return 1.0
     if schedule.name == "exponential":
-        return float(schedule.gamma ** (step // steps_per_epoch))
+        return float(schedule.gamma ** (step // (schedule.every * steps_per_epoch)))
     progress = min(1.0, (step - rise) / max(1.0, steps - 1 - rise))
     return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,0 +1,65 @@
+"""Networks that are fitted in closed form: the same recipe and the same run folder, without a step of descent."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from kinegraph.atomic import atomic_path
+from kinegraph.errors import ConfigError
+from kinegraph.training.folder import LOG, RunResult
+from kinegraph.training.prepared import Prepared
+from kinegraph.training.recipe_parts import RunRecipe
+from kinegraph.training.task import TrainingTask
+
+__all__ = ["fit_model"]
+
+
+def fit_model(
+    prepared: Prepared,
+    recipe: RunRecipe,
+    folder: Path,
+    parameters: int,
+    save_best: Callable[[TrainingTask, dict[str, float], float], None],
+) -> RunResult:
+    """Fit on the windows that as many steps would have shown, augmentation included, and save.
+
+    Raises:
+        ConfigError: more than one device.
+    """
+    if recipe.trainer.devices > 1:
+        raise ConfigError(f"trainer.devices: {recipe.model['name']} is fitted by one process; set 1")
+    started = time.monotonic()
+    task, data = prepared.task, prepared.data
+    batches = [data.batch_of(step) for step in range(prepared.steps)]
+    validation = data.validation
+    rows = validation.rows(recipe.trainer.validate_poses)
+    fit: Callable[..., None] = prepared.model.fit  # type: ignore[assignment]
+    fit(
+        torch.cat([batch.inputs for batch in batches]),
+        torch.cat([batch.targets for batch in batches]),
+        (validation.inputs(rows), validation.targets(rows)),
+    )
+    found = data.evaluate(task, recipe.trainer.validate_poses)
+    seconds = time.monotonic() - started
+    save_best(task, {"step": prepared.steps, **found}, seconds)
+    row = {"step": prepared.steps, "epoch": prepared.steps / data.steps_per_epoch, "seconds": round(seconds, 2)}
+    with atomic_path(folder / LOG) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, task.log_columns)
+        writer.writeheader()
+        writer.writerow({**row, **{f"val_{name}": found[name] for name in task.found}})
+    return RunResult(
+        folder=folder,
+        status="finished",
+        step=prepared.steps,
+        steps=prepared.steps,
+        best_step=prepared.steps,
+        best=found[task.monitor.key],
+        monitor=task.monitor,
+        parameters=parameters,
+        seconds=seconds,
+    )

@@ -1,0 +1,90 @@
+"""The recipe of a lifter: 2D keypoints to 3D poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kinegraph.training.recipe_parts import RunRecipe, positive
+from kinegraph.transforms.detector_noise import DetectorNoise
+
+__all__ = ["AugmentRecipe", "DataRecipe", "TrainRecipe", "TransformRecipe"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe:
+    """What to train on."""
+
+    name: Literal["synthetic", "mocap-lifting", "h36m"] = "synthetic"
+    """The benchmark: `synthetic` makes its own data, `mocap-lifting` and `h36m` need a source."""
+    source: str | None = None
+    """Folder with the recordings or where `kinegraph data prepare` wrote them (`mocap-lifting`), or with the npz files
+    (`h36m`)."""
+    extra: tuple[str, ...] = ()
+    """Further folders with recordings (`mocap-lifting`)."""
+    input: str = "exact"
+    """2D input: `exact` projections, `noisy` ones with detector-like noise, or (`h36m`) the detector's name in
+    data_2d_h36m_<name>.npz."""
+    validation: tuple[str, ...] = ("S8",)
+    """Training subjects of `h36m` that are held out to choose the checkpoint on; the other data have their own."""
+    step: int = 1
+    """Distance in frames between the neighbours of a temporal window."""
+    clips: str | None = None
+    """Train and validate only on clips whose name matches this pattern (`cmu/*`: the recordings free for any use)."""
+    add_synthetic: bool = False
+    """Add the embedded synthetic motion to the training poses of `mocap-lifting`, at its frame rate."""
+    max_poses: int | None = None
+    """Use at most this many training poses (whole clips, spread evenly); null uses all."""
+
+    def __post_init__(self) -> None:
+        positive(self, "step", "max_poses")
+        if self.add_synthetic and self.name != "mocap-lifting":
+            raise ValueError(f"add_synthetic: there is nothing to add to {self.name}; it goes with mocap-lifting")
+        if self.name != "h36m" and self.input not in ("exact", "noisy"):
+            raise ValueError(f"input: found {self.input!r}, expected 'exact' or 'noisy' for {self.name}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformRecipe:
+    """What the network sees and predicts; stored with the weights."""
+
+    target: Literal["pixel", "metric"] = "pixel"
+    """`pixel`: image-space pose and relative depth (LCN, HCSF); `metric`: root-relative metres."""
+    normalise: Literal["screen", "box"] = "screen"
+    """Input coordinates relative to the image, or to the person's box."""
+    confidence: bool = False
+    """Feed the keypoints' confidence as a third channel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentRecipe:
+    """Changes to the training inputs, drawn anew at every step."""
+
+    flip: bool = True
+    """Mirror half of the poses."""
+    flip_test: bool = True
+    """Validate with the average over a pose and its mirror image, as the final evaluation does."""
+    noise: DetectorNoise | None = None
+    """Detector-like noise on the 2D input, by its fields (`noise: {sigma_px: 5, drop: 0.05, cut: 0.1}`)."""
+    noise_share: float = 1.0
+    """Share of the poses that get the noise; the others stay as the data has them."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.noise_share <= 1:
+            raise ValueError(f"noise_share: found {self.noise_share}, expected a share above 0, up to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRecipe(RunRecipe):
+    """Everything that decides the training of a lifter."""
+
+    task: Literal["lift"] = "lift"
+    """What is learned."""
+    data: DataRecipe = field(default_factory=DataRecipe)
+    """What to train on."""
+    transform: TransformRecipe = field(default_factory=TransformRecipe)
+    """What the network sees and predicts."""
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+    """Changes to the training inputs."""
+    out: str = "runs/lift"
+    """Run folder."""

@@ -1,0 +1,80 @@
+"""From a lifting recipe to a run that can begin."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from kinegraph.errors import ConfigError
+from kinegraph.models import build, model_entry
+from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
+from kinegraph.training.lifting_recipe import TrainRecipe
+from kinegraph.training.lifting_task import LiftingTask
+from kinegraph.training.prepared import Prepared, model_config
+from kinegraph.transforms.lifting import LiftingTransform
+
+__all__ = ["prepare"]
+
+
+def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
+    """Read the data, or take `splits`, and build the network.
+
+    Raises:
+        ConfigError: the recipe is wrong.
+        DataError: the data are.
+    """
+    transform = LiftingTransform(
+        target=recipe.transform.target,
+        normalise=recipe.transform.normalise,
+        confidence=recipe.transform.confidence,
+    )
+    name = recipe.model["name"]
+    if model_entry(name).task != "lifting":
+        raise ConfigError(f"model.name: {name} is a motion network and does not lift; set task: motion")
+    # Its mistakes come before minutes of reading data.
+    config = model_config(recipe, {"in_channels": transform.channels}, "the transform")
+    splits = load_splits(recipe.data) if splits is None else splits
+    skeleton = splits.train.skeleton
+    transform = replace(transform, root=skeleton.root)
+    torch.manual_seed(recipe.seed)
+    model = build(name, skeleton, config)
+    data = LiftingDataModule(
+        splits,
+        transform,
+        frames=int(getattr(model, "frames", 1)),
+        step=recipe.data.step,
+        batch=recipe.trainer.batch,
+        augment=recipe.augment,
+        seed=recipe.seed,
+    )
+    steps = recipe.trainer.steps or (recipe.trainer.epochs or 80) * data.steps_per_epoch
+    task = LiftingTask(
+        model,
+        transform,
+        skeleton,
+        optim=recipe.optim,
+        schedule=recipe.schedule,
+        steps=steps,
+        steps_per_epoch=data.steps_per_epoch,
+        seed=recipe.seed,
+        flip_test=recipe.augment.flip_test,
+        compile_model=recipe.trainer.compile,
+    )
+    return Prepared(
+        model=model,
+        task=task,
+        data=data,
+        steps=steps,
+        transform=transform,
+        weights_task="lift",
+        splits={
+            role: {"name": part.name, "poses": len(part), "fingerprint": part.fingerprint, "fps": part.fps}
+            for role, part in (("train", splits.train), ("validation", splits.validation))
+        },
+        protocol=f"{recipe.data.name} {recipe.transform.target} {recipe.data.input}",
+        validated={
+            "validation": splits.validation.name,
+            "poses": min(recipe.trainer.validate_poses or len(splits.validation), len(splits.validation)),
+        },
+    )

@@ -1,0 +1,137 @@
+"""The data of a motion run: whole clips in memory, a batch gathered by index (`motion_windows`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+
+from kinegraph.errors import DataError
+from kinegraph.training.motion_recipe import MotionAugmentRecipe
+from kinegraph.training.motion_splits import MotionSplits
+from kinegraph.training.motion_validation import MotionValidation
+from kinegraph.training.motion_windows import MotionFrames, WindowSampler
+from kinegraph.transforms.motion import MotionTransform
+
+__all__ = ["MotionBatch", "MotionDataModule"]
+
+
+class MotionBatch(NamedTuple):
+    """What a step learns from. B windows, T observed and H future frames, J joints, C channels; normalised."""
+
+    step: int
+    """Number of the step, from 0: every random choice within it follows from this and the seed."""
+    inputs: Tensor
+    """(B, T, J, C)."""
+    targets: Tensor
+    """(B, H, J, C)."""
+    labels: Tensor
+    """(B,) actions."""
+
+
+class _Steps:
+    """The batches of a run from the trainer's current step on, without end; each rank gets its share of each."""
+
+    def __init__(self, module: MotionDataModule) -> None:
+        self.module = module
+
+    def __iter__(self) -> Iterator[MotionBatch]:
+        trainer = self.module.trainer
+        assert trainer is not None
+        step = trainer.global_step
+        while True:
+            yield self.module.batch_of(
+                step, device=trainer.strategy.root_device, rank=trainer.global_rank, world=trainer.world_size
+            )
+            step += 1
+
+
+class MotionDataModule(pl.LightningDataModule):
+    """Batches of a motion run.
+
+    Args:
+        splits: training and validation data, on one skeleton, with the same actions.
+        transform: how features become tensors; says how many frames are observed and forecast.
+        sampling: see `MotionDataRecipe`.
+        batch: windows per step over all ranks.
+        augment: changes to the training windows.
+        validation_stride: frames between the validation windows of a clip.
+        seed: decides order and augmentation.
+
+    Raises:
+        DataError: the splits do not go together, or no clip is long enough.
+    """
+
+    def __init__(
+        self,
+        splits: MotionSplits,
+        transform: MotionTransform,
+        *,
+        sampling: str = "windows",
+        batch: int = 64,
+        augment: MotionAugmentRecipe | None = None,
+        validation_stride: int = 5,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        train, validation = splits
+        for name in ("skeleton", "actions", "fps", "representation"):
+            if getattr(train, name) != getattr(validation, name):
+                raise DataError(
+                    f"{name}: {train.name} has {getattr(train, name)}, {validation.name} {getattr(validation, name)}"
+                )
+        if transform.actions and any(clip.action < 0 for clip in train.clips):
+            nameless = next(clip.name for clip in train.clips if clip.action < 0)
+            raise DataError(f"{nameless}: no action is known; leave it out, or set transform.recognise to false")
+        self.splits = splits
+        self.transform = transform
+        self.augment = augment or MotionAugmentRecipe()
+        self.seed = seed
+        self.sampler = WindowSampler(
+            train,
+            transform.observed + transform.horizon,
+            observed=transform.observed,
+            sampling=sampling,
+            augment=self.augment,
+            batch=batch,
+            seed=seed,
+        )
+        self.frames = MotionFrames(train, transform, mirror=self.augment.mirror > 0)
+        self.validation = MotionValidation(validation, transform, stride=validation_stride)
+        self._used = torch.from_numpy(transform.used)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in a pass over the training data, at least 1."""
+        return self.sampler.steps_per_epoch
+
+    def evaluate(self, task: Any, most: int | None) -> dict[str, float]:
+        """What the validation split, or `most` of its windows, says about the task's kept weights."""
+        found: dict[str, float] = task.evaluate(self.validation, most)
+        return found
+
+    def train_dataloader(self) -> Any:
+        """An endless iterable of `MotionBatch`, starting at the trainer's current step."""
+        return _Steps(self)
+
+    def batch_of(self, step: int, *, device: torch.device | None = None, rank: int = 0, world: int = 1) -> MotionBatch:
+        """The batch of a step, or the share of it that one of several ranks gets."""
+        device = device or torch.device("cpu")
+        rng = np.random.default_rng((self.seed, 2, step))
+        draw = self.sampler.draw(step, rng)
+        count, observed = len(draw.labels), self.transform.observed
+        noise = None
+        if self.augment.noise:
+            # Drawn for the whole batch and then shared out, so that the number of ranks changes nothing.
+            shape = (count, observed, *self._used.shape)
+            noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)[rank::world])
+        here = draw.share(rank, world)
+        window = self.frames.to(device).gather(here)
+        inputs, targets = window[:, :observed], window[:, observed:]
+        if noise is not None:
+            inputs = inputs + self.augment.noise * noise.to(device) * self._used.to(device)
+        return MotionBatch(step, inputs, targets, torch.from_numpy(here.labels).to(device))

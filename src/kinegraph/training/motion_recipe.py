@@ -1,0 +1,177 @@
+"""The recipe of a network that forecasts motion, recognises actions, or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kinegraph.training.recipe_parts import RunRecipe, TrainerRecipe, positive
+
+__all__ = [
+    "MotionAugmentRecipe",
+    "MotionDataRecipe",
+    "MotionRecipe",
+    "MotionTrainerRecipe",
+    "MotionTransformRecipe",
+    "ObjectiveRecipe",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionDataRecipe:
+    """What to train on."""
+
+    name: Literal["synthetic", "cmu-8", "h36m-angles", "ntu", "recordings"] = "synthetic"
+    """The benchmark: `synthetic` makes its own small set, the others need a source; `recordings` reads any motion
+    files, one folder an action."""
+    source: str | None = None
+    """Folder with the benchmark's files, or with a user's own recordings."""
+    representation: Literal["expmap", "positions"] | None = None
+    """Joint rotations as exponential maps (radians), or joint positions (metres); null takes exponential maps where
+    the data has them."""
+    fps: float | None = None
+    """Frame rate of `recordings`, to which each is resampled; null takes 30. The benchmarks have their own."""
+    phases: int = 2
+    """Of the frames that halving the rate of `cmu-8` and `h36m-angles` leaves out, use this much for training: 1 for
+    none, 2 for a second copy of every clip that starts a frame later."""
+    split: Literal["cross-subject", "cross-view"] = "cross-subject"
+    """Which split of `ntu`."""
+    sampling: Literal["windows", "actions", "clips"] = "windows"
+    """Which windows a step sees. `windows`: each once an epoch, so that long clips count for more; `actions`: every
+    action equally often; `clips`: every clip equally often."""
+    validation_stride: int = 5
+    """Frames between the validation windows of a clip."""
+
+    def __post_init__(self) -> None:
+        positive(self, "fps", "validation_stride")
+        if self.phases not in (1, 2):
+            raise ValueError(f"phases: found {self.phases}, expected 1 or 2")
+        if self.name != "recordings" and self.fps is not None:
+            raise ValueError(f"fps: {self.name} has its own frame rate; remove it")
+        if self.name == "synthetic" and self.source is not None:
+            raise ValueError("source: the synthetic data makes itself; remove it")
+        only = {"h36m-angles": "expmap", "ntu": "positions", "synthetic": "positions"}.get(self.name)
+        if only is not None and self.representation not in (None, only):
+            raise ValueError(f"representation: {self.name} holds {only} only; found {self.representation}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionTransformRecipe:
+    """What the network sees and answers; stored with the weights."""
+
+    observed: int = 50
+    """Frames the network looks at."""
+    horizon: int = 25
+    """Frames it forecasts; 0 for a recogniser alone."""
+    recognise: bool = False
+    """Recognise the action too."""
+    per_channel: bool = True
+    """Scale every channel by its own deviation, or (false) all by one, which leaves the joints' units comparable."""
+    root: Literal["none", "heading"] = "none"
+    """`none`: the body's own path is left out (the protocols); `heading`: it is forecast, seen from place and heading
+    of the last observed frame."""
+
+    def __post_init__(self) -> None:
+        if self.observed < 2 or self.horizon < 0:
+            raise ValueError(
+                f"observed {self.observed}, horizon {self.horizon}: expected at least 2 and at least 0 frames"
+            )
+        if not (self.horizon or self.recognise):
+            raise ValueError("horizon 0 and recognise false: there is nothing to learn; set one of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionAugmentRecipe:
+    """Changes to the training windows, drawn anew at every step but for the two that shuffle."""
+
+    mirror: float = 0.0
+    """Share of the windows that are mirrored."""
+    speed: tuple[float, float] | None = None
+    """Range of a random change of tempo, [0.8, 1.25] say; frames in between are interpolated."""
+    noise: float = 0.0
+    """Standard deviation of Gaussian noise on the input, in units of the network's channels."""
+    shuffle_targets: float = 0.0
+    """Share of the windows, the same ones throughout, whose future is that of another window (the paper's Table 9)."""
+    shuffle_labels: float = 0.0
+    """Share of the windows, the same ones throughout, that carry the action of another window (the paper's Table 10).
+    """
+
+    def __post_init__(self) -> None:
+        for name in ("mirror", "shuffle_targets", "shuffle_labels"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: found {getattr(self, name)}, expected a share between 0 and 1")
+        if not 0 <= self.noise < float("inf"):
+            raise ValueError(f"noise: found {self.noise}, expected 0 or more")
+        if self.speed is not None and not 0.1 <= self.speed[0] <= self.speed[1] <= 10:
+            raise ValueError(f"speed: found {list(self.speed)}, expected a range such as [0.8, 1.25]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveRecipe:
+    """How the forecasting error (`optim.loss`) and the recognition loss (cross entropy) become one objective."""
+
+    balance: Literal["mgda", "mgda-ub", "fixed"] = "mgda"
+    """Weight of recognition against forecasting: chosen at every step from both gradients of the shared backbone (the
+    paper's), from those of the backbone's output (Sener and Koltun's cheaper upper bound), or `weight`."""
+    weight: float = 0.5
+    """The weight of recognition, lambda, under `fixed`; forecasting has 1 - lambda."""
+    velocity: float = 0.0
+    """Weight of a second forecasting loss on the differences between neighbouring frames (siMLPe has 1)."""
+    space: Literal["normalised", "raw"] = "normalised"
+    """Measure the forecasting loss on the network's channels, or on radians or metres."""
+    forecasting_scale: float = 1.0
+    """Factor on the forecasting loss before it is balanced with recognition. MGDA leans towards the task with the
+    smaller gradient; the losses are means over frames and channels, where the paper's Eq. 12 is a sum."""
+    label_smoothing: float = 0.0
+    """Share of the label spread evenly over all actions."""
+
+    def __post_init__(self) -> None:
+        for name in ("weight", "label_smoothing"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: found {getattr(self, name)}, expected a number between 0 and 1")
+        positive(self, "forecasting_scale")
+        if not 0 <= self.velocity < float("inf"):
+            raise ValueError(f"velocity: found {self.velocity}, expected 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionTrainerRecipe(TrainerRecipe):
+    """How long and how the run goes."""
+
+    batch: int = 64
+    """Windows per step, over all processes together."""
+    monitor: Literal["forecasting", "recognition"] | None = None
+    """The error the checkpoint is chosen by; null takes forecasting where the network forecasts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionRecipe(RunRecipe):
+    """Everything that decides the training of a motion network."""
+
+    task: Literal["motion"] = "motion"
+    """What is learned."""
+    data: MotionDataRecipe = field(default_factory=MotionDataRecipe)
+    """What to train on."""
+    transform: MotionTransformRecipe = field(default_factory=MotionTransformRecipe)
+    """What the network sees and answers."""
+    augment: MotionAugmentRecipe = field(default_factory=MotionAugmentRecipe)
+    """Changes to the training windows."""
+    objective: ObjectiveRecipe = field(default_factory=ObjectiveRecipe)
+    """How the losses become one."""
+    trainer: MotionTrainerRecipe = field(default_factory=MotionTrainerRecipe)
+    """How long and how the run goes."""
+    out: str = "runs/motion"
+    """Run folder."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.trainer.monitor == "recognition" and not self.transform.recognise:
+            raise ValueError("trainer.monitor: recognition is not learned; set transform.recognise, or monitor to null")
+        if self.trainer.monitor == "forecasting" and not self.transform.horizon:
+            raise ValueError("trainer.monitor: forecasting is not learned; set transform.horizon, or monitor to null")
+        if self.objective.velocity and self.transform.horizon < 2:
+            raise ValueError("objective.velocity: differences between future frames need a horizon of 2 or more")
+        if self.augment.shuffle_labels and not self.transform.recognise:
+            raise ValueError("augment.shuffle_labels: there are no labels to learn; set transform.recognise")
+        if self.augment.shuffle_targets and not self.transform.horizon:
+            raise ValueError("augment.shuffle_targets: there is no future to learn; set transform.horizon")

@@ -1,0 +1,114 @@
+"""From a motion recipe to a run that can begin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from kinegraph.errors import ConfigError
+from kinegraph.models import build, model_entry
+from kinegraph.models.motion_model import MotionModel
+from kinegraph.training.motion_data_module import MotionDataModule
+from kinegraph.training.motion_recipe import MotionRecipe
+from kinegraph.training.motion_splits import MotionSplits, load_motion_splits
+from kinegraph.training.motion_task import MotionTask
+from kinegraph.training.prepared import Prepared, model_config
+from kinegraph.transforms.motion import MotionTransform
+
+__all__ = ["fit_transform", "prepare"]
+
+
+def fit_transform(recipe: MotionRecipe, splits: MotionSplits) -> MotionTransform:
+    """The normalisation of the training clips, of their mirror images too where those are trained on.
+
+    A channel that moves in no recording stays constant in the mirror.
+    """
+    train = splits.train
+    settings: dict[str, Any] = {
+        "per_channel": recipe.transform.per_channel,
+        "representation": train.representation,
+        "root": recipe.transform.root,
+        "fps": train.fps,
+        "observed": recipe.transform.observed,
+        "horizon": recipe.transform.horizon,
+        "actions": train.actions if recipe.transform.recognise else (),
+    }
+    clips: list[Any] = [clip.features for clip in train.clips]
+    found = MotionTransform.fit(clips, **settings)
+    if recipe.augment.mirror and train.mirror is not None:
+        found = MotionTransform.fit([*clips, *map(train.mirror, clips)], keep=found.used, **settings)
+    return found
+
+
+def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepared:
+    """Read the data, or take `splits`, and build the network.
+
+    Raises:
+        ConfigError: the recipe is wrong.
+        DataError: the data are.
+    """
+    name = recipe.model["name"]
+    entry = model_entry(name)
+    if entry.task != "motion":
+        raise ConfigError(f"model.name: {name} lifts and is no motion network; set task: lift")
+    how = getattr(entry.model, "trains", "gradient")
+    if how == "nothing":
+        raise ConfigError(f"model.name: {name} has nothing to learn; evaluate it by its name")
+    if recipe.trainer.compile and recipe.trainer.devices > 1:
+        raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
+    given = {"channels": 3, "observed": recipe.transform.observed, "horizon": recipe.transform.horizon}
+    # Its mistakes come before minutes of reading data; how many classes there are is known after it.
+    model_config(recipe, {**given, "classes": int(recipe.transform.recognise)}, "the recipe's transform")
+    splits = load_motion_splits(recipe.data, recipe.transform) if splits is None else splits
+    transform = fit_transform(recipe, splits)
+    given["classes"] = len(transform.actions)
+    torch.manual_seed(recipe.seed)
+    model = build(name, splits.train.skeleton, model_config(recipe, given, "the recipe's transform"))
+    assert isinstance(model, MotionModel)
+    data = MotionDataModule(
+        splits,
+        transform,
+        sampling=recipe.data.sampling,
+        batch=recipe.trainer.batch,
+        augment=recipe.augment,
+        validation_stride=recipe.data.validation_stride,
+        seed=recipe.seed,
+    )
+    epochs = recipe.trainer.epochs or (1 if how == "fit" else 80)
+    steps = recipe.trainer.steps or epochs * data.steps_per_epoch
+    task = MotionTask(
+        model,
+        transform,
+        optim=recipe.optim,
+        objective=recipe.objective,
+        schedule=recipe.schedule,
+        steps=steps,
+        steps_per_epoch=data.steps_per_epoch,
+        seed=recipe.seed,
+        monitor=recipe.trainer.monitor,
+        compile_model=recipe.trainer.compile,
+    )
+    return Prepared(
+        model=model,
+        task=task,
+        data=data,
+        steps=steps,
+        transform=transform,
+        weights_task="motion",
+        splits={
+            role: {
+                "name": part.name,
+                "clips": len(part.clips),
+                "frames": part.frames,
+                "fingerprint": part.fingerprint,
+                "fps": part.fps,
+            }
+            for role, part in (("train", splits.train), ("validation", splits.validation))
+        },
+        protocol=f"{recipe.data.name} {transform.representation}",
+        validated={
+            "validation": splits.validation.name,
+            "windows": len(data.validation.rows(recipe.trainer.validate_poses)),
+        },
+    )

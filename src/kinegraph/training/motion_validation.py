@@ -1,0 +1,107 @@
+"""The validation windows of a motion run and the errors of what a network answers on them.
+
+The forecasting error is the protocols' (SPEC, Sym-GNN Table 7) on validation windows: for exponential maps the l2 norm
+over the used Euler channels, for positions the mean joint distance in millimetres, each averaged over the frames that
+the tables list, then over the windows of an action, then over the actions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinegraph.datasets.motion_data import MotionData
+from kinegraph.errors import DataError
+from kinegraph.geometry.expmap_euler import expmap_to_protocol_euler
+from kinegraph.transforms.motion import MotionTransform
+
+__all__ = ["SCORED_FRAMES", "MotionValidation"]
+
+Array = NDArray[np.float64]
+SCORED_FRAMES = (1, 3, 7, 9, 13, 24)
+"""Future frames, from 0, of the published tables ("80 to 1000 ms"); those beyond a network's horizon are left out."""
+
+
+class MotionValidation:
+    """Windows of a validation split, evenly spaced within each clip.
+
+    Args:
+        data: the split.
+        transform: of the network.
+        stride: frames between the windows of a clip.
+
+    Raises:
+        DataError: no clip is long enough, or recognition is validated on clips without an action.
+    """
+
+    def __init__(self, data: MotionData, transform: MotionTransform, *, stride: int = 5) -> None:
+        length = transform.observed + transform.horizon
+        table = data.windows(length, stride)
+        if not len(table):
+            raise DataError(
+                f"{data.name}: no clip has the {length} frames of a window; lower transform.observed or .horizon"
+            )
+        if transform.actions and all(clip.action < 0 for clip in data.clips):
+            raise DataError(f"{data.name}: no clip has a known action to validate recognition on")
+        self.name = data.name
+        self.transform = transform
+        self.representation = data.representation
+        self.frames = np.concatenate([clip.features for clip in data.clips])
+        lengths = np.array([len(clip.features) for clip in data.clips])
+        base = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        self.starts = base[table[:, 0]] + table[:, 1]
+        self.actions = np.array([clip.action for clip in data.clips])[table[:, 0]]
+        self.encoded = torch.from_numpy(transform.encode(self.frames))
+        scored = tuple(frame for frame in SCORED_FRAMES if frame < transform.horizon)
+        self.scored = np.array(scored or range(min(1, transform.horizon)), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def rows(self, most: int | None) -> NDArray[np.int64]:
+        """All windows, or `most` of them, evenly spaced."""
+        count = len(self) if most is None else min(most, len(self))
+        return np.linspace(0, len(self) - 1, count).round().astype(np.int64)
+
+    def inputs(self, rows: NDArray[np.int64]) -> Tensor:
+        """(B, T, J, C) what the network sees."""
+        return self._gather(rows, 0, self.transform.observed)
+
+    def targets(self, rows: NDArray[np.int64]) -> Tensor:
+        """(B, H, J, C) what follows, normalised."""
+        return self._gather(rows, self.transform.observed, self.transform.horizon)
+
+    def _gather(self, rows: NDArray[np.int64], first: int, count: int) -> Tensor:
+        index = self.starts[rows][:, None] + np.arange(first, first + count)
+        return self.encoded[torch.from_numpy(index)]
+
+    def forecasting_error(self, motion: Tensor, rows: NDArray[np.int64]) -> float:
+        """The error of forecasts (B, H, J, C), normalised, of the windows `rows`: Euler radians, or millimetres."""
+        starts = self.starts[rows]
+        last = self.frames[starts + self.transform.observed - 1]
+        found = self.transform.decode(motion.numpy()[:, self.scored], last)
+        truth = self.frames[starts[:, None] + self.transform.observed + self.scored]
+        used = self.transform.used
+        if self.representation == "expmap":
+            difference = expmap_to_protocol_euler(found) - expmap_to_protocol_euler(truth)
+            errors = np.sqrt((difference**2 * used).sum(axis=(-2, -1)))
+        else:
+            lengths = np.linalg.norm(found - truth, axis=-1)
+            errors = 1000.0 * lengths[..., used.any(axis=1)].mean(axis=-1)
+        return self._over_actions(errors.mean(axis=1), rows)
+
+    def error_rate(self, logits: Tensor, rows: NDArray[np.int64]) -> float:
+        """Share in percent of the windows `rows` whose highest score (B, classes) is not their action's."""
+        known = self.actions[rows] >= 0
+        wrong = logits.argmax(dim=-1).numpy()[known] != self.actions[rows][known]
+        return 100.0 * self._over_actions(wrong.astype(np.float64), rows[known])
+
+    def labels(self, rows: NDArray[np.int64]) -> Tensor:
+        """(B,) actions; -1 where unknown."""
+        return torch.from_numpy(self.actions[rows])
+
+    def _over_actions(self, values: Array, rows: NDArray[np.int64]) -> float:
+        actions = self.actions[rows]
+        return float(np.mean([values[actions == action].mean() for action in np.unique(actions)]))

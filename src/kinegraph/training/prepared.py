@@ -1,0 +1,62 @@
+"""What a task hands to the run: the network, its data and its objective, ready to train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from kinegraph.config import from_dict
+from kinegraph.errors import ConfigError
+from kinegraph.models import model_entry
+from kinegraph.training.recipe_parts import RunRecipe
+from kinegraph.training.task import TrainingTask
+from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.transforms.motion import MotionTransform
+
+__all__ = ["Prepared", "model_config"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A run that can begin."""
+
+    model: nn.Module
+    """Fresh weights, from the recipe's seed."""
+    task: TrainingTask
+    """The objective."""
+    data: Any
+    """The Lightning data module; see `callbacks.RunData`."""
+    steps: int
+    """Length of the run."""
+    transform: LiftingTransform | MotionTransform
+    """What is stored with the weights."""
+    weights_task: str
+    """What the weights are for (`kinegraph.weights`)."""
+    splits: Mapping[str, Any]
+    """Name, size, fingerprint and frame rate of the training and validation split."""
+    protocol: str
+    """What was trained for, in a few words."""
+    validated: Mapping[str, Any]
+    """What the checkpoint is chosen on: the split's name and the number of examples."""
+
+
+def model_config(recipe: RunRecipe, given: Mapping[str, Any], where: str) -> Any:
+    """The configuration of the recipe's network, with the fields that data and transform decide.
+
+    Args:
+        recipe: its `model` has the rest.
+        given: those fields; a recipe may repeat them and not change them.
+        where: who decides them, for the message.
+
+    Raises:
+        ConfigError: unknown model, options that are not the model's, or that contradict `given`.
+    """
+    options = dict(recipe.model)
+    entry = model_entry(str(options.pop("name")))
+    for name, value in given.items():
+        if options.setdefault(name, value) != value:
+            raise ConfigError(f"model.{name}: found {options[name]}, but {where} gives {value}; leave it out")
+    return from_dict(entry.config, options, "model")

@@ -1,0 +1,158 @@
+"""What every training run has in common, whatever it learns: the fields of a recipe that are not of one task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe", "positive"]
+
+
+def positive(config: Any, *names: str) -> None:
+    """Refuse fields of `config` that are given and not above 0 (ValueError)."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"{name}: found {value}, expected more than 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimRecipe:
+    """Loss and optimiser."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    """Optimiser; adamw decouples its weight decay from the gradient, sgd goes with `momentum`."""
+    loss: Literal["l1", "mse", "mpjpe"] = "l1"
+    """Mean absolute difference (the paper's), mean square, or mean joint distance in target units."""
+    lr: float = 1e-3
+    """Peak learning rate."""
+    weight_decay: float = 0.0
+    """Pull of the weights towards 0."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's moving-average factors."""
+    momentum: float = 0.9
+    """Nesterov momentum of sgd; 0 for none."""
+    clip: float | None = None
+    """Largest norm of the gradient; null does not clip."""
+    ema: float | None = None
+    """Decay of an exponential moving average of the weights, which is then what is validated and kept."""
+
+    def __post_init__(self) -> None:
+        positive(self, "lr", "clip")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum: found {self.momentum}, expected 0 <= momentum < 1")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema: found {self.ema}, expected a decay between 0 and 1, such as 0.999")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleRecipe:
+    """Learning rate as a function of the step, so that a resumed run needs to remember nothing."""
+
+    name: Literal["exponential", "cosine", "one-cycle", "constant"] = "exponential"
+    """`exponential`: times `gamma` every epoch, or every so many; `cosine`: to `final` of the peak;
+    `one-cycle`: up for `warmup` of the run, then cosine down."""
+    gamma: float = 0.95
+    """Factor of `exponential`."""
+    every: int = 1
+    """Epochs between two falls of `exponential` (`gamma: 0.1, every: 30` divides the rate by ten every 30 epochs)."""
+    warmup: float = 0.0
+    """Share of the run over which the rate rises linearly from 0."""
+    final: float = 0.0
+    """Last rate of `cosine` and `one-cycle` as a share of the peak."""
+
+    def __post_init__(self) -> None:
+        positive(self, "gamma", "every")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup: found {self.warmup}, expected a share of the run, 0 <= warmup < 1")
+        if not 0 <= self.final <= 1:
+            raise ValueError(f"final: found {self.final}, expected a share of the peak between 0 and 1")
+        if self.name == "one-cycle" and self.warmup == 0:
+            raise ValueError("warmup: one-cycle needs a rise; give a share of the run such as 0.3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerRecipe:
+    """How long and how the run goes."""
+
+    epochs: int | None = None
+    """Length of the run in passes over the data; give this or `steps` (neither: 80 epochs)."""
+    steps: int | None = None
+    """Length of the run in optimiser steps."""
+    batch: int = 256
+    """Examples (poses, windows of motion) per step, over all processes together."""
+    validate_every: int | None = None
+    """Steps between validations; null validates once an epoch."""
+    validate_poses: int | None = 8192
+    """Validate on at most this many examples, evenly spaced over the validation split; null takes all."""
+    patience: int | None = None
+    """Stop after this many validations without a new best; null never stops early."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints to resume from."""
+    checkpoint_minutes: float = 5.0
+    """Write one at the latest after this many minutes."""
+    log_every: int = 50
+    """Steps between entries of the training loss."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16: automatic mixed precision."""
+    compile: bool = False
+    """Compile the network with torch.compile."""
+    threads: int | None = None
+    """CPU threads; null leaves torch's choice."""
+    accelerator: Literal["cpu", "gpu", "auto"] = "auto"
+    """Where to train."""
+    devices: int = 1
+    """Processes (data-parallel), one per device. In lifting, batch norm sees the poses of its own process; in motion
+    tasks, those of all."""
+    tensorboard: bool = True
+    """Write TensorBoard curves into the run folder."""
+
+    def __post_init__(self) -> None:
+        names = (
+            "epochs",
+            "steps",
+            "batch",
+            "validate_every",
+            "validate_poses",
+            "patience",
+            "checkpoint_every",
+            "checkpoint_minutes",
+        )
+        positive(self, *names, "log_every", "threads", "devices")
+        if self.epochs is not None and self.steps is not None:
+            raise ValueError("epochs and steps are both given; a run has one length, so set the other to null")
+        if self.batch % self.devices:
+            raise ValueError(f"batch: {self.batch} poses cannot be shared equally by {self.devices} devices")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecipe:
+    """Everything that decides a training run; `data`, `transform` and `augment` are of the task."""
+
+    task: str
+    """What is learned."""
+    model: Mapping[str, Any]
+    """`name` of the model and the fields of its configuration."""
+    data: Any
+    """What to train on."""
+    transform: Any
+    """What the network sees and predicts."""
+    augment: Any
+    """Changes to the training examples."""
+    optim: OptimRecipe = field(default_factory=OptimRecipe)
+    """Loss and optimiser."""
+    schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
+    """Learning rate over time."""
+    trainer: TrainerRecipe = field(default_factory=TrainerRecipe)
+    """How long and how the run goes."""
+    seed: int = 0
+    """The one seed: initial weights, order of the data, augmentation and dropout follow from it."""
+    out: str = "runs/run"
+    """Run folder."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.model.get("name"), str):
+            raise ValueError("model.name: missing; name the network, for example model: {name: hcsf}")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed: found {self.seed}, expected 0 <= seed < 2^31")
