@@ -65,9 +65,8 @@ def run(args: argparse.Namespace) -> int:
     if not result.leader:
         return 0
     best = f"validation {result.monitor.show(result.best)} at step {result.best_step}"
-    print(
-        f"{result.status} at step {result.step}: {best}, {result.parameters:,} parameters, {result.seconds:.0f} s\nweights: {result.weights}"
-    )
+    size = f"{result.parameters:,} parameters, {result.seconds:.0f} s"
+    print(f"{result.status} at step {result.step}: {best}, {size}\nweights: {result.weights}")
     return 0
 
 

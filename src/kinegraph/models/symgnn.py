@@ -6,7 +6,7 @@ Motion Prediction*, TPAMI 2021. Equations and tables in the comments are the pap
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
@@ -156,8 +156,25 @@ class SymGNN(MotionModel):
         Raises:
             DataError: wrong shape, negative horizon, or a horizon from a network without a prediction head.
         """
+        return self.answer(x, self.represent(x), horizon)
+
+    def represent(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What both tasks share, of (batch, observed, joints, channels).
+
+        For each network the backbone's features [H_0, H_1, H_2] (batch, nodes, features), then for each the actional
+        graph (batch, nodes, nodes), where there are actional graphs.
+        """
+        self.check_input(x)
+        seen = [self._seen_by(name, x) for name in self.networks]
+        networks = [self._network(name) for name in self.networks]
+        graphs = [network.infer(one) for network, one in zip(networks, seen, strict=True)]
+        features = [net.observe(one, found) for net, one, found in zip(networks, seen, graphs, strict=True)]
+        return (*features, *(found for found in graphs if found is not None))
+
+    def answer(self, x: Tensor, representation: Sequence[Tensor], horizon: int | None = None) -> MotionOutput:
+        """Recognise and forecast what :meth:`represent` found in x; arguments and errors of :meth:`forward`."""
         frames = self.check_input(x, horizon)
-        state = self._encode(x, predict=frames > 0)
+        state = self._start(x, representation, predict=frames > 0)
         if frames == 0:
             return MotionOutput(None, state.logits)
         if torch.is_grad_enabled():
@@ -173,8 +190,7 @@ class SymGNN(MotionModel):
 
     def encode(self, x: Tensor) -> SymGNNState:
         """Observe (batch, observed, joints, channels): action scores, and the state from which :meth:`step` goes on."""
-        self.check_input(x)
-        return self._encode(x, predict=self.horizon > 0)
+        return self._start(x, self.represent(x), predict=self.horizon > 0)
 
     def step(self, state: SymGNNState) -> tuple[Tensor, SymGNNState]:
         """One frame on: the next pose (batch, joints, channels) and the state after it. Constant work and memory."""
@@ -210,11 +226,10 @@ class SymGNN(MotionModel):
             raise ConfigError("this network was built without actional graphs (actional: false)")
         return found
 
-    def _encode(self, x: Tensor, *, predict: bool) -> SymGNNState:
-        seen = [self._seen_by(name, x) for name in self.networks]
+    def _start(self, x: Tensor, representation: Sequence[Tensor], *, predict: bool) -> SymGNNState:
         networks = [self._network(name) for name in self.networks]
-        graphs = [network.infer(one) for network, one in zip(networks, seen, strict=True)]
-        features = [net.observe(one, found) for net, one, found in zip(networks, seen, graphs, strict=True)]
+        features = representation[: len(networks)]
+        graphs = representation[len(networks) :] or (None,) * len(networks)
         logits: Tensor | None = None
         if self.classes:
             scores = [network.recognise(one) for network, one in zip(networks, features, strict=True)]
@@ -223,6 +238,7 @@ class SymGNN(MotionModel):
         if not predict:
             return SymGNNState(logits, ())
         label = torch.softmax(logits, dim=-1) if logits is not None and self.config.soft_label else None
+        seen = [self._seen_by(name, x) for name in self.networks]
         states = [
             network.start(one, features_, label, found)
             for network, one, features_, found in zip(networks, seen, features, graphs, strict=True)
