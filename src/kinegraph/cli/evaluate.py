@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +139,11 @@ def _task(protocol: str) -> str:
     from kinegraph.evaluation.lifting import PROTOCOLS
     from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS
 
-    tasks = {"lifting": PROTOCOLS, "forecasting": FORECAST_PROTOCOLS, "recognition": RECOGNITION_PROTOCOLS}
+    tasks: dict[str, Iterable[str]] = {
+        "lifting": PROTOCOLS,
+        "forecasting": FORECAST_PROTOCOLS,
+        "recognition": RECOGNITION_PROTOCOLS,
+    }
     for task, protocols in tasks.items():
         if protocol in protocols:
             return task

@@ -46,6 +46,8 @@ _FORMATS = {
         FormatInfo("asf_amc", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"),
         FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D"),
         FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D"),
+        FormatInfo("expmap_text", "exponential maps of CMU or Human3.6M, rows of numbers", (".txt",), holds="3D"),
+        FormatInfo("ntu_skeleton", "NTU RGB+D Kinect bodies", (".skeleton",), writes=False, holds="3D"),
         FormatInfo("npz", "NumPy arrays; ours lossless", (".npz", ".npy", ".pkl", ".pickle")),
         FormatInfo("csv", "table, long or wide", (".csv", ".tsv"), module="csv_table"),
         FormatInfo("json", "kinegraph motion, readable JSON", (".json",), module="json_pose"),

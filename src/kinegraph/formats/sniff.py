@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from kinegraph.errors import FormatError
 from kinegraph.formats import mediapipe
+from kinegraph.formats.expmap_text import WIDTHS
 from kinegraph.formats.json_pose import FORMAT
 
 __all__ = ["json_format", "looks_like"]
 
 _HEAD = 4096
+# frames, then a frame with bodies (ten fields each), possibly after some without
+_NTU = re.compile(rb"\d{1,6}\s*\n(?:0\s*\n)*[1-6]\s*\n\d{1,20}(?: \S+){9}\s*\n25\s*\n")
 
 
 def looks_like(path: Path) -> str | None:
@@ -38,10 +42,25 @@ def looks_like(path: Path) -> str | None:
     lines = text.split(b"\n", 40)[:40]
     if any(line.strip().upper() in (b":FULLY-SPECIFIED", b":BONEDATA", b":DEGREES") for line in lines):
         return "asf_amc"
+    if _NTU.match(text):
+        return "ntu_skeleton"
+    if b"\n" in text and _is_expmap(text.split(b"\n", 1)[0]):
+        return "expmap_text"
     # The 2nd byte of every C3D file is 0x50; the 1st says in which 512-byte block the parameters begin.
     if len(head) >= 512 and head[1] == 0x50 and 2 <= head[0] < 10:
         return "c3d"
     return None
+
+
+def _is_expmap(line: bytes) -> bool:
+    """Whether a line holds as many numbers as a frame of exponential-map text."""
+    cells = line.split(b",") if b"," in line else line.split()
+    if len(cells) not in WIDTHS:
+        return False
+    try:
+        return all(len(cell) < 40 and float(cell) == float(cell) for cell in cells)
+    except ValueError:
+        return False
 
 
 def json_format(data: object, path: Path) -> str:
