@@ -15,8 +15,8 @@ from kinegraph.skeleton import Skeleton
 
 __all__ = ["STRENGTHS", "Ridge", "RidgeConfig"]
 
-STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-12, 7))
-"""What ``strength: auto`` tries: 1e-6 to 1e3, two to a factor of ten."""
+STRENGTHS = tuple(10.0 ** (step / 2) for step in range(-16, 5))
+"""What ``strength: auto`` tries: 1e-8 to 1e2, two to a factor of ten."""
 CHUNK = 2048
 """Windows held in float64 at a time."""
 Windows = tuple[Tensor, Tensor]
