@@ -28,10 +28,10 @@ class _Features(nn.Sequential):
     def __init__(self, in_channels: int, width: int, dropout: float) -> None:
         super().__init__(
             nn.Linear(in_channels, width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             Dropout(dropout),
             nn.Linear(width, width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             _Norm(width),
         )
 
@@ -60,9 +60,10 @@ class _Edges(nn.Module):
         """(batch, nodes, width) of joints to (batch, nodes, width) of their edges' means."""
         others = self.get_buffer("others")
         second = self.target(p)[:, others]  # (batch, nodes, nodes - 1, width)
-        q = functional.relu(self.source(p).unsqueeze(2) + second)
-        q = self.norm(functional.relu(self.last(self.dropout(q))))
-        return q.mean(dim=2)
+        q = functional.relu_(second.add_(self.source(p).unsqueeze(2)))
+        q = self.norm(functional.relu_(self.last(self.dropout(q))))
+        mean: Tensor = q.mean(dim=2)
+        return mean
 
 
 class ActionalGraph(nn.Module):

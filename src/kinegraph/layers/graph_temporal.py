@@ -25,7 +25,7 @@ class ChannelNorm(nn.BatchNorm1d):
 class StridedConv(nn.Module):
     """A convolution along time, padded with zeros so that ``ceil(frames / stride)`` frames come out.
 
-    Shapes: (batch, frames, nodes, in) -> (batch, ceil(frames / stride), nodes, out).
+    Shapes: (batch, nodes, frames, in) -> (batch, nodes, ceil(frames / stride), out).
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:
@@ -33,13 +33,13 @@ class StridedConv(nn.Module):
         if kernel < 1 or kernel % 2 == 0:
             raise ConfigError(f"temporal kernel {kernel}: expected an odd number of frames")
         self.stride, self.kernel = stride, kernel
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel, 1) / math.sqrt(kernel * in_channels))
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, kernel) / math.sqrt(kernel * in_channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve every node's frames with the same weights."""
-        # Seen as an image of frames x nodes, this is the channels-last order that the convolution wants: no copy.
+        # Seen as an image of nodes x frames, this is the channels-last order that the convolution wants: no copy.
         image = x.permute(0, 3, 1, 2)
-        y = functional.conv2d(image, self.weight, stride=(self.stride, 1), padding=(self.kernel // 2, 0))
+        y = functional.conv2d(image, self.weight, stride=(1, self.stride), padding=(0, self.kernel // 2))
         return y.permute(0, 2, 3, 1)
 
 
@@ -49,7 +49,7 @@ class GraphTemporalBlock(nn.Module):
     Where the shape changes, the residual connection takes every stride-th frame through a linear map and a norm.
 
     Args:
-        graph: (batch, frames, nodes, in) -> (batch, frames, nodes, spatial).
+        graph: (batch, nodes, frames, in) -> (batch, nodes, frames, spatial).
         in_channels, spatial, out_channels: features before, between and after the two convolutions.
         kernel, stride: of the temporal convolution, frames.
         dropout: share of features dropped.
@@ -78,8 +78,8 @@ class GraphTemporalBlock(nn.Module):
             self.residual = nn.Sequential(nn.Linear(in_channels, out_channels, bias=False), ChannelNorm(out_channels))
 
     def forward(self, x: Tensor, *graphs: Tensor) -> Tensor:
-        """(batch, frames, nodes, in) -> (batch, ceil(frames / stride), nodes, out); `graphs` go to the graph layer."""
-        y = functional.relu(self.graph_norm(self.graph(x, *graphs)))
-        y = functional.relu(self.dropout(self.temporal_norm(self.temporal(y))))
-        result: Tensor = y + self.residual(x if self.stride == 1 else x[:, :: self.stride])
+        """(batch, nodes, frames, in) -> (batch, nodes, ceil(frames / stride), out); `graphs` go to the graph layer."""
+        y = functional.relu_(self.graph_norm(self.graph(x, *graphs)))
+        y = functional.relu_(self.dropout(self.temporal_norm(self.temporal(y))))
+        result: Tensor = y + self.residual(x if self.stride == 1 else x[:, :, :: self.stride])
         return result

@@ -26,7 +26,7 @@ class JointGraphConv(nn.Module):
         in_channels, out_channels: features of a joint.
         lambda_act: weight of the actional part; None leaves it out.
 
-    Shapes: (batch, [frames,] nodes, in) and the actional graph (batch, nodes, nodes) -> (batch, [frames,] nodes, out).
+    Shapes: (batch, nodes, frames, in) and the actional graph (batch, nodes, nodes) -> (batch, nodes, frames, out).
     """
 
     def __init__(
@@ -42,18 +42,16 @@ class JointGraphConv(nn.Module):
             raise ConfigError("a joint-scale convolution needs structural graphs, actional graphs or both")
         orders = 0 if polynomials is None else len(polynomials)
         terms = orders + (lambda_act is not None)
-        self.in_channels, self.lambda_act, self.orders = in_channels, lambda_act, orders
-        std = 1 / math.sqrt(terms * in_channels)
+        self.lambda_act = 0.0 if lambda_act is None else lambda_act
+        self.actional = lambda_act is not None
         self.edges: nn.Parameter | None = None
-        self.structural: nn.Parameter | None = None
-        self.actional: nn.Parameter | None = None
         if polynomials is not None:
             powers = torch.from_numpy(polynomials).to(torch.get_default_dtype())
             self.register_buffer("polynomials", powers, persistent=False)
             self.edges = nn.Parameter(torch.ones_like(powers))
-            self.structural = nn.Parameter(torch.randn(orders, in_channels, out_channels) * std)
-        if lambda_act is not None:
-            self.actional = nn.Parameter(torch.randn(in_channels, out_channels) * std)
+        std = 1 / math.sqrt(terms * in_channels)
+        self.weight = nn.Parameter(torch.randn(terms, in_channels, out_channels) * std)
+        """W of the structural orders 1..G, then W_act, (terms, in, out)."""
 
     def structural_graphs(self) -> Tensor:
         """A~^g * M_g, (G, nodes, nodes)."""
@@ -61,23 +59,49 @@ class JointGraphConv(nn.Module):
             raise ConfigError("this convolution has no structural graphs")
         return self.get_buffer("polynomials") * self.edges
 
-    def forward(self, x: Tensor, graph: Tensor) -> Tensor:
-        """Gather along every graph, then map the features."""
-        lead, (nodes, channels) = x.shape[:-2], x.shape[-2:]
-        flat = x.reshape(-1, nodes, channels)
+    def forward(self, x: Tensor, graph: Tensor | None) -> Tensor:
+        """Gather along every graph, then map the features; or first map them, where that leaves fewer to gather.
+
+        A sample's frames and features stand in one row per node, so that one product gathers all its frames.
+        """
+        batch, nodes, frames, channels = x.shape
+        terms = self._terms(batch, graph)
         total: Tensor | None = None
-        if self.structural is not None:
-            # rows (node, order): what is gathered for a node stands in a row, ready for one product with all W_g
-            graphs = self.structural_graphs().transpose(0, 1).reshape(nodes * self.orders, nodes)
-            gathered = torch.bmm(graphs.expand(len(flat), -1, -1), flat)
-            total = gathered.view(-1, self.orders * channels) @ self.structural.flatten(0, 1)
-        if self.actional is not None and self.lambda_act is not None:
-            each = graph if len(lead) == 1 else graph.unsqueeze(1).expand(*lead, nodes, nodes).reshape(-1, nodes, nodes)
-            gathered = torch.bmm(each, flat).view(-1, channels)
-            weight = self.lambda_act * self.actional
-            total = gathered @ weight if total is None else torch.addmm(total, gathered, weight)
+        if channels > terms[0][1].shape[1]:
+            for gather, weight in terms:
+                mapped = (x.reshape(-1, channels) @ weight).view(batch, nodes, -1)
+                total = torch.bmm(gather, mapped) if total is None else torch.baddbmm(total, gather, mapped)
+        else:
+            rows = x.reshape(batch, nodes, frames * channels)
+            for gather, weight in terms:
+                gathered = torch.bmm(gather, rows).view(-1, channels)
+                total = gathered @ weight if total is None else torch.addmm(total, gathered, weight)
         assert total is not None
-        return total.view(*lead, nodes, -1)
+        return total.view(batch, nodes, frames, -1)
+
+    def _terms(self, batch: int, graph: Tensor | None) -> list[tuple[Tensor, Tensor]]:
+        """(graph (batch, nodes, nodes), weight (in, out)) of every term of the sum."""
+        return list(zip(self._graphs(batch, graph), self.weight, strict=True))
+
+    def _graphs(self, batch: int, graph: Tensor | None) -> list[Tensor]:
+        """The graphs of all terms, (batch, nodes, nodes) each; the actional one times lambda."""
+        found = [] if self.edges is None else [one.expand(batch, -1, -1) for one in self.structural_graphs()]
+        if self.actional:
+            if graph is None:
+                raise ConfigError("this convolution has an actional part; give it the inferred graph")
+            found.append(self.lambda_act * graph)
+        return found
+
+    def stacked_graphs(self, batch: int, graph: Tensor | None) -> Tensor:
+        """All graphs in one matrix (batch, nodes x terms, nodes), for :meth:`of_frame` to use frame after frame."""
+        # rows (node, term): what is gathered for a node stands in one row, ready for one product with all W
+        return torch.stack(self._graphs(batch, graph), dim=2).flatten(1, 2)
+
+    def of_frame(self, x: Tensor, stacked: Tensor) -> Tensor:
+        """The same convolution of a single frame, (batch, nodes, in) -> (batch, nodes, out), in two products."""
+        terms, channels, out = self.weight.shape
+        gathered = torch.bmm(stacked, x).view(-1, terms * channels)
+        return (gathered @ self.weight.view(-1, out)).view(*x.shape[:2], out)
 
 
 def joint_block(

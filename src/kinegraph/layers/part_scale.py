@@ -54,7 +54,7 @@ def part_table(skeleton: Skeleton) -> PartTable:
     members = np.zeros((len(groups), skeleton.num_joints), dtype=bool)
     for row, indices in enumerate(groups.values()):
         members[row, indices] = True
-    named = members.any(axis=0)
+    named = np.asarray(members.any(axis=0))
     distances = skeleton.hop_distances()
     for joint in np.flatnonzero(~named):
         above = skeleton.parents[joint]
@@ -87,7 +87,7 @@ class PartGraphConv(nn.Module):
         adjacency: (parts, parts) of 0 and 1, with self-loops.
         in_channels, out_channels: features of a part.
 
-    Shapes: (batch, [frames,] parts, in) -> (batch, [frames,] parts, out).
+    Shapes: (batch, parts, frames, in) -> (batch, parts, frames, out).
     """
 
     def __init__(self, adjacency: NDArray[np.float64], in_channels: int, out_channels: int) -> None:
@@ -98,16 +98,18 @@ class PartGraphConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(in_channels, out_channels) / math.sqrt(in_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map the features, then gather along the graph."""
-        y = (x.flatten(0, -2) @ self.weight).view(-1, x.shape[-2], self.weight.shape[1])
+        """Gather along the graph, then map the features; or first map them, where that leaves fewer to gather."""
         graph = self.get_buffer("adjacency") * self.edges
-        return torch.bmm(graph.expand(len(y), -1, -1), y).view(*x.shape[:-1], -1)
+        channels, out = self.weight.shape
+        if channels > out:
+            return _gather(graph, x @ self.weight)
+        return _gather(graph, x) @ self.weight
 
 
 class PartExchange(nn.Module):
     """Joint2part pooling and part2joint matching (section 5.1.2).
 
-    Shapes: :meth:`to_parts` (batch, frames, joints, c) -> (batch, frames, parts, c), :meth:`to_joints` back.
+    Shapes: :meth:`to_parts` (batch, joints, frames, c) -> (batch, parts, frames, c), :meth:`to_joints` back.
     """
 
     def __init__(self, table: PartTable) -> None:
@@ -117,16 +119,17 @@ class PartExchange(nn.Module):
 
     def to_parts(self, x: Tensor) -> Tensor:
         """The mean of each part's joints."""
-        return _apply(self.get_buffer("pool"), x)
+        return _gather(self.get_buffer("pool"), x)
 
     def to_joints(self, x: Tensor) -> Tensor:
         """A copy of the part for each of its joints."""
-        return _apply(self.get_buffer("spread"), x)
+        return _gather(self.get_buffer("spread"), x)
 
 
-def _apply(matrix: Tensor, x: Tensor) -> Tensor:
-    flat = x.flatten(0, -3)
-    return torch.bmm(matrix.to(x.dtype).expand(len(flat), -1, -1), flat).view(*x.shape[:-2], len(matrix), -1)
+def _gather(matrix: Tensor, x: Tensor) -> Tensor:
+    """``matrix`` (rows, nodes) times every sample of x (batch, nodes, frames, channels)."""
+    rows = torch.bmm(matrix.expand(len(x), -1, -1), x.flatten(2))
+    return rows.view(len(x), len(matrix), *x.shape[2:])
 
 
 def part_block(

@@ -21,7 +21,7 @@ from kinegraph.layers.difference import differences
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.part_scale import part_table
 from kinegraph.models.motion_model import MotionModel, MotionOutput
-from kinegraph.models.symgnn_network import BACKBONES, Branch, Graphs, PredictionHead, PredictionState
+from kinegraph.models.symgnn_network import BACKBONES, Block, Branch, Graphs, PredictionHead, PredictionState
 from kinegraph.skeleton import Skeleton, graph
 
 __all__ = ["SymGNN", "SymGNNConfig", "SymGNNState"]
@@ -167,8 +167,8 @@ class SymGNN(MotionModel):
         self.check_input(x)
         seen = [self._seen_by(name, x) for name in self.networks]
         networks = [self._network(name) for name in self.networks]
-        graphs = [network.infer(one) for network, one in zip(networks, seen, strict=True)]
-        features = [net.observe(one, found) for net, one, found in zip(networks, seen, graphs, strict=True)]
+        graphs = [network.backbone.infer(one) for network, one in zip(networks, seen, strict=True)]
+        features = [net.backbone(one, found) for net, one, found in zip(networks, seen, graphs, strict=True)]
         return (*features, *(found for found in graphs if found is not None))
 
     def answer(self, x: Tensor, representation: Sequence[Tensor], horizon: int | None = None) -> MotionOutput:
@@ -196,8 +196,8 @@ class SymGNN(MotionModel):
         """One frame on: the next pose (batch, joints, channels) and the state after it. Constant work and memory."""
         frame: Tensor | None = None
         after = []
-        for (name, network), share, one in zip(self.networks.items(), self._shares, state.networks, strict=True):
-            one = network.prediction(one)
+        for name, share, before in zip(self.networks, self._shares, state.networks, strict=True):
+            one = self._network(name).advance(before)
             after.append(one)
             pose = one.frame if name == "joint" else self.get_buffer("to_joints") @ one.frame
             if len(self._shares) == 1:
@@ -218,10 +218,10 @@ class SymGNN(MotionModel):
             ConfigError: no actional graphs, or no such network.
         """
         self.check_input(x)
-        name = network or next(iter(self.networks))
+        name: str = network or next(iter(self.networks.keys()))
         if name not in self.networks:
             raise ConfigError(f"there is no {name} network here, only: {', '.join(self.networks)}")
-        found = self._network(name).infer(self._seen_by(name, x))
+        found = self._network(name).backbone.infer(self._seen_by(name, x))
         if found is None:
             raise ConfigError("this network was built without actional graphs (actional: false)")
         return found
@@ -233,8 +233,9 @@ class SymGNN(MotionModel):
         logits: Tensor | None = None
         if self.classes:
             scores = [network.recognise(one) for network, one in zip(networks, features, strict=True)]
-            weights = self.config.fusion if len(scores) == 2 else (1.0,)
-            logits = scores[0] if len(scores) == 1 else weights[0] * scores[0] + weights[1] * scores[1]
+            logits = scores[0]
+            if len(scores) == 2:
+                logits = self.config.fusion[0] * scores[0] + self.config.fusion[1] * scores[1]
         if not predict:
             return SymGNNState(logits, ())
         label = torch.softmax(logits, dim=-1) if logits is not None and self.config.soft_label else None
@@ -257,7 +258,7 @@ class SymGNN(MotionModel):
 
     def backbone_parameters(self) -> Iterator[nn.Parameter]:
         """What both tasks share: the actional graph inference and the branches."""
-        return chain.from_iterable(self._network(name).shared.parameters() for name in self.networks)
+        return chain.from_iterable(self._network(name).backbone.parameters() for name in self.networks)
 
     def recognition_parameters(self) -> Iterator[nn.Parameter]:
         """The recognition heads; none without classes."""
@@ -278,6 +279,38 @@ class SymGNN(MotionModel):
         )
 
 
+class Backbone(nn.Module):
+    """What both heads share: the actional graph inference and one branch for each order of differences.
+
+    One inference module serves the whole network. It sees the raw frames; all branches and the prediction head use
+    its graph. The paper does not say how many there are; its figures and appendix B speak of one.
+    """
+
+    def __init__(self, graphs: Graphs, config: SymGNNConfig, blocks: tuple[Block, ...]) -> None:
+        super().__init__()
+        self.orders = config.differences
+        self.agim: ActionalGraph | None = None
+        if config.actional:
+            self.agim = ActionalGraph(
+                graphs.nodes,
+                config.observed * config.channels,
+                width=config.agim_width,
+                iterations=config.iterations,
+                dropout=config.dropout,
+            )
+        self.branches = nn.ModuleList(Branch(blocks, config.channels, graphs, config.dropout) for _ in self.orders)
+
+    def infer(self, x: Tensor) -> Tensor | None:
+        """The actional graph (batch, nodes, nodes) of (batch, frames, nodes, channels)."""
+        return None if self.agim is None else self.agim(x.transpose(1, 2).flatten(2))
+
+    def forward(self, x: Tensor, graph: Tensor | None) -> Tensor:
+        """[H_0, H_1, H_2], (batch, nodes, branches x width)."""
+        branches = zip(self.branches, differences(x, self.orders), strict=True)
+        # within the branches a node's frames stand together: see JointGraphConv.forward
+        return torch.cat([branch(order.transpose(1, 2), graph) for branch, order in branches], dim=-1)
+
+
 class _Network(nn.Module):
     """Backbone and heads on one kind of node (Fig. 1)."""
 
@@ -288,25 +321,8 @@ class _Network(nn.Module):
             block._replace(spatial=config.scaled(block.spatial), out=config.scaled(block.out))
             for block in BACKBONES[config.backbone]
         )
-        self.orders = config.differences
-        self.shared = nn.Module()
-        # One inference module for the network: it sees the raw frames, and all branches and the prediction head use
-        # its graph. The paper does not say; its backbone is "AGIM and J-GTC blocks" (appendix B), in the singular.
-        self.shared.infer = (
-            ActionalGraph(
-                graphs.nodes,
-                config.observed * config.channels,
-                width=config.agim_width,
-                iterations=config.iterations,
-                dropout=config.dropout,
-            )
-            if config.actional
-            else None
-        )
-        self.shared.branches = nn.ModuleList(
-            Branch(blocks, config.channels, graphs, config.dropout) for _ in self.orders
-        )
-        observed = blocks[-1].out * len(self.orders)
+        self.backbone = Backbone(graphs, config, blocks)
+        observed = blocks[-1].out * len(config.differences)
         self.recognition: nn.ModuleDict | None = None
         if config.classes:
             self.recognition = nn.ModuleDict(
@@ -318,16 +334,6 @@ class _Network(nn.Module):
             self.prediction_input = _mlp(observed, head, config.dropout)
             label = config.classes if config.soft_label else 0
             self.prediction = PredictionHead(graphs, config.channels, label, head)
-
-    def infer(self, x: Tensor) -> Tensor | None:
-        """The actional graph (batch, nodes, nodes) of (batch, frames, nodes, channels)."""
-        module = self.shared.infer
-        return None if module is None else module(x.transpose(1, 2).flatten(2))
-
-    def observe(self, x: Tensor, graph: Tensor | None) -> Tensor:
-        """[H_0, H_1, H_2], (batch, nodes, branches x width)."""
-        branches = zip(self.shared.branches, differences(x, self.orders), strict=True)
-        return torch.cat([branch(order, graph) for branch, order in branches], dim=-1)
 
     def recognise(self, features: Tensor) -> Tensor:
         """Scores before softmax, (batch, classes) (section 5.2)."""
@@ -342,9 +348,17 @@ class _Network(nn.Module):
         pose, velocity, acceleration = (order[:, -1] for order in differences(x[:, -3:], (0, 1, 2)))
         return self.prediction.start(self.prediction_input(features), (pose, velocity, acceleration), label, graph)
 
+    def advance(self, state: PredictionState) -> PredictionState:
+        """The prediction head, one frame on."""
+        assert self.prediction is not None
+        after: PredictionState = self.prediction(state)
+        return after
+
 
 def _mlp(in_channels: int, width: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(in_channels, width), nn.ReLU(), Dropout(dropout), nn.Linear(width, width))
+    return nn.Sequential(
+        nn.Linear(in_channels, width), nn.ReLU(inplace=True), Dropout(dropout), nn.Linear(width, width)
+    )
 
 
 def _bone_adjacency(skeleton: Skeleton) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

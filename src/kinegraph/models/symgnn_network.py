@@ -83,7 +83,7 @@ class Branch(nn.Module):
     Without the part scale nothing is exchanged. With the part scale alone ("only P") parts start as the means of
     their joints' input and pass one P-GTC block more, in the place of the first J-GTC block.
 
-    Shapes: (batch, frames, nodes, channels), actional graph (batch, nodes, nodes) or None -> (batch, nodes, width).
+    Shapes: (batch, nodes, frames, channels), actional graph (batch, nodes, nodes) or None -> (batch, nodes, width).
     """
 
     def __init__(self, blocks: tuple[Block, ...], channels: int, graphs: Graphs, dropout: float) -> None:
@@ -118,12 +118,12 @@ class Branch(nn.Module):
         if self.exchange is None:
             for block in self.joint_blocks:
                 x = block(x, graph)
-            return x.mean(dim=1)
+            return x.mean(dim=2)
         if not self.joint_scale:
             parts = self.exchange.to_parts(x)
             for block in self.part_blocks:
                 parts = block(parts)
-            return self.exchange.to_joints(parts.mean(dim=1, keepdim=True)).squeeze(1)
+            return self.exchange.to_joints(parts.mean(dim=2, keepdim=True)).squeeze(2)
         joints = self.joint_blocks[0](x, graph)
         parts = self.exchange.to_parts(joints)
         scales = zip(self.joint_blocks[1:], self.part_blocks, self.fuse[1:], strict=True)
@@ -133,7 +133,7 @@ class Branch(nn.Module):
                 from_parts, from_joints = self.exchange.to_joints(parts), self.exchange.to_parts(joints)
                 joints, parts = torch.cat((joints, from_parts), dim=-1), torch.cat((parts, from_joints), dim=-1)
         # the mean over time comes first: it and the copy to the joints are linear, and it leaves less to copy
-        summed: Tensor = joints.mean(dim=1) + self.exchange.to_joints(parts.mean(dim=1, keepdim=True)).squeeze(1)
+        summed: Tensor = joints.mean(dim=2) + self.exchange.to_joints(parts.mean(dim=2, keepdim=True)).squeeze(2)
         return summed
 
 
@@ -150,8 +150,8 @@ class PredictionState(NamedTuple):
     """Its second difference, (batch, M, C)."""
     context: Tensor
     """What the GRU's input layer makes of the action scores, the same in every frame, (batch, 1, 3 D)."""
-    graph: Tensor | None
-    """Actional graph, (batch, M, M)."""
+    graphs: Tensor | None
+    """All graphs of its JGC in one matrix, (batch, M x terms, M); None without a joint-scale graph."""
 
 
 class PredictionHead(nn.Module):
@@ -196,15 +196,16 @@ class PredictionHead(nn.Module):
             context = self.input_bias.expand(len(hidden), 1, -1)
         else:
             context = torch.addmm(self.input_bias, label, self.input_weight[:, self.moving :].t()).unsqueeze(1)
-        return PredictionState(hidden, *frames, context, graph)
+        stacked = self.graph.stacked_graphs(len(hidden), graph) if isinstance(self.graph, JointGraphConv) else None
+        return PredictionState(hidden, *frames, context, stacked)
 
     def forward(self, state: PredictionState) -> PredictionState:
         """One frame on."""
-        hidden = (
-            self.graph(state.hidden, state.graph)
-            if isinstance(self.graph, JointGraphConv)
-            else self.graph(state.hidden)
-        )
+        if isinstance(self.graph, JointGraphConv):
+            assert state.graphs is not None
+            hidden = self.graph.of_frame(state.hidden, state.graphs)
+        else:
+            hidden = self.graph(state.hidden)
         motion = torch.cat((state.frame, state.velocity, state.acceleration), dim=-1)
         given = motion @ self.input_weight[:, : self.moving].t() + state.context
         kept = nn.functional.linear(hidden, self.hidden_weight, self.hidden_bias)
@@ -215,5 +216,5 @@ class PredictionHead(nn.Module):
         hidden = torch.lerp(new, hidden.to(new.dtype), update)
         velocity = self.displacement(hidden).to(state.frame.dtype)
         return PredictionState(
-            hidden, state.frame + velocity, velocity, velocity - state.velocity, state.context, state.graph
+            hidden, state.frame + velocity, velocity, velocity - state.velocity, state.context, state.graphs
         )
