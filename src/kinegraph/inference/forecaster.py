@@ -196,7 +196,8 @@ class Forecaster:
         if span + 1e-6 < (needed - 1) / rate:
             raise DataError(
                 f"{history.source or 'the sequence'}: {self.name} looks back {(needed - 1) / rate:.2f} s "
-                f"({needed} frames at {rate:g} a second) and the observed part has {max(span, 0.0):.2f} s; give a longer one"
+                f"({needed} frames at {rate:g} a second) and the observed part has {max(span, 0.0):.2f} s; "
+                "give a longer one"
             )
 
     def _window(self, recent: SkeletonSequence, person: int, floor: float) -> tuple[PersonWindow, MotionNetwork]:
@@ -228,11 +229,12 @@ def observed_part(sequence: SkeletonSequence, until: float | None) -> SkeletonSe
 def join(history: SkeletonSequence, future: SkeletonSequence) -> SkeletonSequence:
     """One recording of two that follow each other on one skeleton; rotations stay where both have them."""
     turned = history.rotations is not None and future.rotations is not None
-    assert history.confidence is not None and future.confidence is not None
+    assert history.confidence is not None
+    assert future.confidence is not None
     return future.replace(
         positions=np.concatenate([history.positions, future.positions], axis=1),
         confidence=np.concatenate([history.confidence, future.confidence], axis=1),
-        rotations=np.concatenate([history.rotations, future.rotations], axis=1) if turned else None,  # type: ignore[list-item]
+        rotations=np.concatenate([history.rotations, future.rotations], axis=1) if turned else None,
         offsets=future.offsets if turned else None,
     )
 

@@ -132,8 +132,8 @@ class Recognizer:
         if span + 1e-6 < network.observed_s:
             raise DataError(
                 f"{sequence.source or 'the sequence'}: {self.name} looks at {network.observed_s:.2f} s "
-                f"({transform.observed} frames at {transform.fps:g} a second) and the recording has {max(span, 0):.2f} s; "
-                "give a longer one"
+                f"({transform.observed} frames at {transform.fps:g} a second) and the recording has "
+                f"{max(span, 0):.2f} s; give a longer one"
             )
         stride = max(1, round((stride_s if stride_s is not None else network.observed_s / 4) * transform.fps))
         floors = ground(sequence)

@@ -189,11 +189,11 @@ def _align(
     whole = _body_turn(rig, layout, ours, theirs)
     if same and 2 * np.arccos(min(1.0, abs(whole[3]))) < _SAME_REST:
         whole = np.array([0.0, 0.0, 0.0, 1.0])
-    paired = {joint for pair in body.pairs for joint in pair}
+    limbs = _limbs(body)
     for i in body.topological_order():
         parent = body.parents[i]
-        align[i] = whole if parent < 0 or body.joints[i] not in paired else align[parent]
-        if body.joints[i] not in paired or source[i] < 0:
+        align[i] = align[parent] if i in limbs else whole
+        if i not in limbs or source[i] < 0:
             continue
         start = layout.index(body.joints[i])
         ends = [end for end in _next_points(layout, start, ours) if seen[end]]
@@ -206,6 +206,13 @@ def _align(
         if not same or 2 * np.arccos(min(1.0, abs(turn[3]))) > _SAME_REST:
             align[i] = quaternion_multiply(turn, align[i])
     return align
+
+
+def _limbs(body: Skeleton) -> set[int]:
+    """Joints of arms and legs. Trunk, collar bones and hip bones turn as they do whatever shape a rig gives them."""
+    marks = [body.landmark(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "shoulder")]
+    above = {j for mark in marks if mark is not None for j in _ancestors(body, int(np.argmax(mark)))}
+    return {body.index(joint) for pair in body.pairs for joint in pair} - above
 
 
 def _next_points(layout: Skeleton, joint: int, rest: Array) -> list[int]:
