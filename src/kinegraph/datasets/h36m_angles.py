@@ -50,7 +50,7 @@ ACTIONS = (
 OBSERVED, HORIZON = 50, 25
 _SEED, _WINDOWS, _RESERVED, _FIRST = 1234567890, 8, 150, 16
 
-_STILL = ("toe", "thumb", "hand_tip", "wrist_end", "hand_base", "head", "spine_base")
+_STILL = ("toe", "thumb", "hand_tip", "wrist_end", "hand_base", "head")
 
 
 @lru_cache(maxsize=1)

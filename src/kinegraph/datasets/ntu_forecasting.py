@@ -73,8 +73,8 @@ def load(source: Path | str, split: str = "test", *, benchmark: str = "xsub") ->
             )
     if not clips:
         raise DataError(
-            f"{source}: no recording of {benchmark} {split} with a body in its last {OBSERVED + HORIZON} frames; expected "
-            "files like S001C001P001R001A001.skeleton"
+            f"{source}: no recording of {benchmark} {split} with a body in its last {OBSERVED + HORIZON} frames; "
+            "expected files like S001C001P001R001A001.skeleton"
         )
     return MotionData(
         name=f"ntu {benchmark} {split}",

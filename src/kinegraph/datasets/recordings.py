@@ -30,7 +30,7 @@ from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.skeleton.contraction import contract
 from kinegraph.transforms.gaps import fill_gaps
 from kinegraph.transforms.heading import mirror_features
-from kinegraph.transforms.motion_features import RotationFeatures, check_motion, posed_body
+from kinegraph.transforms.motion_features import RotationFeatures, at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 
 __all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton"]
@@ -219,14 +219,14 @@ def _person(
     one: SkeletonSequence, network: Skeleton, fps: float, representation: Representation
 ) -> RotationFeatures | PositionFeatures:
     present = np.flatnonzero(one.seen[0, :, one.skeleton.root])
-    one = one.slice_frames(int(present[0]), int(present[-1]) + 1).resample(fps)
+    one = one.slice_frames(int(present[0]), int(present[-1]) + 1)
     heights = (one.positions[0] @ y_up(one).T)[..., 1]
     lowest = np.where(np.isfinite(heights), heights, np.inf).min(axis=-1)
     floor = float(np.quantile(lowest[np.isfinite(lowest)], 0.01))
-    body = posed_body(one)
+    body = posed_body(one).at_rate(fps)
     if representation == "expmap":
         return RotationFeatures(body, network, None, floor)
-    return PositionFeatures(one, body, network, None, floor)
+    return PositionFeatures(at_rate(one, fps), body, network, None, floor)
 
 
 def _encode(codecs: Sequence[RotationFeatures | PositionFeatures]) -> list[NDArray[np.float64]]:
