@@ -70,7 +70,9 @@ def turned(sequence: SkeletonSequence, yaw: float, shift: np.ndarray) -> Skeleto
 def body(representation: str = "expmap", *, trajectory: bool = True) -> Skeleton:
     """A network skeleton of a dozen joints."""
     names = ["pelvis", "spine", "thorax", "neck", "head"]
-    names += [f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle", "shoulder", "elbow")]
+    names += [
+        f"{side}_{joint}" for side in ("left", "right") for joint in ("hip", "knee", "ankle", "shoulder", "elbow")
+    ]
     return contract(LAYOUT, names, trajectory=trajectory)
 
 

@@ -10,7 +10,12 @@ import pytest
 
 from kinegraph.errors import DataError, SkeletonError
 from kinegraph.formats import asf_amc, bvh, expmap_text
-from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply, quaternion_rotate, quaternion_to_expmap
+from kinegraph.geometry.rotations import (
+    matrix_to_quaternion,
+    quaternion_multiply,
+    quaternion_rotate,
+    quaternion_to_expmap,
+)
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.skeleton.contraction import contract
@@ -46,7 +51,9 @@ def test_features_and_back(network: Skeleton) -> None:
         np.testing.assert_allclose(positions, walker().positions[0], atol=1e-9)
     np.testing.assert_allclose(positions[-1], walker().positions[0, -1], atol=1e-9)
     whole = walker().replace(positions=positions[None], rotations=None if rotations is None else rotations[None])
-    np.testing.assert_allclose(RotationFeatures(posed_body(whole), network, None, floor=0.1).encode(), features, atol=1e-9)
+    np.testing.assert_allclose(
+        RotationFeatures(posed_body(whole), network, None, floor=0.1).encode(), features, atol=1e-9
+    )
     np.testing.assert_allclose(bone_lengths(whole), bone_lengths(walker()), atol=1e-9)
 
 
@@ -228,7 +235,9 @@ def test_spine_and_neck_are_matched_from_the_top(shared_data: Path) -> None:
     sequence = bvh.read(shared_data / "cmu_bvh" / "07" / "07_01.bvh")
     assert sequence.offsets is not None
     match = match_rig(sequence.skeleton, np.array(sequence.offsets), contract(LAYOUT, TURNING))
-    named = {j: sequence.skeleton.joints[s] if s >= 0 else "" for j, s in zip(match.body.joints, match.source, strict=True)}
+    named = {
+        j: sequence.skeleton.joints[s] if s >= 0 else "" for j, s in zip(match.body.joints, match.source, strict=True)
+    }
     assert named["pelvis"] == "hip"
     assert [named[j] for j in ("lower_back", "spine", "thorax")] == ["", "abdomen", "chest"]
     assert [named[j] for j in ("neck_base", "neck", "head")] == ["", "neck", "head"]

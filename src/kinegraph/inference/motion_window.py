@@ -19,7 +19,7 @@ from kinegraph.skeleton.contraction import TRAJECTORY, contract
 from kinegraph.transforms.gaps import fill_gaps
 from kinegraph.transforms.heading import heading_absolute, heading_relative
 from kinegraph.transforms.motion import MotionTransform
-from kinegraph.transforms.motion_features import PosedBody, RotationFeatures, check_motion, posed_body
+from kinegraph.transforms.motion_features import PosedBody, RotationFeatures, at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.weights import load_weights
 
@@ -27,7 +27,6 @@ __all__ = [
     "DEFAULT_WEIGHTS",
     "MotionNetwork",
     "PersonWindow",
-    "at_rate",
     "baseline_of",
     "ground",
     "load_motion_network",
@@ -150,20 +149,6 @@ class PersonWindow:
     codec: RotationFeatures | PositionFeatures
 
 
-def at_rate(sequence: SkeletonSequence, fps: float) -> SkeletonSequence:
-    """Resampled so that the last frame stays a frame."""
-
-    def backwards(given: SkeletonSequence) -> SkeletonSequence:
-        assert given.confidence is not None
-        return given.replace(
-            positions=given.positions[:, ::-1],
-            confidence=given.confidence[:, ::-1],
-            rotations=None if given.rotations is None else given.rotations[:, ::-1],
-        )
-
-    return sequence if sequence.fps == fps else backwards(backwards(sequence).resample(fps))
-
-
 def ground(sequence: SkeletonSequence) -> Array:
     """Height (people,) of the ground under each: their lowest joint's, the lowest hundredth of frames left out."""
     heights = (sequence.positions @ y_up(sequence).T)[..., 1]
@@ -205,14 +190,15 @@ def person_window(sequence: SkeletonSequence, person: int, network: MotionNetwor
         DataError: the body cannot be made of what is seen.
         SkeletonError: too few of the network's joints.
     """
-    one = at_rate(sequence.select_people([person]), network.transform.fps)
-    body = posed_body(one)
+    one = sequence.select_people([person])
+    # posed first: places between two frames are on no rig's bones
+    body = posed_body(one).at_rate(network.transform.fps)
     mean = np.array(network.transform.mean)
     codec: RotationFeatures | PositionFeatures
     if network.transform.representation == "expmap":
         codec = RotationFeatures(body, network.skeleton, mean, floor)
     else:
-        codec = PositionFeatures(one, body, network.skeleton, mean, floor)
+        codec = PositionFeatures(at_rate(one, network.transform.fps), body, network.skeleton, mean, floor)
     if codec.has_trajectory and network.transform.root != "heading":
         raise DataError(f"{network.name}: its skeleton has a '{TRAJECTORY}' and its transform no heading")
     return PersonWindow(codec.encode(), codec)

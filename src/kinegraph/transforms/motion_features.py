@@ -13,7 +13,7 @@ what comes back moves on as the root moved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ from kinegraph.skeleton.contraction import TRAJECTORY
 from kinegraph.transforms.heading import continuous_expmap
 from kinegraph.transforms.rig_match import RigMatch, body_skeleton, match_rig
 
-__all__ = ["PosedBody", "RotationFeatures", "carried_root", "check_motion", "posed_body"]
+__all__ = ["PosedBody", "RotationFeatures", "at_rate", "carried_root", "check_motion", "posed_body"]
 
 Array = NDArray[np.float64]
 _AGREE = 1e-3  # metres by which positions may differ from what rotations and bones give
@@ -73,6 +73,35 @@ class PosedBody:
         translations = np.tile(self.offsets, (len(rotations), 1, 1))
         translations[:, self.rig.root] = self.root if root is None else root
         return forward_kinematics(self.rig.parents, rotations, translations)[0]
+
+    def at_rate(self, fps: float) -> PosedBody:
+        """At another rate: rotations along the shortest arc, so that bones stay as long as they are."""
+        if fps == self.fps:
+            return self
+        moving = SkeletonSequence(
+            positions=self.positions(), skeleton=self.rig, fps=self.fps, up="y", rotations=self.rotations
+        )
+        moving = at_rate(moving, fps)
+        assert moving.rotations is not None
+        return replace(self, rotations=moving.rotations[0], root=moving.positions[0, :, self.rig.root], fps=fps)
+
+
+def at_rate(sequence: SkeletonSequence, fps: float) -> SkeletonSequence:
+    """Resampled so that the last frame stays a frame.
+
+    Raises:
+        DataError: the sequence's rate is unknown, or the new one is no rate.
+    """
+
+    def backwards(given: SkeletonSequence) -> SkeletonSequence:
+        assert given.confidence is not None
+        return given.replace(
+            positions=given.positions[:, ::-1],
+            confidence=given.confidence[:, ::-1],
+            rotations=None if given.rotations is None else given.rotations[:, ::-1],
+        )
+
+    return sequence if sequence.fps == fps else backwards(backwards(sequence).resample(fps))
 
 
 def check_motion(sequence: SkeletonSequence) -> None:

@@ -1,0 +1,148 @@
+"""Folders of recordings as motion clips: what is read, what is left out and why, and that clips say what files say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kinegraph as kg
+from kinegraph.datasets.recordings import find_files, load_recordings, network_skeleton
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.formats import asf_amc
+from kinegraph.geometry.rotations import expmap_to_quaternion, quaternion_to_matrix
+from kinegraph.skeleton import get_skeleton
+from kinegraph.transforms.heading import heading_relative
+from kinegraph.transforms.motion_features import RotationFeatures, posed_body
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
+from moving_people import bone_lengths, turned, walker
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two actions, a clip beside them, two people in one file, and four files that cannot be used."""
+    for action in ("hop", "walk"):
+        (tmp_path / action).mkdir()
+    kg.save(walker(seed=1), tmp_path / "walk" / "a.npz")
+    kg.save(walker(seed=2, fps=120.0), tmp_path / "walk" / "b.bvh")
+    kg.save(walker(seed=3, people=2), tmp_path / "hop" / "a.npz")
+    kg.save(walker(seed=5), tmp_path / "loose.npz")
+    kg.save(walker(seed=6, seconds=0.1), tmp_path / "short.npz")
+    (tmp_path / "walk" / "cut.bvh").write_text("HIERARCHY\nROOT hips\n{\n")
+    (tmp_path / "walk" / "notes.md").write_text("no motion")
+    flat = kg.SkeletonSequence(np.ones((1, 4, 17, 2)), get_skeleton("coco17"), fps=30, unit="px", space="image")
+    kg.save(flat, tmp_path / "flat.npz")
+    dog = kg.Skeleton(name="dog", joints=("trunk", "tail", "paw"), parents=(-1, 0, 0))
+    rng = np.random.default_rng(0)
+    kg.save(kg.SkeletonSequence(rng.normal(size=(1, 90, 3, 3)), dog, fps=30, up="y"), tmp_path / "dog.npz")
+    return tmp_path
+
+
+def test_what_is_read_and_what_is_left_out(folder: Path) -> None:
+    read = load_recordings([folder], labels="folders", least_frames=30)
+    data = read.data
+    assert data.actions == ("hop", "walk")
+    labels = {clip.name: data.actions[clip.action] if clip.action >= 0 else "" for clip in data.clips}
+    assert labels == {"walk/a": "walk", "walk/b": "walk", "hop/a#1": "hop", "hop/a#2": "hop", "loose": ""}
+    assert all(abs(len(clip.features) - 121) <= 1 for clip in data.clips)  # 2 s at 60 a second
+    reasons = {item.path.name: item.reason for item in read.skipped}
+    assert set(reasons) == {"short.npz", "cut.bvh", "flat.npz", "dog.npz"}
+    assert "30 are needed" in reasons["short.npz"]
+    assert "lift it first" in reasons["flat.npz"]
+    assert "'dog'" in reasons["dog.npz"]
+    assert load_recordings([folder]).data.actions == ()
+
+
+def test_clips_hold_the_world(folder: Path) -> None:
+    data = load_recordings([folder], keep=lambda path: path.name == "loose.npz").data
+    sequence = walker(seed=5)
+    body = posed_body(sequence)
+    floor = np.quantile(sequence.positions[0, ..., 1].min(axis=-1), 0.01)
+    expected = RotationFeatures(body, data.skeleton, None, float(floor)).encode()
+    np.testing.assert_allclose(data.clips[0].features, expected, atol=1e-9)
+    np.testing.assert_allclose(data.clips[0].features[:, 0], sequence.positions[0, :, 0] - [0, floor, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("representation", ["expmap", "positions"])
+def test_windows_do_not_know_where_they_were(folder: Path, representation: str) -> None:
+    kg.save(turned(walker(seed=5), 2.2, np.array([3.0, 1.0, 2.0])), folder / "moved.npz")
+    data = load_recordings(
+        [folder],
+        representation=representation,  # type: ignore[arg-type]
+        keep=lambda path: path.name in ("loose.npz", "moved.npz"),
+    ).data
+    one, other = (
+        heading_relative(clip.features[None, 20:80], 40, data.skeleton, representation)[0] for clip in data.clips
+    )
+    assert np.abs(data.clips[0].features - data.clips[1].features).max() > 1
+    np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+def test_the_mirror_is_the_mirrored_recording(folder: Path) -> None:
+    data = load_recordings([folder], representation="positions", keep=lambda path: path.name == "loose.npz").data
+    assert data.mirror is not None
+    sequence = walker(seed=5)
+    mirrored = sequence.positions[:, :, list(sequence.skeleton.mirror)] * [-1, 1, 1]
+    kg.save(sequence.replace(positions=mirrored, rotations=None, offsets=None), folder / "mirror.npz")
+    other = load_recordings([folder], representation="positions", keep=lambda path: path.name == "mirror.npz").data
+    np.testing.assert_allclose(data.mirror(data.clips[0].features), other.clips[0].features, atol=1e-9)
+
+
+def test_missing_joints_are_the_mean_of_those_who_have_them(folder: Path) -> None:
+    sequence = walker(seed=8).replace(rotations=None, offsets=None)
+    positions = sequence.positions.copy()
+    arm = [j for j, name in enumerate(sequence.skeleton.joints) if name in ("left_wrist", "left_finger_base")]
+    arm += [j for j, name in enumerate(sequence.skeleton.joints) if name.startswith(("left_hand", "left_thumb"))]
+    positions[:, :, arm] = np.nan
+    kg.save(sequence.replace(positions=positions, confidence=None), folder / "handless.npz")
+    data = load_recordings([folder], keep=lambda path: path.name in ("loose.npz", "handless.npz")).data
+    clips = {clip.name: clip.features for clip in data.clips}
+    at = data.skeleton.index("left_wrist")
+    np.testing.assert_allclose(clips["handless"][:, at], np.tile(clips["loose"][:, at].mean(axis=0), (121, 1)))
+
+
+def test_folders_without_use(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        find_files(tmp_path / "nowhere")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="no motion files"):
+        load_recordings([empty])
+    with pytest.raises(DataError, match=r"none of 1 files can be used; .*dog\.npz"):
+        load_recordings([folder], keep=lambda path: path.name == "dog.npz")
+    with pytest.raises(ConfigError, match="no trajectory"):
+        load_recordings([folder], skeleton=get_skeleton("cmu38"))
+    with pytest.raises(ConfigError, match="positive"):
+        load_recordings([folder], fps=0)
+
+
+def test_cmu_recordings(shared_data: Path) -> None:
+    """A clip in both formats is used once, as AMC; positions by the network's joints are those of the file."""
+    chosen = ("02_01", "02_03", "07_01")
+    read = load_recordings([shared_data / "cmu_asfamc", shared_data / "cmu_bvh"], keep=lambda path: path.stem in chosen)
+    assert [clip.name for clip in read.data.clips] == ["02/02_01", "02/02_03", "07/07_01"]
+    assert {clip.subject for clip in read.data.clips} == {"cmu02", "cmu07"}
+    assert {item.path.suffix for item in read.skipped} == {".bvh"}
+    sequence = asf_amc.read(shared_data / "cmu_asfamc" / "02" / "02_03.amc", joints="starts")
+    clip = read.data.clips[1].features
+    last = quaternion_to_matrix(expmap_to_quaternion(-clip[-1]))
+    turn = last[1]  # pelvis
+    skeleton = read.data.skeleton
+    for joint, child in (("left_hip", "left_knee"), ("left_knee", "left_ankle")):
+        turn = turn @ last[skeleton.index(joint)]
+        bone = sequence.positions[0, -1, sequence.skeleton.index(child)]
+        bone = bone - sequence.positions[0, -1, sequence.skeleton.index(joint)]
+        assert sequence.offsets is not None
+        np.testing.assert_allclose(turn @ sequence.offsets[sequence.skeleton.index(child)], bone, atol=1e-9)
+    assert bone_lengths(sequence).shape[-1] == 37
+
+
+def test_network_skeletons() -> None:
+    for representation in ("expmap", "positions"):
+        skeleton = network_skeleton(representation)  # type: ignore[arg-type]
+        assert skeleton.joints[:2] == ("trajectory", "pelvis")
+        assert len(skeleton.mirror) == skeleton.num_joints
+        assert sum(len(members) for members in skeleton.parts.values()) >= skeleton.num_joints

@@ -1,0 +1,244 @@
+"""Forecasts: rates, horizons, people, seams; turned and moved recordings; every refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from moving_people import bone_lengths, network, turned, walker
+
+from kinegraph.errors import DataError, FormatError, KinegraphError, SkeletonError
+from kinegraph.formats import asf_amc, bvh
+from kinegraph.inference import forecaster as module
+from kinegraph.inference.forecaster import LONGEST_S, Forecaster, join
+from kinegraph.inference.motion_window import MotionNetwork
+from kinegraph.models.symgnn import SymGNN
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.motion_features import at_rate
+
+
+def jumps(history: SkeletonSequence, future: SkeletonSequence) -> tuple[float, float]:
+    """Largest step (m) of any joint at the seam, and in the last observed half second."""
+    points = np.concatenate([history.positions[0], future.positions[0]])
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1).max(axis=-1)
+    at, half = history.frames - 1, round(0.5 * (history.fps or 0))
+    return float(steps[at]), float(steps[at - half : at].max())
+
+
+def test_zero_velocity_holds_the_last_pose() -> None:
+    history = walker()
+    future = Forecaster("zero-velocity").forecast(history, 0.5)
+    assert future.frames == 30
+    assert future.fps == history.fps
+    np.testing.assert_allclose(future.positions, np.repeat(history.positions[:, -1:], 30, axis=1), atol=1e-5)
+    assert future.rotations is not None
+
+
+def test_constant_velocity_goes_on() -> None:
+    history = walker(speed=1.0, yaw=0.4)
+    future = Forecaster("constant_velocity").forecast(history, 1.0)
+    moved = future.positions[0, -1, 0] - history.positions[0, -1, 0]
+    np.testing.assert_allclose(moved, [np.sin(0.4), 0, np.cos(0.4)], atol=1e-3)
+    at, before = jumps(history, future)
+    assert at < 1.1 * before
+
+
+@pytest.mark.parametrize("fps", [30.0, 24.0, 100.0, 120.0])
+@pytest.mark.parametrize("seconds", [0.1, 0.73])
+def test_resampled_to_the_network_and_back(fps: float, seconds: float) -> None:
+    history = walker(fps=fps)
+    forecast = Forecaster(network()).predict(history, seconds)
+    assert forecast.future.frames == round(seconds * fps)
+    assert forecast.future.fps == fps
+    np.testing.assert_allclose(
+        bone_lengths(forecast.future),
+        np.broadcast_to(bone_lengths(history)[:, -1:], bone_lengths(forecast.future).shape),
+        atol=1e-9,
+    )
+    assert forecast.whole.frames == history.frames + forecast.future.frames
+
+
+def test_the_last_frame_stays_a_frame() -> None:
+    history = walker(fps=50.0).slice_frames(0, 87)
+    slow = at_rate(history, 30.0)
+    np.testing.assert_allclose(slow.positions[:, -1], history.positions[:, -1])
+    times = 86 / 50 - np.arange(slow.frames)[::-1] / 30
+    assert times[0] >= 0
+    at = np.array([np.interp(times, np.arange(87) / 50, history.positions[0, :, 5, axis]) for axis in range(3)])
+    np.testing.assert_allclose(slow.positions[0, :, 5], at.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("representation", ["expmap", "positions"])
+def test_a_turned_and_moved_recording_has_a_turned_and_moved_forecast(representation: str) -> None:
+    history, yaw, shift = walker(), 1.9, np.array([3.0, 0.7, -5.0])
+    forecaster = Forecaster(network(representation=representation))
+    one = forecaster.forecast(history, 0.5)
+    other = forecaster.forecast(turned(history, yaw, shift), 0.5)
+    np.testing.assert_allclose(other.positions, turned(one, yaw, shift).positions, atol=2e-5)
+
+
+@pytest.mark.parametrize("root", ["none", "heading"])
+@pytest.mark.parametrize("representation", ["expmap", "positions"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_every_kind_of_network_and_recording(root: str, representation: str, kept: bool) -> None:
+    history = walker(speed=0.0) if kept else walker(speed=0.0).replace(rotations=None, offsets=None)
+    made = network(model="zero_velocity", root=root, representation=representation)
+    future = Forecaster(made).forecast(history, 0.4)
+    np.testing.assert_allclose(future.positions[:, -1], history.positions[:, -1], atol=0.02)
+    lengths = bone_lengths(future)
+    np.testing.assert_allclose(lengths, np.broadcast_to(lengths[:, :1], lengths.shape), atol=1e-9)
+    assert (future.rotations is not None) == (kept and representation == "expmap")
+    if root == "none":
+        assert any("does not forecast the path" in note for note in future.notes)
+
+
+def test_beyond_the_horizon_the_window_slides(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = network(horizon=6)
+    seen: list[np.ndarray] = []
+    run = MotionNetwork.run
+
+    def watched(self: MotionNetwork, features: np.ndarray, horizon: int) -> object:
+        seen.append(features)
+        answer = run(self, features, horizon)
+        seen.append(np.asarray(answer[0]))
+        return answer
+
+    monkeypatch.setattr(MotionNetwork, "run", watched)
+    future = Forecaster(made).forecast(walker(), 20 / 30)
+    assert len(seen) == 2 * 4  # 20 frames in steps of 6
+    for inputs, outputs, following in zip(seen[::2], seen[1::2], seen[2::2], strict=False):
+        np.testing.assert_array_equal(following, np.concatenate([inputs, outputs])[-12:])
+    assert any("trained to look 0.20 s ahead" in note for note in future.notes)
+
+
+def test_people_are_forecast_each() -> None:
+    crowd = walker(people=3)
+    forecaster = Forecaster(network(actions=("walk", "run")))
+    together = forecaster.predict(crowd, 0.3)
+    assert together.future.people == 3
+    for person in range(3):
+        alone = forecaster.predict(crowd.select_people([person]), 0.3)
+        np.testing.assert_allclose(together.future.positions[person], alone.future.positions[0])
+        assert together.actions[person] == pytest.approx(alone.actions[0])
+        assert sum(together.actions[person].values()) == pytest.approx(1)
+
+
+def test_who_has_left_is_left_out() -> None:
+    crowd = walker(people=2).replace(rotations=None, offsets=None)
+    positions = crowd.positions.copy()
+    positions[1, 30:] = np.nan
+    future = Forecaster(network()).forecast(crowd.replace(positions=positions, confidence=None), 0.3)
+    assert np.isnan(future.positions[1]).all()
+    assert np.isfinite(future.positions[0]).all()
+    assert any("person 2 is not seen at the end" in note for note in future.notes)
+
+
+def test_gaps_in_the_history_are_bridged() -> None:
+    history = walker().replace(rotations=None, offsets=None)
+    positions = history.positions.copy()
+    positions[:, -20:-12, 8] = np.nan
+    future = Forecaster(network()).forecast(history.replace(positions=positions, confidence=None), 0.2)
+    assert np.isfinite(future.positions).all()
+
+
+def test_observed_until_hides_the_rest() -> None:
+    recording = walker(seconds=3)
+    forecaster = Forecaster(network())
+    hidden = forecaster.predict(recording, 0.5, observed_until=1.5)
+    cut = forecaster.predict(recording.slice_frames(0, 91), 0.5)
+    assert hidden.history.frames == 91
+    np.testing.assert_array_equal(hidden.future.positions, cut.future.positions)
+
+
+def test_progress_ends_at_the_whole() -> None:
+    told: list[tuple[int, int]] = []
+    Forecaster(network()).predict(walker(people=2), 1.0, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (120, 120)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_join_keeps_rotations_where_both_have_them() -> None:
+    history = walker()
+    assert join(history, history).rotations is not None
+    assert join(history, history.replace(rotations=None)).rotations is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "until", "message"),
+    [
+        (0.0, None, "above 0 s"),
+        (-1.0, None, "above 0 s"),
+        (float("nan"), None, "above 0 s"),
+        (LONGEST_S + 1, None, "at most 60 s, because"),
+        (0.001, None, "less than one frame"),
+        (1.0, 0.1, r"looks back 0\.37 s \(12 frames at 30 a second\) and the observed part has 0\.10 s"),
+        (1.0, 9.0, r"expected 0 to 2\.00 s"),
+        (1.0, float("nan"), "expected 0 to"),
+    ],
+)
+def test_times_without_sense(seconds: float, until: float | None, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Forecaster(network()).predict(walker(), seconds, observed_until=until)
+
+
+def test_a_recording_that_is_too_slow() -> None:
+    with pytest.raises(DataError, match="needs at least 6"):
+        Forecaster(network()).forecast(walker(seconds=5, fps=3.0), 1.0)
+
+
+def test_another_skeleton() -> None:
+    skeleton = Skeleton(name="dog", joints=("trunk", "tail", "paw"), parents=(-1, 0, 0))
+    positions = np.random.default_rng(0).normal(size=(1, 90, 3, 3))
+    with pytest.raises(SkeletonError, match="'dog'"):
+        Forecaster(network()).forecast(SkeletonSequence(positions, skeleton, fps=30, up="y"), 1.0)
+
+
+def test_damaged_weights() -> None:
+    made = network()
+    assert isinstance(made.model, SymGNN)
+    for parameter in made.model.parameters():
+        parameter.data.fill_(float("nan"))
+    with pytest.raises(KinegraphError, match="its weights are damaged"):
+        Forecaster(made).forecast(walker(), 0.2)
+
+
+def test_what_cannot_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KinegraphError, match="recognises and does not forecast"):
+        Forecaster(network(actions=("a", "b"), horizon=0))
+    with pytest.raises(KinegraphError, match="no baseline"):
+        Forecaster("ridge")
+    with pytest.raises(FormatError, match="no such weights folder"):
+        Forecaster.from_pretrained(tmp_path / "nowhere")
+    monkeypatch.setattr("kinegraph.inference.motion_window.DEFAULT_WEIGHTS", tmp_path)
+    with pytest.raises(KinegraphError, match="ships no weights.*--model"):
+        Forecaster.from_pretrained()
+    assert Forecaster.from_pretrained("constant-velocity").name == "constant-velocity"
+    assert module.LONGEST_S == 60
+
+
+CLIPS = {
+    "amc": ("cmu_asfamc/02/02_01.amc", 1.2),
+    "bvh": ("cmu_bvh/07/07_01.bvh", 1.2),
+    "hdm05": ("hdm05/test/9/HDM_mm_sneak2StepsLStart_011_120.amc", 0.5),
+}
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("model", ["zero-velocity", "constant-velocity", "symgnn"])
+def test_real_recordings(shared_data: Path, clip: str, model: str) -> None:
+    """Limbs keep their length, and baselines do not jump where the forecast begins."""
+    name, until = CLIPS[clip]
+    path = shared_data / name
+    if not path.exists():  # HDM05's names say the clip's number, not its order
+        path = sorted((shared_data / "hdm05" / "test" / "9").iterdir())[0]
+    recording = bvh.read(path) if path.suffix == ".bvh" else asf_amc.read(path, joints="starts")
+    forecaster = Forecaster(network() if model == "symgnn" else model)
+    forecast = forecaster.predict(recording, 0.5, observed_until=until)
+    lengths = bone_lengths(forecast.future)
+    np.testing.assert_allclose(lengths, np.broadcast_to(bone_lengths(recording)[:, :1], lengths.shape), atol=1e-9)
+    assert forecast.future.rotations is not None
+    if model != "symgnn":
+        at, before = jumps(forecast.history, forecast.future)
+        assert at <= before
