@@ -36,6 +36,7 @@ WIDTHS = {117: "cmu38", 99: "h36m32"}
 """Number of columns -> layout."""
 
 Array = NDArray[np.float64]
+_LARGEST = 1e7  # ten kilometres in Human3.6M's millimetres
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +103,15 @@ def read_matrix(path: Path | str) -> Array:
         values = np.empty(0)
     if values.size != width * len(rows) or not np.isfinite(values).all():
         raise _fault(path, rows, comma)
-    return values.reshape(len(rows), width)
+    values = values.reshape(len(rows), width)
+    if np.abs(values).max() > _LARGEST:
+        row, column = (int(place) for place in np.argwhere(np.abs(values) > _LARGEST)[0])
+        raise FormatError(
+            path,
+            f"line {rows[row][0]}, column {column + 1}: {values[row, column]:g} is far too large; "
+            "expected radians, and translations of the size of a room",
+        )
+    return values
 
 
 def _fault(path: Path, rows: list[tuple[int, str]], comma: bool) -> FormatError:
@@ -152,7 +161,7 @@ def read(
     metres = float(rig["metres"]) if unit is None else unit
     if not (np.isfinite(fps) and fps > 0):
         raise FormatError(path, f"fps={fps} is no frame rate; expected a positive number")
-    if not (np.isfinite(metres) and metres > 0):
+    if not (np.isfinite(metres) and 0 < metres <= 1000):
         raise FormatError(path, f"unit={metres} is no length; expected metres of one unit")
     if up not in (None, "y", "z"):
         raise FormatError(path, f"up={up!r} is not valid: expected 'y' or 'z'")
@@ -162,8 +171,6 @@ def read(
     translations = np.tile(offsets, (len(values), 1, 1))
     translations[:, skeleton.root] = values[:, :3] * metres
     positions = forward_kinematics(skeleton.parents, rotations, translations)[0]
-    if not np.isfinite(positions).all():
-        raise FormatError(path, "joint positions are not finite: the numbers are far too large")
     if up is None:
         rise = (positions[:, skeleton.index("head")] - positions[:, skeleton.root]).mean(axis=0)
         up = "z" if abs(rise[2]) > abs(rise[1]) else "y"

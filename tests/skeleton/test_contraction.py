@@ -1,0 +1,60 @@
+"""Skeletons of fewer joints."""
+
+from __future__ import annotations
+
+import pytest
+
+from kinegraph.errors import SkeletonError
+from kinegraph.skeleton import TRAJECTORY, Skeleton, contract, get_skeleton
+
+
+def parent(skeleton, joint):
+    above = skeleton.parents[skeleton.index(joint)]
+    return skeleton.joints[above] if above >= 0 else None
+
+
+def test_parents_are_the_nearest_kept_ancestors_in_the_old_order():
+    rig = get_skeleton("cmu38")
+    small = contract(rig, ["right_hand_tip", "thorax", "left_knee", "right_shoulder"])
+    assert small.joints == ("pelvis", "left_knee", "thorax", "right_shoulder", "right_hand_tip")
+    assert small.name == "cmu38_5"
+    assert [parent(small, joint) for joint in small.joints] == [None, "pelvis", "pelvis", "thorax", "right_shoulder"]
+    assert small.pairs == ()
+    assert small.parts["torso"] == ("pelvis", "thorax")
+    assert "head" not in small.parts
+
+
+def test_everything_kept_is_the_skeleton_again():
+    rig = get_skeleton("cmu38")
+    same = contract(rig, rig.joints, name="cmu38")
+    assert (same.joints, same.parents, same.pairs, dict(same.parts)) == (
+        rig.joints,
+        rig.parents,
+        rig.pairs,
+        dict(rig.parts),
+    )
+    assert set(same.landmarks) == set(rig.landmarks)
+
+
+def test_pairs_and_landmarks_go_with_their_joints():
+    rig = get_skeleton("ntu25")
+    small = contract(rig, ["left_foot", "right_foot", "left_hand", "head"])
+    assert small.pairs == (("left_foot", "right_foot"),)
+    assert set(small.landmarks) == {"left_toe", "right_toe"}  # the nose needs the neck
+
+
+def test_trajectory_stands_first_and_bears_the_root():
+    chain = Skeleton(name="chain", joints=("b", "a", "c"), parents=(1, -1, 0), parts={"torso": ("a",), "head": ("c",)})
+    small = contract(chain, ["c"], trajectory=True, name="x")
+    assert small.joints == (TRAJECTORY, "a", "c")
+    assert small.parents == (-1, 0, 1)
+    assert small.parts["torso"] == (TRAJECTORY, "a")
+    assert small.name == "x"
+    full = contract(chain, ["b", "c"], trajectory=True)
+    assert full.joints == (TRAJECTORY, "b", "a", "c")
+    assert [parent(full, joint) for joint in full.joints] == [None, "a", TRAJECTORY, "b"]
+
+
+def test_unknown_joint():
+    with pytest.raises(SkeletonError, match="did you mean 'left_knee'"):
+        contract(get_skeleton("cmu38"), ["left_nee"])
