@@ -68,10 +68,11 @@ def balanced_gradients(
         both = _averaged_pair(both, average)
         index = [place for place, weight in enumerate(weights) if id(weight) in shared]
         first, second = (_flat([found[i] for i in index], [weights[i] for i in index]) for found in both)
-        weight = two_task_lambda(first, second)
+        sizes = _sizes(objective.normalise, _averaged_losses(parts, average), (first.norm(), second.norm()))
+        weight = two_task_lambda(first / sizes[0], second / sizes[1])
         gradients = [_mixed(a, b, weight) for a, b in zip(*both, strict=True)]
     else:
-        gradients, weight = _upper_bound(weights, parts, representation, cut, average)
+        gradients, weight = _upper_bound(weights, parts, representation, cut, objective.normalise, average)
     loss = (weight * recognition + (1 - weight) * forecasting).detach()
     return Gradients(gradients, loss, parts, weight)
 
@@ -81,6 +82,7 @@ def _upper_bound(
     parts: tuple[Tensor, Tensor],
     representation: Sequence[Tensor],
     cut: Sequence[Tensor],
+    normalise: str,
     average: Average,
 ) -> tuple[Found, Tensor]:
     """Sener and Koltun 2018, section 3.3: lambda from the gradients of the representation, one pass through it."""
@@ -88,7 +90,10 @@ def _upper_bound(
     both = [_grad(part, [*leaves, *weights], again=True) for part in parts]
     first, second = (_flat(found[: len(leaves)], leaves) for found in both)
     # A representation is of the process's own examples: only products of its gradients can be averaged.
-    weight = _lambda_of_products(first, second, average)
+    products = torch.stack([first.dot(first), first.dot(second), second.dot(second)])
+    aa, ab, bb = average([products])[0]
+    a, b = _sizes(normalise, _averaged_losses(parts, average), (aa.sqrt(), bb.sqrt()))
+    weight = two_task_lambda(*_vectors(aa / a**2, ab / (a * b), bb / b**2))
     onward = [_mixed(a, b, weight) for a, b in zip(*(found[: len(leaves)] for found in both), strict=True)]
     reached = [
         (value, gradient) for value, gradient in zip(representation, onward, strict=True) if gradient is not None
@@ -99,13 +104,29 @@ def _upper_bound(
     return _averaged(total, average), weight
 
 
-def _lambda_of_products(first: Tensor, second: Tensor, average: Average) -> Tensor:
-    """`two_task_lambda` of gradients of which each process has the rows of its own examples."""
-    products = torch.stack([first.dot(first), first.dot(second), second.dot(second)])
-    a, ab, b = average([products])[0]
-    length = a - 2 * ab + b
-    best = ((b - ab) / length.clamp_min(1e-30)).clamp(0.0, 1.0)
-    return torch.where(length > 1e-30, best, best.new_full((), 0.5))
+def _vectors(aa: Tensor, ab: Tensor, bb: Tensor) -> tuple[Tensor, Tensor]:
+    """Two vectors in the plane with these products."""
+    length = aa.sqrt()
+    along = ab / length.clamp_min(1e-30)
+    zero = torch.zeros_like(length)
+    return torch.stack([length, zero]), torch.stack([along, (bb - along**2).clamp_min(0).sqrt()])
+
+
+def _averaged_losses(parts: tuple[Tensor, Tensor], average: Average) -> tuple[Tensor, Tensor]:
+    first, second = average([torch.stack(parts).detach()])[0]
+    return first, second
+
+
+def _sizes(
+    normalise: str, losses: tuple[Tensor, Tensor], lengths: tuple[Tensor, Tensor]
+) -> tuple[Tensor | float, Tensor | float]:
+    """What each gradient is divided by before lambda is chosen."""
+    if normalise == "none":
+        return 1.0, 1.0
+    a, b = (loss.abs().clamp_min(1e-12) for loss in losses)
+    if normalise == "loss":
+        return a, b
+    return a * lengths[0].clamp_min(1e-20), b * lengths[1].clamp_min(1e-20)
 
 
 def _grad(

@@ -113,6 +113,10 @@ class ObjectiveRecipe:
     balance: Literal["mgda", "mgda-ub", "fixed"] = "mgda"
     """Weight of recognition against forecasting: chosen at every step from both gradients of the shared backbone (the
     paper's), from those of the backbone's output (Sener and Koltun's cheaper upper bound), or `weight`."""
+    normalise: Literal["none", "loss", "loss+"] = "none"
+    """Gradients from which MGDA chooses: as they are (the paper's); divided by their loss; or by loss and length
+    (Sener and Koltun's code). As it is, MGDA leans towards the shorter gradient, so a task that is learned (actions
+    often are, soon) takes the weight from the other; with `loss+` the one with the larger loss has it."""
     weight: float = 0.5
     """The weight of recognition, lambda, under `fixed`; forecasting has 1 - lambda."""
     velocity: float = 0.0
@@ -130,6 +134,8 @@ class ObjectiveRecipe:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, expected a number between 0 and 1")
         positive(self, "forecasting_scale")
+        if self.balance == "fixed" and self.normalise != "none":
+            raise ValueError("normalise: nothing is chosen from gradients under balance fixed; set none")
         if not 0 <= self.velocity < float("inf"):
             raise ValueError(f"velocity: found {self.velocity}, expected 0 or more")
 
