@@ -86,11 +86,12 @@ class SiMLPe(ForecastingModel):
         if self.length > self.observed:
             x = torch.cat((x, last.expand(-1, self.length - self.observed, -1, -1)), dim=1)
         transform = self.transform.to(x.dtype)
-        # Features stand before time, so that the blocks' products over time are plain ones.
-        z = self.first(transform @ x.flatten(2)).transpose(1, 2)
-        z = self.last(self.blocks(z).transpose(1, 2))
-        moved: Tensor = transform.T[: self.horizon] @ z
-        return last + moved.view(-1, self.horizon, *last.shape[2:])
+        # Time stands before the batch: mixing it is then one plain product, and the features of a frame lie together.
+        z = self.first((transform @ x.transpose(0, 1).flatten(1)).view(self.length, len(x), -1))
+        z = self.last(self.blocks(z))
+        moved = transform.T[: self.horizon] @ z.flatten(1)
+        forecast: Tensor = last + moved.view(self.horizon, *last[:, 0].shape).transpose(0, 1)
+        return forecast
 
 
 class TimeBlock(nn.Module):
@@ -102,7 +103,7 @@ class TimeBlock(nn.Module):
         norm: over the features (``spatial``; scale and shift per feature), over the coefficients (``temporal``; per
             coefficient) or none.
 
-    Shapes: ``(batch, width, length)``, unchanged.
+    Shapes: ``(length, batch, width)``, unchanged.
     """
 
     def __init__(self, length: int, width: int, norm: TimeNorm) -> None:
@@ -110,14 +111,11 @@ class TimeBlock(nn.Module):
         self.mix = nn.Linear(length, length)
         nn.init.normal_(self.mix.weight, std=BLOCK_GAIN / length**0.5)
         nn.init.zeros_(self.mix.bias)
-        self.spatial = norm == "spatial"
-        self.norm = nn.Identity() if norm == "none" else nn.LayerNorm(width if self.spatial else length)
+        self.temporal = norm == "temporal"
+        self.norm = nn.Identity() if norm == "none" else nn.LayerNorm(length if self.temporal else width)
 
     def forward(self, z: Tensor) -> Tensor:
         """Mix over time."""
-        mixed = self.mix(z)
-        if self.spatial:
-            result: Tensor = z + self.norm(mixed.transpose(1, 2)).transpose(1, 2)
-            return result
-        result = z + self.norm(mixed)
-        return result
+        mixed = torch.addmm(self.mix.bias[:, None], self.mix.weight, z.flatten(1)).view_as(z)
+        normed: Tensor = self.norm(mixed.transpose(0, 2)).transpose(0, 2) if self.temporal else self.norm(mixed)
+        return z + normed
