@@ -1,4 +1,4 @@
-"""`kinegraph forecast` and `kinegraph recognize`: what they write and say, and one line for everything that is wrong."""
+"""`kinegraph forecast` and `kinegraph recognize`: what they write and say, and one line for whatever is wrong."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def _walker(seconds: float, fps: float, seed: int, yaw: float, speed: float) -> 
     rotations[:, 0] = quaternion_multiply(facing, rotations[:, 0])
     translations = np.tile(rest_offsets("cmu38"), (len(times), 1, 1))
     path = np.stack([np.sin(yaw) * times, np.zeros_like(times), np.cos(yaw) * times], axis=1) * speed
-    translations[:, 0] = path + [seed * 1.0, 0.95, 0.0]
+    translations[:, 0] = path + np.array([seed * 1.0, 0.95, 0.0])
     return forward_kinematics(LAYOUT.parents, rotations, translations)[0], rotations
 
 

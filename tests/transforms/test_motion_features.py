@@ -1,4 +1,4 @@
-"""Features of recordings and back: round trips, other rigs, the CMU text files' triples, bones that keep their length."""
+"""Features of recordings and back: round trips, other rigs, the CMU text files, bones that keep their length."""
 
 from __future__ import annotations
 
