@@ -20,6 +20,8 @@ _PUBLIC = {
     "load": ("kinegraph.formats", "read"),
     "save": ("kinegraph.formats", "write"),
     "Lifter": ("kinegraph.inference.lifter", "Lifter"),
+    "Forecaster": ("kinegraph.inference.forecaster", "Forecaster"),
+    "Recognizer": ("kinegraph.inference.recognizer", "Recognizer"),
     "KinegraphError": ("kinegraph.errors", "KinegraphError"),
 }
 
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from kinegraph.errors import KinegraphError
     from kinegraph.formats import read as load
     from kinegraph.formats import write as save
+    from kinegraph.inference.forecaster import Forecaster
     from kinegraph.inference.lifter import Lifter
+    from kinegraph.inference.recognizer import Recognizer
     from kinegraph.sequence import SkeletonSequence
     from kinegraph.skeleton import Skeleton, get_skeleton, map_joints, skeleton_names
 

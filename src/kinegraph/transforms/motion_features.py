@@ -35,7 +35,7 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY
 from kinegraph.transforms.heading import continuous_expmap
-from kinegraph.transforms.rig_match import RigMatch, body_skeleton, match_rig
+from kinegraph.transforms.rig_match import RigMatch, body_skeleton, match_rig, trunk
 
 __all__ = ["PosedBody", "RotationFeatures", "at_rate", "carried_root", "check_motion", "posed_body"]
 
@@ -170,11 +170,17 @@ def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
         parents.append(int(np.searchsorted(kept, above)) if above >= 0 else -1)
     names = [skeleton.joints[j] for j in kept]
     points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
+    rest = rest_directions(names, parents, points)
+    for joint in (joint for chain in trunk(skeleton) for joint in chain):
+        # Hips alone lie in one line and leave open which way is up: a rig's own names for its spine must not.
+        row = int(np.searchsorted(kept, joint))
+        if seen[joint] and np.isnan(rest[row]).any():
+            rest[row] = [0.0, 1.0, 0.0]
     posed = rotations_from_positions(
         bridge_gaps(positions[:, kept]),
         names,
         parents,
-        rest=rest_directions(names, parents, points),
+        rest=rest,
         fps=sequence.fps or 0.0,
     )
     rig = Skeleton(

@@ -27,7 +27,7 @@ from kinegraph.geometry.rotations import (
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
 
-__all__ = ["RigMatch", "body_skeleton", "match_rig"]
+__all__ = ["RigMatch", "body_skeleton", "match_rig", "trunk"]
 
 Array = NDArray[np.float64]
 _SAME_RIG = 0.8  # share of a network's joints that a rig must have by name to count as the same one
@@ -107,7 +107,7 @@ def _by_anatomy(rig: Skeleton, body: Skeleton) -> NDArray[np.int64]:
         used = np.flatnonzero(weights[i])
         if joint in paired and len(used) == 1 and used[0] not in leaves:
             source[i] = used[0]
-    for ours, theirs in zip(_trunk(body), _trunk(rig), strict=True):
+    for ours, theirs in zip(trunk(body), trunk(rig), strict=True):
         # From the top, so that what is missing is missing below: a rig with one neck joint has the upper one.
         for step, i in enumerate(reversed(ours)):
             at = len(theirs) - 1 - (step * len(theirs)) // len(ours) if len(theirs) >= len(ours) else -1
@@ -117,7 +117,7 @@ def _by_anatomy(rig: Skeleton, body: Skeleton) -> NDArray[np.int64]:
     return source
 
 
-def _trunk(skeleton: Skeleton) -> tuple[list[int], list[int]]:
+def trunk(skeleton: Skeleton) -> tuple[list[int], list[int]]:
     """Joints of the spine (above the root, up to where the arms part) and of neck and head, free ends left out."""
     arms = [skeleton.landmark(f"{side}_shoulder") for side in ("left", "right")]
     if any(arm is None for arm in arms):
