@@ -304,6 +304,12 @@ def test_a_strength_means_the_same_in_any_unit() -> None:
     torch.testing.assert_close(metres.weight, millimetres.weight)
 
 
+def test_ridge_counts_what_it_fits() -> None:
+    body, joint = (Ridge(BODY, RidgeConfig(frames=3, scope=scope, **SIZES)) for scope in ("body", "joint"))  # type: ignore[arg-type]
+    assert body.num_parameters == (2 * 12 + 1) * 4 * 12
+    assert joint.num_parameters == 4 * (2 * 3 + 1) * 4 * 3
+
+
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data = walks(50, 10)
     answers = []

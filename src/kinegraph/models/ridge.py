@@ -98,6 +98,11 @@ class Ridge(ForecastingModel):
         """Whether :meth:`fit` was called, on this model or on the one its weights come from."""
         return not bool(self.strengths.isnan().any())
 
+    @property
+    def num_parameters(self) -> int:
+        """Number of fitted values."""
+        return self.weight.numel() + self.bias.numel()
+
     def block(self, x: Tensor) -> Tensor:
         """The next ``horizon`` frames."""
         last = x[:, -1:]
