@@ -19,12 +19,13 @@ from kinegraph.geometry.rotations import (
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.skeleton.contraction import contract
+from kinegraph.transforms.heading import heading_relative
 from kinegraph.transforms.motion_features import RotationFeatures, carried_root, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.transforms.rig_match import match_rig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from moving_people import LAYOUT, TURNING, body, bone_lengths, walker
+from moving_people import LAYOUT, TURNING, body, bone_lengths, turned, walker
 
 FULL = contract(LAYOUT, TURNING, trajectory=True)
 
@@ -110,6 +111,20 @@ def test_from_positions_alone() -> None:
     positions, rotations = codec.finish(codec.pose(codec.encode()[-1:], 60.0))
     assert rotations is None
     np.testing.assert_allclose(positions[0], sequence.positions[0, -1], atol=0.02)
+
+
+@pytest.mark.parametrize("clip", ["hdm05/train/10", "cmu_asfamc/02"])
+def test_places_alone_do_not_tell_the_heading(shared_data: Path, clip: str) -> None:
+    """Rotations made from positions are the same whichever way somebody faces, backwards least of all."""
+    path = next(p for p in sorted((shared_data / clip).iterdir()) if p.suffix.lower() == ".amc")
+    sequence = asf_amc.read(path).slice_frames(0, 120, 2)
+    network = body()
+    seen = []
+    for yaw in (0.0, 1.5, np.pi):
+        person = posed_body(turned(sequence, yaw, np.array([1.0, 0.0, 2.0])))
+        seen.append(heading_relative(RotationFeatures(person, network).encode()[None], -1, network)[0])
+    np.testing.assert_allclose(seen[1], seen[0], atol=0.01)
+    np.testing.assert_allclose(seen[2], seen[0], atol=0.01)
 
 
 def test_missing_joints_stand_at_the_mean() -> None:

@@ -171,10 +171,10 @@ def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
     names = [skeleton.joints[j] for j in kept]
     points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
     rest = rest_directions(names, parents, points)
-    for joint in (joint for chain in trunk(skeleton) for joint in chain):
+    for central in (member for chain in trunk(skeleton) for member in chain):
         # Hips alone lie in one line and leave open which way is up: a rig's own names for its spine must not.
-        row = int(np.searchsorted(kept, joint))
-        if seen[joint] and np.isnan(rest[row]).any():
+        row = int(np.searchsorted(kept, central))
+        if seen[central] and np.isnan(rest[row]).any():
             rest[row] = [0.0, 1.0, 0.0]
     posed = rotations_from_positions(
         bridge_gaps(positions[:, kept]),
