@@ -121,6 +121,15 @@ def _make(name: str, folder: Path) -> tuple[Path, list[Path]]:
         (folder / "a.asf").write_text(_ASF)
         path.write_text(_AMC)
         return path, [path, folder / "a.asf"]
+    if name == "expmap_text":
+        values = np.random.default_rng(0).normal(size=(3, 99)).round(3)
+        path.write_text("\n".join(",".join(map(str, row)) for row in values.tolist()) + "\n")
+        return path, [path]
+    if name == "ntu_skeleton":
+        joint = "0.25 -0.5 2.75 277.4 191.8 1036.2 519.1 -0.2 0.05 0.96 -0.12 2\n"
+        person = "72057594037931101 0 1 1 0 0 0 0.02 -0.05 2\n25\n" + 25 * joint
+        path.write_text("3\n1\n" + person + "0\n1\n" + person)
+        return path, [path]
     if name == "pickle":
         path = folder / "a.pkl"
         path.write_bytes(pickle.dumps({"positions": np.ones((2, 17, 3)), "n": [1, "x", {2}]}, 4))
