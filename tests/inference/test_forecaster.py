@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from moving_people import bone_lengths, network, turned, walker
 
+import kinegraph as kg
 from kinegraph.errors import DataError, FormatError, KinegraphError, SkeletonError
 from kinegraph.formats import asf_amc, bvh
 from kinegraph.inference import forecaster as module
@@ -16,7 +17,7 @@ from kinegraph.inference.motion_window import MotionNetwork
 from kinegraph.models.symgnn import SymGNN
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
-from kinegraph.transforms.motion_features import at_rate
+from kinegraph.transforms.motion_features import at_rate, posed_body
 
 
 def jumps(history: SkeletonSequence, future: SkeletonSequence) -> tuple[float, float]:
@@ -193,6 +194,23 @@ def test_another_skeleton() -> None:
     positions = np.random.default_rng(0).normal(size=(1, 90, 3, 3))
     with pytest.raises(SkeletonError, match="'dog'"):
         Forecaster(network()).forecast(SkeletonSequence(positions, skeleton, fps=30, up="y"), 1.0)
+
+
+def test_markers_without_a_hierarchy(shared_data: Path, tmp_path: Path) -> None:
+    """A TRC of a BVH's joints names them and joins none: it is forecast as the BVH is, from places."""
+    recording = bvh.read(shared_data / "cmu_bvh" / "07" / "07_01.bvh").slice_frames(0, 150)
+    kg.save(recording, tmp_path / "walk.trc")
+    markers = kg.load(tmp_path / "walk.trc")
+    assert set(markers.skeleton.parents) == {-1, 0}
+    for forecaster in (Forecaster(network(model="zero_velocity")), Forecaster("zero-velocity")):
+        future = forecaster.forecast(markers, 0.3)
+        assert future.skeleton == markers.skeleton
+        np.testing.assert_allclose(future.positions[0, -1], markers.positions[0, -1], atol=0.03)
+    person = posed_body(markers)
+    above = {j: person.rig.joints[p] for j, p in zip(person.rig.joints, person.rig.parents, strict=True) if p >= 0}
+    assert above["lFoot"] == "lShin"
+    assert above["lShin"] == "lThigh"
+    assert above["rHand"] in ("rForeArm", "rHand_pivot")
 
 
 def test_damaged_weights() -> None:

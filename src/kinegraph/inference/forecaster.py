@@ -23,7 +23,6 @@ from kinegraph.inference.motion_window import (
     who,
 )
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.transforms.motion_features import posed_body
 
 __all__ = ["LONGEST_S", "Forecast", "Forecaster"]
 
@@ -141,7 +140,8 @@ class Forecaster:
         if count < 1:
             raise DataError(f"a forecast of {seconds:g} s is less than one frame at {history.fps:g} frames a second")
         self._check_history(history)
-        recent = history.slice_frames(max(0, history.frames - round(_HISTORY_S * history.fps)), None)
+        looked_at = max(_HISTORY_S, 2 * self.network.observed_s if self.network is not None else 0.0)
+        recent = history.slice_frames(max(0, history.frames - round(looked_at * history.fps)), None)
         floors = ground(recent)
         positions = np.full((history.people, count, history.joints, 3), np.nan)
         rotations: list[Array | None] = []
@@ -203,7 +203,7 @@ class Forecaster:
     def _window(self, recent: SkeletonSequence, person: int, floor: float) -> tuple[PersonWindow, MotionNetwork]:
         network = self.network
         if network is None:
-            network = untrained(self.baseline, posed_body(recent, person))
+            network = untrained(self.baseline, recent, person)
         return person_window(recent, person, network, floor), network
 
 

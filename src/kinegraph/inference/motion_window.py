@@ -19,7 +19,7 @@ from kinegraph.skeleton.contraction import TRAJECTORY, contract
 from kinegraph.transforms.gaps import fill_gaps
 from kinegraph.transforms.heading import heading_absolute, heading_relative
 from kinegraph.transforms.motion import MotionTransform
-from kinegraph.transforms.motion_features import PosedBody, RotationFeatures, at_rate, check_motion, posed_body
+from kinegraph.transforms.motion_features import RotationFeatures, at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.weights import load_weights
 
@@ -118,15 +118,23 @@ def baseline_of(name: str) -> str | None:
     return plain if entry is not None and getattr(entry.model, "trains", "gradient") == "nothing" else None
 
 
-def untrained(name: str, body: PosedBody) -> MotionNetwork:
-    """A forecaster without weights on a person's own rig and rate, path and heading included."""
-    skeleton = contract(body.rig, body.rig.joints, trajectory=True, name=body.rig.name)
-    rows = tuple((0.0, 0.0, 0.0) for _ in skeleton.joints)
-    ones = tuple((1.0, 1.0, 1.0) for _ in skeleton.joints)
-    entry = REGISTRY[name]
-    config = entry.config(observed=2, horizon=25)
+def untrained(name: str, sequence: SkeletonSequence, person: int) -> MotionNetwork:
+    """A forecaster without weights on a person's own joints and at their rate, path and heading included.
+
+    It works on rotations where the recording has them, else on places.
+    """
+    body = posed_body(sequence, person)
+    rig = body.rig if body.own else sequence.skeleton
+    skeleton = contract(rig, rig.joints, trajectory=True, name=rig.name)
+    config = REGISTRY[name].config(observed=2, horizon=25)
     transform = MotionTransform(
-        root="heading", fps=body.fps, observed=config.observed, horizon=config.horizon, mean=rows, scale=ones
+        representation="expmap" if body.own else "positions",
+        root="heading",
+        fps=body.fps,
+        observed=config.observed,
+        horizon=config.horizon,
+        mean=((0.0, 0.0, 0.0),) * skeleton.num_joints,
+        scale=((1.0, 1.0, 1.0),) * skeleton.num_joints,
     )
     model = build(name, skeleton, config)
     assert isinstance(model, MotionModel)

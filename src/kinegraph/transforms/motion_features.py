@@ -35,6 +35,7 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY
 from kinegraph.transforms.heading import continuous_expmap
+from kinegraph.transforms.rehang import is_loose, rehung
 from kinegraph.transforms.rig_match import RigMatch, body_skeleton, match_rig, trunk
 
 __all__ = ["PosedBody", "RotationFeatures", "at_rate", "carried_root", "check_motion", "posed_body"]
@@ -161,6 +162,8 @@ def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
         # A transform may have moved the positions alone; missing joints (NaN) are not compared.
         if not (np.abs(body.positions() - positions) > _AGREE).any():
             return body
+    if is_loose(skeleton):
+        skeleton = rehung(skeleton, positions)
     kept = np.flatnonzero(seen)
     parents = []
     for joint in kept:

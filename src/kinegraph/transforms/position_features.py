@@ -20,11 +20,13 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
 from kinegraph.transforms.motion_features import PosedBody, RotationFeatures, carried_root
+from kinegraph.transforms.rehang import is_loose, rehung
 from kinegraph.transforms.rig_match import body_skeleton
 
 __all__ = ["PositionFeatures"]
 
 Array = NDArray[np.float64]
+_BONE = 0.1  # of its median, by which a bone's length may vary
 _NEIGHBOURS = 3  # known joints whose common turn an unknown one follows
 
 
@@ -55,13 +57,15 @@ class PositionFeatures:
         floor: float = 0.0,
         person: int = 0,
     ) -> None:
-        self.body, self.network, self.floor, self.skeleton = body, network, floor, sequence.skeleton
+        self.body, self.network, self.floor = body, network, floor
         self.inner = body_skeleton(network)
         self.joints = [network.index(joint) for joint in self.inner.joints]
         self.mean = np.zeros((network.num_joints, 3)) if mean is None else np.asarray(mean, dtype=np.float64)
         mapping = map_joints(sequence.skeleton, self.inner)
         points = sequence.positions[person] @ y_up(sequence).T
         seen = np.isfinite(points).all(axis=-1).any(axis=0)
+        # whose bones keep their length
+        self.skeleton = rehung(sequence.skeleton, points) if is_loose(sequence.skeleton) else sequence.skeleton
         self.points = points.copy()
         self.points[:, seen] = bridge_gaps(points[:, seen])
         used = mapping.weights != 0
@@ -130,11 +134,13 @@ class PositionFeatures:
             parent = skeleton.parents[joint]
             if parent < 0:
                 continue
-            length = np.median(np.linalg.norm(self.points[:, joint] - self.points[:, parent], axis=-1))
+            lengths = np.linalg.norm(self.points[:, joint] - self.points[:, parent], axis=-1)
+            length = np.median(lengths)
+            if not lengths.std() <= _BONE * length:  # two points that no bone joins, or never seen
+                continue
             bone = before[:, joint] - before[:, parent]
             norm = np.linalg.norm(bone, axis=-1, keepdims=True)
-            if np.isfinite(length):
-                points[:, joint] = points[:, parent] + bone / np.maximum(norm, 1e-9) * length
+            points[:, joint] = points[:, parent] + bone / np.maximum(norm, 1e-9) * length
         return quaternion_rotate(quaternion_conjugate(self.body.upright), points), None
 
     def _all_joints(self, placed: Array) -> Array:
