@@ -36,7 +36,8 @@ def linear(layer: nn.Module, x: Array) -> Array:
 def norm(layer: nn.Module, rows: Array, *, training: bool) -> Array:
     """Batch norm of (rows, width)."""
     assert isinstance(layer, nn.BatchNorm1d)
-    assert layer.running_mean is not None and layer.running_var is not None
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
     if training:
         mean, var = rows.mean(axis=0), rows.var(axis=0)
     else:

@@ -95,7 +95,8 @@ def test_a_convolution_without_its_graphs_is_refused() -> None:
 
 
 def norm(layer: ChannelNorm, x: Array) -> Array:
-    assert layer.running_mean is not None and layer.running_var is not None
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
     scaled = (x - layer.running_mean.numpy()) / np.sqrt(layer.running_var.numpy() + layer.eps)
     result: Array = scaled * layer.weight.detach().numpy() + layer.bias.detach().numpy()
     return result
