@@ -15,7 +15,8 @@ from kinegraph.formats import asf_amc
 from kinegraph.geometry.rotations import expmap_to_quaternion, quaternion_to_matrix
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.heading import heading_relative
-from kinegraph.transforms.motion_features import RotationFeatures, posed_body
+from kinegraph.transforms.motion_features import RotationFeatures
+from kinegraph.transforms.posed_body import posed_body
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
 from moving_people import bone_lengths, turned, walker

@@ -20,7 +20,8 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.skeleton.contraction import contract
 from kinegraph.transforms.heading import heading_relative
-from kinegraph.transforms.motion_features import RotationFeatures, carried_root, posed_body
+from kinegraph.transforms.motion_features import RotationFeatures
+from kinegraph.transforms.posed_body import carried_root, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.transforms.rig_match import match_rig
 

@@ -30,7 +30,8 @@ from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.skeleton.contraction import contract
 from kinegraph.transforms.gaps import fill_gaps
 from kinegraph.transforms.heading import mirror_features
-from kinegraph.transforms.motion_features import RotationFeatures, at_rate, check_motion, posed_body
+from kinegraph.transforms.motion_features import RotationFeatures
+from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 
 __all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton"]

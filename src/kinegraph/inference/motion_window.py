@@ -19,7 +19,8 @@ from kinegraph.skeleton.contraction import TRAJECTORY, contract
 from kinegraph.transforms.gaps import fill_gaps
 from kinegraph.transforms.heading import heading_absolute, heading_relative
 from kinegraph.transforms.motion import MotionTransform
-from kinegraph.transforms.motion_features import RotationFeatures, at_rate, check_motion, posed_body
+from kinegraph.transforms.motion_features import RotationFeatures
+from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.weights import load_weights
 
@@ -168,7 +169,7 @@ def ready(sequence: SkeletonSequence) -> SkeletonSequence:
     """Checked, and short gaps filled; rotations stay where nothing is missing.
 
     Raises:
-        DataError: see :func:`kinegraph.transforms.motion_features.check_motion`.
+        DataError: see :func:`kinegraph.transforms.posed_body.check_motion`.
     """
     check_motion(sequence)
     return sequence if sequence.seen.all() else fill_gaps(sequence, _LONGEST_GAP_S)

@@ -13,19 +13,11 @@ what comes back moves on as the root moved.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.errors import DataError
-from kinegraph.formats.bvh_write import bridge_gaps
-from kinegraph.formats.export import y_up
-from kinegraph.geometry.kinematics import forward_kinematics
-from kinegraph.geometry.posing import rest_directions, rotations_from_positions
 from kinegraph.geometry.rotations import (
     expmap_to_quaternion,
-    matrix_to_quaternion,
     quaternion_conjugate,
     quaternion_multiply,
     quaternion_rotate,
@@ -35,180 +27,12 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY
 from kinegraph.transforms.heading import continuous_expmap
-from kinegraph.transforms.rehang import is_loose, rehung
-from kinegraph.transforms.rig_match import RigMatch, body_skeleton, match_rig, trunk
+from kinegraph.transforms.posed_body import PosedBody, carried_root
+from kinegraph.transforms.rig_match import RigMatch, body_skeleton, match_rig
 
-__all__ = ["PosedBody", "RotationFeatures", "at_rate", "carried_root", "check_motion", "posed_body"]
+__all__ = ["RotationFeatures"]
 
 Array = NDArray[np.float64]
-_AGREE = 1e-3  # metres by which positions may differ from what rotations and bones give
-
-
-@dataclass(frozen=True)
-class PosedBody:
-    """One person as a rig, y up.
-
-    Attributes:
-        rig: joints, pivots of :mod:`kinegraph.geometry.posing` included.
-        offsets: (joints, 3) rest offsets in metres, the root's 0.
-        rotations: (frames, joints, 4) local, xyzw.
-        root: (frames, 3) the root's place in metres.
-        shown: index in `rig` of each joint of the recording; -1 for one that is never seen.
-        upright: (4,) the rotation from the recording's axes to y up.
-        own: whether the rotations are the recording's.
-        fps: frames a second.
-    """
-
-    rig: Skeleton
-    offsets: Array
-    rotations: Array
-    root: Array
-    shown: NDArray[np.int64]
-    upright: Array
-    own: bool
-    fps: float
-
-    def positions(self, rotations: Array | None = None, root: Array | None = None) -> Array:
-        """(frames, rig joints, 3) of these or other rotations and root places, y up."""
-        rotations = self.rotations if rotations is None else rotations
-        translations = np.tile(self.offsets, (len(rotations), 1, 1))
-        translations[:, self.rig.root] = self.root if root is None else root
-        return forward_kinematics(self.rig.parents, rotations, translations)[0]
-
-    def at_rate(self, fps: float) -> PosedBody:
-        """At another rate: rotations along the shortest arc, so that bones stay as long as they are."""
-        if fps == self.fps:
-            return self
-        moving = SkeletonSequence(
-            positions=self.positions(), skeleton=self.rig, fps=self.fps, up="y", rotations=self.rotations
-        )
-        moving = at_rate(moving, fps)
-        assert moving.rotations is not None
-        return replace(self, rotations=moving.rotations[0], root=moving.positions[0, :, self.rig.root], fps=fps)
-
-
-def at_rate(sequence: SkeletonSequence, fps: float) -> SkeletonSequence:
-    """Resampled so that the last frame stays a frame.
-
-    Raises:
-        DataError: the sequence's rate is unknown, or the new one is no rate.
-    """
-
-    def backwards(given: SkeletonSequence) -> SkeletonSequence:
-        assert given.confidence is not None
-        return given.replace(
-            positions=given.positions[:, ::-1],
-            confidence=given.confidence[:, ::-1],
-            rotations=None if given.rotations is None else given.rotations[:, ::-1],
-        )
-
-    return sequence if sequence.fps == fps else backwards(backwards(sequence).resample(fps))
-
-
-def check_motion(sequence: SkeletonSequence) -> None:
-    """Refuse what is no 3D motion in metres at a known rate.
-
-    Raises:
-        DataError: 2D, no metres, no frame rate, or nobody.
-    """
-    who = sequence.source or "the sequence"
-    if sequence.dims != 3 or sequence.space == "image":
-        raise DataError(f"{who} is 2D; expected 3D motion: lift it first (kinegraph lift)")
-    if sequence.unit != "m":
-        raise DataError(f"{who} is in {sequence.unit}, expected metres; state the unit when reading it")
-    if sequence.fps is None:
-        raise DataError(f"{who} states no frame rate; give it (--fps N, or fps= in Python)")
-    if not sequence.frames or not sequence.people:
-        raise DataError(f"{who} has no frames; expected a recording")
-    if len(sequence.skeleton.roots) != 1:
-        raise DataError(f"{who}: skeleton '{sequence.skeleton.name}' has several roots; expected one body")
-
-
-def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
-    """One person of a recording as a rig: with its own rotations where they make its positions, else from positions.
-
-    Gaps are bridged in time; fill or refuse long ones before.
-
-    Raises:
-        DataError: see :func:`check_motion`; or the root is never seen, or too few joints.
-    """
-    check_motion(sequence)
-    skeleton, turn = sequence.skeleton, y_up(sequence)
-    upright = matrix_to_quaternion(turn)
-    positions = sequence.positions[person] @ turn.T
-    seen = np.isfinite(positions).all(axis=(-1,)).any(axis=0)
-    at = skeleton.root
-    who = f"{sequence.source or 'the sequence'}, person {person}"
-    if not seen[at] or seen.sum() < 3:
-        lost = (
-            f"its root '{skeleton.joints[at]}' is never seen" if not seen[at] else f"{int(seen.sum())} joints are seen"
-        )
-        raise DataError(f"{who}: {lost}; expected a body with its root and limbs")
-    if sequence.rotations is not None and sequence.offsets is not None:
-        rotations = sequence.rotations[person].copy()
-        rotations[:, at] = quaternion_multiply(upright, rotations[:, at])
-        offsets = sequence.offsets.copy()
-        offsets[at] = 0.0
-        body = PosedBody(
-            rig=skeleton,
-            offsets=offsets,
-            rotations=rotations,
-            root=bridge_gaps(positions[:, [at]])[:, 0],
-            shown=np.arange(sequence.joints),
-            upright=upright,
-            own=True,
-            fps=sequence.fps or 0.0,
-        )
-        # A transform may have moved the positions alone; missing joints (NaN) are not compared.
-        if not (np.abs(body.positions() - positions) > _AGREE).any():
-            return body
-    if is_loose(skeleton):
-        skeleton = rehung(skeleton, positions)
-    kept = np.flatnonzero(seen)
-    parents = []
-    for joint in kept:
-        above = skeleton.parents[joint]
-        while above >= 0 and not seen[above]:
-            above = skeleton.parents[above]
-        parents.append(int(np.searchsorted(kept, above)) if above >= 0 else -1)
-    names = [skeleton.joints[j] for j in kept]
-    points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
-    rest = rest_directions(names, parents, points)
-    for central in (member for chain in trunk(skeleton) for member in chain):
-        # Hips alone lie in one line and leave open which way is up: a rig's own names for its spine must not.
-        row = int(np.searchsorted(kept, central))
-        if seen[central] and np.isnan(rest[row]).any():
-            rest[row] = [0.0, 1.0, 0.0]
-    posed = rotations_from_positions(
-        bridge_gaps(positions[:, kept]),
-        names,
-        parents,
-        rest=rest,
-        fps=sequence.fps or 0.0,
-    )
-    rig = Skeleton(
-        name=skeleton.name,
-        joints=posed.joints,
-        parents=posed.parents,
-        pairs=tuple(pair for pair in skeleton.pairs if set(pair) <= set(names)),
-        landmarks={k: w for k, w in skeleton.landmarks.items() if set(w) <= set(names)},
-    )
-    shown = np.full(sequence.joints, -1)
-    for index, source in enumerate(posed.source):
-        if source >= 0:
-            shown[kept[source]] = index
-    offsets = posed.offsets.copy()
-    offsets[rig.root] = 0.0
-    return PosedBody(
-        rig=rig,
-        offsets=offsets,
-        rotations=posed.rotations,
-        root=posed.root_positions[:, 0],
-        shown=shown,
-        upright=upright,
-        own=False,
-        fps=sequence.fps or 0.0,
-    )
 
 
 class RotationFeatures:
@@ -347,15 +171,3 @@ class RotationFeatures:
                     result[:, match.body.parents[i]], np.broadcast_to(mean, (len(rotations), 4))
                 )
         return result
-
-
-def carried_root(body: PosedBody, frames: int, fps: float) -> Array:
-    """Places (frames, 3) of a root that goes on over the ground as it did, from the last observed one (the first).
-
-    The speed is the mean over the last quarter of a second; the height stays.
-    """
-    span = max(1, min(len(body.root) - 1, round(0.25 * body.fps)))
-    velocity = (body.root[-1] - body.root[-1 - span]) / span * body.fps if len(body.root) > 1 else np.zeros(3)
-    velocity = velocity * np.array([1.0, 0.0, 1.0])
-    carried: Array = body.root[-1] + velocity * (np.arange(frames) / fps)[:, None]
-    return carried

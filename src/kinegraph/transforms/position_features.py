@@ -19,7 +19,8 @@ from kinegraph.geometry.rotations import quaternion_conjugate, quaternion_rotate
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
-from kinegraph.transforms.motion_features import PosedBody, RotationFeatures, carried_root
+from kinegraph.transforms.motion_features import RotationFeatures
+from kinegraph.transforms.posed_body import PosedBody, carried_root
 from kinegraph.transforms.rehang import is_loose, rehung
 from kinegraph.transforms.rig_match import body_skeleton
 
@@ -35,7 +36,7 @@ class PositionFeatures:
 
     Args:
         sequence: the recording.
-        body: the same person as a rig (:func:`kinegraph.transforms.motion_features.posed_body`).
+        body: the same person as a rig (:func:`kinegraph.transforms.posed_body.posed_body`).
         network: the network's skeleton, with or without trajectory.
         mean: (joints, 3) features that stand for joints which the recording lacks; zeros if None.
         floor: height of the ground, metres.
