@@ -70,6 +70,7 @@ def test_losses_against_numpy() -> None:
             "l1": np.abs(a - b).mean(),
             "mse": ((a - b) ** 2).mean(),
             "mpjpe": np.linalg.norm(a - b, axis=-1).mean(),
+            "pose": np.mean([np.sqrt(np.mean((x - y) ** 2)) for x, y in zip(a, b, strict=True)]),
         }
     )
 

@@ -20,7 +20,6 @@ from kinegraph.training.motion_recipe import ObjectiveRecipe
 from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.motion_validation import MotionValidation
-from kinegraph.training.recipe import OptimRecipe
 from kinegraph.transforms.motion import MotionTransform
 
 T, H = 8, 4
@@ -46,7 +45,7 @@ def task(model: MotionModel, transform: MotionTransform, **options: Any) -> Moti
 
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("velocity", [0.0, 0.5])
-@pytest.mark.parametrize("name", ["l1", "mse", "mpjpe"])
+@pytest.mark.parametrize("name", ["l1", "mse", "mpjpe", "pose"])
 def test_losses_against_numpy(name: Any, velocity: float, raw: bool) -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 3, H, 5, 3))
@@ -58,10 +57,16 @@ def test_losses_against_numpy(name: Any, velocity: float, raw: bool) -> None:
         values = []
         for window in difference:
             for frame in window:
+                whole = []
                 for joint in range(1, 5):
                     channels = [c for c in range(3) if scale[joint, c]]
                     d = [frame[joint, c] * (scale[joint, c] if raw else 1) for c in channels]
-                    values += {"l1": list(np.abs(d)), "mse": list(np.square(d)), "mpjpe": [np.linalg.norm(d)]}[name]
+                    whole += d
+                    if name != "pose":
+                        kinds = {"l1": list(np.abs(d)), "mse": list(np.square(d)), "mpjpe": [np.linalg.norm(d)]}
+                        values += kinds[name]
+                if name == "pose":
+                    values.append(np.linalg.norm(whole) / len(whole) ** 0.5)
         total.append(weight * np.mean(values))
     assert float(found) == pytest.approx(sum(total), rel=1e-6)
 

@@ -17,6 +17,11 @@ from kinegraph.models.lifting_model import start_quietly
 __all__ = ["BACKBONES", "Block", "Branch", "Graphs", "PredictionHead", "PredictionState"]
 
 
+_CHANGE_GAINS = (1.0, 10.0, 20.0)
+"""Factors on the initial GRU weights of pose, velocity and acceleration. From frame to frame a pose changes by a small
+share of its spread; with equal weights the head would take thousands of steps to notice which way it is going."""
+
+
 class Block(NamedTuple):
     """One line of Table 17 or 18: a J-GTC block and, from the second line on, a P-GTC block beside it."""
 
@@ -177,6 +182,9 @@ class PredictionHead(nn.Module):
         self.input_weight, self.input_bias = cell.weight_ih, cell.bias_ih
         self.hidden_weight, self.hidden_bias = cell.weight_hh, cell.bias_hh
         self.moving = 3 * channels
+        with torch.no_grad():
+            for order, gain in enumerate(_CHANGE_GAINS):
+                self.input_weight[:, order * channels : (order + 1) * channels] *= gain
         last = nn.Linear(width, channels)
         start_quietly(last)  # an untrained head stands still
         self.displacement = nn.Sequential(nn.Linear(width, width), nn.ReLU(), last)
@@ -193,10 +201,10 @@ class PredictionHead(nn.Module):
             graph: actional graph, (batch, M, M), or None.
         """
         if label is None:
-            context = self.input_bias.expand(len(hidden), 1, -1)
+            context = self.input_bias.expand(hidden.shape[0], 1, -1)
         else:
             context = torch.addmm(self.input_bias, label, self.input_weight[:, self.moving :].t()).unsqueeze(1)
-        stacked = self.graph.stacked_graphs(len(hidden), graph) if isinstance(self.graph, JointGraphConv) else None
+        stacked = self.graph.stacked_graphs(hidden.shape[0], graph) if isinstance(self.graph, JointGraphConv) else None
         return PredictionState(hidden, *frames, context, stacked)
 
     def forward(self, state: PredictionState) -> PredictionState:

@@ -32,7 +32,12 @@ def _mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
     return (predicted - target).square().sum(dim=-1).add(1e-12).sqrt().mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": _l1, "mse": _mse, "mpjpe": _mpjpe}
+def _pose(predicted: Tensor, target: Tensor) -> Tensor:
+    lengths = (predicted - target).square().mean(dim=(-2, -1)).add(1e-12).sqrt()  # over joints and coordinates
+    return lengths.mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": _l1, "mse": _mse, "mpjpe": _mpjpe, "pose": _pose}
 
 
 def mirrored(poses: Tensor, permutation: Tensor) -> Tensor:

@@ -17,12 +17,14 @@ class ForecastingLoss(nn.Module):
     """Distance of two motions ``(B, H, J, C)`` in the network's channels.
 
     `l1` is the mean over frames and used channels of the absolute difference (Sym-GNN, Eq. 12, per channel instead of
-    summed), `mse` of its square; `mpjpe` the mean over frames and used joints of the length of a joint's difference.
+    summed), `mse` of its square; `mpjpe` the mean over frames and used joints of the length of a joint's difference;
+    `pose` the mean over frames of the length of the whole pose's difference, which is what the Euler protocols measure,
+    divided by the square root of the number of channels so that it is of the size of the others.
     With `velocity` the same distance between the two motions' frame-to-frame differences is added, times that weight
     (siMLPe). Channels that never move count nowhere.
 
     Args:
-        name: `l1`, `mse` or `mpjpe`.
+        name: `l1`, `mse`, `mpjpe` or `pose`.
         scale: ``(J, C)`` what one unit of a channel stands for; 0 where it never moves.
         raw: measure in the units of `scale` instead of the network's.
         velocity: see above.
@@ -32,7 +34,7 @@ class ForecastingLoss(nn.Module):
 
     def __init__(
         self,
-        name: Literal["l1", "mse", "mpjpe"],
+        name: Literal["l1", "mse", "mpjpe", "pose"],
         scale: NDArray[np.float64],
         *,
         raw: bool = False,
@@ -60,6 +62,9 @@ class ForecastingLoss(nn.Module):
             return difference.abs().sum() / (frames * self.channels)
         if self.name == "mse":
             return difference.square().sum() / (frames * self.channels)
+        if self.name == "pose":
+            lengths = difference.square().sum(dim=(-2, -1)).add(1e-12).sqrt()
+            return lengths.sum() / (frames * self.channels**0.5)
         # The small constant keeps the gradient finite where a joint is exactly right; joints that never move lose it.
         lengths = difference.square().sum(dim=-1).add(1e-12).sqrt() * self.weight.any(dim=-1)
         return lengths.sum() / (frames * self.joints)

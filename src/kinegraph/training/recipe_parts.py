@@ -23,8 +23,9 @@ class OptimRecipe:
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     """Optimiser; adamw decouples its weight decay from the gradient, sgd goes with `momentum`."""
-    loss: Literal["l1", "mse", "mpjpe"] = "l1"
-    """Mean absolute difference (the paper's), mean square, or mean joint distance in target units."""
+    loss: Literal["l1", "mse", "mpjpe", "pose"] = "l1"
+    """Mean absolute difference (the papers'), mean square, mean joint distance, or mean distance of whole poses (the
+    length over all joints and channels together, as the Euler protocols measure), in target units."""
     lr: float = 1e-3
     """Peak learning rate."""
     weight_decay: float = 0.0
