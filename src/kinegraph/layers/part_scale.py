@@ -128,8 +128,8 @@ class PartExchange(nn.Module):
 
 def _gather(matrix: Tensor, x: Tensor) -> Tensor:
     """``matrix`` (rows, nodes) times every sample of x (batch, nodes, frames, channels)."""
-    rows = torch.bmm(matrix.expand(len(x), -1, -1), x.flatten(2))
-    return rows.view(len(x), len(matrix), *x.shape[2:])
+    rows = torch.bmm(matrix.expand(x.shape[0], -1, -1), x.flatten(2))
+    return rows.view(x.shape[0], len(matrix), *x.shape[2:])
 
 
 def part_block(

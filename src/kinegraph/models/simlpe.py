@@ -87,7 +87,7 @@ class SiMLPe(ForecastingModel):
             x = torch.cat((x, last.expand(-1, self.length - self.observed, -1, -1)), dim=1)
         transform = self.transform.to(x.dtype)
         # Time stands before the batch: mixing it is then one plain product, and the features of a frame lie together.
-        z = self.first((transform @ x.transpose(0, 1).flatten(1)).view(self.length, len(x), -1))
+        z = self.first((transform @ x.transpose(0, 1).flatten(1)).view(self.length, x.shape[0], -1))
         z = self.last(self.blocks(z))
         moved = transform.T[: self.horizon] @ z.flatten(1)
         forecast: Tensor = last + moved.view(self.horizon, *last[:, 0].shape).transpose(0, 1)
