@@ -1,0 +1,43 @@
+"""Loose points get a tree: by name where names say it, by constant distance where they do not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kinegraph.skeleton import Skeleton, get_skeleton
+from kinegraph.transforms.rehang import is_loose, rehung
+
+NAMES = ("pelvis", "left_hip", "left_knee", "left_ankle", "thorax", "left_shoulder", "left_wrist", "strap", "heel_tape")
+
+
+def test_bodies_are_hung_as_bodies() -> None:
+    rng = np.random.default_rng(0)
+    positions = rng.normal(size=(50, len(NAMES), 3))
+    positions[:, 7] = positions[:, 4] + [0.1, 0.0, 0.05]  # on the chest
+    positions[:, 8] = positions[:, 3] + [0.0, -0.05, 0.02]  # at the ankle
+    loose = Skeleton(name="markers", joints=NAMES, parents=(-1,) + (0,) * 8)
+    assert is_loose(loose)
+    hung = rehung(loose, positions)
+    above = {joint: hung.joints[p] if p >= 0 else "" for joint, p in zip(hung.joints, hung.parents, strict=True)}
+    assert above == {
+        "pelvis": "",
+        "left_hip": "pelvis",
+        "left_knee": "left_hip",
+        "left_ankle": "left_knee",
+        "thorax": "pelvis",  # there is no spine point
+        "left_shoulder": "thorax",
+        "left_wrist": "left_shoulder",  # nor an elbow
+        "strap": "thorax",
+        "heel_tape": "left_ankle",
+    }
+
+
+def test_points_never_seen_together_hang_somewhere() -> None:
+    positions = np.full((10, 9, 3), np.nan)
+    positions[::2, :7], positions[1::2, 7:] = 0.0, 1.0
+    assert rehung(Skeleton(name="m", joints=NAMES, parents=(-1,) + (0,) * 8), positions).roots == (0,)
+
+
+def test_trees_are_not_loose() -> None:
+    assert not is_loose(get_skeleton("h36m17"))
+    assert not is_loose(Skeleton(name="few", joints=("a", "b", "c"), parents=(-1, 0, 0)))

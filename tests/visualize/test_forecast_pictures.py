@@ -1,0 +1,56 @@
+"""Pictures of forecasts and timelines: how many poses, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kinegraph.errors import DataError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+from kinegraph.visualize import write_forecast, write_timeline
+from kinegraph.visualize.style import LEFT
+
+
+def person(frames: int, fps: float = 30.0, layout: str = "h36m17") -> SkeletonSequence:
+    skeleton = get_skeleton(layout)
+    pose = np.random.default_rng(0).normal(scale=0.4, size=(skeleton.num_joints, 3))
+    walk = np.arange(frames)[:, None, None] * np.array([0.0, 0.0, 0.02])
+    return SkeletonSequence((pose + walk)[None], skeleton, fps=fps, up="y")
+
+
+@pytest.mark.parametrize(("frames", "rows"), [(30, 3), (3, 2), (600, 5), (1, 2)])
+def test_a_still_grows_with_the_horizon_and_no_further(tmp_path: Path, frames: int, rows: int) -> None:
+    """A row of what was observed; then every 100 ms six in a row, at most 24."""
+    write_forecast(tmp_path / "p.png", person(40), person(frames))
+    with Image.open(tmp_path / "p.png") as image:
+        assert image.size[1] == 54 + rows * 230
+
+
+def test_a_history_of_one_frame(tmp_path: Path) -> None:
+    write_forecast(tmp_path / "p.png", person(1), person(10))
+    write_forecast(tmp_path / "p.gif", person(1), person(10), person(4))
+    assert (tmp_path / "p.gif").stat().st_size > 1000
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    for future, step in ((person(5, fps=20), 0.1), (person(5, layout="cmu31"), 0.1), (person(5), 0.0)):
+        with pytest.raises(DataError):
+            write_forecast(tmp_path / "p.png", person(5), future, step_s=step)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_timeline_shows_who_wins_when(tmp_path: Path) -> None:
+    times = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
+    scores = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    write_timeline(tmp_path / "t.png", ("walk", "run"), times, scores, title="day")
+    picture = np.asarray(Image.open(tmp_path / "t.png").convert("RGB")).astype(int)
+    blue = np.abs(picture - np.array(LEFT)).sum(axis=-1) < 30
+    middle = [blue[40 + 24 * row + 12] for row in (0, 1)]
+    assert middle[0][200:500].mean() > 0.9
+    assert middle[0][560:690].mean() < 0.1
+    assert middle[1][200:500].mean() < 0.1
+    assert middle[1][560:690].mean() > 0.9
