@@ -14,6 +14,7 @@ from kinegraph.errors import DataError
 from kinegraph.training.motion_recipe import MotionAugmentRecipe
 from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_validation import MotionValidation
+from kinegraph.training.motion_view import WindowView
 from kinegraph.training.motion_windows import MotionFrames, WindowSampler
 from kinegraph.transforms.motion import MotionTransform
 
@@ -100,7 +101,8 @@ class MotionDataModule(pl.LightningDataModule):
             batch=batch,
             seed=seed,
         )
-        self.frames = MotionFrames(train, transform, mirror=self.augment.mirror > 0)
+        view = WindowView(transform.root, transform.observed, train.skeleton, train.representation)
+        self.frames = MotionFrames(train, transform, mirror=self.augment.mirror > 0, view=view)
         self.validation = MotionValidation(validation, transform, stride=validation_stride)
         self._used = torch.from_numpy(transform.used)
 

@@ -30,12 +30,14 @@ class MotionDataRecipe:
     """Joint rotations as exponential maps (radians), or joint positions (metres); null takes exponential maps where
     the data has them."""
     fps: float | None = None
-    """Frame rate of `recordings`, to which each is resampled; null takes 30. The benchmarks have their own."""
-    phases: int = 2
-    """Of the frames that halving the rate of `cmu-8` and `h36m-angles` leaves out, use this much for training: 1 for
-    none, 2 for a second copy of every clip that starts a frame later."""
-    split: Literal["cross-subject", "cross-view"] = "cross-subject"
-    """Which split of `ntu`."""
+    """Frame rate of `recordings`, to which each is resampled; null takes 60. The benchmarks have their own."""
+    phases: Literal[1, 2] | None = None
+    """`cmu-8` keeps every second frame: 2 trains on a further copy of every clip, of the other frames; null takes 2."""
+    benchmark: Literal["xsub", "xview"] | None = None
+    """Which split of `ntu`: by subject or by camera; null takes xsub."""
+    held_out: float = 0.1
+    """Share of the training data that the checkpoint is chosen on: whole subjects of `ntu`, clips of `recordings`. The
+    others have their own validation split."""
     sampling: Literal["windows", "actions", "clips"] = "windows"
     """Which windows a step sees. `windows`: each once an epoch, so that long clips count for more; `actions`: every
     action equally often; `clips`: every clip equally often."""
@@ -44,10 +46,11 @@ class MotionDataRecipe:
 
     def __post_init__(self) -> None:
         positive(self, "fps", "validation_stride")
-        if self.phases not in (1, 2):
-            raise ValueError(f"phases: found {self.phases}, expected 1 or 2")
-        if self.name != "recordings" and self.fps is not None:
-            raise ValueError(f"fps: {self.name} has its own frame rate; remove it")
+        for option, owner in (("fps", "recordings"), ("phases", "cmu-8"), ("benchmark", "ntu")):
+            if getattr(self, option) is not None and self.name != owner:
+                raise ValueError(f"{option}: it goes with {owner} and means nothing for {self.name}; remove it")
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out: found {self.held_out}, expected a share between 0 and 1")
         if self.name == "synthetic" and self.source is not None:
             raise ValueError("source: the synthetic data makes itself; remove it")
         only = {"h36m-angles": "expmap", "ntu": "positions", "synthetic": "positions"}.get(self.name)
@@ -181,3 +184,5 @@ class MotionRecipe(RunRecipe):
             raise ValueError("augment.shuffle_labels: there are no labels to learn; set transform.recognise")
         if self.augment.shuffle_targets and not self.transform.horizon:
             raise ValueError("augment.shuffle_targets: there is no future to learn; set transform.horizon")
+        if self.augment.shuffle_targets and self.transform.root == "heading":
+            raise ValueError("augment.shuffle_targets: another's future lies at another place; set transform.root none")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from kinegraph.errors import ConfigError
@@ -13,32 +11,10 @@ from kinegraph.training.motion_data_module import MotionDataModule
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_splits import MotionSplits, load_motion_splits
 from kinegraph.training.motion_task import MotionTask
+from kinegraph.training.motion_view import fit_transform
 from kinegraph.training.prepared import Prepared, model_config
-from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["fit_transform", "prepare"]
-
-
-def fit_transform(recipe: MotionRecipe, splits: MotionSplits) -> MotionTransform:
-    """The normalisation of the training clips, of their mirror images too where those are trained on.
-
-    A channel that moves in no recording stays constant in the mirror.
-    """
-    train = splits.train
-    settings: dict[str, Any] = {
-        "per_channel": recipe.transform.per_channel,
-        "representation": train.representation,
-        "root": recipe.transform.root,
-        "fps": train.fps,
-        "observed": recipe.transform.observed,
-        "horizon": recipe.transform.horizon,
-        "actions": train.actions if recipe.transform.recognise else (),
-    }
-    clips: list[Any] = [clip.features for clip in train.clips]
-    found = MotionTransform.fit(clips, **settings)
-    if recipe.augment.mirror and train.mirror is not None:
-        found = MotionTransform.fit([*clips, *map(train.mirror, clips)], keep=found.used, **settings)
-    return found
+__all__ = ["prepare"]
 
 
 def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepared:
@@ -61,7 +37,15 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
     # Its mistakes come before minutes of reading data; how many classes there are is known after it.
     model_config(recipe, {**given, "classes": int(recipe.transform.recognise)}, "the recipe's transform")
     splits = load_motion_splits(recipe.data, recipe.transform) if splits is None else splits
-    transform = fit_transform(recipe, splits)
+    transform = fit_transform(
+        splits.train,
+        observed=recipe.transform.observed,
+        horizon=recipe.transform.horizon,
+        root=recipe.transform.root,
+        recognise=recipe.transform.recognise,
+        per_channel=recipe.transform.per_channel,
+        mirror=recipe.augment.mirror > 0,
+    )
     given["classes"] = len(transform.actions)
     torch.manual_seed(recipe.seed)
     model = build(name, splits.train.skeleton, model_config(recipe, given, "the recipe's transform"))

@@ -9,7 +9,10 @@ from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
 
-__all__ = ["MotionSplits", "load_motion_splits"]
+__all__ = ["H36M_VALIDATION", "MotionSplits", "load_motion_splits"]
+
+H36M_VALIDATION = "S11"
+"""The training subject of Human3.6M that is held out."""
 
 
 class MotionSplits(NamedTuple):
@@ -34,15 +37,76 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
         return MotionSplits(motion.load("train"), motion.load("val"))
     if recipe.source is None:
         raise ConfigError(f"data.source: missing; give the folder with the data of {recipe.name}: --data.source DIR")
-    if transform.root != "none" and recipe.name != "recordings":
-        raise ConfigError(f"transform.root: {recipe.name} leaves the root's own motion out; set none")
+    if (transform.root == "heading") != (recipe.name == "recordings"):
+        wanted, why = (
+            ("heading", "recordings hold the body's path")
+            if recipe.name == "recordings"
+            else ("none", f"{recipe.name} leaves the root's own motion out")
+        )
+        raise ConfigError(f"transform.root: found {transform.root}, but {why}; set {wanted}")
     if recipe.name == "cmu-8":
         from kinegraph.datasets import cmu_actions
 
         kind = recipe.representation or "expmap"
-        train = cmu_actions.load(recipe.source, "train", kind, phases=recipe.phases)
+        train = cmu_actions.load(recipe.source, "train", kind, phases=recipe.phases or 2)
         return MotionSplits(*_same_actions(train, cmu_actions.load(recipe.source, "val", kind)))
-    raise ConfigError(f"data.name: {recipe.name} cannot be read")
+    if recipe.name == "h36m-angles":
+        from kinegraph.datasets import h36m_angles
+
+        data = h36m_angles.load(recipe.source, "train")
+        return _by_subject(data, {H36M_VALIDATION})
+    if recipe.name == "ntu":
+        from kinegraph.datasets import ntu_forecasting
+
+        data = ntu_forecasting.load(recipe.source, "train", benchmark=recipe.benchmark or "xsub")
+        people = sorted({clip.subject for clip in data.clips})
+        return _by_subject(data, set(people[:: max(2, round(1 / recipe.held_out))]))
+    from kinegraph.datasets.recordings import load_recordings
+
+    data = load_recordings(
+        [recipe.source],
+        fps=recipe.fps or 60.0,
+        representation=recipe.representation or "expmap",
+        labels="folders" if transform.recognise else "none",
+        least_frames=transform.observed + transform.horizon,
+    ).data
+    return _by_clip(data, recipe.held_out)
+
+
+def _by_subject(data: MotionData, subjects: set[str]) -> MotionSplits:
+    """Hold out the clips of some subjects.
+
+    Raises:
+        DataError: then one of the splits is empty.
+    """
+    chosen = [clip.subject in subjects for clip in data.clips]
+    if all(chosen) or not any(chosen):
+        raise DataError(
+            f"{data.name}: cannot hold out {', '.join(sorted(subjects))} for validation and have somebody left to "
+            "train on; expected more subjects"
+        )
+    train = data.choose([not flag for flag in chosen])
+    return MotionSplits(*_same_actions(train, data.choose(chosen, f"{data.name} (held out)")))
+
+
+def _by_clip(data: MotionData, share: float) -> MotionSplits:
+    """Hold out an evenly spaced share of the clips of every action, at least one clip in all.
+
+    Raises:
+        DataError: there is one clip only.
+    """
+    if len(data.clips) < 2:
+        raise DataError(f"{data.name}: 1 clip; expected at least two, one to train on and one to validate on")
+    chosen = [False] * len(data.clips)
+    every = max(2, round(1 / share))
+    for action in sorted({clip.action for clip in data.clips}):
+        places = [index for index, clip in enumerate(data.clips) if clip.action == action]
+        for place in places[every // 2 :: every]:
+            chosen[place] = True
+    if not any(chosen):
+        chosen[-1] = True
+    train = data.choose([not flag for flag in chosen])
+    return MotionSplits(*_same_actions(train, data.choose(chosen, f"{data.name} (held out)")))
 
 
 def _same_actions(train: MotionData, validation: MotionData) -> tuple[MotionData, MotionData]:

@@ -2,7 +2,8 @@
 
 The forecasting error is the protocols' (SPEC, Sym-GNN Table 7) on validation windows: for exponential maps the l2 norm
 over the used Euler channels, for positions the mean joint distance in millimetres, each averaged over the frames that
-the tables list, then over the windows of an action, then over the actions.
+the tables list, then over the windows of an action, then over the actions. Where the body's own path is forecast, it
+counts among the channels, a metre like a radian.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from torch import Tensor
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import DataError
 from kinegraph.geometry.expmap_euler import expmap_to_protocol_euler
+from kinegraph.skeleton.contraction import TRAJECTORY
+from kinegraph.training.motion_view import WindowView
 from kinegraph.transforms.motion import MotionTransform
 
 __all__ = ["SCORED_FRAMES", "MotionValidation"]
@@ -53,7 +56,9 @@ class MotionValidation:
         base = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self.starts = base[table[:, 0]] + table[:, 1]
         self.actions = np.array([clip.action for clip in data.clips])[table[:, 0]]
-        self.encoded = torch.from_numpy(transform.encode(self.frames))
+        self.view = WindowView(transform.root, transform.observed, data.skeleton, data.representation)
+        self.path = data.skeleton.index(TRAJECTORY) if self.view.moves else None
+        self._known: tuple[bytes, Array] = (b"", np.empty(0))
         scored = tuple(frame for frame in SCORED_FRAMES if frame < transform.horizon)
         self.scored = np.array(scored or range(min(1, transform.horizon)), dtype=np.int64)
 
@@ -65,27 +70,32 @@ class MotionValidation:
         count = len(self) if most is None else min(most, len(self))
         return np.linspace(0, len(self) - 1, count).round().astype(np.int64)
 
+    def windows(self, rows: NDArray[np.int64]) -> Array:
+        """(B, T + H, J, C) features of the windows, as the network is meant to see them; raw units."""
+        key = rows.tobytes()
+        if self._known[0] != key:  # every validation asks for the same ones
+            index = self.starts[rows][:, None] + np.arange(self.transform.observed + self.transform.horizon)
+            self._known = (key, self.view(self.frames[index]))
+        return self._known[1]
+
     def inputs(self, rows: NDArray[np.int64]) -> Tensor:
         """(B, T, J, C) what the network sees."""
-        return self._gather(rows, 0, self.transform.observed)
+        return torch.from_numpy(self.transform.encode(self.windows(rows)[:, : self.transform.observed]))
 
     def targets(self, rows: NDArray[np.int64]) -> Tensor:
         """(B, H, J, C) what follows, normalised."""
-        return self._gather(rows, self.transform.observed, self.transform.horizon)
-
-    def _gather(self, rows: NDArray[np.int64], first: int, count: int) -> Tensor:
-        index = self.starts[rows][:, None] + np.arange(first, first + count)
-        return self.encoded[torch.from_numpy(index)]
+        return torch.from_numpy(self.transform.encode(self.windows(rows)[:, self.transform.observed :]))
 
     def forecasting_error(self, motion: Tensor, rows: NDArray[np.int64]) -> float:
         """The error of forecasts (B, H, J, C), normalised, of the windows `rows`: Euler radians, or millimetres."""
-        starts = self.starts[rows]
-        last = self.frames[starts + self.transform.observed - 1]
-        found = self.transform.decode(motion.numpy()[:, self.scored], last)
-        truth = self.frames[starts[:, None] + self.transform.observed + self.scored]
+        windows, observed = self.windows(rows), self.transform.observed
+        found = self.transform.decode(motion.numpy()[:, self.scored], windows[:, observed - 1])
+        truth = windows[:, observed + self.scored]
         used = self.transform.used
         if self.representation == "expmap":
             difference = expmap_to_protocol_euler(found) - expmap_to_protocol_euler(truth)
+            if self.path is not None:  # no rotation: a metre counts as a radian
+                difference[..., self.path, :] = found[..., self.path, :] - truth[..., self.path, :]
             errors = np.sqrt((difference**2 * used).sum(axis=(-2, -1)))
         else:
             lengths = np.linalg.norm(found - truth, axis=-1)

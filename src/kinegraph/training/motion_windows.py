@@ -12,6 +12,7 @@ from torch import Tensor
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import DataError
 from kinegraph.training.motion_recipe import MotionAugmentRecipe
+from kinegraph.training.motion_view import WindowView
 from kinegraph.transforms.motion import MotionTransform
 
 __all__ = ["Draw", "MotionFrames", "WindowSampler"]
@@ -158,19 +159,25 @@ class MotionFrames:
         data: the clips.
         transform: normalises.
         mirror: keep mirrored frames too.
+        view: how the frames of a window stand to one another.
 
     Raises:
         DataError: the data has no mirror image.
     """
 
-    def __init__(self, data: MotionData, transform: MotionTransform, *, mirror: bool = False) -> None:
+    def __init__(
+        self, data: MotionData, transform: MotionTransform, *, mirror: bool = False, view: WindowView | None = None
+    ) -> None:
         raw = np.concatenate([clip.features for clip in data.clips])
+        self.transform = transform
+        self.view = view if view is not None and view.moves else None
         self.count = len(raw)
         if mirror:
             if data.mirror is None:
                 raise DataError(f"{data.name} has no mirror image; set augment.mirror to 0")
             raw = np.concatenate([raw, data.mirror(raw)])
-        self.frames = torch.from_numpy(transform.encode(raw))
+        # Where every window is seen from a place of its own, it is normalised once that is known.
+        self.frames = torch.from_numpy(transform.encode(raw) if self.view is None else raw.astype(np.float32))
         self.far: Tensor | None = None
         if data.representation == "expmap":
             jump = np.linalg.norm(np.diff(raw, axis=0, append=raw[-1:]), axis=-1) > FAR
@@ -183,7 +190,13 @@ class MotionFrames:
         return self
 
     def gather(self, draw: Draw) -> Tensor:
-        """(B, L, J, C) of a draw; between frames, the linear interpolation."""
+        """(B, L, J, C) of a draw, normalised; between frames, the linear interpolation."""
+        found = self._interpolate(draw)
+        if self.view is None:
+            return found
+        return torch.from_numpy(self.transform.encode(self.view(found.cpu().numpy()))).to(found.device)
+
+    def _interpolate(self, draw: Draw) -> Tensor:
         device = self.frames.device
         below = np.floor(draw.positions)
         part = draw.positions - below

@@ -97,7 +97,7 @@ def _joint_batch_norm(
 ) -> Tensor:
     """`torch.nn.functional.batch_norm` of the joined batch: channels in axis 1, every process's batch of one size."""
     others = [axis for axis in range(input.dim()) if axis != 1]
-    x = input.float()
+    x = input.float() if input.element_size() < 4 else input
     here, around = torch.var_mean(x, dim=others, correction=0)
     rows: Tensor = _GatherRows.apply(torch.cat([around, here]))  # type: ignore[no-untyped-call]
     means, variances = rows.chunk(2, dim=1)

@@ -1,0 +1,177 @@
+"""Whole motion runs: what they leave behind, and that an interrupted one ends as if it had not been."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from motion_samples import make_splits
+from test_run import assert_same_run, checkpoint, log
+
+from kinegraph.config import read_yaml
+from kinegraph.errors import ConfigError
+from kinegraph.training.motion_splits import MotionSplits
+from kinegraph.training.motion_task import MotionTask
+from kinegraph.training.motion_validation import MotionValidation
+from kinegraph.training.recipe import MotionRecipe, read_recipe
+from kinegraph.training.run import RunResult, train
+from kinegraph.weights import load_weights
+
+SYMGNN = {"name": "symgnn", "width": 0.05, "agim_width": 8, "differences": [0], "backbone": "light"}
+SIMLPE = {"name": "simlpe", "blocks": 2}
+
+
+def recipe(out: Path, **changes: Any) -> MotionRecipe:
+    data: dict[str, Any] = {
+        "task": "motion",
+        "model": SYMGNN,
+        "transform": {"observed": 8, "horizon": 3, "recognise": True},
+        "trainer": {"steps": 12, "batch": 12, "validate_every": 4, "checkpoint_every": 5, "log_every": 3},
+        "out": str(out),
+    }
+    data["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
+    for key, value in changes.items():
+        merge = isinstance(value, dict) and key in data and key != "model"
+        data[key] = {**data[key], **value} if merge else value
+    found = read_recipe(data)
+    assert isinstance(found, MotionRecipe)
+    return found
+
+
+def run(out: Path, splits: MotionSplits | None = None, *, resume: bool = False, **changes: Any) -> RunResult:
+    return train(recipe(out, **changes), resume=resume, quiet=True, splits=splits or make_splits())
+
+
+def test_run_folder_and_weights(tmp_path: Path) -> None:
+    splits = make_splits()
+    result = run(tmp_path / "run", splits, trainer={"tensorboard": True})
+    names = sorted(path.name for path in result.folder.iterdir())
+    assert names == ["best", "last.ckpt", "log.csv", "recipe.yaml", "run.json", "tensorboard"]
+    assert (result.status, result.step) == ("finished", 12)
+    assert read_recipe(read_yaml(result.folder / "recipe.yaml")) == recipe(
+        tmp_path / "run", trainer={"tensorboard": True}
+    )
+    rows = log(result.folder)
+    assert [int(row["step"]) for row in rows] == [3, 4, 6, 8, 9, 12]
+    assert list(rows[0]) == [
+        *("step", "epoch", "lr", "train_loss", "train_recognition", "train_forecasting", "lambda"),
+        *("val_loss", "val_euler", "val_error_rate"),
+    ]
+    assert all(0 <= float(row["lambda"]) <= 1 for row in rows)
+    for row in rows:
+        weight, parts = float(row["lambda"]), [float(row["train_recognition"]), float(row["train_forecasting"])]
+        assert min(parts) <= float(row["train_loss"]) <= max(parts)
+        assert weight == weight
+    found = {int(row["step"]): float(row["val_euler"]) for row in rows if row["val_euler"]}
+    assert result.best == min(found.values()) == found[result.best_step]
+    written = json.loads((result.folder / "run.json").read_text())
+    assert written["best"] == {"step": result.best_step, "validation_euler": result.best}
+    assert written["data"]["train"]["fingerprint"] == splits.train.fingerprint
+    loaded = load_weights(result.weights)
+    assert (loaded.task, loaded.model_name, loaded.skeleton) == ("motion", "symgnn", splits.train.skeleton)
+    assert loaded.transform.actions == splits.train.actions  # type: ignore[union-attr]
+    assert loaded.metadata["checkpoint"]["chosen_by"] == "lowest validation Euler error"
+    assert loaded.metadata["metrics"]["validation_euler"] == result.best
+    task = MotionTask(loaded.model, loaded.transform, steps=1, steps_per_epoch=1)  # type: ignore[arg-type]
+    again = task.evaluate(MotionValidation(splits.validation, loaded.transform))  # type: ignore[arg-type]
+    assert again["euler"] == pytest.approx(result.best, rel=1e-6)
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "mgda, dropout, mirror, tempo": {
+        "augment": {"mirror": 0.5, "speed": [0.8, 1.2], "noise": 0.01},
+        "optim": {"ema": 0.99, "clip": 1.0},
+        "data": {"sampling": "actions"},
+    },
+    "upper bound, sgd": {
+        "objective": {"balance": "mgda-ub"},
+        "optim": {"name": "sgd", "lr": 0.01},
+        "schedule": {"name": "exponential", "gamma": 0.1, "every": 2},
+    },
+    "forecasting, velocity, bf16": {
+        "model": SIMLPE,
+        "transform": {"recognise": False},
+        "objective": {"velocity": 1.0, "space": "raw"},
+        "optim": {"loss": "mpjpe", "name": "adamw"},
+        "trainer": {"precision": "bf16"},
+    },
+    "recognition": {"transform": {"horizon": 0}, "augment": {"shuffle_labels": 0.2}},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = VARIANTS[variant]
+    run(tmp_path / "straight", **changes)
+    step = MotionTask.training_step
+
+    def dies(self: MotionTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 8:
+            raise RuntimeError("pulled the plug")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MotionTask, "training_step", dies)
+        with pytest.raises(RuntimeError, match="pulled the plug"):
+            run(tmp_path / "killed", **changes)
+    assert checkpoint(tmp_path / "killed")["global_step"] == 5
+    torch.manual_seed(99)  # whatever has happened to the generators meanwhile
+    assert run(tmp_path / "killed", resume=True, **changes).status == "finished"
+    assert_same_run(tmp_path / "straight", tmp_path / "killed")
+
+
+def test_early_stopping_by_the_chosen_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = iter([50.0, 40.0, 40.0, 45.0, 10.0])
+    found = {"loss": 0.0, "euler": 1.0}
+    monkeypatch.setattr(MotionTask, "evaluate", lambda *_: {**found, "error_rate": next(errors)})
+    settings = {"validate_every": 2, "patience": 2, "monitor": "recognition"}
+    result = run(tmp_path / "run", trainer=settings)
+    assert (result.status, result.step, result.best_step, result.best) == ("stopped early", 8, 4, 40.0)
+    assert load_weights(result.weights).metadata["checkpoint"]["chosen_by"] == "lowest validation error rate"
+
+
+def test_a_fitted_network_goes_the_same_way(tmp_path: Path) -> None:
+    splits = MotionSplits(make_splits().train, make_splits().train)
+    settings: dict[str, Any] = {"model": {"name": "ridge", "strength": 1e-3}, "transform": {"recognise": False}}
+    result = run(tmp_path / "run", splits, **settings, trainer={"steps": None, "batch": 8})
+    assert sorted(path.name for path in result.folder.iterdir()) == ["best", "log.csv", "recipe.yaml", "run.json"]
+    assert result.status == "finished"
+    loaded = load_weights(result.weights)
+    assert bool(loaded.model.fitted)
+    rows = log(result.folder)
+    assert [float(row["val_euler"]) for row in rows] == [result.best]
+    # On its own training clips: a few sines, which are a linear function of their past.
+    still = MotionTask(loaded.model, loaded.transform, steps=1, steps_per_epoch=1)  # type: ignore[arg-type]
+    validation = MotionValidation(splits.validation, loaded.transform)  # type: ignore[arg-type]
+    last = torch.stack([validation.inputs(validation.rows(None))[:, -1]] * 3, dim=1)
+    assert result.best < 0.5 * validation.forecasting_error(last, validation.rows(None))
+    assert still.evaluate(validation)["euler"] == pytest.approx(result.best)
+    with pytest.raises(ConfigError, match="fitted by one process"):
+        run(tmp_path / "two", splits, **settings, trainer={"devices": 2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"name": "zero_velocity"}}, "zero_velocity has nothing to learn; evaluate it by its name"),
+        ({"model": {"name": "fcn"}}, "fcn lifts and is no motion network; set task: lift"),
+        ({"model": {**SYMGNN, "observed": 9}}, "model.observed: found 9, but the recipe's transform gives 8"),
+        ({"model": {**SYMGNN, "widht": 9}}, r"model.widht: unknown key; did you mean 'width'\?"),
+        ({"trainer": {"devices": 2, "compile": True}}, "trainer.compile: joint batch norm"),
+    ],
+)
+def test_mistakes_come_before_any_work(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lifting_run_is_not_resumed_as_a_motion_run(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    from test_run import recipe as lifting
+
+    with pytest.raises(ConfigError, match="task: .* was begun with 'motion', the recipe says 'lift'"):
+        train(lifting(tmp_path / "run"), resume=True, quiet=True)
