@@ -12,17 +12,24 @@ from typing import Any
 import pytest
 
 from kinegraph.cli import main
-from kinegraph.training import lifting_setup
+from kinegraph.training import lifting_setup, motion_setup
 from kinegraph.training.data_module import Splits
 from kinegraph.training.lifting_task import LiftingTask
-from kinegraph.training.recipe import recipe_names
+from kinegraph.training.motion_task import MotionTask
+from kinegraph.training.recipe import load_recipe, recipe_names
 from kinegraph.weights import load_weights
 
-_spec = importlib.util.spec_from_file_location("tiny_data", Path(__file__).parents[1] / "training" / "conftest.py")
-assert _spec is not None
-assert _spec.loader is not None
-tiny_data = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tiny_data)
+
+def _module(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "training" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+tiny_data, tiny_motion = _module("conftest"), _module("motion_samples")
 
 TINY = [
     "--trainer.steps",
@@ -70,9 +77,33 @@ def test_every_shipped_lifting_recipe_runs(name: str, tmp_path: Path, capsys: py
     assert loaded.metadata["checkpoint"]["step"] == 2
 
 
+@pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith("lift_")])
+def test_every_shipped_motion_recipe_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = load_recipe(name)
+    only = {"ntu": "positions"}.get(recipe.data.name, "expmap")
+    splits = tiny_motion.make_splits(recipe.data.representation or only, heading=recipe.transform.root == "heading")
+    monkeypatch.setattr(motion_setup, "load_motion_splits", lambda *_: splits)
+    small = {"symgnn": ["--model.width", "0.05", "--model.agim_width", "8"], "simlpe": ["--model.blocks", "2"]}
+    short = ["--transform.observed", "8", "--transform.horizon", "3"]
+    if "frames" in recipe.model:
+        short += ["--model.frames", "6"]
+    command = ["train", name, *TINY, *out(tmp_path / "run"), *short, *small.get(recipe.model["name"], []), "--quiet"]
+    assert main(command) == 0
+    assert capsys.readouterr().err == ""
+    loaded = load_weights(tmp_path / "run" / "best", task="motion")
+    assert loaded.model_name == recipe.model["name"]
+    assert loaded.metadata["checkpoint"]["step"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["symgnn_cmu"], "data.source: missing; give the folder with the data of cmu-8"),
+        (["symgnn_cmu", "--transform.root", "heading", "--data.source", "x"], "cmu-8 leaves the root's own motion out"),
+        (["symgnn_cmu", "--augment.flip", "true"], "augment.flip: unknown key"),
+        (["symgnn_cmu", "--task", "dance"], "task: found 'dance'"),
         ([], "which recipe?"),
         (["lift_fcn_synthetic_pixel", "--optin.lr", "1"], "optin: unknown key; did you mean 'optim'?"),
         (["lift_fcn_synthetic_pixel", "--optim.lr"], "--optim.lr: a value is missing"),
@@ -102,7 +133,32 @@ def test_list_and_fields(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--list"]) == 0
     assert capsys.readouterr().out.split() == list(recipe_names())
     assert main(["train", "--fields"]) == 0
-    assert "\noptim.lr = 0.001\n    Peak learning rate.\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "\noptim.lr = 0.001\n    Peak learning rate.\n" in printed
+    assert "\nobjective.balance = mgda\n" in printed
+
+
+def test_ctrl_c_stops_a_motion_run_that_then_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.yaml").write_text(
+        "task: motion\nmodel: {name: simlpe, blocks: 2}\ntransform: {observed: 8, horizon: 3}\n"
+    )
+    command = ["train", str(tmp_path / "my.yaml"), *TINY, *out(tmp_path / "run"), "--quiet"]
+    command[command.index("--trainer.steps") + 1] = "6"
+    step = MotionTask.training_step
+
+    def pressed(self: MotionTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MotionTask, "training_step", pressed)
+        assert main(command) == 130
+    assert "stopped at step 3 of 6; the same command with --resume continues" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 0
+    assert "finished at step 6: validation " in capsys.readouterr().out
 
 
 def test_ctrl_c_then_resume(

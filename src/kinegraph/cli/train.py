@@ -39,16 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train from a recipe, or list the recipes or their fields."""
     from kinegraph.errors import ConfigError, require
-    from kinegraph.training.recipe import field_table, load_recipe, recipe_names
+    from kinegraph.training.recipe import TASKS, field_table, load_recipe, recipe_names
 
     if args.list or args.fields:
         if args.extra:
             raise ConfigError(f"found {args.extra[0]!r}, but --list and --fields take nothing else")
-        rows = field_table() if args.fields else []
         if args.list:
             print("\n".join(recipe_names()))
-        for field, default, text in rows:
-            print(f"{field}{f' = {default}' if default else ''}\n    {text}")
+        for task, recipe_class in TASKS.items() if args.fields else ():
+            print(f"task: {task}")
+            for field, default, text in field_table(recipe_class):
+                print(f"{field}{f' = {default}' if default else ''}\n    {text}")
         return 0
     name, overrides = _split(args.extra)
     if name is None:

@@ -66,7 +66,7 @@ class Lifter:
                     "lift_hcsf_synthetic_metric') and name their folder with --model"
                 )
             folder = DEFAULT_WEIGHTS
-        return cls(load_weights(folder))
+        return cls(load_weights(folder, task="lift"))
 
     def report(self, skeleton: Skeleton) -> str:
         """Which of the network's joints a layout has exactly, derived or not at all, for people."""

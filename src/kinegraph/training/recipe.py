@@ -104,7 +104,7 @@ def _one_length(overrides: Sequence[str]) -> list[str]:
     return result
 
 
-def field_table(cls: type = TrainRecipe, prefix: str = "") -> list[tuple[str, str, str]]:
+def field_table(cls: type[Any] = TrainRecipe, prefix: str = "") -> list[tuple[str, str, str]]:
     """Every field of the recipe as (name, default, explanation), read from the field docstrings above."""
     import ast
     import inspect
