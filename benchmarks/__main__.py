@@ -1,5 +1,18 @@
 """``python -m benchmarks``: Markdown tables on standard output."""
 
-from benchmarks.lifting import main
+import argparse
 
-main()
+from benchmarks import forecasting, lifting
+
+_SECTIONS = {"lifting": lifting.main, "forecasting": forecasting.main}
+
+parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(_SECTIONS)}; all by default")
+parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts, one after the other")
+parser.add_argument("--seconds", type=float, default=4.0, help="time for each comparison")
+arguments = parser.parse_args()
+for section in arguments.sections:
+    if section not in _SECTIONS:
+        parser.error(f"no section is called '{section}' (known: {', '.join(_SECTIONS)})")
+for section in arguments.sections or _SECTIONS:
+    _SECTIONS[section](arguments)

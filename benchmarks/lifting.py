@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.masked_dense import MaskedDenseHCSF
+from benchmarks.report import ms, table
 from benchmarks.timing import matrix_products, race
 from kinegraph import models
 from kinegraph.layers import HCSF
@@ -31,29 +32,16 @@ _LIFTERS: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
-def main() -> None:
+def main(arguments: argparse.Namespace) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts, one after the other")
-    parser.add_argument("--seconds", type=float, default=4.0, help="time for each comparison")
-    arguments = parser.parse_args()
     print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, float32, skeleton h36m17\n")
     for threads in arguments.threads:
         torch.set_num_threads(threads)
         clock = "CPU time" if threads == 1 else "wall clock"
         print(f"## {threads} thread{'s' if threads > 1 else ''} ({clock}, medians of interleaved turns)\n")
-        _table(
-            ("HCSF layer, 128 channels", "batch", "layer ms", "masked dense ms", "ratio", "goal"), _layers(arguments)
-        )
-        _table(("HCSF lifter, eval", "batch", "ms", "its matrix products ms", "ratio", "goal"), _lifter(arguments))
-        _table(("lifter", "parameters", "ms at batch 1", "ms/pose at 1024", "training ms/pose at 256"), _all(arguments))
-
-
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> None:
-    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(row) + " |", flush=True)
-    print()
+        table(("HCSF layer, 128 channels", "batch", "layer ms", "masked dense ms", "ratio", "goal"), _layers(arguments))
+        table(("HCSF lifter, eval", "batch", "ms", "its matrix products ms", "ratio", "goal"), _lifter(arguments))
+        table(("lifter", "parameters", "ms at batch 1", "ms/pose at 1024", "training ms/pose at 256"), _all(arguments))
 
 
 def _step(model: nn.Module, x: Tensor) -> Callable[[], None]:
@@ -87,7 +75,7 @@ def _layers(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
             }
             times = race(runs, seconds=arguments.seconds)
         ratio = times["layer"].ratio(times["dense"])
-        yield name, str(batch), _ms(times["layer"].median), _ms(times["dense"].median), f"{ratio:.1f}x", f">= {goal:g}x"
+        yield name, str(batch), ms(times["layer"].median), ms(times["dense"].median), f"{ratio:.1f}x", f">= {goal:g}x"
 
 
 def _lifter(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
@@ -104,8 +92,8 @@ def _lifter(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
         yield (
             "single frame, 128 channels",
             str(batch),
-            f"{_ms(times['model'].median)} (best {_ms(times['model'].best)})",
-            _ms(times["products"].median),
+            f"{ms(times['model'].median)} (best {ms(times['model'].best)})",
+            ms(times["products"].median),
             f"{ratio:.2f}x",
             goal,
         )
@@ -125,16 +113,12 @@ def _all(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
         yield (
             name,
             f"{model.num_parameters / 1e6:.2f} M",
-            _ms(single[name].median),
-            _ms(batched[name].median / 1024),
-            _ms(training[name].median / 256),
+            ms(single[name].median),
+            ms(batched[name].median / 1024),
+            ms(training[name].median / 256),
         )
 
 
 def _input(model: models.LiftingModel, batch: int) -> Tensor:
     frames = () if model.frames == 1 else (model.frames,)
     return torch.randn(batch, *frames, _SKELETON.num_joints, 2)
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g}"
