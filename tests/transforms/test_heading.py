@@ -90,6 +90,36 @@ def test_no_jump_through_half_a_turn() -> None:
     assert np.abs(np.diff(continuous_expmap(principal, anchor=-1), axis=0)).max() < 0.2
 
 
+def test_many_at_once_as_each_alone() -> None:
+    rng = np.random.default_rng(5)
+    walks = np.cumsum(rng.normal(scale=0.5, size=(40, 6, 4, 3)), axis=0)
+    together = continuous_expmap(walks, anchor=11)
+    for a in range(6):
+        for b in range(4):
+            np.testing.assert_allclose(together[:, a, b], _slow(walks[:, a, b], 11), atol=1e-12)
+    np.testing.assert_allclose(matrices(together), matrices(walks), atol=1e-9)
+
+
+def _slow(expmap: np.ndarray, anchor: int) -> np.ndarray:
+    """One joint, frame by frame, as the docstring says it."""
+    result = np.empty_like(expmap)
+    names = []
+    for e in expmap:
+        angle = np.linalg.norm(e)
+        axis = e / angle
+        principal = np.mod(angle + np.pi, 2 * np.pi) - np.pi
+        names.append((axis * principal, axis * principal - np.sign(principal) * 2 * np.pi * axis))
+    result[anchor] = names[anchor][0]
+    for way in (1, -1):
+        frame = anchor + way
+        while 0 <= frame < len(expmap):
+            a, b = names[frame]
+            before = result[frame - way]
+            result[frame] = b if ((b - before) ** 2).sum() < ((a - before) ** 2).sum() else a
+            frame += way
+    return result
+
+
 def test_other_axes_and_nothing() -> None:
     e = windows(3)
     np.testing.assert_allclose(continuous_expmap(np.moveaxis(e, 1, 0)), np.moveaxis(continuous_expmap(e, axis=1), 1, 0))

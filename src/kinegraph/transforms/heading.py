@@ -126,20 +126,31 @@ def continuous_expmap(expmap: NDArray[np.floating], axis: int = 0, anchor: int =
     if not len(e):
         return np.array(expmap, dtype=np.float64)
     anchor = range(len(e))[anchor]
-    angle = np.linalg.norm(e, axis=-1, keepdims=True)
-    unit = e / np.where(angle > 1e-9, angle, 1.0)
+    angle = np.sqrt(np.einsum("...i,...i->...", e, e))
+    step = e[1:] - e[:-1]
+    step = np.sqrt(np.einsum("...i,...i->...", step, step))
+    # The other name is at least 2 pi minus both angles away. Most joints never come near that; only those that do are
+    # followed frame by frame.
+    calm = (angle <= np.pi).all(axis=0) & (step + angle[1:] + angle[:-1] < 2 * np.pi).all(axis=0)
+    if not calm.all():
+        e[:, ~calm] = _followed(e[:, ~calm], anchor)
+    return np.moveaxis(e, 0, axis)
+
+
+def _followed(expmap: Array, anchor: int) -> Array:
+    """:func:`continuous_expmap` of (frames, n, 3), frame by frame."""
+    angle = np.linalg.norm(expmap, axis=-1, keepdims=True)
+    unit = expmap / np.where(angle > 1e-9, angle, 1.0)
     angle = np.where(angle > 1e-9, np.mod(angle + np.pi, 2 * np.pi) - np.pi, 0.0)  # principal, sign and all
     first = unit * angle
     second = first - np.sign(angle) * 2 * np.pi * unit
     result = first.copy()
-    for frames in (range(anchor + 1, len(e)), range(anchor - 1, -1, -1)):
-        step = frames.step
+    for frames in (range(anchor + 1, len(first)), range(anchor - 1, -1, -1)):
         for frame in frames:
-            before = result[frame - step]
+            before = result[frame - frames.step]
             nearer = ((second[frame] - before) ** 2).sum(-1) < ((first[frame] - before) ** 2).sum(-1)
-            if nearer.any():
-                result[frame] = np.where(nearer[..., None], second[frame], first[frame])
-    return np.moveaxis(result, 0, axis)
+            result[frame] = np.where(nearer[..., None], second[frame], first[frame])
+    return result
 
 
 def yaw_of(quaternion: NDArray[np.floating]) -> Array:
