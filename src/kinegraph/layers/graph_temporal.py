@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +12,20 @@ from torch.nn import functional
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers.dropout import Dropout
+from kinegraph.layers.folding import FoldCache
 
 __all__ = ["ChannelNorm", "GraphTemporalBlock", "StridedConv"]
 
 
 class ChannelNorm(nn.BatchNorm1d):
     """Batch normalisation of each channel over everything else; channels stand last."""
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """What it does in eval mode, (channels,) each."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        return scale, self.bias - self.running_mean * scale
 
     def forward(self, input: Tensor) -> Tensor:
         """The shape stays."""
@@ -35,11 +45,12 @@ class StridedConv(nn.Module):
         self.stride, self.kernel = stride, kernel
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, kernel) / math.sqrt(kernel * in_channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve every node's frames with the same weights."""
+    def forward(self, x: Tensor, folded: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Convolve every node's frames with the same weights (or with other weights of that shape, and a bias)."""
+        weight, bias = folded or (self.weight, None)
         # Seen as an image of nodes x frames, this is the channels-last order that the convolution wants: no copy.
         image = x.permute(0, 3, 1, 2)
-        y = functional.conv2d(image, self.weight, stride=(1, self.stride), padding=(0, self.kernel // 2))
+        y = functional.conv2d(image, weight, bias, stride=(1, self.stride), padding=(0, self.kernel // 2))
         return y.permute(0, 2, 3, 1)
 
 
@@ -49,7 +60,7 @@ class GraphTemporalBlock(nn.Module):
     Where the shape changes, the residual connection takes every stride-th frame through a linear map and a norm.
 
     Args:
-        graph: (batch, nodes, frames, in) -> (batch, nodes, frames, spatial).
+        graph: (batch, nodes, frames, in) -> (batch, nodes, frames, spatial); has a method ``fold(scale, shift)``.
         in_channels, spatial, out_channels: features before, between and after the two convolutions.
         kernel, stride: of the temporal convolution, frames.
         dropout: share of features dropped.
@@ -77,9 +88,50 @@ class GraphTemporalBlock(nn.Module):
         if stride != 1 or in_channels != out_channels:
             self.residual = nn.Sequential(nn.Linear(in_channels, out_channels, bias=False), ChannelNorm(out_channels))
 
-    def forward(self, x: Tensor, *graphs: Tensor) -> Tensor:
+        self._cache = FoldCache()
+
+    def forward(self, x: Tensor, *graphs: Tensor | None) -> Tensor:
         """(batch, nodes, frames, in) -> (batch, nodes, ceil(frames / stride), out); `graphs` go to the graph layer."""
+        before = x if self.stride == 1 else x[:, :, :: self.stride]
+        if not (self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()) and (
+            not torch.is_autocast_enabled(x.device.type)
+        ):
+            folded: _Folded = self._cache.get(self, self._fold)
+            y = functional.relu_(self.temporal(functional.relu_(folded.graph(x, *graphs)), folded.temporal))
+            return y.add_(before if folded.residual is None else functional.linear(before, *folded.residual))
         y = functional.relu_(self.graph_norm(self.graph(x, *graphs)))
         y = functional.relu_(self.dropout(self.temporal_norm(self.temporal(y))))
-        result: Tensor = y + self.residual(x if self.stride == 1 else x[:, :, :: self.stride])
+        result: Tensor = y + self.residual(before)
         return result
+
+    def _fold(self) -> _Folded:
+        """Each norm is a scale and a shift in eval mode: part of the weights before it."""
+        scale, shift = self.temporal_norm.scale_and_shift()
+        temporal = (self.temporal.weight * scale.view(-1, 1, 1, 1), shift)
+        residual = None
+        if isinstance(self.residual, nn.Sequential):
+            linear, norm = self.residual
+            assert isinstance(linear, nn.Linear)
+            assert isinstance(norm, ChannelNorm)
+            own, shift = norm.scale_and_shift()
+            residual = (linear.weight * own.unsqueeze(1), shift)
+        graph: Any = self.graph
+        return _Folded(graph.fold(*self.graph_norm.scale_and_shift()), temporal, residual)
+
+    def train(self, mode: bool = True) -> Self:
+        """Enter training or eval mode; either way the folded form is made anew."""
+        self._cache.clear()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._cache.clear()  # another device or precision
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+class _Folded(NamedTuple):
+    """A block in eval mode: three maps with biases."""
+
+    graph: Callable[..., Tensor]
+    temporal: tuple[Tensor, Tensor]
+    residual: tuple[Tensor, Tensor] | None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -60,32 +62,41 @@ class JointGraphConv(nn.Module):
         return self.get_buffer("polynomials") * self.edges
 
     def forward(self, x: Tensor, graph: Tensor | None) -> Tensor:
-        """Gather along every graph, then map the features; or first map them, where that leaves fewer to gather.
+        """Gather along every graph, then map the features; or first map them, where that leaves fewer to gather."""
+        return self._convolve(x, graph, self._structural(), self.weight, None)
 
-        A sample's frames and features stand in one row per node, so that one product gathers all its frames.
-        """
+    def fold(self, scale: Tensor, shift: Tensor) -> Callable[..., Tensor]:
+        """The convolution followed by ``scale * y + shift`` (out features each), with its constants worked out."""
+        return partial(self._convolve, structural=self._structural(), weight=self.weight * scale, bias=shift)
+
+    def _convolve(
+        self, x: Tensor, graph: Tensor | None, structural: Tensor | None, weight: Tensor, bias: Tensor | None
+    ) -> Tensor:
         batch, nodes, frames, channels = x.shape
-        terms = self._terms(batch, graph)
+        # A sample's frames and features stand in one row per node, so that one product gathers all its frames.
+        terms = zip(self._graphs(batch, graph, structural), weight, strict=True)
         total: Tensor | None = None
-        if channels > terms[0][1].shape[1]:
-            for gather, weight in terms:
-                mapped = (x.reshape(-1, channels) @ weight).view(batch, nodes, -1)
+        if channels > weight.shape[2]:
+            for gather, one in terms:
+                mapped = (x.reshape(-1, channels) @ one).view(batch, nodes, -1)
                 total = torch.bmm(gather, mapped) if total is None else torch.baddbmm(total, gather, mapped)
+            assert total is not None
+            total = total.view(-1, weight.shape[2])
+            total = total if bias is None else total + bias
         else:
-            rows = x.reshape(batch, nodes, frames * channels)
-            for gather, weight in terms:
+            rows, total = x.reshape(batch, nodes, frames * channels), bias
+            for gather, one in terms:
                 gathered = torch.bmm(gather, rows).view(-1, channels)
-                total = gathered @ weight if total is None else torch.addmm(total, gathered, weight)
+                total = gathered @ one if total is None else torch.addmm(total, gathered, one)
         assert total is not None
         return total.view(batch, nodes, frames, -1)
 
-    def _terms(self, batch: int, graph: Tensor | None) -> list[tuple[Tensor, Tensor]]:
-        """(graph (batch, nodes, nodes), weight (in, out)) of every term of the sum."""
-        return list(zip(self._graphs(batch, graph), self.weight, strict=True))
+    def _structural(self) -> Tensor | None:
+        return None if self.edges is None else self.structural_graphs()
 
-    def _graphs(self, batch: int, graph: Tensor | None) -> list[Tensor]:
+    def _graphs(self, batch: int, graph: Tensor | None, structural: Tensor | None) -> list[Tensor]:
         """The graphs of all terms, (batch, nodes, nodes) each; the actional one times lambda."""
-        found = [] if self.edges is None else [one.expand(batch, -1, -1) for one in self.structural_graphs()]
+        found = [] if structural is None else [one.expand(batch, -1, -1) for one in structural]
         if self.actional:
             if graph is None:
                 raise ConfigError("this convolution has an actional part; give it the inferred graph")
@@ -95,7 +106,7 @@ class JointGraphConv(nn.Module):
     def stacked_graphs(self, batch: int, graph: Tensor | None) -> Tensor:
         """All graphs in one matrix (batch, nodes x terms, nodes), for :meth:`of_frame` to use frame after frame."""
         # rows (node, term): what is gathered for a node stands in one row, ready for one product with all W
-        return torch.stack(self._graphs(batch, graph), dim=2).flatten(1, 2)
+        return torch.stack(self._graphs(batch, graph, self._structural()), dim=2).flatten(1, 2)
 
     def of_frame(self, x: Tensor, stacked: Tensor) -> Tensor:
         """The same convolution of a single frame, (batch, nodes, in) -> (batch, nodes, out), in two products."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kinegraph.layers.graph_temporal import GraphTemporalBlock
 from kinegraph.skeleton import Skeleton
@@ -99,11 +102,21 @@ class PartGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Gather along the graph, then map the features; or first map them, where that leaves fewer to gather."""
-        graph = self.get_buffer("adjacency") * self.edges
-        channels, out = self.weight.shape
+        return self._convolve(x, self._graph(), self.weight, None)
+
+    def fold(self, scale: Tensor, shift: Tensor) -> Callable[..., Tensor]:
+        """The convolution followed by ``scale * y + shift`` (out features each), with its constants worked out."""
+        return partial(self._convolve, graph=self._graph(), weight=self.weight * scale, bias=shift)
+
+    def _graph(self) -> Tensor:
+        return self.get_buffer("adjacency") * self.edges
+
+    def _convolve(self, x: Tensor, graph: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        channels, out = weight.shape
         if channels > out:
-            return _gather(graph, x @ self.weight)
-        return _gather(graph, x) @ self.weight
+            y = _gather(graph, x @ weight)
+            return y if bias is None else y + bias
+        return functional.linear(_gather(graph, x), weight.t(), bias)
 
 
 class PartExchange(nn.Module):
