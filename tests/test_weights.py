@@ -19,6 +19,7 @@ from kinegraph.errors import ConfigError, FormatError, KinegraphError
 from kinegraph.models import REGISTRY, build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, load_weights, save_weights
 
 LIFTERS = [name for name, entry in REGISTRY.items() if entry.task == "lifting"]
@@ -73,6 +74,50 @@ def test_every_lifter_comes_back(name: str, tmp_path: Path) -> None:
     x = torch.randn(2, *((frames,) if frames > 1 else ()), 17, 3)
     with torch.no_grad():
         assert torch.equal(loaded.model(x), model(x))
+
+
+MOTION = MotionTransform(
+    mean=((0.1, 0.2, 0.3),) * 17,
+    scale=((0.5, 0.0, 1.0),) * 17,
+    observed=8,
+    horizon=3,
+    fps=30.0,
+    actions=("walk", "wave"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("symgnn", {"width": 0.05, "agim_width": 8, "classes": 2, "differences": (0,)}),
+        ("simlpe", {"blocks": 2}),
+        ("ridge", {}),
+    ],
+)
+def test_every_motion_network_comes_back(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = build(name, get_skeleton("h36m17"), {"observed": 8, "horizon": 3, **options}).eval()
+    if name == "ridge":
+        model.fit(torch.randn(9, 8, 17, 3), torch.randn(9, 3, 17, 3))  # type: ignore[operator]
+    save_weights(tmp_path / "w", model, name, {"seed": 1}, transform=MOTION, task="motion")
+    loaded = load_weights(tmp_path / "w", task="motion")
+    assert (loaded.task, loaded.transform) == ("motion", MOTION)
+    assert loaded.model.config == model.config
+    x = torch.randn(2, 8, 17, 3)
+    with torch.no_grad():
+        for found, expected in zip(loaded.model(x), model(x), strict=True):
+            assert (found is None and expected is None) or torch.equal(found, expected)
+    with pytest.raises(KinegraphError, match="w: this network forecasts or recognises: use it with forecast"):
+        load_weights(tmp_path / "w", task="lift")
+
+
+def test_a_lifter_is_no_motion_network(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(KinegraphError, match="this network lifts 2D keypoints: use it with lift"):
+        load_weights(folder, task="motion")
+    with pytest.raises(ConfigError, match="task lift goes with a LiftingTransform; found a MotionTransform"):
+        save_weights(tmp_path / "x", small("fcn"), "fcn", {}, transform=MOTION)
+    with pytest.raises(ConfigError, match="task is 'motion', but the model 'fcn' is one of lifting"):
+        save_weights(tmp_path / "x", small("fcn"), "fcn", {}, transform=MOTION, task="motion")
 
 
 def test_a_skeleton_of_ones_own_comes_back(tmp_path: Path) -> None:

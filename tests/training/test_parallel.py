@@ -1,4 +1,4 @@
-"""Two gloo processes with half a batch each do what one does with the whole: batch norm, MGDA, dropout left out."""
+"""Two gloo processes with half a batch each do what one does with the whole: gradients, lambda, batch norm, steps."""
 
 from __future__ import annotations
 
@@ -6,107 +6,107 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from motion_samples import make_splits
+from test_motion_run import SYMGNN, recipe
 from torch import nn
 
+from kinegraph.layers import NodeBatchNorm
+from kinegraph.training.motion_setup import prepare
 from kinegraph.training.parallel import JointBatchNorm, average_over_ranks
 
 HERE = Path(__file__).parent
 
-TRAIN = """
-    import sys
-    sys.path.insert(0, {here!r})
-    from pathlib import Path
-    import torch
+
+def _join(rank: int, world: int, out: Path) -> None:
     torch.set_num_threads(1)
-    from motion_samples import make_splits
-    from test_motion_run import SYMGNN, run
-
-    out, devices, balance = sys.argv[1:]
-    changes = {{
-        "model": {{**SYMGNN, "dropout": 0.0}},
-        "trainer": {{"devices": int(devices), "steps": 6, "batch": 12}},
-        "augment": {{"mirror": 0.5, "noise": 0.01}},
-        "objective": {{"balance": balance, "normalise": "loss+"}},
-        "optim": {{"name": "sgd", "lr": 0.05, "clip": 1.0}},
-    }}
-    run(Path(out), make_splits(), **changes)
-"""
+    if world > 1:
+        dist.init_process_group("gloo", init_method=f"file://{out}.sync", rank=rank, world_size=world)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("balance", ["mgda", "mgda-ub"])
-def test_two_processes_equal_one(tmp_path: Path, balance: str) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(TRAIN).format(here=str(HERE)))
-    for devices in ("1", "2"):
-        command = [sys.executable, str(script), str(tmp_path / devices), devices, balance]
-        subprocess.run(command, check=True, timeout=300, cwd=tmp_path)
-    one, two = (torch.load(tmp_path / devices / "last.ckpt", weights_only=True) for devices in ("1", "2"))
-    assert one["global_step"] == two["global_step"] == 6
-    moved = 0.0
-    sys.path.insert(0, str(HERE))
-    from motion_samples import make_splits
-    from test_motion_run import recipe
-
-    from kinegraph.training.motion_setup import prepare
-
-    start = prepare(recipe(tmp_path, model={**_symgnn(), "dropout": 0.0}), make_splits()).task.state_dict()
-    for name, value in one["state_dict"].items():
-        torch.testing.assert_close(
-            two["state_dict"][name], value, atol=2e-4, rtol=2e-3, msg=lambda m, n=name: f"{n}: {m}"
-        )
-        moved = max(moved, float((value - start[name]).abs().max()))
-    assert moved > 0.005
-    logs = [(tmp_path / devices / "log.csv").read_text().splitlines() for devices in ("1", "2")]
-    for left, right in zip(*logs, strict=True):
-        a, b = (line.split(",")[:7] for line in (left, right))  # up to lambda
-        assert a == b or [float(x) for x in a] == pytest.approx([float(x) for x in b], rel=2e-3)
+def _steps(rank: int, world: int, out: Path, balance: str) -> None:
+    """Three steps of the task in float64, where rounding does not hide a mistake."""
+    _join(rank, world, out)
+    changes: dict[str, Any] = {
+        "model": {**SYMGNN, "dropout": 0.0},
+        "trainer": {"batch": 12},
+        "augment": {"mirror": 0.5, "noise": 0.01, "speed": [0.9, 1.1]},
+        "objective": {"balance": balance, "normalise": "none" if balance == "fixed" else "loss+"},
+    }
+    prepared = prepare(recipe(out, **changes), make_splits())
+    prepared.model.double()
+    optimizer = torch.optim.SGD(prepared.model.parameters(), lr=0.02, momentum=0.9)
+    weights = []
+    for step in range(3):
+        batch = prepared.data.batch_of(step, rank=rank, world=world)
+        found = prepared.task.gradients(batch._replace(inputs=batch.inputs.double()))  # type: ignore[operator]
+        for weight, gradient in zip(prepared.model.parameters(), found.gradients, strict=True):
+            weight.grad = gradient
+        optimizer.step()
+        weights.append(found.weight)
+    if rank == world - 1:
+        torch.save({**prepared.model.state_dict(), "lambda": torch.stack(weights)}, out)
 
 
-def _symgnn() -> dict[str, object]:
-    from test_motion_run import SYMGNN
-
-    return SYMGNN
-
-
-NORM = """
-    import os, sys
-    import torch, torch.distributed as dist
-    from torch import nn
-    from kinegraph.layers import NodeBatchNorm
-    from kinegraph.training.parallel import JointBatchNorm, average_over_ranks
-    torch.set_num_threads(1)
-    rank, out = int(sys.argv[1]), sys.argv[2]
-    if out.endswith("two"):
-        dist.init_process_group("gloo", init_method=f"file://{out}.sync", rank=rank, world_size=2)
+def _norms(rank: int, world: int, out: Path) -> None:
+    """A network with both kinds of batch norm, forward and backward."""
+    _join(rank, world, out)
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv1d(5, 4, 3), nn.BatchNorm1d(4, momentum=0.3), nn.Tanh()).double()
     norm = NodeBatchNorm(4, 6, norm="node_channel").double()
     x, y = torch.randn(6, 5, 8).double() * torch.arange(1, 7).view(6, 1, 1), torch.randn(6, 4, 6).double()
-    if out.endswith("two"):
-        x, y = x[rank::2], y[rank::2]
+    x, y = x[rank::world], y[rank::world]
     with JointBatchNorm():
         loss = (norm(net(x)) * y).square().mean()
     weights = [*net.parameters(), *norm.parameters()]
     found = average_over_ranks(torch.autograd.grad(loss, weights))
-    if rank == 0:
-        torch.save([*found, *net.buffers(), *norm.buffers()], out)
-"""
+    if rank == world - 1:
+        names = [f"gradient {index}" for index in range(len(weights))]
+        buffers = {
+            f"{part}.{k}": v for part in ("net", "norm") for k, v in {"net": net, "norm": norm}[part].named_buffers()
+        }
+        torch.save({**dict(zip(names, found, strict=True)), **buffers}, out)
+
+
+def _both(work: Any, folder: Path, *options: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """What one process finds, and what two do. They are forked: importing torch thrice would take the test's time."""
+    context = mp.get_context("fork")
+    jobs = [(0, 1, "one"), (0, 2, "two"), (1, 2, "two")]
+    running = [context.Process(target=work, args=(rank, world, folder / out, *options)) for rank, world, out in jobs]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join(120)
+        assert process.exitcode == 0
+    return torch.load(folder / "one"), torch.load(folder / "two")
+
+
+@pytest.mark.parametrize("balance", ["mgda", "mgda-ub", "fixed"])
+def test_steps_of_two_processes_are_those_of_one(tmp_path: Path, balance: str) -> None:
+    one, two = _both(_steps, tmp_path, balance)
+    assert one.keys() == two.keys()
+    changes: dict[str, Any] = {"model": {**SYMGNN, "dropout": 0.0}}
+    start = prepare(recipe(tmp_path, **changes), make_splits()).model.state_dict()
+    for name, value in one.items():
+        # Losses, and with them lambda, are float32.
+        torch.testing.assert_close(
+            two[name], value, atol=2e-6, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
+    assert max(float((value - start[name]).abs().max()) for name, value in one.items() if name in start) > 1e-2
 
 
 def test_batch_norm_over_two_processes_is_that_of_the_joined_batch(tmp_path: Path) -> None:
-    script = tmp_path / "norm.py"
-    script.write_text(textwrap.dedent(NORM))
-    jobs = [("0", "one"), ("0", "two"), ("1", "two")]
-    running = [subprocess.Popen([sys.executable, str(script), rank, str(tmp_path / out)]) for rank, out in jobs]
-    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
-    one, two = (torch.load(tmp_path / name) for name in ("one", "two"))
+    one, two = _both(_norms, tmp_path)
     assert len(one) == 2 + 2 + 2 + 3 + 3
-    for a, b in zip(one, two, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-12, rtol=1e-9)
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, atol=1e-12, rtol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_alone_nothing_changes() -> None:
@@ -117,3 +117,46 @@ def test_alone_nothing_changes() -> None:
     with JointBatchNorm():
         found = norms[0](x)
     assert torch.equal(found, norms[1](x))
+
+
+TRAIN = """
+    import sys
+    sys.path.insert(0, {here!r})
+    from pathlib import Path
+    import torch
+    torch.set_num_threads(1)
+    from motion_samples import make_splits
+    from test_motion_run import SYMGNN, run
+
+    out, devices = sys.argv[1:]
+    changes = {{
+        "model": {{**SYMGNN, "dropout": 0.0}},
+        "trainer": {{"devices": int(devices), "steps": 5, "batch": 12}},
+        "augment": {{"mirror": 0.5, "noise": 0.01}},
+        "optim": {{"name": "sgd", "lr": 0.01, "clip": 1.0, "ema": 0.9}},
+    }}
+    run(Path(out), make_splits(), **changes)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(TRAIN).format(here=str(HERE)))
+    for devices in ("1", "2"):
+        command = [sys.executable, str(script), str(tmp_path / devices), devices]
+        subprocess.run(command, check=True, timeout=300, cwd=tmp_path)
+    one, two = (torch.load(tmp_path / devices / "last.ckpt", weights_only=True) for devices in ("1", "2"))
+    assert one["global_step"] == two["global_step"] == 5
+    for name, value in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][name], value, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(
+            two["averaged"][name.removeprefix("model.")],
+            one["averaged"][name.removeprefix("model.")],
+            atol=1e-4,
+            rtol=1e-3,
+        )
+    logs = [(tmp_path / devices / "log.csv").read_text().splitlines() for devices in ("1", "2")]
+    for left, right in zip(*logs, strict=True):
+        a, b = (line.split(",")[:7] for line in (left, right))  # up to lambda
+        assert a == b or [float(x) for x in a] == pytest.approx([float(x) for x in b], rel=2e-3)

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from kinegraph.config import from_dict, read_yaml, to_dict, write_yaml
+from kinegraph.config import read_yaml, to_dict, write_yaml
 from kinegraph.errors import ConfigError
-from kinegraph.training.recipe import TrainRecipe, field_table, find_recipe, load_recipe, recipe_names
+from kinegraph.training.recipe import (
+    TASKS,
+    TrainRecipe,
+    field_table,
+    find_recipe,
+    load_recipe,
+    read_recipe,
+    recipe_names,
+)
 
 
 def write(tmp_path: Path, text: str) -> str:
@@ -19,9 +27,10 @@ def write(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
-def test_every_field_is_explained() -> None:
-    rows = {name: text for name, _, text in field_table()}
-    flat = to_dict(from_dict(TrainRecipe, {"model": {"name": "fcn"}}))
+@pytest.mark.parametrize("task", TASKS)
+def test_every_field_is_explained(task: str) -> None:
+    rows = {name: text for name, _, text in field_table(TASKS[task])}
+    flat = to_dict(read_recipe({"task": task, "model": {"name": "fcn"}}))
     names = {f"{a}.{b}" for a, v in flat.items() if isinstance(v, dict) and a != "model" for b in v}
     names |= {a for a, v in flat.items() if not isinstance(v, dict) or a == "model"}
     assert set(rows) == names
@@ -52,6 +61,33 @@ def test_a_length_on_the_command_line_replaces_the_files(tmp_path: Path, given: 
     assert (trainer.epochs, trainer.steps) == expected
 
 
+MOTION = "task: motion\nmodel: {name: symgnn}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("augment: {flip: true}\n", r"my.yaml: augment.flip: unknown key"),
+        ("transform: {horizon: 0}\n", r"horizon 0 and recognise false: there is nothing to learn"),
+        ("transform: {observed: 1}\n", r"expected at least 2 and at least 0 frames"),
+        ("augment: {speed: [1.2, 0.8]}\n", r"speed: found \[1.2, 0.8\]"),
+        ("augment: {mirror: 2}\n", r"mirror: found 2.0, expected a share"),
+        ("augment: {shuffle_labels: 0.1}\n", r"shuffle_labels: there are no labels to learn"),
+        ("trainer: {monitor: recognition}\n", r"monitor: recognition is not learned"),
+        ("objective: {balance: fixed, normalise: loss}\n", r"normalise: nothing is chosen"),
+        ("objective: {velocity: 1}\ntransform: {horizon: 1}\n", r"velocity: differences .* need a horizon of 2"),
+        ("data: {name: ntu, representation: expmap}\n", r"representation: ntu holds positions only; found expmap"),
+        ("data: {name: cmu-8, fps: 30}\n", r"fps: it goes with recordings and means nothing for cmu-8"),
+        ("data: {source: x}\n", r"the synthetic data makes itself"),
+        ("optim: {momentum: 1}\n", r"momentum: found 1.0"),
+    ],
+)
+def test_mistakes_of_motion_recipes_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_recipe(write(tmp_path, MOTION + text))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -78,10 +114,17 @@ def test_mistakes_are_named(tmp_path: Path, text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_recipe_survives_its_own_file(tmp_path: Path) -> None:
-    recipe = load_recipe("lift_hcsf_shipped")
+@pytest.mark.parametrize("name", ["lift_hcsf_shipped", "symgnn_cmu_mpjpe_cpu"])
+def test_a_recipe_survives_its_own_file(tmp_path: Path, name: str) -> None:
+    recipe = load_recipe(name)
     write_yaml(recipe, tmp_path / "again.yaml")
-    assert from_dict(TrainRecipe, read_yaml(tmp_path / "again.yaml")) == recipe
+    assert read_recipe(read_yaml(tmp_path / "again.yaml")) == recipe
+
+
+def test_a_recipe_without_a_task_lifts() -> None:
+    assert isinstance(read_recipe({"model": {"name": "fcn"}}), TrainRecipe)
+    with pytest.raises(ConfigError, match=r"task: found 'motoin'; did you mean 'motion'\?"):
+        read_recipe({"task": "motoin", "model": {"name": "fcn"}})
 
 
 def test_shipped_recipes_cover_every_model_data_and_target() -> None:

@@ -19,6 +19,11 @@ def test_exponential_falls_once_an_epoch() -> None:
     assert found == pytest.approx([0.95**epoch for epoch in range(10) for _ in range(10)])
 
 
+def test_exponential_falls_every_so_many_epochs() -> None:
+    found = curve(ScheduleRecipe(name="exponential", gamma=0.1, every=3))
+    assert found == pytest.approx([0.1 ** (epoch // 3) for epoch in range(10) for _ in range(10)])
+
+
 def test_cosine_goes_from_the_peak_to_its_end() -> None:
     found = curve(ScheduleRecipe(name="cosine", final=0.1))
     assert (found[0], found[-1]) == pytest.approx((1.0, 0.1))

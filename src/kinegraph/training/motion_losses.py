@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -62,9 +63,10 @@ class ForecastingLoss(nn.Module):
             return difference.abs().sum() / (frames * self.channels)
         if self.name == "mse":
             return difference.square().sum() / (frames * self.channels)
+        lengths: Tensor
         if self.name == "pose":
             lengths = difference.square().sum(dim=(-2, -1)).add(1e-12).sqrt()
-            return lengths.sum() / (frames * self.channels**0.5)
+            return lengths.sum() / (frames * math.sqrt(self.channels))
         # The small constant keeps the gradient finite where a joint is exactly right; joints that never move lose it.
         lengths = difference.square().sum(dim=-1).add(1e-12).sqrt() * self.weight.any(dim=-1)
         return lengths.sum() / (frames * self.joints)
