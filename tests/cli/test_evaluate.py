@@ -79,7 +79,7 @@ def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
     assert "| N-MPJPE" in printed
     pictures = tmp_path / "new" / "pictures"
     hard = pictures / "h.json"
-    assert main(["analyze", *models, *common, "--json", str(hard), "--out", str(pictures)]) == 0
+    assert main(["analyze", "hard-poses", *models, *common, "--json", str(hard), "--out", str(pictures)]) == 0
     assert {p.name for p in pictures.iterdir()} == {"error_histogram.png", "hardest_poses.png", "h.json"}
     content = json.loads(hard.read_text())
     assert content["target"] == "metric"

@@ -1,56 +1,77 @@
-"""Where do methods fail, and do they fail together? The hard-pose analysis of the HCSF paper.
+"""Analyses: more than one number about trained networks, as tables, JSON and pictures.
 
-Prints the share of poses above 40 and 60 mm, the mean error of the hardest 5 %, and every method's error on each
-method's own hardest 50, 35, 20, 10 and 5 %; with --out also draws the error histogram and one panel per method.
+Of lifting: where methods fail. Of motion: the ablations of the Sym-GNN paper, trained and measured by one command each
+(sweeps), and what a trained network does: under noise, action by action, pose by pose.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 
-from kinegraph.cli.evaluate import add_protocol_arguments, results_of
-
-HELP = "hard poses: where several methods fail"
+HELP = "hard poses, the papers' ablations, robustness, stability, learned graphs"
+EXTRA_ARGUMENTS = True
 
 EXAMPLES = """\
 examples:
-  kinegraph analyze runs/hcsf/best runs/lcn/best runs/fcn/best --protocol mocap-lifting --data prepared/ --out hard/
-  kinegraph analyze runs/*/best --protocol synthetic-lifting --json hard.json"""
+  kinegraph analyze hard-poses runs/*/best --protocol synthetic-lifting
+  kinegraph analyze sweep symgnn_cmu_cpu --vary model.gamma 1 2 3 --protocol cmu-euler-64 --data DIR --out sweeps/gamma
+  kinegraph analyze stability runs/symgnn_cmu_cpu/best --data DIR --out pictures/
+
+'kinegraph analyze ANALYSIS --help' explains one."""
+
+_MODULES = ("analyze_hard_poses", "analyze_sweep", "analyze_network")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """One subcommand."""
+
+    help: str
+    """One line for the list."""
+    description: str
+    examples: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    overrides: bool = False
+    """Takes ``--field.sub value`` of a recipe, as ``args.extra``."""
+
+
+def analyses() -> dict[str, Analysis]:
+    """Every analysis by name, in the order of the help."""
+    found: dict[str, Analysis] = {}
+    for name in _MODULES:
+        found |= import_module(f"kinegraph.cli.{name}").ANALYSES
+    return found
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command\'s arguments."""
-    parser.add_argument("models", nargs="+", metavar="M", help="weights folders (or 'flat'), all of one target")
-    add_protocol_arguments(parser)
-    parser.add_argument("--out", metavar="DIR", help="draw the pictures into this folder")
-    parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON, unrounded")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
+    there = analyses()
+    width = max(map(len, there))
+    lines = [f"  {name:<{width}}  {analysis.help}" for name, analysis in there.items()]  # argparse would break them
+    parser.description = f"{parser.description}\n\nanalyses:\n" + "\n".join(lines)
+    parser.usage = "kinegraph analyze ANALYSIS ..."
+    commands = parser.add_subparsers(dest="analysis", required=True, metavar="ANALYSIS", prog="kinegraph analyze")
+    for name, analysis in there.items():
+        sub = commands.add_parser(
+            name,
+            description=analysis.description.strip(),
+            epilog=analysis.examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        analysis.add_arguments(sub)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate every model, print the hard-pose tables and draw the pictures."""
-    from kinegraph.atomic import write_text
-    from kinegraph.errors import KinegraphError
-    from kinegraph.evaluation.hard_pose_pictures import draw
-    from kinegraph.evaluation.hard_poses import from_results, report
-    from kinegraph.evaluation.tables import headline
+    """Run one analysis."""
+    from kinegraph.errors import ConfigError
 
-    results = results_of(args)
-    hard = from_results(results)
-    print(headline(results[0]))
-    print(report(hard, markdown=args.markdown))
-    if args.out:
-        try:
-            Path(args.out).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise KinegraphError(f"cannot make the folder {args.out}: {error.strerror}; choose another") from error
-    if args.json:
-        shared = results[0].to_json()
-        conditions = {key: shared[key] for key in ("protocol", "target", "input", "split", "data", "notes")}
-        write_text(Path(args.json), json.dumps({**conditions, **hard.to_json()}, indent=2) + "\n")
-    if args.out:
-        for path in draw(hard, args.out, title=headline(results[0])):
-            print(f"wrote {path}")
-    return 0
+    analysis = analyses()[args.analysis]
+    if args.extra and not analysis.overrides:
+        found = " ".join(args.extra)
+        raise ConfigError(f"unrecognized arguments: {found} (see 'kinegraph analyze {args.analysis} --help')")
+    return analysis.run(args)

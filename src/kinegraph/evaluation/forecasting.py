@@ -32,6 +32,7 @@ __all__ = [
     "evaluate_forecast",
     "forecast_method",
     "load_forecast_method",
+    "predict_windows",
 ]
 
 Array = NDArray[np.float64]
@@ -314,7 +315,7 @@ def evaluate_forecast(
     tables: dict[str, dict[str, tuple[float, ...]]] = {}
     curves: dict[str, tuple[float, ...]] = {}
     for action, windows in protocol.actions.items():
-        predicted = _predict(method, protocol, windows.inputs)
+        predicted = predict_windows(method, protocol, windows.inputs)
         for figure, errors in protocol.measure(predicted, windows).items():
             curve = errors.mean(axis=0)
             tables.setdefault(figure, {})[action] = tuple(float(value) for value in curve[at])
@@ -381,8 +382,12 @@ def _check_fits(method: ForecastMethod, protocol: ForecastProtocol) -> None:
             )
 
 
-def _predict(method: ForecastMethod, protocol: ForecastProtocol, inputs: Array) -> Array:
-    """``(N, H, J, 3)`` on the protocol's joints; a joint the method does not know keeps its last value."""
+def predict_windows(method: ForecastMethod, protocol: ForecastProtocol, inputs: Array) -> Array:
+    """``(N, H, J, 3)`` on the protocol's joints; a joint the method does not know keeps its last value.
+
+    Raises:
+        DataError: the method answers something that is not finite or has another shape.
+    """
     own = method.skeleton.joints if method.skeleton is not None else protocol.skeleton.joints
     places = [protocol.skeleton.index(joint) for joint in own]
     answer = np.asarray(method.forecast(np.ascontiguousarray(inputs[:, :, places]), protocol.horizon))

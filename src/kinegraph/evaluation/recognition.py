@@ -167,6 +167,8 @@ def evaluate_recognition(
     source: Path | str | None,
     *,
     split: str = "test",
+    early: bool = False,
+    stride: int = 1,
     notes: Sequence[str] = (),
 ) -> RecognitionResult:
     """Classify every window and count.
@@ -176,10 +178,12 @@ def evaluate_recognition(
         protocol: one of :data:`RECOGNITION_PROTOCOLS`.
         source: folder of its files.
         split: ``"test"``, or ``"val"``: the clips held out of train.
+        early: a method of shorter windows sees the beginning of the protocol's, in place of their end.
+        stride: 1 is the protocol; more measures on every so many-th window of a clip, and the result says so.
         notes: added to the result's own.
 
     Raises:
-        ConfigError: unknown protocol or split, another frame rate, a longer window than the protocol's.
+        ConfigError: unknown protocol or split, a stride below 1, another frame rate, windows longer than there are.
         SkeletonError: the method has a joint that the protocol does not have.
         DataError: the files are not there; an action the method has no class for; logits that are not finite.
     """
@@ -189,6 +193,8 @@ def evaluate_recognition(
         raise ConfigError(f"protocol {protocol} needs the folder of its files: --data DIR")
     if split not in ("test", "val"):
         raise ConfigError(f"{protocol} is measured on split test or val, not '{split}'")
+    if stride < 1:
+        raise ConfigError(f"stride {stride}: expected 1 or more windows")
     if method.observed > LENGTH:
         raise ConfigError(f"{method.label} looks at {method.observed} frames, {protocol} gives {LENGTH}")
     if abs(method.fps - cmu_actions.FPS) > 1e-6:
@@ -206,10 +212,11 @@ def evaluate_recognition(
         action = data.actions[clip.action]
         if action not in method.actions:
             raise DataError(f"{method.label} has no class '{action}' (it knows {', '.join(method.actions)})")
-        starts = np.arange(len(clip.features) - LENGTH + 1)
+        starts = np.arange(0, len(clip.features) - LENGTH + 1, stride)
         if not len(starts):
             continue
-        frames = starts[:, None] + np.arange(LENGTH - method.observed, LENGTH)
+        first = 0 if early else LENGTH - method.observed
+        frames = starts[:, None] + np.arange(first, first + method.observed)
         answer = method.logits(np.ascontiguousarray(clip.features[frames][:, :, places]))
         if answer.shape != (len(starts), len(method.actions)) or not np.isfinite(answer).all():
             raise DataError(f"{method.label} answered {answer.shape} or values that are not finite")
@@ -222,6 +229,10 @@ def evaluate_recognition(
     remarks = [f"the complete actions only; left out: {', '.join(missing)}", *notes]
     if split == "val":
         remarks.append("validation clips (number 4 of each action of train), not the test set")
+    if stride > 1:
+        remarks.append(f"every {stride}th window only, for speed: not the protocol's number")
+    if method.observed < LENGTH:
+        remarks.append(f"{method.label} sees the {'first' if early else 'last'} {method.observed} of {LENGTH} frames")
     return _count(
         protocol,
         method.label,

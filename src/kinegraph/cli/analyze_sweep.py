@@ -1,0 +1,193 @@
+"""`analyze sweep` and the paper's sweeps: train every variant of a recipe, measure, one table and one picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze_report import add_report_arguments, made_folder, write_json
+
+if TYPE_CHECKING:
+    from kinegraph.evaluation.sweeps import Sweep
+
+__all__ = ["ANALYSES"]
+
+_COMMON = """
+Every variant is trained with every seed into DIR/<variant>/seed_<seed>, then measured under the protocol (and, where
+the network recognises and the data are CMU's, under cmu-8). Runs that are finished are kept; Ctrl-C loses nothing, the
+same command goes on. The table has the mean over seeds and, of several, the standard deviation; the picture lies in
+DIR. Any field of the recipe can be set for all variants: --trainer.steps 500 --model.width 0.125."""
+
+_EXAMPLE = """\
+examples:
+  kinegraph analyze {name} symgnn_cmu_cpu {more}--protocol {protocol} --data ../shared/data --out sweeps/{name}
+  kinegraph analyze {name} symgnn_cmu_cpu {more}--protocol {protocol} --data ../shared/data --out sweeps/{name} \\
+      --seeds 0 1 2 --trainer.threads 1 --json {name}.json"""
+
+_PRESETS = {
+    "noisy-targets": (
+        "Table 9: recognition beside a share of shuffled futures",
+        "Does forecasting help recognition, and how many wrong futures does it bear? A share of the training windows "
+        "gets\nthe future of another (augment.shuffle_targets 0, 0.1, 0.2, 0.5, 0.7, 1), beside a network without the "
+        "forecasting\nhead. All checkpoints are chosen by recognition.",
+    ),
+    "noisy-labels": (
+        "Table 10: forecasting beside a share of shuffled labels",
+        "Does recognition help forecasting, and how many wrong labels does it bear? A share of the training windows "
+        "carries\nanother's action (augment.shuffle_labels 0, 0.1, 0.2, 0.3, 0.5, 1), beside a network without the "
+        "recognition head.",
+    ),
+    "graphs": (
+        "Tables 11, 12: only J-S, only J-A, only P, all; gamma 1 to 4",
+        "Which graphs matter: joint-scale structural ones alone (J-S), actional ones alone (J-A), the part scale "
+        "alone (P),\nand all together, with 1 to 4 orders (gamma).",
+    ),
+    "lambda-act": (
+        "Fig. 10: weight of the actional against the structural graphs",
+        "How much weight should actional graphs have beside structural ones? model.lambda_act 0, 0.1, ... 1.",
+    ),
+    "differences": (
+        "Tables 13, 14: positions, velocities, accelerations",
+        "Which orders of motion differences help: model.differences 0; 0, 1; 0, 1, 2. Each is a branch of its own.",
+    ),
+    "streams": (
+        "Table 15: a network on joints, one on bones, both",
+        "Joints against bones: one network each; the third row is the sum of their scores, 0.5 and 0.5.\n"
+        "(One network of both: sweep --vary model.stream joint bone dual.)",
+    ),
+    "iterations": (
+        "Fig. 8: error against speed over K passes in graph inference",
+        "Passes K between joints and edges before the actional graph is read off (model.iterations 0 to 4): the error "
+        "at\n400 ms against the frames generated in 20 ms on this machine, batch of 1.",
+    ),
+}
+_VALUES = ("noisy-targets", "noisy-labels", "lambda-act", "iterations")
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", metavar="RECIPE", help="first: a YAML file, or a shipped recipe of a motion network")
+    parser.add_argument("--protocol", required=True, help="e.g. cmu-euler-64, cmu-mpjpe, cmu-8, h36m-euler")
+    parser.add_argument("--data", metavar="DIR", help="folder of the protocol's files, and the recipe's data.source")
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder of the runs and the picture")
+    parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[0], help="seeds of every variant (0)")
+    parser.add_argument("--only", metavar="V", nargs="+", help="these variants alone; see --list")
+    parser.add_argument("--split", default="test", help="test (default), or val")
+    parser.add_argument("--list", action="store_true", help="list the variants and stop")
+    parser.add_argument("--quiet", action="store_true", help="show no training progress")
+    add_report_arguments(parser, out=False)
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--vary", required=True, nargs="+", metavar=("FIELD", "V"), help="a field of the recipe and its values"
+    )
+    _add_common(parser)
+
+
+def _add_preset(parser: argparse.ArgumentParser, *, values: bool) -> None:
+    if values:
+        parser.add_argument("--values", nargs="+", metavar="V", help="in place of the paper's values")
+    _add_common(parser)
+
+
+def _add_early(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ratios", nargs="+", type=float, metavar="R", help="observed shares (0.1 to 0.9)")
+    parser.add_argument("--strategies", nargs="+", metavar="S", help="among 10, all, none (default: all three)")
+    _add_common(parser)
+
+
+def _run_sweep(args: argparse.Namespace) -> int:
+    from kinegraph.config import parse_value
+    from kinegraph.errors import ConfigError
+    from kinegraph.evaluation.sweeps import vary
+
+    field, *values = args.vary
+    if not values:
+        raise ConfigError(f"--vary {field}: the values are missing; write --vary {field} V1 V2 ...")
+    return _run(args, vary(field.removeprefix("--"), [parse_value(value) for value in values]))
+
+
+def _run_preset(args: argparse.Namespace, *, name: str) -> int:
+    from kinegraph.config import parse_value
+    from kinegraph.evaluation.sweep_presets import preset
+
+    values = getattr(args, "values", None)
+    return _run(args, preset(name, None if values is None else [parse_value(value) for value in values]))
+
+
+def _run_early(args: argparse.Namespace) -> int:
+    from kinegraph.evaluation.early_recognition import RATIOS, STRATEGIES, early_recognition
+
+    return _run(args, early_recognition(args.ratios or RATIOS, args.strategies or tuple(STRATEGIES)))
+
+
+def _run(args: argparse.Namespace, sweep: Sweep) -> int:
+    from kinegraph.errors import require
+    from kinegraph.evaluation.sweep_pictures import draw_sweep
+    from kinegraph.evaluation.sweeps import run_sweep, shown, sweep_report
+
+    if args.only:
+        sweep = sweep.only(args.only)
+    if args.list:
+        for variant in sweep.variants:
+            changes = ", ".join(f"{field} {shown(value)}" for field, value in variant.changes.items())
+            print(f"{variant.name}\n    {changes}")
+        return 0
+    require("lightning", extra="train", purpose="training")
+    result = run_sweep(
+        sweep,
+        args.recipe,
+        args.extra,
+        protocol=args.protocol,
+        data=args.data,
+        out=args.out,
+        seeds=args.seeds,
+        split=args.split,
+        quiet=args.quiet,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(sweep_report(result, markdown=args.markdown))
+    write_json(args.json, result.to_json())
+    for path in draw_sweep(result, made_folder(args.out)):
+        print(f"wrote {path}")
+    return 0
+
+
+def _example(name: str, more: str = "", protocol: str = "cmu-euler-64") -> str:
+    return _EXAMPLE.format(name=name, more=more, protocol=protocol)
+
+
+ANALYSES = {
+    "sweep": Analysis(
+        help="train variants of a recipe and measure them: any field, any values",
+        description=f"One field of a recipe varied.\n{_COMMON}",
+        examples=_example("sweep", "--vary model.gamma 1 2 3 4 "),
+        add_arguments=_add_sweep,
+        run=_run_sweep,
+        overrides=True,
+    ),
+    **{
+        name: Analysis(
+            help=f"sweep, {line}",
+            description=f"{text}\n(Li et al., Sym-GNN, TPAMI 2021, {line.partition(':')[0]}.)\n{_COMMON}",
+            examples=_example(name),
+            add_arguments=partial(_add_preset, values=name in _VALUES),
+            run=partial(_run_preset, name=name),
+            overrides=True,
+        )
+        for name, (line, text) in _PRESETS.items()
+    },
+    "early-recognition": Analysis(
+        help="sweep, Fig. 9: the action from the first frames, forecasting 10, all or none",
+        description="Recognition from the first 10 to 90 % of a window of 50 frames, by networks that forecast 10 "
+        "frames, all the rest of\nthe window, or nothing: one training for each ratio and strategy.\n"
+        f"(Li et al., Sym-GNN, TPAMI 2021, Fig. 9.)\n{_COMMON}",
+        examples=_example("early-recognition", protocol="cmu-8"),
+        add_arguments=_add_early,
+        run=_run_early,
+        overrides=True,
+    ),
+}
