@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -58,6 +59,18 @@ def test_pixel_error_is_absolute_and_metric_error_is_not(data):
     relative = truth - truth[:, :1]
     moved = shifted - shifted[:, :1]
     assert measure(moved, relative, data, "mocap-lifting", target="metric", label="m").mpjpe_mm < 1e-9
+
+
+def test_every_subject_has_its_mean_over_poses(data):
+    people = dataclasses.replace(data, subject=np.array([1] * 3 + [0] * 9), subject_names=("ann", "bob", "nobody"))
+    truth = data.camera_m.astype(np.float64)
+    shifted = truth.copy()
+    shifted[:3, :, 1] += 0.05
+    shifted[3, :, 1] += 0.09
+    result = measure(shifted, truth, people, "mocap-lifting", target="pixel", label="m")
+    assert result.per_subject == pytest.approx({"ann": 10.0, "bob": 50.0})
+    assert result.to_json()["per_subject"] == result.per_subject
+    assert "ann 10.0, bob 50.0" in report(result)
 
 
 def test_the_velocity_error_stays_inside_clips(data):

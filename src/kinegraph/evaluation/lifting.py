@@ -54,6 +54,7 @@ class LiftingResult:
         pck: percent within 150 mm; 3dhp only.
         auc: area under the PCK curve, percent; 3dhp only.
         per_action: metric name -> action -> value.
+        per_subject: subject -> mean MPJPE over all poses of that body, millimetres.
         errors_mm: (N,) MPJPE of each pose, for the analysis of hard poses.
         info: seed, checkpoint choice, parameters, ... of the method.
         notes: what else to know beside the number.
@@ -73,6 +74,7 @@ class LiftingResult:
     pck: float | None
     auc: float | None
     per_action: dict[str, dict[str, float]]
+    per_subject: dict[str, float]
     errors_mm: Array
     info: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -98,6 +100,7 @@ class LiftingResult:
             "mpjve_mm_per_frame": self.mpjve_mm,
             "per_action": self.per_action["mpjpe_mm"],
             "per_action_metrics": self.per_action,
+            "per_subject": self.per_subject,
             "flip_test": self.flip_test,
             "uses_true_root_depth": pixel,
             "uses_true_intrinsics": pixel,
@@ -273,10 +276,17 @@ def measure(
         pck=averages.get("pck"),
         auc=averages.get("auc"),
         per_action=per_action,
+        per_subject=_by_subject(values["mpjpe_mm"], data),
         errors_mm=values["mpjpe_mm"].numpy(),
         info=dict(info or {}),
         notes=tuple(remarks),
     )
+
+
+def _by_subject(per_pose: torch.Tensor, data: LiftingData) -> dict[str, float]:
+    subject = torch.from_numpy(data.subject.astype(np.int64))
+    present = sorted(set(data.subject.tolist()))
+    return {data.subject_names[one]: float(per_pose[subject == one].mean()) for one in present}
 
 
 def _velocity(p: torch.Tensor, t: torch.Tensor, data: LiftingData) -> float | None:

@@ -49,6 +49,9 @@ def report(result: LiftingResult, *, markdown: bool = False) -> str:
     ]
     rows.append(["average", *(f"{getattr(result, key):.1f}" for key in keys)])
     lines = [f"{result.label}: {headline(result)}", text_table(header, rows, markdown=markdown), *_facts(result)]
+    if len(result.per_subject) > 1:
+        bodies = ", ".join(f"{name} {error:.1f}" for name, error in result.per_subject.items())
+        lines.append(f"MPJPE by subject, mean over poses: {bodies}")
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 
 
