@@ -145,6 +145,10 @@ def _make(name: str, folder: Path) -> tuple[Path, list[Path]]:
         path.write_text(json.dumps({"meta_info": {"keypoint_id2name": names}, "instance_info": frames}))
     elif name == "ultralytics":
         path.write_text(json.dumps([_instances(name), [], _instances(name)]))
+    elif name == "kinetics":
+        person = {"pose": [0.25, 0.5] * 18, "score": [0.5] * 18}
+        frames = [{"frame_index": n, "skeleton": [person] * (n % 3)} for n in (1, 2, 3, 5)]
+        path.write_text(json.dumps({"data": frames, "label": "juggling", "label_index": 4}))
     elif name == "mediapipe":
         write(_flat("mediapipe33").select_people([0]), path, format=name)
     else:

@@ -57,6 +57,7 @@ _FORMATS = {
         FormatInfo("mmpose", "mmpose predictions", (".json",), writes=False, holds="2D"),
         FormatInfo("ultralytics", "ultralytics (YOLO-pose) results", (".json",), writes=False, holds="2D"),
         FormatInfo("mediapipe", "MediaPipe Pose landmarks", (".json",)),
+        FormatInfo("kinetics", "Kinetics-skeleton clips", (".json",), writes=False, holds="2D"),
     )
 }
 _WRITE_BY_SUFFIX = {".json": "json"}

@@ -76,7 +76,7 @@ def json_format(data: object, path: Path) -> str:
     raise FormatError(
         path,
         f"JSON of an unknown kind: {shown}; expected OpenPose, COCO, AlphaPose, mmpose, ultralytics, "
-        "MediaPipe or kinegraph motion. Name it with format=... if it is one of them",
+        "MediaPipe, Kinetics-skeleton or kinegraph motion. Name it with format=... if it is one of them",
     )
 
 
@@ -85,6 +85,8 @@ def _of_object(data: Mapping[str, object]) -> str | None:
         return "json"
     if "people" in data:
         return "openpose"
+    if isinstance(data.get("data"), list) and ("label_index" in data or "label" in data):
+        return "kinetics"
     if "annotations" in data and "images" in data:
         return "coco"
     if "instance_info" in data:
