@@ -13,7 +13,8 @@ from kinegraph.formats.kinetics import label_index
 
 
 def person(x, score):
-    return {"pose": [x, x / 2] * 18, "score": [score] * 18}
+    pose = [value for joint in range(18) for value in (x, x / 2 + joint / 50)]
+    return {"pose": pose, "score": [score] * 18}
 
 
 @pytest.fixture
