@@ -68,10 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one analysis."""
+    from kinegraph.cli.analyze_report import made_folder
     from kinegraph.errors import ConfigError
 
     analysis = analyses()[args.analysis]
     if args.extra and not analysis.overrides:
         found = " ".join(args.extra)
         raise ConfigError(f"unrecognized arguments: {found} (see 'kinegraph analyze {args.analysis} --help')")
+    if getattr(args, "out", None) and not getattr(args, "list", False):
+        made_folder(args.out)  # a place nothing can be written to is said before minutes of work
     return analysis.run(args)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from kinegraph.cli.analyze import Analysis
-from kinegraph.cli.analyze_report import add_report_arguments, made_folder, write_json
+from kinegraph.cli.analyze_report import add_report_arguments, write_json
 from kinegraph.cli.evaluate import add_protocol_arguments, results_of
 
 __all__ = ["ANALYSES"]
@@ -37,7 +38,7 @@ def _run(args: argparse.Namespace) -> int:
     hard = from_results(results)
     print(headline(results[0]))
     print(report(hard, markdown=args.markdown))
-    folder = made_folder(args.out) if args.out else None
+    folder = Path(args.out) if args.out else None
     shared = results[0].to_json()
     conditions = {key: shared[key] for key in ("protocol", "target", "input", "split", "data", "notes")}
     write_json(args.json, {**conditions, **hard.to_json()})

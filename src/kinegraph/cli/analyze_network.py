@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinegraph.cli.analyze import Analysis
-from kinegraph.cli.analyze_report import add_report_arguments, made_folder, write_json
+from kinegraph.cli.analyze_report import add_report_arguments, write_json
 
 if TYPE_CHECKING:
     from kinegraph.weights import LoadedWeights
@@ -55,8 +56,6 @@ def _add_robustness(parser: argparse.ArgumentParser) -> None:
 
 
 def _robustness(args: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.analysis_pictures import draw_robustness
     from kinegraph.evaluation.forecasting import load_forecast_method
@@ -98,7 +97,7 @@ def _robustness(args: argparse.Namespace) -> int:
     content = {"analysis": "robustness", "results": [result.to_json() for result in results], "published": published}
     write_json(args.json, content)
     if args.out:
-        _wrote(draw_robustness(results, made_folder(args.out)))
+        _wrote(draw_robustness(results, args.out))
     return 0
 
 
@@ -138,7 +137,7 @@ def _stability(args: argparse.Namespace) -> int:
     contents = [result.to_json() for result in results]
     write_json(args.json, contents[0] if len(contents) == 1 else {"analysis": "stability", "results": contents})
     if args.out:
-        _wrote(draw_stability(results, made_folder(args.out)))
+        _wrote(draw_stability(results, args.out))
     return 0
 
 
@@ -198,7 +197,7 @@ def _graph(args: argparse.Namespace) -> int:
     write_json(args.json, content)
     if args.out:
         title = f"{label}: the {args.edges} strongest edges of the mean actional graph, {windows.data['name']}"
-        _wrote(draw_actional_graphs(edges, poses, skeleton, made_folder(args.out), title=title))
+        _wrote(draw_actional_graphs(edges, poses, skeleton, args.out, title=title))
     return 0
 
 
@@ -224,7 +223,7 @@ def _tsne(args: argparse.Namespace) -> int:
     print(map_report(found, markdown=args.markdown))
     write_json(args.json, found.to_json())
     if args.out:
-        _wrote(draw_map(found, made_folder(args.out)))
+        _wrote(draw_map(found, args.out))
     return 0
 
 
@@ -260,7 +259,7 @@ def _poses(args: argparse.Namespace) -> int:
     print(strip_report(strip, markdown=args.markdown))
     write_json(args.json, strip.to_json())
     if args.out:
-        path = made_folder(args.out) / f"poses_{args.action}.png"
+        path = Path(args.out) / f"poses_{args.action}.png"
         truly = f"{strip.elapsed_ms[0]:.0f} to {strip.elapsed_ms[-1]:.0f} ms"
         write_pose_strip(
             path,

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kinegraph.cli.analyze import Analysis
-from kinegraph.cli.analyze_report import add_report_arguments, made_folder, write_json
+from kinegraph.cli.analyze_report import add_report_arguments, write_json
 
 if TYPE_CHECKING:
     from kinegraph.evaluation.sweeps import Sweep
@@ -151,7 +151,7 @@ def _run(args: argparse.Namespace, sweep: Sweep) -> int:
     )
     print(sweep_report(result, markdown=args.markdown))
     write_json(args.json, result.to_json())
-    for path in draw_sweep(result, made_folder(args.out)):
+    for path in draw_sweep(result, args.out):
         print(f"wrote {path}")
     return 0
 

@@ -123,7 +123,7 @@ def draw_actional_graphs(
     """Write ``actional_graph.png`` to an existing folder: each action's strongest edges on a pose of it (Fig. 11).
 
     Bones are grey; an edge is an arc from the joint that is heard to the one that hears, the darker and thicker the
-    heavier. A ring marks an edge between two joints of the rig that lie on each other.
+    heavier among those of its action. A ring marks an edge between two joints of the rig that lie on each other.
 
     Args:
         edges: action -> edges, strongest first.
@@ -136,20 +136,20 @@ def draw_actional_graphs(
     from matplotlib.patches import FancyArrowPatch
 
     count = len(edges)
-    columns = min(4, count)
-    figure, panels = _figure(count, 3.6, 4.6, columns=columns)
-    heaviest = max(edge.weight for found in edges.values() for edge in found)
+    columns = math.ceil(count / math.ceil(count / 4))
+    figure, panels = _figure(count, 3.2, 4.6, columns=columns)
     for axes, (action, found) in zip(panels, edges.items(), strict=True):
         flat = _projected(poses[action], azimuth, elevation)
         for parent, child in skeleton.bones:
             axes.plot(*flat[[parent, child]].T, color="0.72", linewidth=3.2, solid_capstyle="round", zorder=1)
         axes.scatter(*flat.T, s=14, color="0.5", zorder=2)
+        weights = [edge.weight for edge in found]
         touched = dict.fromkeys(name for edge in found for name in (edge.to, edge.source))
         for rank, edge in enumerate(reversed(found)):
-            share = edge.weight / heaviest
+            share = (edge.weight - min(weights)) / max(max(weights) - min(weights), 1e-12)
             ends = flat[[skeleton.index(edge.source), skeleton.index(edge.to)]]
             if np.linalg.norm(ends[1] - ends[0]) < 0.01:  # joints of the rig that lie on each other
-                axes.scatter(*ends[1], s=90, facecolor="none", edgecolor=_COLOURS[1], linewidth=1 + 2 * share, zorder=3)
+                axes.scatter(*ends[1], s=90, facecolor="none", edgecolor=_COLOURS[1], linewidth=1.2 + 1.8 * share, zorder=3)
                 continue
             axes.add_patch(
                 FancyArrowPatch(
@@ -159,8 +159,8 @@ def draw_actional_graphs(
                     arrowstyle="-|>,head_length=4,head_width=2.2",
                     shrinkA=2,
                     shrinkB=3,
-                    linewidth=0.6 + 2.2 * share,
-                    alpha=0.3 + 0.65 * share,
+                    linewidth=1.0 + 1.8 * share,
+                    alpha=0.5 + 0.45 * share,
                     color=_COLOURS[1],
                     zorder=3 + rank / len(found),
                 )
@@ -170,7 +170,7 @@ def draw_actional_graphs(
         axes.set_aspect("equal")
         axes.margins(0.1)
         axes.axis("off")
-        axes.set_title(action.replace("_", " "), fontsize=11)
+        axes.set_title(f"{action.replace('_', ' ')}\nweights {min(weights):.3f} to {max(weights):.3f}", fontsize=9)
     if title:
         figure.suptitle(title, fontsize=9)
     return [_save(figure, Path(folder) / "actional_graph.png")]

@@ -40,6 +40,10 @@ def draw_sweep(result: SweepResult, folder: Path | str, *, suffix: str = "png") 
             _curves(axes, result, column)
         else:
             _bars(axes, result, column)
+        if result.units[column] == "%":  # two points of spread are not to look like a cliff
+            low, high = axes.get_ylim()
+            missing = max(0.0, 2.0 - (high - low)) / 2
+            axes.set_ylim(low - missing, high + missing)
     conditions = result.conditions
     seeds = len(conditions["seeds"])
     figure.suptitle(

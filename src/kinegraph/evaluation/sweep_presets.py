@@ -261,7 +261,7 @@ def iterations(values: Sequence[Any] | None = None) -> Sweep:
     passes = _numbers(values, (0, 1, 2, 3, 4), 0, 100, "iterations")
     return Sweep(
         name="iterations",
-        title="speed against error, K passes between joints and edges (Fig. 8)",
+        title="error against speed over K (Fig. 8)",
         variants=tuple(
             Variant(name=f"k_{value}", label=f"K {value}", changes={"model.iterations": value}, x=float(value))
             for value in passes

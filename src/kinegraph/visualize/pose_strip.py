@@ -17,7 +17,7 @@ from kinegraph.visualize.stills import Cell, write_grid
 __all__ = ["write_pose_strip"]
 
 Array = NDArray[np.float64]
-_CLOSER = 0.62
+_CLOSER = 0.72
 
 
 def write_pose_strip(

@@ -1,0 +1,56 @@
+"""Recordings in the form of the CMU actions, and untrained networks for them, small enough for any test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kinegraph.datasets import cmu_actions
+from kinegraph.models import build
+from kinegraph.transforms.motion import MotionTransform
+from kinegraph.weights import save_weights
+
+TINY = {"width": 0.05, "agim_width": 8, "gamma": 2, "iterations": 1, "differences": (0,)}
+TINY_RUN = [
+    *("--model.width", "0.05", "--model.agim_width", "8", "--model.differences", "[0]"),
+    *("--trainer.steps", "2", "--trainer.batch", "4", "--trainer.validate_every", "2", "--trainer.validate_poses", "8"),
+    *("--trainer.tensorboard", "false", "--trainer.accelerator", "cpu"),
+]
+"""Options that make any motion recipe a matter of a second."""
+
+
+def write_recordings(folder: Path, frames: int = 170) -> Path:
+    """Two actions with a training, a validation and a test clip each; walking sways slowly, running quickly."""
+    rng = np.random.default_rng(0)
+    t = np.arange(frames)[:, None]
+    for speed, action in ((0.05, "walking"), (0.25, "running")):
+        for part, number in (("train", 1), ("train", 4), ("test", 1)):
+            place = folder / part / action
+            place.mkdir(parents=True, exist_ok=True)
+            rows = np.zeros((frames, 117))
+            size, phase = rng.uniform(0.1, 0.3, 64), rng.uniform(0, 6, 64)
+            rows[:, list(cmu_actions.COLUMNS)] = size * np.sin(speed * t + phase)
+            np.savetxt(place / f"{action}_{number}.txt", rows, delimiter=",", fmt="%.7g")
+    return folder
+
+
+def write_weights(place: Path, recordings: Path, name: str = "net", **options: Any) -> Path:
+    """A Sym-GNN fresh from its initial weights in ``<place>/<name>/best``."""
+    train = cmu_actions.load(recordings, "train")
+    config = {"classes": 8, **TINY, **options}
+    transform = MotionTransform.fit(
+        [clip.features for clip in train.clips],
+        fps=60.0,
+        observed=config.get("observed", 50),
+        horizon=config.get("horizon", 25),
+        actions=train.actions if config["classes"] else (),
+    )
+    run = place / name
+    run.mkdir(parents=True)
+    torch.manual_seed(0)
+    network = build("symgnn", train.skeleton, config)
+    save_weights(run / "best", network, "symgnn", {"seed": 3}, transform=transform, task="motion")
+    return run / "best"
