@@ -69,6 +69,11 @@ class LoadedWeights:
     task: str
     folder: Path
 
+    @property
+    def parameters(self) -> int:
+        """Number of trained or fitted values."""
+        return int(self.model.num_parameters)  # type: ignore[arg-type]  # every registered model has it
+
 
 def save_weights(
     folder: Path | str,

@@ -38,6 +38,7 @@ __all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_sk
 
 Representation = Literal["expmap", "positions"]
 _STILL = ("hip_joint", "clavicle", "hand_index")  # never turn in CMU's skeletons
+_NOISY = ("finger_base", "thumb_base")  # without markers of their own: CMU's angles jump by up to a radian a frame
 _CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2,3}")
 _CMU_BVH_LEAD_IN = 6  # frames
 _PREFERENCE = (".amc", ".bvh", ".npz", ".c3d", ".trc", ".csv", ".tsv", ".json", ".txt")
@@ -62,12 +63,12 @@ class Recordings:
 def network_skeleton(representation: Representation = "expmap") -> Skeleton:
     """The joints of CMU's skeleton that a network for anybody's motion needs, with the trajectory before them.
 
-    ``expmap``: those that turn; ``positions``: those that lie in different places.
+    ``expmap``: those that turn, hands as one piece; ``positions``: those that lie in different places.
     """
     layout = get_skeleton("cmu38")
     inner = [joint for index, joint in enumerate(layout.joints) if index in layout.parents]
     if representation == "expmap":
-        return contract(layout, [j for j in inner if not j.endswith(_STILL)], trajectory=True)
+        return contract(layout, [j for j in inner if not j.endswith(_STILL + _NOISY)], trajectory=True)
     onto = ("hip_joint", "clavicle", "finger_base", "thumb_base", "neck_base", "lower_back")
     return contract(layout, [j for j in layout.joints if not j.endswith(onto)], trajectory=True)
 

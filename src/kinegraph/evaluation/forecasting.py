@@ -232,7 +232,7 @@ def weights_info(weights: LoadedWeights) -> dict[str, Any]:
     return {
         "model": weights.model_name,
         "weights": str(weights.folder),
-        "parameters": sum(p.numel() for p in weights.model.parameters()),
+        "parameters": weights.parameters,
         "seed": metadata.get("seed"),
         "checkpoint": metadata.get("checkpoint"),
         "trained_on": (metadata.get("data") or {}).get("train"),

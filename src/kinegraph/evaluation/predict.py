@@ -73,7 +73,7 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
         )
     metadata = weights.metadata
     recipe = metadata.get("recipe") or {}
-    parameters = sum(p.numel() for p in weights.model.parameters())
+    parameters = weights.parameters
     info = {
         "model": weights.model_name,
         "weights": str(folder),

@@ -43,6 +43,8 @@ class Lifter:
     """
 
     def __init__(self, weights: LoadedWeights) -> None:
+        if not isinstance(weights.transform, LiftingTransform):
+            raise ConfigError(f"{weights.folder} holds a network for {weights.task}; a Lifter takes lifting weights")
         self.model = weights.model.eval()
         self.name = weights.model_name
         self.skeleton: Skeleton = weights.skeleton

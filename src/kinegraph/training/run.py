@@ -68,7 +68,7 @@ def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, split
         require("tensorboard", extra="train", purpose="writing TensorBoard curves (trainer.tensorboard)")
     prepared = PREPARE[recipe.task](recipe, splits)
     steps = prepared.steps
-    parameters = sum(weight.numel() for weight in prepared.model.parameters() if weight.requires_grad)
+    parameters = int(prepared.model.num_parameters)  # type: ignore[arg-type]  # ridge fits its own
     known = facts(recipe, dict(prepared.splits), parameters, steps)
     open_folder(folder, recipe, known, checkpoint)
 
