@@ -16,9 +16,10 @@ import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
+from motion_files import TINY_RUN
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "lifting.md", ROOT / "docs" / "skeletons.md"]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("lifting", "skeletons", "analyses"))]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
 SKIPPED = ("pip ", "make ")  # setting up is what continuous integration does before it comes here
 
@@ -71,8 +72,9 @@ def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: p
         line = line.replace("../shared/data", str(shared_data))
         words = [w for word in shlex.split(line, comments=True) for w in (sorted(glob.glob(word)) or [word])]
         assert words[0] == "kinegraph", f"{page.name}: what is '{line}'?"
-        if words[1] == "train":
-            words += TINY.split()
+        motion = any(word.startswith("symgnn_") for word in words)
+        if words[1] == "train" or (words[1] == "analyze" and motion):
+            words += TINY_RUN if motion else TINY.split()
         assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"
 
 
