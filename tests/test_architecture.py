@@ -21,6 +21,7 @@ ORDER = (
     "sequence",
     "formats",
     "transforms",
+    "store",
     "datasets",
     "layers",
     "models",

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from tokenize import TokenError
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 
@@ -183,7 +183,15 @@ class _Unpickler(pickle.Unpickler):
         return found
 
 
-def _resolve(root: object) -> object:
+class _Held(Protocol):
+    """Long byte strings that were left in the file, and stand in the pickle as tickets."""
+
+    def fetch(self, ticket: object) -> object: ...
+
+    def array(self, item: _Array) -> object: ...
+
+
+def _resolve(root: object, held: _Held | None = None) -> object:
     """Replace the placeholders in nested containers by what they stand for; shared objects stay shared."""
     done: dict[int, object] = {}
 
@@ -194,7 +202,10 @@ def _resolve(root: object) -> object:
         if isinstance(item, _Scalar):
             result = item.build(visit)[()]
         elif isinstance(item, _Array):
-            result = item.build(visit)
+            result = held.array(item) if held is not None else None
+            result = item.build(visit) if result is None else result
+        elif isinstance(item, str | bytes):
+            result = held.fetch(item) if held is not None else item
         elif isinstance(item, dict):
             result = done[id(item)] = {}
             for key, value in item.items():

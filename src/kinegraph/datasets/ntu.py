@@ -1,0 +1,141 @@
+"""NTU RGB+D 60 and 120 for recognition: ``.skeleton`` files, their four splits, and the lists of missing samples.
+
+A file's name ``SsssCcccPpppRrrrAaaa`` tells setup, camera, performer, replication and action. Coordinates are the
+Kinect's, metres, 30 fps. At most two people are kept, those that move most (as 2s-AGCN: the sum over axes of the
+standard deviation of all their joints), the liveliest first. The published lists name 302 (60) and 535 (120) samples
+with missing or broken skeletons; without them 56,578 and 113,945 samples remain.
+
+Source: Shahroudy et al., CVPR 2016; Liu et al., TPAMI 2020.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kinegraph.errors import DataError
+from kinegraph.formats.ntu_skeleton import FPS, NtuName, parse_name, read_bodies
+from kinegraph.skeleton import get_skeleton
+from kinegraph.store.clip import ActionClip, ClipSource, liveliest, stamp
+
+__all__ = ["ACTIONS", "SPLITS", "NtuSource", "read_missing"]
+
+XSUB_60 = frozenset((1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38))
+XSUB_120 = XSUB_60 | {
+    *(45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87)),
+    *(89, *range(91, 96), 97, 98, 100, 103),
+}
+ACTIONS = {"ntu60": 60, "ntu120": 120}
+
+SPLITS: dict[str, Callable[[NtuName], bool]] = {
+    "ntu60-xsub": lambda name: name.performer in XSUB_60,
+    "ntu60-xview": lambda name: name.camera in (2, 3),
+    "ntu120-xsub": lambda name: name.performer in XSUB_120,
+    "ntu120-xset": lambda name: name.setup % 2 == 0,
+}
+"""Protocol -> whether a sample is of its training part."""
+
+_STEM = re.compile(r"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}")
+_MOST_LIST_BYTES = 2**24
+
+
+def read_missing(path: Path | str) -> frozenset[str]:
+    """Names of the samples that a list of missing skeletons holds: one a line, after lines of prose.
+
+    Raises:
+        DataError: unreadable, or no name in it.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MOST_LIST_BYTES:
+            raise DataError(f"{path}: too large for a list of names; expected e.g. S001C002P005R002A008 on each line")
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    stems = frozenset(
+        word.upper() for line in text.splitlines() if _STEM.fullmatch(word := line.strip().removesuffix(".skeleton"))
+    )
+    if not stems:
+        raise DataError(f"{path}: no sample names; expected e.g. S001C002P005R002A008 on each line")
+    return stems
+
+
+class NtuSource(ClipSource):
+    """A folder of ``.skeleton`` files at any depth.
+
+    Args:
+        source: the folder.
+        dataset: ``"ntu60"`` (actions 1-60) or ``"ntu120"``.
+        missing: lists of samples to leave out.
+        people: keep at most so many in a clip.
+
+    Raises:
+        DataError: no such folder or data set, no sample in it, or a sample that is there twice.
+    """
+
+    unit = "m"
+    space = "world"
+
+    def __init__(
+        self, source: Path | str, dataset: str = "ntu60", missing: tuple[Path | str, ...] = (), people: int = 2
+    ) -> None:
+        if dataset not in ACTIONS:
+            raise DataError(f"no data set '{dataset}' of NTU RGB+D; there are {', '.join(ACTIONS)}")
+        root = Path(source)
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder; expected one of .skeleton files")
+        left_out = frozenset[str]().union(*(read_missing(path) for path in missing))
+        found: dict[str, Path] = {}
+        odd = skipped = 0
+        for path in sorted(root.rglob("*.skeleton"), key=lambda p: (p.stem, str(p))):
+            name = parse_name(path.stem)
+            if name is None or not _STEM.fullmatch(path.stem.upper()):
+                odd += 1
+            elif path.stem.upper() in left_out:
+                skipped += 1
+            elif 1 <= name.action <= ACTIONS[dataset]:
+                if path.stem.upper() in found:
+                    raise DataError(f"{path}: the sample is there twice, also as {found[path.stem.upper()]}")
+                found[path.stem.upper()] = path
+        if not found:
+            raise DataError(
+                f"{root}: no samples of {dataset} ({odd} .skeleton files have other names); expected files like "
+                "S001C001P001R001A001.skeleton"
+            )
+        self.dataset, self.people = dataset, people
+        self.skeleton = get_skeleton("ntu25")
+        self.fps = FPS
+        self.classes = tuple(f"A{number:03d}" for number in range(1, ACTIONS[dataset] + 1))
+        self.paths = tuple(found.values())
+        self.names = tuple(found)
+        notes = [f"{skipped} samples left out by the lists of missing skeletons"] if missing else []
+        notes += [f"{odd} .skeleton files left out: their names are not SsssCcccPpppRrrrAaaa"] if odd else []
+        self.notes = tuple(notes)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        return self.names[index]
+
+    def stamp(self, index: int) -> str:
+        return stamp(self.paths[index])
+
+    def read(self, index: int) -> ActionClip:
+        name = parse_name(self.names[index])
+        assert name is not None  # __init__ took no other
+        bodies = read_bodies(self.paths[index])
+        if not bodies.identities:
+            raise DataError(f"{self.paths[index]}: no body in any frame; leave the recording out")
+        positions = bodies.positions[liveliest(bodies.positions, self.people)]
+        return ActionClip(
+            name=self.names[index],
+            label=name.action - 1,
+            positions=positions.astype(np.float32),
+            subject=f"P{name.performer:03d}",
+            camera=name.camera,
+            setup=name.setup,
+        ).check()

@@ -1,0 +1,185 @@
+"""One labelled clip, and where clips come from. NumPy alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError
+from kinegraph.sequence import SkeletonSequence, Space, Unit
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["ActionClip", "ClipSource", "absent", "clip_of", "liveliest", "stamp"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ActionClip:
+    """One recording in which somebody does something.
+
+    Attributes:
+        name: tells it apart from every other of its data set.
+        label: index of the action; -1 unknown.
+        positions: ``(people, frames, joints, dims)`` float; NaN where a joint, or a whole person, is not there.
+        confidence: ``(people, frames, joints)`` in 0..1, or None where the recording has none: 1 wherever there is
+            a position.
+        subject: who; "" unknown.
+        camera: which view, from 1; 0 unknown.
+        setup: which arrangement of cameras, from 1; 0 unknown.
+        splits: the parts of the data set it stands in, as its files say ("xsub_train"); most have none.
+
+    Raises:
+        DataError: shapes that do not fit, nobody in any frame, an infinite value or a confidence outside 0..1.
+    """
+
+    name: str
+    label: int
+    positions: NDArray[np.floating]
+    confidence: NDArray[np.floating] | None = None
+    subject: str = ""
+    camera: int = 0
+    setup: int = 0
+    splits: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = self.positions.shape
+        if len(shape) != 4 or shape[3] not in (2, 3) or 0 in shape:
+            raise DataError(
+                f"{self.name}: positions {shape}; expected (people, frames, joints, 2 or 3), none of them 0"
+            )
+        if self.confidence is not None and self.confidence.shape != shape[:3]:
+            raise DataError(f"{self.name}: confidence {self.confidence.shape}; expected {shape[:3]}")
+
+    @property
+    def people(self) -> int:
+        """Number of people."""
+        return int(self.positions.shape[0])
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return int(self.positions.shape[1])
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """``(people, frames)``: whether anything is seen of this person."""
+        return np.asarray(np.isfinite(self.positions).any(axis=(2, 3)))
+
+    def check(self) -> ActionClip:
+        """Itself, with values looked at. Raises DataError: infinite values, nobody at all, or a bad confidence."""
+        if np.isinf(self.positions).any():
+            raise DataError(f"{self.name}: infinite coordinates; the recording is damaged")
+        if not np.isfinite(self.positions).any():
+            raise DataError(f"{self.name}: nobody in any frame; leave the recording out")
+        if self.confidence is not None and not ((self.confidence >= 0) & (self.confidence <= 1)).all():
+            raise DataError(f"{self.name}: a confidence is outside 0..1")
+        return self
+
+
+class ClipSource(ABC):
+    """Clips in a fixed order, each read when it is asked for; sent to other processes as it is.
+
+    Attributes:
+        dataset: name of the data set, as in ``kinegraph data list``.
+        skeleton: the joint axis of every clip.
+        fps: frames a second; None where it is not known.
+        unit, space: as in :class:`~kinegraph.sequence.SkeletonSequence`.
+        dims: 2 or 3.
+        classes: names of the labels.
+        notes: what was assumed, for people.
+    """
+
+    dataset: str
+    skeleton: Skeleton
+    fps: float | None
+    dims: int = 3
+    unit: Unit = "m"
+    space: Space = "world"
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of clips, damaged ones included."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Name of a clip, without reading it."""
+
+    @abstractmethod
+    def stamp(self, index: int) -> str:
+        """Changes when the clip's file does."""
+
+    @abstractmethod
+    def read(self, index: int) -> ActionClip:
+        """One clip.
+
+        Raises:
+            KinegraphError: it is damaged; the others are not concerned.
+        """
+
+    def __iter__(self) -> Iterator[ActionClip]:
+        for index in range(len(self)):
+            yield self.read(index)
+
+
+def stamp(path: Path) -> str:
+    """Size and time of a file. Raises DataError when it is gone."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return f"{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def clip_of(
+    sequence: SkeletonSequence,
+    *,
+    name: str,
+    label: int,
+    keep_confidence: bool = False,
+    **known: Any,
+) -> ActionClip:
+    """A sequence as a clip of float32; what is not seen is NaN.
+
+    Args:
+        sequence: positions and confidence.
+        name, label: of the clip.
+        keep_confidence: for keypoints of detectors; otherwise a joint is there or not.
+        known: further fields of :class:`ActionClip` (subject, camera, setup, splits).
+    """
+    assert sequence.confidence is not None
+    return ActionClip(
+        name=name,
+        label=label,
+        positions=np.asarray(sequence.positions, dtype=np.float32),
+        confidence=np.asarray(sequence.confidence, dtype=np.float32) if keep_confidence else None,
+        **known,
+    ).check()
+
+
+def liveliest(positions: NDArray[np.floating], most: int) -> list[int]:
+    """Who of ``(people, frames, joints, dims)`` moves most, at most `most` of them, the liveliest first.
+
+    The measure is that of 2s-AGCN: the standard deviation over all frames and joints, summed over the axes.
+    """
+    energy = []
+    for one in positions:
+        seen = one[np.isfinite(one).all(axis=-1)]
+        energy.append(float(seen.std(axis=0, dtype=np.float64).sum()) if len(seen) else -1.0)
+    return sorted(range(len(positions)), key=lambda person: (-energy[person], person))[:most]
+
+
+def absent(positions: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Dense arrays ``(people, frames, joints, dims)`` as a clip: people who are all zeros in a frame become NaN there,
+    people without any frame and the frames after the last with anybody are cut off."""
+    there = (positions != 0).any(axis=(2, 3))
+    last = int(np.flatnonzero(there.any(axis=0)).max(initial=-1)) + 1
+    kept = np.flatnonzero(there.any(axis=1))
+    shown = there[kept, :last, None, None]
+    return np.where(shown, positions[kept, :last], np.nan).astype(positions.dtype)
