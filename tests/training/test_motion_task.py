@@ -71,6 +71,17 @@ def test_losses_against_numpy(name: Any, velocity: float, raw: bool) -> None:
     assert float(found) == pytest.approx(sum(total), rel=1e-6)
 
 
+def test_windows_without_an_action_add_nothing_to_recognition() -> None:
+    logits = torch.randn(4, 3, requires_grad=True)
+    labels = torch.tensor([1, -1, 0, -1])
+    found = recognition_loss(logits, labels)
+    assert found.item() == pytest.approx(recognition_loss(logits[[0, 2]], labels[[0, 2]]).item() / 2, rel=1e-6)
+    found.backward()
+    assert logits.grad is not None
+    assert not logits.grad[[1, 3]].any()
+    assert recognition_loss(logits, torch.full((4,), -1)).item() == 0
+
+
 def test_recognition_loss_against_numpy() -> None:
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(6, 3)), rng.integers(3, size=6)

@@ -206,11 +206,13 @@ def test_too_short_clips_say_so() -> None:
         sampler(short)
 
 
-def test_an_unknown_action_cannot_be_learned() -> None:
+def test_without_any_action_there_is_nothing_to_recognise() -> None:
     splits = make_splits()
-    clips = (dataclasses.replace(splits.train.clips[0], action=-1), *splits.train.clips[1:])
-    with pytest.raises(DataError, match="walk/0: no action is known"):
-        module(MotionSplits(dataclasses.replace(splits.train, clips=clips), splits.validation))
+    some = (dataclasses.replace(splits.train.clips[0], action=-1), *splits.train.clips[1:])
+    module(MotionSplits(dataclasses.replace(splits.train, clips=some), splits.validation))
+    none = tuple(dataclasses.replace(clip, action=-1) for clip in splits.train.clips)
+    with pytest.raises(DataError, match="no clip has an action to learn"):
+        module(MotionSplits(dataclasses.replace(splits.train, clips=none), splits.validation))
 
 
 def test_splits_on_different_skeletons_are_refused() -> None:

@@ -85,9 +85,8 @@ class MotionDataModule(pl.LightningDataModule):
                 raise DataError(
                     f"{name}: {train.name} has {getattr(train, name)}, {validation.name} {getattr(validation, name)}"
                 )
-        if transform.actions and any(clip.action < 0 for clip in train.clips):
-            nameless = next(clip.name for clip in train.clips if clip.action < 0)
-            raise DataError(f"{nameless}: no action is known; leave it out, or set transform.recognise to false")
+        if transform.actions and all(clip.action < 0 for clip in train.clips):
+            raise DataError(f"{train.name}: no clip has an action to learn; set transform.recognise to false")
         self.splits = splits
         self.transform = transform
         self.augment = augment or MotionAugmentRecipe()

@@ -73,5 +73,12 @@ class ForecastingLoss(nn.Module):
 
 
 def recognition_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross entropy (Eq. 11), mean over the batch, of ``(B, classes)`` against ``(B,)``; float32."""
-    return functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    """Cross entropy (Eq. 11), mean over the batch, of ``(B, classes)`` against ``(B,)``; float32.
+
+    A window without an action (label -1) adds nothing but counts in the mean, so that the share of one process does not
+    depend on what the others drew.
+    """
+    total = functional.cross_entropy(
+        logits.float(), labels, label_smoothing=smoothing, ignore_index=-1, reduction="sum"
+    )
+    return total / len(labels)

@@ -67,7 +67,7 @@ class MotionTransformRecipe:
     horizon: int = 25
     """Frames it forecasts; 0 for a recogniser alone."""
     recognise: bool = False
-    """Recognise the action too."""
+    """Recognise the action too, of which some clips must have one; the others are forecast only."""
     per_channel: bool = True
     """Scale every channel by its own deviation, or (false) all by one, which leaves the joints' units comparable."""
     root: Literal["none", "heading"] = "none"
