@@ -120,6 +120,15 @@ def test_width_scales_backbone_and_heads() -> None:
     assert model.encode(motion()).networks[0].hidden.shape == (2, 5, 64)
 
 
+def test_heads_can_be_wider_than_the_backbone() -> None:
+    narrow, wide = build(width=0.25, classes=3), build(width=0.25, head_width=0.5, classes=3)
+    shapes = [[p.shape for p in model.backbone_parameters()] for model in (narrow, wide)]
+    assert shapes[0] == shapes[1]
+    x = motion()
+    assert [model.encode(x).networks[0].hidden.shape[-1] for model in (narrow, wide)] == [64, 128]
+    assert wide(x).motion.shape == narrow(x).motion.shape
+
+
 # ---- the prediction head, Eq. 10 ------------------------------------------------------------------------------------
 
 
@@ -329,6 +338,7 @@ def test_relabelled_joints_give_the_relabelled_motion() -> None:
         ({"structural": False, "actional": False, "parts": False}, "needs a graph"),
         ({"gamma": 0}, "gamma 0"),
         ({"width": 0.0}, "width 0"),
+        ({"head_width": -1.0}, "head_width -1"),
         ({"dropout": 1.0}, "dropout 1"),
         ({"backbone": "heavy"}, "light or deep"),
         ({"stream": "both"}, "joint, bone, dual"),

@@ -46,6 +46,9 @@ class SymGNNConfig:
     """``light``: 4 J-GTC and 3 P-GTC blocks (Table 18); ``deep``: 9 and 8 (Table 17)."""
     width: float = 1.0
     """Every width of backbone and heads is the paper's times this."""
+    head_width: float | None = None
+    """The heads' own factor; null takes `width`. Heads cost less than the backbone, which sees every frame, so a narrow
+    network gains by wider ones."""
     gamma: int = 3
     """Orders of structural graphs (paper: 4 for recognition, 3 for prediction)."""
     lambda_act: float = 1.0
@@ -79,8 +82,10 @@ class SymGNNConfig:
             raise ConfigError("structural, actional and parts are all off: a graph network needs a graph; set one")
         if self.gamma < 1:
             raise ConfigError(f"gamma {self.gamma}: expected 1 or more orders of structural graphs")
-        if not self.width > 0:
-            raise ConfigError(f"width {self.width}: expected a positive factor")
+        for name in ("width", "head_width"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} {value}: expected a positive factor")
         if self.agim_width < 1:
             raise ConfigError(f"agim_width {self.agim_width}: expected 1 or more")
         if not 0 <= self.dropout < 1:
@@ -93,8 +98,13 @@ class SymGNNConfig:
             raise ConfigError(f"fusion {self.fusion}: expected two weights, 0 or more, not both 0")
 
     def scaled(self, channels: int) -> int:
-        """A width of the paper times the multiplier."""
+        """A width of the paper's backbone times the multiplier."""
         return max(1, round(channels * self.width))
+
+    @property
+    def head_features(self) -> int:
+        """Hidden features of both heads."""
+        return max(1, round(_HEAD_WIDTH * (self.width if self.head_width is None else self.head_width)))
 
 
 class SymGNNState(NamedTuple):
@@ -316,7 +326,7 @@ class _Network(nn.Module):
 
     def __init__(self, graphs: Graphs, config: SymGNNConfig) -> None:
         super().__init__()
-        head = config.scaled(_HEAD_WIDTH)
+        head = config.head_features
         blocks = tuple(
             block._replace(spatial=config.scaled(block.spatial), out=config.scaled(block.out))
             for block in BACKBONES[config.backbone]
