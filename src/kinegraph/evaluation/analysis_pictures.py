@@ -149,7 +149,8 @@ def draw_actional_graphs(
             share = (edge.weight - min(weights)) / max(max(weights) - min(weights), 1e-12)
             ends = flat[[skeleton.index(edge.source), skeleton.index(edge.to)]]
             if np.linalg.norm(ends[1] - ends[0]) < 0.01:  # joints of the rig that lie on each other
-                axes.scatter(*ends[1], s=90, facecolor="none", edgecolor=_COLOURS[1], linewidth=1.2 + 1.8 * share, zorder=3)
+                wide = 1.2 + 1.8 * share
+                axes.scatter(*ends[1], s=90, facecolor="none", edgecolor=_COLOURS[1], linewidth=wide, zorder=3)
                 continue
             axes.add_patch(
                 FancyArrowPatch(
