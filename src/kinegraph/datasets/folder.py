@@ -89,7 +89,8 @@ class FolderSource(ClipSource):
         return self.items[index].name
 
     def stamp(self, index: int) -> str:
-        return stamp(self.items[index].path)
+        item = self.items[index]
+        return f"{stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}"
 
     def read(self, index: int) -> ActionClip:
         item = self.items[index]

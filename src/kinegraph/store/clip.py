@@ -91,6 +91,7 @@ class ClipSource(ABC):
         unit, space: as in :class:`~kinegraph.sequence.SkeletonSequence`.
         dims: 2 or 3.
         classes: names of the labels.
+        people: how many are kept in a clip; None all.
         notes: what was assumed, for people.
     """
 
@@ -101,6 +102,7 @@ class ClipSource(ABC):
     unit: Unit = "m"
     space: Space = "world"
     classes: tuple[str, ...] = ()
+    people: int | None = None
     notes: tuple[str, ...] = ()
 
     @abstractmethod
@@ -113,7 +115,7 @@ class ClipSource(ABC):
 
     @abstractmethod
     def stamp(self, index: int) -> str:
-        """Changes when the clip's file does."""
+        """Changes when the clip's file does, or what is known about it beside its name."""
 
     @abstractmethod
     def read(self, index: int) -> ActionClip:
@@ -163,8 +165,8 @@ def clip_of(
     ).check()
 
 
-def liveliest(positions: NDArray[np.floating], most: int) -> list[int]:
-    """Who of ``(people, frames, joints, dims)`` moves most, at most `most` of them, the liveliest first.
+def liveliest(positions: NDArray[np.floating], most: int | None = None) -> list[int]:
+    """Who of ``(people, frames, joints, dims)`` moves most, the liveliest first; at most `most` of them.
 
     The measure is that of 2s-AGCN: the standard deviation over all frames and joints, summed over the axes.
     """

@@ -1,0 +1,258 @@
+"""Prepared folders: what goes in comes out, the same bytes however made, kills, damage and hostile manifests."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.errors import DataError, FormatError, KinegraphError, MissingExtraError
+from kinegraph.skeleton import get_skeleton
+from kinegraph.store import ActionClip, ClipSource, ClipStore, prepare_clips
+from kinegraph.store.clip import absent, liveliest
+from kinegraph.store.prepare import shard_size
+
+pytest.importorskip("pyarrow")
+
+
+class Made(ClipSource):
+    """Clips of random shapes; those in `broken` cannot be read."""
+
+    dataset = "made"
+    fps = 30.0
+    classes = ("a", "b", "c")
+
+    def __init__(self, count: int = 40, broken: dict[int, Exception] | None = None, pause: float = 0) -> None:
+        self.skeleton = get_skeleton("ntu25")
+        self.count, self.broken, self.pause, self.reads = count, broken or {}, pause, 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def name(self, index: int) -> str:
+        return f"clip{index:04d}"
+
+    def stamp(self, index: int) -> str:
+        return "broken" if index in self.broken else "1"
+
+    def read(self, index: int) -> ActionClip:
+        time.sleep(self.pause)
+        self.reads += 1
+        if index in self.broken:
+            raise self.broken[index]
+        rng = np.random.default_rng(index)
+        people, frames = 1 + index % 2, 1 + index % 7
+        positions = rng.normal(size=(people, frames, 25, 3))
+        positions[-1, -1] = np.nan
+        positions[0, 0] = 1.5
+        confidence = rng.random((people, frames, 25)) if index % 3 == 0 else None
+        return ActionClip(
+            name=self.name(index), label=index % 3, positions=positions, confidence=confidence,
+            subject=f"P{index % 5}", camera=index % 4, setup=index % 6, splits=("train", "x,y") if index % 2 else (),
+        )  # fmt: skip
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_what_goes_in_comes_out(tmp_path, dtype) -> None:
+    source = Made()
+    done = prepare_clips(source, tmp_path, dtype=dtype, workers=1, progress=False)
+    store = pickle.loads(pickle.dumps(done.store))
+    assert (len(store), done.bad, store.dtype, store.classes, store.fps) == (40, (), dtype, source.classes, 30.0)
+    assert store.skeleton == source.skeleton
+    for index in (39, 0, 17, 3, 21):
+        clip, expected = store[index], source.read(index)
+        np.testing.assert_array_equal(clip.positions, expected.positions.astype(dtype))
+        for key in ("name", "label", "subject", "camera", "setup", "splits"):
+            assert getattr(clip, key) == getattr(expected, key)
+        if expected.confidence is None:
+            assert clip.confidence is None
+        else:
+            np.testing.assert_array_equal(clip.confidence, expected.confidence.astype(dtype))
+        assert not clip.positions.flags.writeable
+    assert store.labels.tolist() == [n % 3 for n in range(40)]
+    assert store.frames.tolist() == [1 + n % 7 for n in range(40)]
+    assert [clip.name for clip in store] == list(store.names)
+    with pytest.raises(DataError, match="no clip 40"):
+        store[40]
+
+
+def test_the_same_bytes_from_any_number_of_processes(tmp_path) -> None:
+    broken = {5: DataError("five"), 20: ValueError("two\nlines")}
+    one = prepare_clips(Made(broken=broken), tmp_path / "1", workers=1, progress=False)
+    two = prepare_clips(Made(broken=broken), tmp_path / "2", workers=2, progress=False)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+    assert len(one.store) == 38
+    assert one.store.fingerprint == two.store.fingerprint
+    with (tmp_path / "2" / "bad.csv").open() as stream:
+        assert list(csv.reader(stream)) == [
+            ["clip", "reason"],
+            ["clip0005", "five"],
+            ["clip0020", "ValueError: two lines"],
+        ]
+
+
+def test_only_what_changed_is_read_again(tmp_path) -> None:
+    first = prepare_clips(Made(broken={20: DataError("x")}), tmp_path, workers=1, progress=False)
+    source = Made()  # the file has been repaired
+    again = prepare_clips(source, tmp_path, workers=1, progress=False)
+    assert source.reads == shard_size(40) == 16
+    assert (again.kept, len(again.store), again.bad) == (24, 40, ())
+    assert not (tmp_path / "bad.csv").exists()
+    assert first.store.fingerprint != again.store.fingerprint
+    fresh = prepare_clips(Made(), tmp_path / "fresh", workers=1, progress=False)
+    assert fresh.store.fingerprint == again.store.fingerprint
+    smaller = prepare_clips(Made(16), tmp_path, workers=1, progress=False)
+    assert (len(smaller.store), smaller.kept) == (16, 16)
+    assert not (tmp_path / "shard-00001.arrow").exists()
+
+
+_SCRIPT = """
+import sys
+sys.path[:0] = [{here!r}]
+from test_prepare import Made
+from kinegraph.store import prepare_clips
+if __name__ == "__main__":
+    prepare_clips(Made(pause=0.02), {out!r}, workers={workers}, progress=False)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_run_goes_on(tmp_path, workers) -> None:
+    out, script = tmp_path / "out", tmp_path / "script.py"
+    script.write_text(_SCRIPT.format(here=str(Path(__file__).parent), out=str(out), workers=workers))
+    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("shard-*.json")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (out / ".shard-00002.0badf00d.part.arrow").write_bytes(b"half")
+    if process.returncode == -signal.SIGKILL:
+        with pytest.raises(FormatError, match="not finished"):
+            ClipStore(out)
+    deadline = time.monotonic() + 20  # workers see that their parent is gone
+    while workers > 1 and _session(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _session(process.pid)
+    source = Made()
+    done = prepare_clips(source, out, workers=1, progress=False)
+    assert source.reads < 40
+    fresh = prepare_clips(Made(), tmp_path / "fresh", workers=1, progress=False)
+    assert contents(out) == contents(tmp_path / "fresh")
+    assert done.store.fingerprint == fresh.store.fingerprint
+
+
+def _session(session: int) -> list[int]:
+    """Processes of a session that are still running."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] not in "ZX":
+            found.append(int(entry.name))
+    return found
+
+
+def test_nothing_readable_and_foreign_folders(tmp_path) -> None:
+    with pytest.raises(DataError, match="none of 3 clips can be used; clip0000: all broken"):
+        prepare_clips(
+            Made(3, {n: DataError("all broken") for n in range(3)}), tmp_path / "a", workers=1, progress=False
+        )
+    (tmp_path / "mine.txt").write_text("x")
+    with pytest.raises(KinegraphError, match="holds other files"):
+        prepare_clips(Made(3), tmp_path, workers=1, progress=False)
+    with pytest.raises(FormatError, match="no prepared clips"):
+        ClipStore(tmp_path)
+
+
+def test_values_that_do_not_fit(tmp_path) -> None:
+    class Far(Made):
+        def read(self, index: int) -> ActionClip:
+            return ActionClip(name="far", label=0, positions=np.full((1, 2, 25, 3), 1e6 if index else 1.0))
+
+    done = prepare_clips(Far(2), tmp_path, dtype="float16", workers=1, progress=False)
+    assert [name for name, _ in done.bad] == ["clip0001"]
+    assert "too large for float16" in done.bad[0][1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("shards", ["../shard-00000.arrow"], "no file of this folder"),
+        ("shards", ["/etc/passwd"], "no file of this folder"),
+        ("clips", 7, "store.json states 7"),
+        ("dims", 2, "do not fill its shape"),
+        ("classes", ["a"], "labels 0 to 2 for 1 classes"),
+        ("skeleton", "coco17", "do not fill its shape"),
+        ("dtype", "float16", "expected a shard of float16"),
+        ("version", 2, "expected 'kinegraph-clips' version 1"),
+        ("fps", "x", "fps x"),
+    ],
+)
+def test_manifests_are_not_trusted(tmp_path, key, value, message) -> None:
+    prepare_clips(Made(5), tmp_path, workers=1, progress=False)
+    path = tmp_path / "store.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(FormatError, match=message):
+        ClipStore(tmp_path)
+
+
+def test_a_link_out_of_the_folder(tmp_path) -> None:
+    prepare_clips(Made(5), tmp_path / "a", workers=1, progress=False)
+    shard = tmp_path / "a" / "shard-00000.arrow"
+    os.rename(shard, tmp_path / "elsewhere")
+    shard.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FormatError, match="no file of this folder"):
+        ClipStore(tmp_path / "a")
+
+
+def test_damaged_shards(tmp_path) -> None:
+    prepare_clips(Made(5), tmp_path, workers=1, progress=False)
+    path = tmp_path / "shard-00000.arrow"
+    data = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    for cut in (0, 100, len(data) // 2, len(data) - 8):
+        path.write_bytes(data[:cut])
+        with pytest.raises(FormatError, match="shard"):
+            ClipStore(tmp_path)
+    for _ in range(60):  # either sound, or our error: never a crash
+        changed = data.copy()
+        for place in rng.integers(0, len(data), 4):
+            changed[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        with contextlib.suppress(KinegraphError):
+            list(ClipStore(tmp_path))
+
+
+def test_without_pyarrow(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.ipc", None)
+    with pytest.raises(MissingExtraError, match=r"kinegraph\[store\]"):
+        prepare_clips(Made(3), tmp_path, workers=1, progress=False)
+
+
+def test_people_by_liveliness_and_absence() -> None:
+    time_ = np.arange(10)[:, None, None]
+    still, lively = np.ones((10, 4, 3)), np.ones((10, 4, 3)) * np.sin(time_)
+    assert liveliest(np.stack([still, lively, np.full_like(still, np.nan)]), 2) == [1, 0]
+    dense = np.zeros((3, 6, 4, 3))
+    dense[0, :4], dense[2, 1:3] = 1, 2
+    clip = absent(dense)
+    assert clip.shape == (2, 4, 4, 3)
+    assert np.isnan(clip[1, [0, 3]]).all()
+    assert (clip[1, 1:3] == 2).all()
