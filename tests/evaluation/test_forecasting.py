@@ -153,6 +153,32 @@ def test_average_is_over_actions_and_json_holds_the_table(protocol):
     assert content["missing"] == ["c"]
 
 
+def test_mirror_test_averages_with_the_mirrored_forecast(protocol):
+    """A method whose fault points one way: its mirror image points the other, and the mean has none."""
+    sign = np.array([-1.0, 1.0, 1.0])
+    lopsided = ForecastMethod(label="lopsided", forecast=lambda x, h: last_frame(x, h) + np.array([0.1, 0.0, 0.0]))
+    with pytest.raises(ConfigError, match="mirror-test"):
+        evaluate_forecast(lopsided, protocol, mirror_test=True)
+    mirrored = dataclasses.replace(protocol, mirror=lambda features: features * sign)
+    plain = evaluate_forecast(lopsided, mirrored)
+    both = evaluate_forecast(lopsided, mirrored, mirror_test=True)
+    assert both.average == pytest.approx(evaluate_forecast(ZERO, mirrored).average)
+    assert plain.average != pytest.approx(both.average)
+    assert both.to_json()["mirror_test"] is True
+    assert "mirror image" in forecast_report(both)
+
+
+@pytest.mark.parametrize("name", ["cmu-euler-64", "cmu-mpjpe"])
+def test_mirrored_cmu_windows_are_mirrored_motion(name, shared_data):
+    protocol = load_forecast_protocol(name, shared_data)
+    assert protocol.mirror is not None
+    inputs = protocol.actions["walking"].inputs
+    np.testing.assert_array_equal(protocol.mirror(protocol.mirror(inputs)), inputs)
+    zero = load_forecast_method("zero-velocity")
+    averaged = evaluate_forecast(zero, protocol, mirror_test=True)
+    assert averaged.average == pytest.approx(evaluate_forecast(zero, protocol).average)  # fair to both sides
+
+
 def test_a_joint_the_method_does_not_know_keeps_its_last_value(protocol):
     only = Skeleton(name="one", joints=("arm",), parents=(-1,))
     seen = {}

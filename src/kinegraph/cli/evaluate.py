@@ -47,6 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fuse", metavar="W", nargs="+", type=float, help="recognition: one weight for each model's logits"
     )
+    parser.add_argument(
+        "--mirror-test", action="store_true", help="forecasting: average with the forecast of the mirrored motion"
+    )
     parser.add_argument("--normaliser", metavar="NAME", help="ntu-pck: the size that 0.05 refers to (default torso)")
     parser.add_argument("--ntu-split", metavar="NAME", help="ntu-pck: xsub (default) or xview")
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON, unrounded")
@@ -162,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
         _refuse(args, _LIFTING_ONLY, "lifting protocols")
     if task == "forecasting":
         _refuse(args, ("fuse",), "recognition protocols")
+    else:
+        _refuse(args, ("mirror_test",), "forecasting protocols")
     if args.protocol != "ntu-pck":
         _refuse(args, _NTU_ONLY, "ntu-pck")
     text, content = {"lifting": _lifting, "forecasting": _forecasting, "recognition": _recognition}[task](args)
@@ -199,7 +204,11 @@ def _forecasting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
                 args.protocol, args.data, split=args.split, representation=key, **options
             )
     results = [
-        evaluate_forecast(method, protocols[method.representation if args.protocol == "cmu-mpjpe" else None])
+        evaluate_forecast(
+            method,
+            protocols[method.representation if args.protocol == "cmu-mpjpe" else None],
+            mirror_test=args.mirror_test,
+        )
         for method in methods
     ]
     if len(results) == 1:

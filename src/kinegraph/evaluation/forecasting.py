@@ -97,6 +97,7 @@ class ForecastProtocol:
         higher_is_better: of the main number.
         data: name, split, fingerprint.
         notes: what else to know beside every number.
+        mirror: features -> those of the mirrored motion; None where the data has no such map.
     """
 
     name: str
@@ -116,6 +117,7 @@ class ForecastProtocol:
     higher_is_better: bool = False
     data: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    mirror: Callable[[Array], Array] | None = None
 
     @property
     def elapsed_ms(self) -> tuple[float, ...]:
@@ -132,6 +134,7 @@ class ForecastResult:
         average: unweighted mean over `average_over`.
         further: other figure (``"wrapped"``, ``"unit_70mm"``) -> action or ``"average"`` -> values.
         curves: action -> error of every forecast frame.
+        mirror_test: whether the forecast of the mirrored motion was averaged in.
     """
 
     protocol: str
@@ -151,6 +154,7 @@ class ForecastResult:
     data: dict[str, Any]
     info: dict[str, Any]
     notes: tuple[str, ...]
+    mirror_test: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values with stable keys: the numbers of the printed table, unrounded."""
@@ -173,6 +177,7 @@ class ForecastResult:
             "missing": list(self.missing),
             "higher_is_better": self.higher_is_better,
             "data": self.data,
+            "mirror_test": self.mirror_test,
             "info": self.info,
             "notes": list(self.notes),
         }
@@ -296,26 +301,36 @@ def _baseline(registered: str, label: str) -> ForecastMethod:
 
 
 def evaluate_forecast(
-    method: ForecastMethod, protocol: ForecastProtocol, *, notes: Sequence[str] = ()
+    method: ForecastMethod, protocol: ForecastProtocol, *, mirror_test: bool = False, notes: Sequence[str] = ()
 ) -> ForecastResult:
     """Forecast every window and measure.
 
     Args:
         method: from :func:`load_forecast_method`.
         protocol: from :func:`kinegraph.evaluation.forecasting_protocols.load_forecast_protocol`.
+        mirror_test: forecast the mirrored motion too and average (the flip test of pose lifting).
         notes: added to the protocol's own.
 
     Raises:
-        ConfigError: another representation or frame rate, or more frames are needed or asked for than there are.
+        ConfigError: another representation or frame rate, more frames are needed or asked for than there are, or the
+            protocol's features cannot be mirrored.
         SkeletonError: the method has a joint that the protocol does not have.
         DataError: the method answers something that is not finite or has another shape.
     """
     _check_fits(method, protocol)
+    if mirror_test and protocol.mirror is None:
+        raise ConfigError(
+            f"{protocol.name} does not say what its motion looks like in a mirror; leave --mirror-test out"
+        )
     at = list(protocol.frames)
     tables: dict[str, dict[str, tuple[float, ...]]] = {}
     curves: dict[str, tuple[float, ...]] = {}
     for action, windows in protocol.actions.items():
         predicted = predict_windows(method, protocol, windows.inputs)
+        if mirror_test:
+            assert protocol.mirror is not None  # checked above
+            other = predict_windows(method, protocol, protocol.mirror(windows.inputs))
+            predicted = (predicted + protocol.mirror(other)) / 2
         for figure, errors in protocol.measure(predicted, windows).items():
             curve = errors.mean(axis=0)
             tables.setdefault(figure, {})[action] = tuple(float(value) for value in curve[at])
@@ -325,6 +340,8 @@ def evaluate_forecast(
     remarks = [*protocol.notes, *notes]
     if method.observed and method.observed < protocol.observed:
         remarks.append(f"{method.label} looks at the last {method.observed} of the {protocol.observed} observed frames")
+    if mirror_test:
+        remarks.append("mean of the forecasts of the motion and of its mirror image")
     for table in tables.values():
         if average_over:
             rows = np.array([table[action] for action in average_over])
@@ -349,6 +366,7 @@ def evaluate_forecast(
         data=protocol.data,
         info=method.info,
         notes=tuple(remarks),
+        mirror_test=mirror_test,
     )
 
 
