@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kinegraph.skeleton import get_skeleton
+from kinegraph.store import ActionClip, ClipSource, ClipStore, prepare_clips
 
 
 def ntu_text(bodies: Sequence[NDArray[np.float64]], absent: Sequence[int] = ()) -> str:
@@ -44,3 +48,36 @@ def write_amc(folder: Path, clips: Sequence[str]) -> None:
         path = folder / f"{clip}.amc"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(":FULLY-SPECIFIED\n:DEGREES\n1\nroot 0 17 0 0 0 0\n2\nroot 0 18 0 0 0 0\n")
+
+
+class ListSource(ClipSource):
+    """Clips from memory."""
+
+    dataset = "list"
+    fps = 30.0
+
+    def __init__(self, clips: Sequence[ActionClip], classes: int, skeleton: str = "ntu25") -> None:
+        self.clips, self.skeleton = clips, get_skeleton(skeleton)
+        self.classes = tuple(f"action {n}" for n in range(classes))
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def name(self, index: int) -> str:
+        return self.clips[index].name
+
+    def stamp(self, index: int) -> str:
+        return "1"
+
+    def read(self, index: int) -> ActionClip:
+        return self.clips[index]
+
+
+def write_store(folder: Path, known: Sequence[dict[str, Any]], classes: int = 60) -> ClipStore:
+    """A prepared folder of clips of two frames, each with the fields given."""
+    rng = np.random.default_rng(0)
+    clips = [
+        ActionClip(**{"name": f"clip{n}", "label": 0, "positions": rng.normal(size=(1, 2, 25, 3)), **fields})
+        for n, fields in enumerate(known)
+    ]
+    return prepare_clips(ListSource(clips, classes), folder, workers=1, progress=False).store

@@ -1,0 +1,202 @@
+"""Which clips train and which test: the recognition protocols on a prepared folder.
+
+A rule reads what is known of a clip (subject, camera, setup). Containers that know less (CTR-GCN's npz has no names)
+state a part for each clip instead, and that is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.datasets import hdm05
+from kinegraph.datasets.ntu import XSUB_60, XSUB_120
+from kinegraph.errors import ConfigError, DataError, nearest
+from kinegraph.store.clip_store import ClipStore
+
+__all__ = ["PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split"]
+
+Indices = NDArray[np.int64]
+_TESTING = ("test", "val")
+"""Names that containers give to the part that is tested on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActionProtocol:
+    """How clips are divided.
+
+    Attributes:
+        name: the one commands take.
+        title: one line.
+        trains: ``(store, fold) -> (clips,)`` -1 unknown, 0 test, 1 train; None where the files alone say it.
+        folds: how often it is trained; the result is the mean.
+        pyskl: name of the split in PYSKL's pickles, without ``_train``.
+        classes: how many the protocol has; None any number.
+    """
+
+    name: str
+    title: str
+    trains: Callable[[ClipStore, int], NDArray[np.int8]] | None = None
+    folds: int = 1
+    pyskl: str = ""
+    classes: int | None = None
+
+
+def _ntu_subjects(chosen: frozenset[int]) -> Callable[[ClipStore, int], NDArray[np.int8]]:
+    def trains(store: ClipStore, fold: int) -> NDArray[np.int8]:
+        return np.array([_known(name, chosen) for name in store.subjects], dtype=np.int8)
+
+    return trains
+
+
+def _known(subject: str, chosen: frozenset[int]) -> int:
+    digits = subject[1:]
+    return int(int(digits) in chosen) if subject[:1] == "P" and digits.isdigit() else -1
+
+
+def _cameras(store: ClipStore, fold: int) -> NDArray[np.int8]:
+    return np.where(store.cameras == 0, -1, np.isin(store.cameras, (2, 3))).astype(np.int8)
+
+
+def _setups(store: ClipStore, fold: int) -> NDArray[np.int8]:
+    return np.where(store.setups == 0, -1, store.setups % 2 == 0).astype(np.int8)
+
+
+def _hdm05(store: ClipStore, fold: int) -> NDArray[np.int8]:
+    return np.array([_part(name, hdm05.SUBJECTS["train"], hdm05.SUBJECTS["test"]) for name in store.subjects], np.int8)
+
+
+def _hdm05_one(store: ClipStore, fold: int) -> NDArray[np.int8]:
+    everyone = [*hdm05.SUBJECTS["train"], *hdm05.SUBJECTS["test"]]
+    others = tuple(name for place, name in enumerate(everyone) if place != fold)
+    return np.array([_part(name, (everyone[fold],), others) for name in store.subjects], np.int8)
+
+
+def _part(subject: str, train: tuple[str, ...], test: tuple[str, ...]) -> int:
+    return 1 if subject in train else 0 if subject in test else -1
+
+
+PROTOCOLS: Mapping[str, ActionProtocol] = {
+    item.name: item
+    for item in (
+        ActionProtocol(
+            name="ntu60-xsub", title="NTU RGB+D, 20 of 40 subjects train", trains=_ntu_subjects(XSUB_60), pyskl="xsub",
+            classes=60,
+        ),
+        ActionProtocol(
+            name="ntu60-xview", title="NTU RGB+D, cameras 2 and 3 train", trains=_cameras, pyskl="xview", classes=60
+        ),
+        ActionProtocol(
+            name="ntu120-xsub", title="NTU RGB+D 120, 53 of 106 subjects train", trains=_ntu_subjects(XSUB_120),
+            pyskl="xsub", classes=120,
+        ),
+        ActionProtocol(
+            name="ntu120-xset", title="NTU RGB+D 120, even setups train", trains=_setups, pyskl="xset", classes=120
+        ),
+        ActionProtocol(
+            name="hdm05-11", title="HDM05, subjects bd, bk, dg train, mm, tr test", trains=_hdm05, classes=11
+        ),
+        ActionProtocol(
+            name="hdm05-11-one", title="HDM05, one subject trains, four test; mean of five", trains=_hdm05_one, folds=5,
+            classes=11,
+        ),
+        ActionProtocol(name="cmu-8", title="CMU Mocap actions; clip 4 of every action validates"),
+        ActionProtocol(name="kinetics-skeleton", title="Kinetics-skeleton as published"),
+        ActionProtocol(name="folder", title="the parts that your folders or index name"),
+    )
+}  # fmt: skip
+
+
+def protocol(name: str) -> ActionProtocol:
+    """The protocol of that name. Raises ConfigError, with the nearest, when there is none."""
+    if name not in PROTOCOLS:
+        raise ConfigError(
+            f"no recognition protocol '{name}'{nearest(name, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}"
+        )
+    return PROTOCOLS[name]
+
+
+def split(store: ClipStore, name: str, part: str, fold: int = 0) -> Indices:
+    """Numbers of the clips of one part, in order; clips without a label are in none.
+
+    Args:
+        store: the prepared clips.
+        name: of a protocol, or of a split that the container itself names (``"xsub"`` of PYSKL's ``xsub_train``).
+        part: ``"train"`` or ``"test"``; ``"val"`` where the files have a validation part beside a test part.
+        fold: which of the protocol's folds.
+
+    Raises:
+        ConfigError: no such protocol, part or fold.
+        DataError: the clips do not say what the protocol asks, belong to other classes, or the part is empty.
+    """
+    if part not in ("train", "val", "test"):
+        raise ConfigError(f"no part '{part}'{nearest(part, ('train', 'val', 'test'))}; there are train, val and test")
+    named = {own for parts in store.splits for own in parts}
+    if name not in PROTOCOLS and f"{name}_train" in named:
+        found = _named(store, f"{name}_", part)
+    else:
+        item = protocol(name)
+        if not 0 <= fold < item.folds:
+            raise ConfigError(f"{name} has folds 0 to {item.folds - 1}; found {fold}")
+        if item.classes is not None and len(store.classes) != item.classes:
+            raise DataError(
+                f"{store.folder}: {len(store.classes)} classes; {name} has {item.classes}. Prepare the right data set"
+            )
+        found = _by_protocol(store, item, part, fold)
+    result = np.flatnonzero(found & (store.labels >= 0))
+    if not len(result):
+        there = ", ".join(sorted(named)) or "none"
+        raise DataError(f"{store.folder}: no clips of {name} {part} (parts that its files name: {there})")
+    return result
+
+
+def _by_protocol(store: ClipStore, item: ActionProtocol, part: str, fold: int) -> NDArray[np.bool_]:
+    if item.trains is not None:
+        trains = item.trains(store, fold)
+        if (trains >= 0).all():
+            return np.asarray(trains == {"train": 1, "test": 0, "val": 2}[part])
+        if (trains >= 0).any() or item.folds > 1:
+            unknown = int(np.argmax(trains < 0))
+            raise DataError(
+                f"{store.folder}: '{store.names[unknown]}' does not say whether it trains under {item.name} (subject "
+                f"'{store.subjects[unknown]}', camera {store.cameras[unknown]}, setup {store.setups[unknown]})"
+            )
+    named = {own for parts in store.splits for own in parts}
+    prefix = f"{item.pyskl}_" if item.pyskl and f"{item.pyskl}_train" in named else ""
+    return _named(store, prefix, part)
+
+
+def _named(store: ClipStore, prefix: str, part: str) -> NDArray[np.bool_]:
+    """Clips of a part by the names that the files give; the one part beside train is what is tested on."""
+    named = {own for parts in store.splits for own in parts}
+    names = {f"{prefix}{part}"}
+    if part == "test" and f"{prefix}test" not in named:
+        names = {f"{prefix}{other}" for other in _TESTING}
+    if part == "val" and f"{prefix}test" not in named:
+        names = set()  # what is called val there is the test part
+    return np.array([bool(names.intersection(parts)) for parts in store.splits])
+
+
+def hold_out(labels: NDArray[np.int64], indices: Indices, share: float, seed: int = 0) -> tuple[Indices, Indices]:
+    """Divide training clips into those that train and those that validate, the same share of every class.
+
+    Args:
+        labels: of all clips of the store.
+        indices: the training part.
+        share: of each class that validates, 0 to below 1; rounded, and at least one clip stays in training.
+        seed: of the choice.
+
+    Raises:
+        ConfigError: a share outside its range.
+    """
+    if not 0 <= share < 1:
+        raise ConfigError(f"validation share {share}; expected 0 to below 1")
+    rng = np.random.default_rng(seed)
+    held: list[int] = []
+    for label in np.unique(labels[indices]):
+        own = indices[labels[indices] == label]
+        held += rng.permutation(own)[: min(round(share * len(own)), len(own) - 1)].tolist()
+    return np.setdiff1d(indices, held), np.array(sorted(held), dtype=np.int64)

@@ -1,0 +1,93 @@
+"""Recognition protocols: who trains, what is refused, and containers that know no subjects."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from action_files import write_store
+from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
+from kinegraph.errors import ConfigError, DataError
+
+pytest.importorskip("pyarrow")
+
+
+def test_ntu_rules(tmp_path) -> None:
+    known = [
+        {"subject": f"P{p:03d}", "camera": c, "setup": s} for p, c, s in ((1, 1, 1), (3, 2, 2), (38, 3, 3), (45, 1, 4))
+    ]
+    store = write_store(tmp_path / "60", known)
+    assert split(store, "ntu60-xsub", "train").tolist() == [0, 2]
+    assert split(store, "ntu60-xsub", "test").tolist() == [1, 3]
+    assert split(store, "ntu60-xview", "train").tolist() == [1, 2]
+    with pytest.raises(DataError, match="60 classes; ntu120-xsub has 120"):
+        split(store, "ntu120-xsub", "train")
+    larger = write_store(tmp_path / "120", known, classes=120)
+    assert split(larger, "ntu120-xsub", "train").tolist() == [0, 2, 3]
+    assert split(larger, "ntu120-xset", "train").tolist() == [1, 3]
+    assert split(larger, "ntu120-xset", "test").tolist() == [0, 2]
+
+
+def test_hdm05_folds(tmp_path) -> None:
+    subjects = ["bd", "bk", "dg", "mm", "tr"]
+    store = write_store(tmp_path, [{"subject": name} for name in subjects], classes=11)
+    assert split(store, "hdm05-11", "train").tolist() == [0, 1, 2]
+    assert split(store, "hdm05-11", "test").tolist() == [3, 4]
+    for fold in range(5):
+        assert split(store, "hdm05-11-one", "train", fold).tolist() == [fold]
+        assert split(store, "hdm05-11-one", "test", fold).tolist() == [n for n in range(5) if n != fold]
+    with pytest.raises(ConfigError, match="folds 0 to 4; found 5"):
+        split(store, "hdm05-11-one", "train", 5)
+    with pytest.raises(DataError, match="no clips of hdm05-11 val"):
+        split(store, "hdm05-11", "val")
+
+
+def test_counts_of_hdm05(shared_data) -> None:
+    from kinegraph.datasets.hdm05 import Hdm05Source
+
+    counts = dict.fromkeys(("bd", "bk", "dg", "mm", "tr"), 0)
+    for item in Hdm05Source(shared_data).items:
+        counts[item[3]] += 1
+    assert counts["bd"] + counts["bk"] + counts["dg"] == 189
+    assert counts["mm"] + counts["tr"] == 99
+
+
+def test_parts_that_containers_name(tmp_path) -> None:
+    pyskl = write_store(
+        tmp_path / "p", [{"splits": ("xsub_train", "xview_val")}, {"splits": ("xsub_val", "xview_train")}]
+    )
+    assert split(pyskl, "ntu60-xsub", "train").tolist() == [0]
+    assert split(pyskl, "ntu60-xview", "test").tolist() == [0]
+    assert split(pyskl, "xsub", "test").tolist() == [1]
+    ctrgcn = write_store(tmp_path / "c", [{"splits": ("train",)}, {"splits": ("test",)}])
+    assert split(ctrgcn, "ntu60-xsub", "test").tolist() == [1]
+    three = write_store(tmp_path / "3", [{"splits": (part,)} for part in ("train", "val", "test")], classes=3)
+    assert [split(three, "folder", part).tolist() for part in ("train", "val", "test")] == [[0], [1], [2]]
+    two = write_store(tmp_path / "2", [{"splits": (part,)} for part in ("train", "val")], classes=3)
+    assert split(two, "kinetics-skeleton", "test").tolist() == [1]
+    with pytest.raises(DataError, match="no clips of kinetics-skeleton val"):
+        split(two, "kinetics-skeleton", "val")
+
+
+def test_what_does_not_exist(tmp_path) -> None:
+    store = write_store(tmp_path, [{"subject": "P001", "label": -1}, {"subject": "ann"}])
+    with pytest.raises(ConfigError, match="did you mean 'ntu60-xsub'"):
+        split(store, "ntu60-xsup", "train")
+    with pytest.raises(ConfigError, match="no part 'training'; did you mean 'train'"):
+        split(store, "folder", "training")
+    with pytest.raises(DataError, match=r"'clip1' does not say whether it trains under ntu60-xsub \(subject 'ann'"):
+        split(store, "ntu60-xsub", "train")
+    with pytest.raises(DataError, match="no clips of folder train"):
+        split(store, "folder", "train")
+    assert {"hdm05-11", "hdm05-11-one", "cmu-8", "ntu60-xsub", "ntu60-xview", "ntu120-xsub", "ntu120-xset",
+            "kinetics-skeleton", "folder"} == set(PROTOCOLS)  # fmt: skip
+
+
+def test_held_out_clips_are_of_every_class() -> None:
+    labels = np.repeat([0, 1, 2], [10, 20, 1])
+    train, held = hold_out(labels, np.arange(1, 31), 0.2, seed=3)
+    assert sorted([*train, *held]) == list(range(1, 31))
+    assert np.bincount(labels[held], minlength=3).tolist() == [2, 4, 0]
+    assert hold_out(labels, np.arange(31), 0.2, seed=3)[1].tolist() != held.tolist()
+    with pytest.raises(ConfigError, match="share 1"):
+        hold_out(labels, np.arange(3), 1.0)
