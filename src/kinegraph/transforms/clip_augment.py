@@ -1,0 +1,121 @@
+"""Random changes of training clips: turn, scale, shear, jitter, and joints that are not there.
+
+Each is a function of positions ``(people, frames, joints, dims)`` (NaN where missing), a strength and the generator,
+which is the only source of chance; one draw holds for all people and frames of a clip, noise and frame-wise dropout
+apart. :class:`ClipAugmentation` names the strengths; 0 switches one off.
+
+Who uses what: rotation by up to 0.3 rad, the recipes of HCSF, CTR-GCN (Chen et al., 2021) and ST-GCN++; scale and
+noise, those of ST-GCN++ (PYSKL, Duan et al., 2022: 0.2 and 0.01); shear comes from AimCLR (Guo et al., 2022: 0.5);
+joints are dropped in recipes for recordings with missing joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import ConfigError
+
+__all__ = ["ClipAugmentation", "drop_joints", "jitter", "random_rotation", "random_scale", "random_shear"]
+
+Array = NDArray[np.floating]
+Generator = np.random.Generator
+
+
+def random_rotation(positions: Array, limit: float, rng: Generator) -> Array:
+    """Turn by angles uniform in ``-limit..limit`` rad: about x, then y, then z; in 2D in the plane."""
+    if positions.shape[-1] == 2:
+        c, s = np.cos(a := rng.uniform(-limit, limit)), np.sin(a)
+        return _map(positions, np.array([[c, -s], [s, c]]))
+    matrix = np.eye(3)
+    for axis, angle in enumerate(rng.uniform(-limit, limit, 3)):
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.eye(3)
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        turn[[first, first, second, second], [first, second, first, second]] = c, -s, s, c
+        matrix = turn @ matrix
+    return _map(positions, matrix)
+
+
+def random_scale(positions: Array, limit: float, rng: Generator) -> Array:
+    """Multiply each axis by its own factor, uniform in ``1-limit..1+limit``."""
+    return _map(positions, np.diag(rng.uniform(1 - limit, 1 + limit, positions.shape[-1])))
+
+
+def random_shear(positions: Array, limit: float, rng: Generator) -> Array:
+    """Add to each axis the others times factors uniform in ``-limit..limit``."""
+    dims = positions.shape[-1]
+    matrix = rng.uniform(-limit, limit, (dims, dims))
+    np.fill_diagonal(matrix, 1.0)
+    return _map(positions, matrix)
+
+
+def jitter(positions: Array, sigma: float, rng: Generator) -> Array:
+    """Add Gaussian noise of standard deviation `sigma`, in the positions' unit, to every coordinate."""
+    noise = rng.standard_normal(positions.shape, dtype=np.float32) * np.float32(sigma)
+    return np.asarray(positions + noise, dtype=positions.dtype)
+
+
+def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool = False) -> Array:
+    """Take joints away (NaN), each with probability `rate`: throughout the clip, or frame by frame.
+
+    Every person keeps at least one joint (in every frame, where frames are drawn apart).
+    """
+    people, length, joints, _ = positions.shape
+    chance = rng.random((people, length if frames else 1, joints))
+    gone = chance < rate
+    stays = np.argmax(chance, axis=-1)
+    np.put_along_axis(gone, stays[..., None], False, axis=-1)
+    return np.where(gone[..., None], np.asarray(np.nan, dtype=positions.dtype), positions)
+
+
+def _map(positions: Array, matrix: NDArray[np.float64]) -> Array:
+    result: Array = positions @ matrix.T.astype(positions.dtype)
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipAugmentation:
+    """What is done to training clips, and how strongly.
+
+    Attributes:
+        rotation: largest angle about each axis, rad.
+        scale: largest relative change of each axis.
+        shear: largest share of another axis that is added.
+        noise: standard deviation of the jitter, in the unit of the positions (m).
+        drop: probability that a joint is missing.
+        drop_frames: whether joints are dropped frame by frame rather than throughout the clip.
+        crop: shortest share of a clip's frames that is kept; 1 keeps all.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    noise: float = 0.0
+    drop: float = 0.0
+    drop_frames: bool = False
+    crop: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, limit in (("rotation", np.pi), ("scale", 1.0), ("shear", 1.0), ("noise", np.inf), ("drop", 1.0)):
+            value = getattr(self, name)
+            if not (0 <= value <= limit and value < np.inf) or (name in ("scale", "drop") and value == 1):
+                raise ConfigError(f"augmentation.{name} is {value}; expected 0 to {limit:g}")
+        if not 0 < self.crop <= 1:
+            raise ConfigError(f"augmentation.crop is {self.crop}; expected above 0, to 1")
+
+    def space(self, positions: Array, rng: Generator) -> Array:
+        """Turned, scaled, sheared and jittered."""
+        if self.rotation:
+            positions = random_rotation(positions, self.rotation, rng)
+        if self.scale:
+            positions = random_scale(positions, self.scale, rng)
+        if self.shear:
+            positions = random_shear(positions, self.shear, rng)
+        return jitter(positions, self.noise, rng) if self.noise else positions
+
+    def joints(self, positions: Array, rng: Generator) -> Array:
+        """With joints taken away."""
+        return drop_joints(positions, self.drop, rng, frames=self.drop_frames) if self.drop else positions

@@ -1,0 +1,138 @@
+"""Where a clip stands and how it is turned before a network sees it: the three conventions of the field, by name.
+
+``2s-agcn``: person 0's spine is subtracted in every frame; then all is turned so that, in the first frame, person 0's
+pelvis-to-spine lies along z and left-to-right shoulder along x. ``pyskl``: the same turns, but the spine of the first
+frame alone is subtracted. ``ctr-gcn``: the first frame's spine is subtracted, nothing is turned. ``none``: as recorded.
+
+"First" is the first frame in which person 0 has the joints in question, and "spine" is NTU's joint 2; other skeletons
+give it by name or landmark. In 2D ``pyskl`` maps fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and
+``2s-agcn`` has no meaning. The choice is stored with the weights.
+
+Sources: 2s-AGCN (Shi et al., CVPR 2019), PYSKL (Duan et al., 2022), CTR-GCN (Chen et al., ICCV 2021). Recipes:
+those of HCSF and CTR-GCN take ``ctr-gcn``, of ST-GCN++ ``pyskl``, of 2s-AGCN and ST-GCN ``2s-agcn``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import ConfigError, SkeletonError, nearest
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["CONVENTIONS", "Convention", "PreNormalise", "turn_between"]
+
+Array = NDArray[np.floating]
+Convention = Literal["2s-agcn", "pyskl", "ctr-gcn", "none"]
+CONVENTIONS: tuple[str, ...] = get_args(Convention)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreNormalise:
+    """One of the conventions.
+
+    Attributes:
+        convention: ``"2s-agcn"``, ``"pyskl"``, ``"ctr-gcn"`` or ``"none"``.
+        centre: what is subtracted, a joint or landmark of the skeleton.
+        bottom, top: ends of what is turned to z.
+        left, right: ends of what is turned to x (from left to right).
+    """
+
+    convention: Convention = "ctr-gcn"
+    centre: str = "spine"
+    bottom: str = "pelvis"
+    top: str = "spine"
+    left: str = "left_shoulder"
+    right: str = "right_shoulder"
+
+    def __post_init__(self) -> None:
+        if self.convention not in CONVENTIONS:
+            raise ConfigError(
+                f"no pre-normalisation '{self.convention}'{nearest(self.convention, CONVENTIONS)}; "
+                f"there are {', '.join(CONVENTIONS)}"
+            )
+
+    def apply(self, positions: Array, skeleton: Skeleton) -> Array:
+        """The clip as the convention has it.
+
+        Args:
+            positions: ``(people, frames, joints, dims)``; NaN where missing.
+            skeleton: of the joint axis.
+
+        Returns:
+            The same shape and type. Unchanged in place or direction where person 0 never has the joints it takes.
+
+        Raises:
+            ConfigError: 2s-agcn in 2D.
+            SkeletonError: another number of joints, or a skeleton that has not what the convention asks for.
+        """
+        if positions.shape[2] != skeleton.num_joints:
+            raise SkeletonError(
+                f"clips of {positions.shape[2]} joints; '{skeleton.name}' has {skeleton.num_joints}. "
+                "Map them by name with to_skeleton"
+            )
+        if self.convention == "none":
+            return positions
+        flat = positions.shape[-1] == 2
+        if flat and self.convention == "2s-agcn":
+            raise ConfigError("2s-agcn turns spines to z, which 2D has not; choose pyskl, ctr-gcn or none")
+        if flat and self.convention == "pyskl":
+            return np.asarray(positions * 2 - 1, dtype=positions.dtype)
+        result: Array = positions - self._centre(positions[0], skeleton)
+        if self.convention != "ctr-gcn":
+            result = self._turned(result, skeleton)
+        return np.asarray(result, dtype=positions.dtype)
+
+    def _centre(self, person: Array, skeleton: Skeleton) -> Array:
+        """What to subtract, ``(frames, 1, dims)`` or ``(1, 1, dims)``."""
+        path = _point(person, self.centre, skeleton)
+        seen = np.flatnonzero(np.isfinite(path).all(axis=-1))
+        if not len(seen):
+            return np.zeros((1, 1, person.shape[-1]), dtype=person.dtype)
+        if self.convention != "2s-agcn":
+            return np.asarray(path[seen[0]])[None, None]
+        # a frame without person 0 takes the last place they were seen at, the first ones the first
+        latest = seen[np.clip(np.searchsorted(seen, np.arange(len(path)), side="right") - 1, 0, None)]
+        return np.asarray(path[latest])[:, None]
+
+    def _turned(self, positions: Array, skeleton: Skeleton) -> Array:
+        for start, end, axis in ((self.bottom, self.top, 2), (self.left, self.right, 0)):
+            along = _point(positions[0], end, skeleton) - _point(positions[0], start, skeleton)
+            seen = np.flatnonzero(np.isfinite(along).all(axis=-1))
+            if len(seen):
+                turn = turn_between(along[seen[0]].astype(np.float64), np.eye(3)[axis])
+                positions = positions @ turn.T.astype(positions.dtype)
+        return positions
+
+
+def turn_between(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The smallest rotation ``(3, 3)`` of column vectors that turns one direction into another.
+
+    The identity where `source` has no length; half a turn about some axis across where they are opposite.
+    """
+    length = float(np.linalg.norm(source))
+    if length < 1e-8:
+        return np.eye(3)
+    a, b = source / length, target / np.linalg.norm(target)
+    axis, cosine = np.cross(a, b), float(a @ b)
+    if cosine < -1 + 1e-12:
+        across = np.cross(a, np.eye(3)[int(np.argmin(np.abs(a)))])
+        across /= np.linalg.norm(across)
+        return np.asarray(2 * np.outer(across, across) - np.eye(3))
+    skew = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
+
+
+def _point(person: Array, name: str, skeleton: Skeleton) -> Array:
+    """Path ``(frames, dims)`` of a joint or landmark."""
+    weights = skeleton.landmark(name)
+    if weights is None:
+        raise SkeletonError(
+            f"skeleton '{skeleton.name}' has no '{name}', which the pre-normalisation asks for; name another joint, "
+            "or choose none"
+        )
+    used = np.flatnonzero(weights)
+    return np.asarray(np.einsum("fjd,j->fd", person[:, used], weights[used].astype(person.dtype)))

@@ -1,0 +1,204 @@
+"""Augmentations, frame sampling and the whole way from a clip to network input, against slow references."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from kinegraph.config import from_dict, to_dict
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.skeleton import get_skeleton
+from kinegraph.transforms import clip_augment as aug
+from kinegraph.transforms.clip_augment import ClipAugmentation
+from kinegraph.transforms.clip_sampling import crop_bounds, resize, sample_frames
+from kinegraph.transforms.clips import ClipTransform
+from kinegraph.transforms.prenormalise import PreNormalise
+
+NTU = get_skeleton("ntu25")
+
+
+def generator(seed=0):
+    return np.random.default_rng(seed)
+
+
+def clip(people=2, frames=9, dims=3, seed=1):
+    return generator(seed).normal(size=(people, frames, 25, dims))
+
+
+def test_rotation_is_about_x_then_y_then_z() -> None:
+    x = clip()
+    angles = generator().uniform(-0.3, 0.3, 3)
+    expected = Rotation.from_euler("xyz", angles).apply(x.reshape(-1, 3)).reshape(x.shape)
+    np.testing.assert_allclose(aug.random_rotation(x, 0.3, generator()), expected, atol=1e-12)
+    flat = clip(dims=2)
+    turned = aug.random_rotation(flat, 3.0, generator())
+    angle = generator().uniform(-3, 3)
+    np.testing.assert_allclose(turned @ [1, 1j], flat @ [1, 1j] * np.exp(1j * angle), atol=1e-12)
+
+
+def test_scale_and_shear() -> None:
+    x = clip()
+    factors = generator().uniform(0.8, 1.2, 3)
+    np.testing.assert_allclose(aug.random_scale(x, 0.2, generator()), x * factors)
+    matrix = generator().uniform(-0.5, 0.5, (3, 3))
+    sheared = aug.random_shear(x, 0.5, generator())
+    for axis in range(3):
+        expected = x[..., axis] + sum(matrix[axis, other] * x[..., other] for other in range(3) if other != axis)
+        np.testing.assert_allclose(sheared[..., axis], expected)
+
+
+def test_noise_has_the_stated_size_and_leaves_gaps() -> None:
+    x = np.zeros((2, 40, 25, 3))
+    x[1, 3] = np.nan
+    noisy = aug.jitter(x, 0.01, generator())
+    assert np.isnan(noisy[1, 3]).all()
+    assert abs(np.nanstd(noisy) - 0.01) < 5e-4
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_dropped_joints(frames) -> None:
+    x = np.ones((20, 10, 25, 3))
+    gone = np.isnan(aug.drop_joints(x, 0.2, generator(), frames=frames)).all(axis=-1)
+    assert abs(gone.mean() - 0.2) < 0.03
+    assert (gone == gone[:, :1]).all() == (not frames)
+    nearly = aug.drop_joints(x, 0.999, generator(), frames=frames)
+    assert np.isfinite(nearly).any(axis=(2, 3)).all()
+
+
+def test_strengths_out_of_range() -> None:
+    for fields in ({"rotation": -1}, {"scale": 1.0}, {"noise": np.inf}, {"drop": 1.0}, {"crop": 0}, {"shear": np.nan}):
+        with pytest.raises(ConfigError, match=f"augmentation.{next(iter(fields))}"):
+            ClipAugmentation(**fields)
+
+
+@settings(max_examples=60, deadline=None)
+@given(frames=st.integers(1, 60), length=st.integers(1, 60), seed=st.integers(0, 50), random=st.booleans())
+def test_sampled_frames(frames, length, seed, random) -> None:
+    rng = generator(seed) if random else None
+    uniform = sample_frames(frames, length, "uniform", rng)
+    assert len(uniform) == length
+    assert 0 <= uniform.min() <= uniform.max() < frames
+    if frames >= length:
+        assert (np.diff(uniform) > 0).all()
+    if frames >= 2 * length or (frames >= length and not random):  # one of each stretch
+        for place, frame in enumerate(uniform):
+            assert place * frames // length <= frame < (place + 1) * frames // length
+    window = sample_frames(frames, length, "window", rng)
+    assert (np.diff(window) % frames == 1 % frames).all()
+    if frames >= length:
+        assert window.max() - window.min() == length - 1
+    assert sample_frames(frames, length, "repeat", rng).tolist() == [n % frames for n in range(length)]
+    assert sample_frames(frames, length, "all", rng).tolist() == list(range(frames))
+    first, last = crop_bounds(frames, 0.5, generator(seed))
+    assert 0 <= first < last <= frames
+    assert last - first >= min(round(0.5 * frames), frames - 1)
+
+
+def test_every_frame_can_be_drawn() -> None:
+    for frames, length in ((9, 7), (30, 7), (5, 9)):
+        drawn = {int(f) for seed in range(200) for f in sample_frames(frames, length, "uniform", generator(seed))}
+        assert drawn == set(range(frames))
+
+
+def slow_resize(x, length):
+    frames = x.shape[1]
+    result = np.empty((x.shape[0], length, *x.shape[2:]))
+    for i in range(length):
+        at = min(max((i + 0.5) * frames / length - 0.5, 0), frames - 1)
+        low = int(np.floor(at))
+        high = min(low + 1, frames - 1)
+        result[:, i] = (1 - (at - low)) * x[:, low] + (at - low) * x[:, high]
+    return result
+
+
+@pytest.mark.parametrize("length", [1, 4, 9, 20])
+@pytest.mark.parametrize("frames", [1, 2, 9])
+def test_resize(length, frames) -> None:
+    x = clip(frames=frames)
+    np.testing.assert_allclose(resize(x, length), slow_resize(x, length), atol=1e-12)
+
+
+def test_resize_as_torch_does() -> None:
+    import torch
+
+    x = clip()
+    flat = torch.tensor(x).permute(0, 2, 3, 1).reshape(1, -1, 9)
+    expected = torch.nn.functional.interpolate(flat, size=20, mode="linear", align_corners=False)
+    np.testing.assert_allclose(resize(x, 20), expected.reshape(2, 25, 3, 20).permute(0, 3, 1, 2).numpy(), atol=1e-12)
+
+
+def test_resize_over_gaps_takes_the_frame_that_is_there() -> None:
+    x = clip(people=1, frames=4)
+    x[0, 1, 7] = np.nan
+    found = resize(x, 8)
+    assert np.isfinite(found[0, [2, 3]]).sum() >= 0
+    np.testing.assert_array_equal(found[0, 2, 7], x[0, 0, 7] if np.isfinite(found[0, 2, 7]).all() else np.nan)
+    assert np.isfinite(np.delete(found, 7, axis=2)).all()
+    x[0, 1:3] = np.nan
+    assert np.isnan(resize(x, 12)[0, 5]).all()
+
+
+def test_encode_by_hand() -> None:
+    x = clip(people=3, frames=5).astype(np.float32)
+    x[1, 4] = np.nan
+    x[0, 2, 3] = np.nan
+    transform = ClipTransform(sampling="repeat", frames=7, stream="bone-motion", people=2)
+    found, mask = transform.encode(x, NTU)
+    taken = (x - x[0, 0, 1])[:2][:, [0, 1, 2, 3, 4, 0, 1]]
+    bones = taken - taken[:, :, [p if p >= 0 else j for j, p in enumerate(NTU.parents)]]
+    expected = np.concatenate([bones[:, 1:] - bones[:, :-1], bones[:, -1:] * 0], axis=1)
+    np.testing.assert_array_equal(found, np.nan_to_num(expected))
+    assert found.dtype == np.float32
+    assert mask.tolist() == [[True] * 7, [True] * 4 + [False] + [True] * 2]
+
+
+def test_missing_people_are_zero_and_masked() -> None:
+    found, mask = ClipTransform(people=3, frames=8).encode(clip(people=1), NTU)
+    assert found.shape == (3, 8, 25, 3)
+    assert not found[1:].any()
+    assert mask.sum(axis=1).tolist() == [8, 0, 0]
+
+
+def test_confidence_is_a_channel() -> None:
+    layout = get_skeleton("openpose18")
+    x = generator().random((1, 4, 18, 2))
+    sure = generator(1).random((1, 4, 18))
+    x[0, 1, 2] = np.nan
+    transform = ClipTransform(
+        dims=2, confidence=True, sampling="all", people=1, prenormalise=PreNormalise(convention="none")
+    )
+    found, _ = transform.encode(x, layout, sure)
+    assert (transform.channels, found.shape) == (3, (1, 4, 18, 3))
+    sure[0, 1, 2] = 0
+    np.testing.assert_allclose(found[..., 2], sure, rtol=1e-6)
+    assert not found[0, 1, 2].any()
+    np.testing.assert_array_equal(transform.encode(x, layout)[0][..., 2], np.isfinite(x).all(axis=-1))
+
+
+def test_training_is_random_and_repeatable() -> None:
+    transform = ClipTransform(frames=6)
+    strong = ClipAugmentation(rotation=0.3, scale=0.1, shear=0.1, noise=0.01, drop=0.3, crop=0.5)
+    x = clip()
+    one, two, other = (transform.encode(x, NTU, rng=generator(seed), augmentation=strong)[0] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, two)
+    assert np.abs(one - other).max() > 0.1
+    np.testing.assert_array_equal(transform.encode(x, NTU)[0], transform.encode(x, NTU, rng=generator())[0])
+    with pytest.raises(ConfigError, match="needs a generator"):
+        transform.encode(x, NTU, augmentation=strong)
+
+
+def test_settings_survive_saving_and_are_checked() -> None:
+    transform = ClipTransform(
+        prenormalise=PreNormalise(convention="pyskl"), stream="bone", actions=("a", "b"), fps=30.0
+    )
+    assert from_dict(ClipTransform, to_dict(transform)) == transform
+    for fields in ({"stream": "bones"}, {"sampling": "x"}, {"frames": 0}, {"dims": 4}):
+        with pytest.raises(ConfigError, match=f"transform.*{next(iter(fields))}"):
+            ClipTransform(**fields)
+    with pytest.raises(DataError, match=r"shape \(2, 9, 25, 2\)"):
+        transform.encode(clip(dims=2), NTU)
+    with pytest.raises(DataError, match="infinite"):
+        transform.encode(np.full((1, 2, 25, 3), np.inf), NTU)
