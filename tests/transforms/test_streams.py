@@ -11,7 +11,7 @@ from kinegraph.transforms.streams import STREAMS, stream, stream_confidence
 
 
 def slow(x, name, skeleton):
-    people, frames, joints, dims = x.shape
+    people, frames = x.shape[:2]
     bones = np.zeros_like(x)
     for m in range(people):
         for t in range(frames):

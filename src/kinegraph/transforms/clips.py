@@ -55,8 +55,8 @@ class ClipTransform:
                 raise ConfigError(f"transform.{name} is '{value}'; choose {', '.join(choices)}")
         if self.frames < 1 or self.people < 1 or self.dims not in (2, 3):
             raise ConfigError(
-                f"transform.frames {self.frames}, people {self.people}, dims {self.dims}: expected 1 or more, 1 or more, "
-                "2 or 3"
+                f"transform.frames {self.frames}, people {self.people}, dims {self.dims}: expected 1 or more, "
+                "1 or more, 2 or 3"
             )
 
     @property
