@@ -105,38 +105,57 @@ class DynamicGraph(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The gate for these features."""
-        if self.theta is None or self.phi is None:
+        if self.theta is None:
             return self.fixed()
-        batch, frames, nodes, _ = x.shape
-        theta, phi = self._embed(x, self.theta, self.phi)
+        # The wide features are read once, by one product for all taps of theta and phi.
+        gate = self.from_projected(x @ self.taps())
+        return gate.flatten(0, 1)
+
+    def taps(self) -> Tensor:
+        """All taps of theta and phi side by side, (in_channels, kernel * 2 * width)."""
+        assert self.theta is not None
+        assert self.phi is not None
+        both = torch.cat([self.theta, self.phi], dim=1)  # (kernel * channels, 2 * width)
+        return both.unflatten(0, (self.kernel, -1)).transpose(0, 1).flatten(1)
+
+    def from_projected(self, projected: Tensor, repeat: Tensor | None = None) -> Tensor:
+        """The gate of features that met :meth:`taps`.
+
+        Args:
+            projected: (batch, frames, nodes, kernel * 2 * width).
+            repeat: (batch, frames) int, for each frame the one to read instead where temporal taps reach it: a padded
+                frame repeats the last real one, as frames beyond the end do.
+
+        Returns:
+            (batch, frames, nodes, nodes).
+        """
+        batch, frames, nodes, _ = projected.shape
+        theta, phi = self._embed(projected.reshape(batch, frames, nodes, self.kernel, -1), repeat)
         offsets = torch.tanh(theta @ phi.transpose(-1, -2))  # (batch, steps, nodes, nodes)
         if self.stride > 1:
             offsets = offsets.repeat_interleave(self.stride, dim=1)[:, :frames]
-        offsets = offsets.reshape(batch * frames, nodes, nodes)
         if self.alpha is not None:
             offsets = self.alpha * offsets
         gate: Tensor = (offsets if self.matrix is None else self.matrix + offsets) * self.support
         return gate
 
-    def _embed(self, x: Tensor, theta: Tensor, phi: Tensor) -> tuple[Tensor, Tensor]:
-        """Both temporal convolutions: ``(batch, ceil(frames / stride), nodes, width)`` each.
-
-        The wide features are read once, by one product for all taps of both; what is shifted and summed over frames
-        is narrow.
-        """
-        batch, frames, nodes, channels = x.shape
-        both = torch.cat([theta, phi], dim=1)  # (kernel * channels, 2 * width)
-        taps = both.reshape(self.kernel, channels, -1).transpose(0, 1).flatten(1)
-        projected = (x @ taps).reshape(batch, frames, nodes, self.kernel, -1)
+    def _embed(self, projected: Tensor, repeat: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Both temporal convolutions, ``(batch, ceil(frames / stride), nodes, width)`` each."""
+        _, frames, nodes = projected.shape[:3]
         if self.kernel == 1:
             total = projected[:, :: self.stride, :, 0]
         else:
-            at = torch.arange(0, frames, self.stride, device=x.device)
+            at = torch.arange(0, frames, self.stride, device=projected.device)
             first = -self.dilation * (self.kernel // 2)
-            shifted = [
-                projected[:, :, :, tap].index_select(1, (at + first + tap * self.dilation).clamp(0, frames - 1))
-                for tap in range(self.kernel)
-            ]
+            shifted = []
+            for tap in range(self.kernel):
+                where = (at + first + tap * self.dilation).clamp(0, frames - 1)
+                one = projected[:, :, :, tap]
+                if repeat is None:
+                    shifted.append(one.index_select(1, where))
+                else:
+                    each = repeat[:, where, None, None].expand(-1, -1, nodes, one.shape[-1])
+                    shifted.append(one.gather(1, each))
             total = torch.stack(shifted).sum(dim=0)
         left, right = total.chunk(2, dim=-1)
         return left, right

@@ -258,7 +258,7 @@ class Fuse(nn.Module):
         if self.passes or self.fusion == "concat":
             return list(torch.split(following, list(self.widths), dim=1))
         return [
-            torch.bmm(project.weight, following) if isinstance(project, NodeLinear) else following
+            torch.matmul(project.weight, following) if isinstance(project, NodeLinear) else following
             for project in self.project
         ]
 

@@ -12,16 +12,26 @@ from typing import Any, Literal
 
 from kinegraph.config import from_dict
 from kinegraph.errors import ConfigError, nearest
+from kinegraph.models.agcn import AGCN, AGCNConfig
+from kinegraph.models.ctrgcn import CTRGCN, CTRGCNConfig
 from kinegraph.models.fcn import FCN, FCNConfig
 from kinegraph.models.gcn import GCN, GCNConfig, PostAggGCNConfig, PreAggGCNConfig
 from kinegraph.models.hcsf_lifter import HCSFLifter, HCSFLifterConfig
+from kinegraph.models.hcsf_recognizer import HCSFRecognizer, HCSFRecognizerConfig
 from kinegraph.models.lcn import LCN, LCNConfig
 from kinegraph.models.lifting_model import LiftingModel
+from kinegraph.models.linear_recognizer import LinearRecognizer, LinearRecognizerConfig
+from kinegraph.models.mixhop import HopNet, KHopConfig, MixHopConfig, MSHopConfig
 from kinegraph.models.motion_model import MotionModel, MotionOutput
+from kinegraph.models.nearest import Nearest, NearestConfig
+from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.models.ridge import Ridge, RidgeConfig
 from kinegraph.models.semgcn import SemGCN, SemGCNConfig
 from kinegraph.models.simlpe import SiMLPe, SiMLPeConfig
+from kinegraph.models.stgcn import STGCN, STGCNConfig
+from kinegraph.models.stgcnpp import STGCNpp, STGCNppConfig
 from kinegraph.models.symgnn import SymGNN, SymGNNConfig
+from kinegraph.models.symgnn_recognizer import SymGNNRecognizer, SymGNNRecognizerConfig
 from kinegraph.models.velocity import ConstantVelocity, ConstantVelocityConfig, ZeroVelocity, ZeroVelocityConfig
 from kinegraph.models.videopose3d import VideoPose3D, VideoPose3DConfig
 from kinegraph.skeleton import Skeleton
@@ -32,8 +42,8 @@ class ModelEntry:
     """A registered model: its configuration, its class and what it does."""
 
     config: type[Any]
-    model: type[LiftingModel] | type[MotionModel]
-    task: Literal["lifting", "motion"] = "lifting"
+    model: type[LiftingModel] | type[MotionModel] | type[RecognitionModel]
+    task: Literal["lifting", "motion", "recognition"] = "lifting"
 
 
 REGISTRY: dict[str, ModelEntry] = {
@@ -50,6 +60,17 @@ REGISTRY: dict[str, ModelEntry] = {
     "constant_velocity": ModelEntry(ConstantVelocityConfig, ConstantVelocity, "motion"),
     "ridge": ModelEntry(RidgeConfig, Ridge, "motion"),
     "simlpe": ModelEntry(SiMLPeConfig, SiMLPe, "motion"),
+    "hcsf_recognizer": ModelEntry(HCSFRecognizerConfig, HCSFRecognizer, "recognition"),
+    "khop": ModelEntry(KHopConfig, HopNet, "recognition"),
+    "mixhop": ModelEntry(MixHopConfig, HopNet, "recognition"),
+    "mshop": ModelEntry(MSHopConfig, HopNet, "recognition"),
+    "stgcn": ModelEntry(STGCNConfig, STGCN, "recognition"),
+    "agcn": ModelEntry(AGCNConfig, AGCN, "recognition"),
+    "stgcnpp": ModelEntry(STGCNppConfig, STGCNpp, "recognition"),
+    "ctrgcn": ModelEntry(CTRGCNConfig, CTRGCN, "recognition"),
+    "symgnn_recognizer": ModelEntry(SymGNNRecognizerConfig, SymGNNRecognizer, "recognition"),
+    "nearest": ModelEntry(NearestConfig, Nearest, "recognition"),
+    "linear": ModelEntry(LinearRecognizerConfig, LinearRecognizer, "recognition"),
 }
 
 
@@ -64,7 +85,9 @@ def model_entry(name: str) -> ModelEntry:
     return REGISTRY[name]
 
 
-def build(name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None = None) -> LiftingModel | MotionModel:
+def build(
+    name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None = None
+) -> LiftingModel | MotionModel | RecognitionModel:
     """Build a registered model with fresh weights.
 
     Args:
@@ -86,16 +109,35 @@ def build(name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None 
 
 
 __all__ = [
+    "LinearRecognizer",
+    "LinearRecognizerConfig",
+    "Nearest",
+    "NearestConfig",
+    "SymGNNRecognizer",
+    "SymGNNRecognizerConfig",
+    "AGCN",
+    "AGCNConfig",
+    "CTRGCN",
+    "CTRGCNConfig",
+    "HopNet",
+    "KHopConfig",
+    "MixHopConfig",
+    "MSHopConfig",
+    "STGCNpp",
+    "STGCNppConfig",
     "FCN",
     "GCN",
     "LCN",
     "REGISTRY",
+    "STGCN",
     "ConstantVelocity",
     "ConstantVelocityConfig",
     "FCNConfig",
     "GCNConfig",
     "HCSFLifter",
     "HCSFLifterConfig",
+    "HCSFRecognizer",
+    "HCSFRecognizerConfig",
     "LCNConfig",
     "LiftingModel",
     "ModelEntry",
@@ -103,8 +145,10 @@ __all__ = [
     "MotionOutput",
     "PostAggGCNConfig",
     "PreAggGCNConfig",
+    "RecognitionModel",
     "Ridge",
     "RidgeConfig",
+    "STGCNConfig",
     "SemGCN",
     "SemGCNConfig",
     "SiMLPe",

@@ -1,0 +1,204 @@
+"""The block that networks for action recognition share: a graph convolution, then a convolution along time.
+
+Inside these networks a person's features lie as (rows, nodes, frames, channels): a row is one person of one clip. A
+graph then gathers all frames of a row in one matrix product, a map of channels is one product over everything, a
+convolution along time reads what it needs in order, and no tensor is ever permuted.
+
+A mask (rows, frames) is 1 where a frame is real and 0 where it is padding. Padded frames have no part in statistics or
+in means over time, and are zero before every convolution along time, as the frames beyond a clip's ends are: a padded
+clip gives what the clip alone gives. ``None``: every frame is real.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kinegraph.layers.dropout import Dropout
+from kinegraph.layers.folding import FoldCache
+from kinegraph.layers.graph_temporal import ChannelNorm, StridedConv
+
+__all__ = ["ClipBlock", "ClipNorm", "Constants", "Pointwise", "TemporalUnit", "blank", "time_mean"]
+
+
+def blank(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Zero the padded frames of (rows, nodes, frames, channels)."""
+    return x if mask is None else x * mask[:, None, :, None].to(x.dtype)
+
+
+def time_mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean over real frames, (rows, nodes, frames, channels) -> (rows, nodes, channels); 0 where none is real."""
+    if mask is None:
+        return x.mean(dim=2)
+    weights = (mask / mask.sum(dim=1, keepdim=True).clamp(min=1)).to(x.dtype)
+    return (weights[:, None, None] @ x).squeeze(2)
+
+
+class ClipNorm(ChannelNorm):
+    """Batch normalisation of each channel over nodes and real frames.
+
+    Shapes: (rows, nodes, frames, channels) and a mask (rows, frames) or None -> the same shape.
+    """
+
+    def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Normalise."""
+        if mask is None or not self.training:
+            return super().forward(input)
+        x = input.float() if input.dtype != torch.float64 else input
+        weights = mask[:, None, :, None].to(x.dtype)
+        count = (mask.sum() * x.shape[1]).clamp(min=1).to(x.dtype)
+        mean = (x * weights).sum(dim=(0, 1, 2)) / count
+        centred = (x - mean) * weights
+        var = centred.square().sum(dim=(0, 1, 2)) / count
+        self._remember(mean.detach(), var.detach() * (count / (count - 1).clamp(min=1)))
+        return torch.addcmul(self.bias, centred, self.weight * torch.rsqrt(var + self.eps)).to(input.dtype)
+
+    def _remember(self, mean: Tensor, var: Tensor) -> None:
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            share = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+            self.running_var.lerp_(var.to(self.running_var.dtype), share)
+
+
+class Constants(nn.Module, ABC):
+    """Base of maps that end in a norm: in eval mode without gradients the norm is part of the map's weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cache = FoldCache()
+
+    @abstractmethod
+    def fold(self) -> Any:
+        """What the map needs in eval mode, worked out."""
+
+    def constants(self, x: Tensor) -> Any:
+        """:meth:`fold`, remembered; None in training, with gradients, under autocast or a compiler."""
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return None
+        return None if torch.is_autocast_enabled(x.device.type) else self._cache.get(self, self.fold)
+
+    def train(self, mode: bool = True) -> Self:
+        """Enter training or eval mode; either way the folded form is made anew."""
+        self._cache.clear()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._cache.clear()  # another device or precision
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+class Pointwise(Constants):
+    """A linear map of every node's features in every stride-th frame, and a norm.
+
+    Shapes: (rows, nodes, frames, in) -> (rows, nodes, ceil(frames / stride), out).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.linear = nn.Linear(in_channels, out_channels, bias=False)
+        self.norm = ClipNorm(out_channels)
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of map and norm together."""
+        scale, shift = self.norm.scale_and_shift()
+        return self.linear.weight * scale.unsqueeze(1), shift
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Map; the mask is that of the frames that come out."""
+        x = x if self.stride == 1 else x[:, :, :: self.stride]
+        folded = self.constants(x)
+        if folded is not None:
+            return functional.linear(x, *folded)
+        result: Tensor = self.norm(self.linear(x), mask)
+        return result
+
+
+class TemporalUnit(Constants):
+    """One convolution along time and a norm (the temporal half of ST-GCN's blocks).
+
+    Shapes: (rows, nodes, frames, in), zero where padded -> (rows, nodes, ceil(frames / stride), out).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = StridedConv(in_channels, out_channels, kernel, stride)
+        self.norm = ClipNorm(out_channels)
+
+    def fold(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of convolution and norm together."""
+        scale, shift = self.norm.scale_and_shift()
+        return self.conv.weight * scale.view(-1, 1, 1, 1), shift
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Convolve; the mask is that of the frames that come in."""
+        folded = self.constants(x)
+        if folded is not None:
+            convolved: Tensor = self.conv(x, folded)
+            return convolved
+        result: Tensor = self.norm(self.conv(x), None if mask is None else mask[:, :: self.stride])
+        return result
+
+
+class ClipBlock(nn.Module):
+    """relu(temporal(relu(graph(x) + inner(x))) + outer(x)), the shape of every block from ST-GCN to CTR-GCN.
+
+    Args:
+        graph: (rows, nodes, frames, in) and mask -> (rows, nodes, frames, spatial), with its norm.
+        temporal: (rows, nodes, frames, spatial) and mask -> (rows, nodes, ceil(frames / stride), out), with its norm.
+        in_channels, spatial, out_channels: features before, between and after them.
+        stride: of the temporal convolution, frames.
+        inner: a residual connection round the graph convolution too; a linear map and a norm where widths differ.
+        outer: a residual connection round the block; a linear map of every stride-th frame and a norm where shapes
+            differ.
+        dropout: share of features dropped after the temporal convolution.
+    """
+
+    def __init__(
+        self,
+        graph: nn.Module,
+        temporal: nn.Module,
+        in_channels: int,
+        spatial: int,
+        out_channels: int,
+        *,
+        stride: int = 1,
+        inner: bool = False,
+        outer: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.graph, self.temporal, self.stride = graph, temporal, stride
+        self.has_inner, self.has_outer = inner, outer
+        self.inner = Pointwise(in_channels, spatial) if inner and in_channels != spatial else None
+        same = in_channels == out_channels and stride == 1
+        self.outer = Pointwise(in_channels, out_channels, stride) if outer and not same else None
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Features and mask, one block on."""
+        after = mask if mask is None or self.stride == 1 else mask[:, :: self.stride]
+        y = self.graph(x, mask)
+        if self.has_inner:
+            y = _add(y, x if self.inner is None else self.inner(x, mask))
+        y = self.temporal(blank(functional.relu_(y), mask), mask)
+        y = self.dropout(y)
+        if self.has_outer:
+            y = _add(y, x if self.outer is None else self.outer(x, after))
+        return functional.relu_(y), after
+
+
+def _add(y: Tensor, x: Tensor) -> Tensor:
+    """y + x, in the memory of y: no norm and no convolution needs what it put out to find its gradient."""
+    return y.add_(x) if y.dtype == x.dtype else y + x

@@ -1,0 +1,172 @@
+"""The HCSF layer with shared weights on whole clips, arranged for speed.
+
+The same layer, the same parameters and, but for rounding, the same values as :class:`kinegraph.layers.hcsf.HCSF` with
+``sharing="shared"`` (Zeng et al. 2021, Eq. 3 to 6), on rows (rows, nodes, frames, channels). Where nothing
+nonlinear stands between W_k and W_a, each wide hop meets the product W_k W_a, one map instead of two; a squeezed hop
+is mapped to its few channels, gathered, and mapped on.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from kinegraph.errors import ConfigError
+from kinegraph.layers.aggregation import Aggregation
+from kinegraph.layers.clip_block import ClipNorm, Constants
+from kinegraph.layers.dynamic_graph import DynamicGraph
+from kinegraph.layers.graph_gather import gather, gather_and_map
+from kinegraph.layers.hcsf import HCSF, HCSFOptions
+
+__all__ = ["ClipHCSF", "HopGates"]
+
+
+class HopGates:
+    """Gates of several hop sets for one input: fixed ones, or one for each frame computed from the features.
+
+    Args:
+        fixed: adjacency (nodes, nodes) of each hop, in use where there are no graphs.
+        graphs: dynamic graph of each hop, or none.
+    """
+
+    def __init__(self, fixed: list[Tensor], graphs: list[DynamicGraph]) -> None:
+        self.fixed, self.graphs = fixed, graphs
+
+    def constant(self) -> list[Tensor] | None:
+        """(nodes, nodes) each, or None where they depend on the input."""
+        if not self.graphs:
+            return self.fixed
+        if any(graph.theta is not None for graph in self.graphs):
+            return None
+        return [graph.fixed() for graph in self.graphs]
+
+    def of(self, x: Tensor, mask: Tensor | None) -> list[Tensor]:
+        """Constant, or (rows, frames, nodes, nodes) each, for (rows, nodes, frames, channels)."""
+        constant = self.constant()
+        if constant is not None:
+            return constant
+        # All hops' theta and phi in one product; what is then permuted is narrow.
+        taps = [graph.taps() for graph in self.graphs]
+        projected = (x.reshape(-1, x.shape[-1]) @ torch.cat(taps, dim=1)).view(*x.shape[:3], -1).transpose(1, 2)
+        parts = torch.split(projected, [one.shape[1] for one in taps], dim=-1)
+        repeat = None
+        if mask is not None:
+            frames = torch.arange(mask.shape[1], device=mask.device)
+            repeat = (frames * (mask > 0)).cummax(dim=1).values
+        return [graph.from_projected(part, repeat) for graph, part in zip(self.graphs, parts, strict=True)]
+
+
+class _Maps(NamedTuple):
+    """A layer without nonlinear fusion as sums of maps."""
+
+    direct: list[int]
+    """Hops that meet one map."""
+    weights: list[Tensor]
+    """W_k W_a of those, (in, out)."""
+    squeezed: list[int]
+    """Hops that meet two."""
+    narrow: list[Tensor]
+    """W_k of those, (in, C_k)."""
+    following: Tensor | None
+    """Their rows of W_a, (sum of C_k, out)."""
+    bias: Tensor | None
+
+
+class ClipHCSF(HCSF, Constants):
+    """An HCSF layer with shared weights, and a norm, for rows of clips.
+
+    Args:
+        distances, in_channels, out_channels, options, width: as :class:`HCSF`; sharing is ``shared``.
+
+    Shapes: (rows, nodes, frames, in) -> (rows, nodes, frames, out).
+    """
+
+    def __init__(
+        self,
+        distances: ArrayLike,
+        in_channels: int,
+        out_channels: int,
+        options: HCSFOptions,
+        *,
+        width: int | None = None,
+    ) -> None:
+        if options.sharing != "shared":
+            raise ConfigError(f"sharing '{options.sharing}': HCSF on clips shares its weights; set it to 'shared'")
+        super().__init__(distances, in_channels, out_channels, options, width=width)
+        self.norm = ClipNorm(out_channels)
+        self.transform.bias = None  # the norm takes it off again
+
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> _Maps:  # type: ignore[override]
+        """The layer as maps, with the norm in them: for graphs that do not depend on the input too."""
+        return self._maps(*self.norm.scale_and_shift())
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Update every node's features in every frame, and normalise."""
+        hops = [hop for hop in self.hops if isinstance(hop, Aggregation)]
+        graphs = [graph for graph in self.graphs if isinstance(graph, DynamicGraph)]
+        gates = HopGates([hop.adjacency.to(x.dtype) for hop in hops], graphs).of(x, mask)
+        if "multiply" in (self.hop_fusion.fusion, self.range_fusion.fusion) and len(hops) > 1:
+            return self._norm(self._multiplied(x, gates, hops), mask)
+        folded: _Maps | None = self.constants(x)
+        maps = self._maps() if folded is None else folded
+        result = _apply_maps(x, gates, maps)
+        return self._norm(result, mask) if folded is None else result
+
+    def _norm(self, y: Tensor, mask: Tensor | None) -> Tensor:
+        normalised: Tensor = self.norm(y, mask)
+        return normalised
+
+    def _maps(self, scale: Tensor | None = None, shift: Tensor | None = None) -> _Maps:
+        rows: Tensor = self.transform.weight
+        if scale is not None:
+            rows = rows * scale
+        of_range = self.range_fusion.fold(rows.unsqueeze(0))
+        following = [one[0] for one in of_range[:1] + (self.hop_fusion.fold(of_range[1]) if of_range[1:] else [])]
+        direct, squeezed = [], []
+        out = rows.shape[1]
+        weights: list[Tensor] = []
+        for index, hop in enumerate(self.hops):
+            weight = hop.weight
+            assert isinstance(weight, Tensor)
+            weights.append(weight)
+            channels, width = weight.shape
+            (direct if index == 0 or width * (channels + out) >= channels * out else squeezed).append(index)
+        return _Maps(
+            direct,
+            [weights[index] @ following[index] for index in direct],
+            squeezed,
+            [weights[index] for index in squeezed],
+            torch.cat([following[index] for index in squeezed]) if squeezed else None,
+            shift,
+        )
+
+    def _multiplied(self, x: Tensor, gates: list[Tensor], hops: list[Aggregation]) -> Tensor:
+        """With a product of features among the fusions every h_k is needed for itself."""
+        found = [gather(gate, x @ hop.weight) for gate, hop in zip(gates, hops, strict=True)]
+        long_range: tuple[Tensor, ...] = self.hop_fusion(tuple(found[1:]))
+        if not self.range_fusion.passes and len(long_range) > 1:
+            long_range = (torch.cat(long_range, dim=-1),)
+        return self.transform.forward_parts(self.range_fusion((found[0], *long_range)))
+
+
+def _apply_maps(x: Tensor, gates: list[Tensor], maps: _Maps) -> Tensor:
+    channels, out = maps.weights[0].shape
+    if gates[0].dim() == 4:
+        total = None
+        for index, weight in zip(maps.direct, maps.weights, strict=True):
+            term = gather(gates[index], x @ weight) if channels >= out else gather(gates[index], x) @ weight
+            total = term if total is None else total + term
+        assert total is not None
+        total = total if maps.bias is None else total + maps.bias
+    else:
+        total = gather_and_map(x, [gates[index] for index in maps.direct], maps.weights, maps.bias)
+    if maps.following is None:
+        return total
+    narrow = (x.reshape(-1, channels) @ torch.cat(maps.narrow, dim=1)).view(*x.shape[:3], -1)
+    parts = torch.split(narrow, [weight.shape[1] for weight in maps.narrow], dim=-1)
+    gathered = torch.cat([gather(gates[index], part) for index, part in zip(maps.squeezed, parts, strict=True)], dim=-1)
+    flat = gathered.reshape(-1, gathered.shape[-1])
+    return torch.addmm(total.reshape(-1, out), flat, maps.following).view(*x.shape[:3], out)

@@ -1,0 +1,120 @@
+"""What the graph networks for action recognition share: everything round their blocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kinegraph.errors import ConfigError
+from kinegraph.layers.clip_block import ClipNorm, time_mean
+from kinegraph.layers.dropout import Dropout
+from kinegraph.layers.graph_gather import spatial_partitions
+from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["STAGES", "GraphRecognizer", "scaled"]
+
+STAGES: tuple[tuple[int, int], ...] = (
+    *((64, 1),) * 4,
+    *((128, 2), (128, 1), (128, 1)),
+    *((256, 2), (256, 1), (256, 1)),
+)
+"""Width and stride of each of ten blocks, as in the published code of ST-GCN and of all that came after it. (The paper
+of ST-GCN has nine, three of each width; 3.1 M parameters are those of the ten.)"""
+
+CHUNK = 1 << 20
+"""Values of the widest feature map (at 64 channels) that go through the network at a time when nothing is learned: so
+many stay in a CPU's cache from layer to layer."""
+
+
+def scaled(channels: int, width: float) -> int:
+    """A width of the paper times a multiplier, a multiple of 8 where it is 16 or more."""
+    value = round(channels * width)
+    return max(1, value) if value < 16 else 8 * round(value / 8)
+
+
+class GraphRecognizer(RecognitionModel):
+    """Batch norm of every joint's channels, blocks, mean over joints and frames, mean over people, linear.
+
+    People are rows of their own until the end. Subclasses put their blocks (:class:`kinegraph.layers.clip_block`) in
+    ``self.blocks`` with :meth:`finish`, which adds the rest.
+
+    Args:
+        skeleton: whose joints.
+        config: has channels, classes, people, width.
+    """
+
+    blocks: nn.ModuleList
+
+    def __init__(self, skeleton: Skeleton, config: Any) -> None:
+        super().__init__(skeleton, config)
+        if not config.width > 0:
+            raise ConfigError(f"width {config.width}: expected a positive factor")
+        dropout = getattr(config, "dropout", 0.0)
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"dropout {dropout}: expected 0 or more, below 1")
+        self.norm = ClipNorm(skeleton.num_joints * self.channels)
+
+    def finish(self, blocks: list[nn.Module], features: int, head_dropout: float = 0.0) -> None:
+        """Set the blocks and the classifier that follows their ``features``."""
+        self.blocks = nn.ModuleList(blocks)
+        self.features = features
+        self.dropout = Dropout(head_dropout)
+        self.classifier = nn.Linear(features, self.classes)
+        nn.init.normal_(self.classifier.weight, std=(2.0 / self.classes) ** 0.5 / features**0.5)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Recognise; see :meth:`RecognitionModel.forward`."""
+        result: Tensor = self.classifier(self.dropout(self.represent(x, mask)))
+        return result
+
+    def represent(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the classifier sees of each clip, (batch, features)."""
+        self.check_input(x, mask)
+        batch, people = x.shape[:2]
+        if mask is None:
+            rows = self._rows(x.flatten(0, 1), None)
+            return rows.view(batch, people, -1).mean(dim=1)
+        present = mask.any(dim=2)
+        rows = self._present_rows(x.flatten(0, 1), mask.flatten(0, 1), present.flatten())
+        weights = present.to(rows.dtype)
+        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1)
+        return (weights.unsqueeze(1) @ rows.view(batch, people, -1)).squeeze(1)
+
+    def _present_rows(self, x: Tensor, mask: Tensor, present: Tensor) -> Tensor:
+        """:meth:`_rows`, without the work for people who are not there where asking costs nothing."""
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
+            return self._rows(x, mask.to(x.dtype))
+        if not bool(present.any()):
+            return x.new_zeros((len(x), self.features))
+        if bool(present.all()):
+            return self._rows(x, None if bool(mask.all()) else mask.to(x.dtype))
+        index = present.nonzero().squeeze(1)
+        x, mask = x[index], mask[index]
+        found = self._rows(x, None if bool(mask.all()) else mask.to(x.dtype))
+        return found.new_zeros((len(present), self.features)).index_copy(0, index, found)
+
+    def _rows(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Features of each person, (rows, frames, joints, channels) -> (rows, features)."""
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or x.device.type != "cpu":
+            return self._network(x, mask)
+        size = max(1, CHUNK // (64 * x.shape[1] * x.shape[2]))
+        masks = [None] * len(x) if mask is None else list(mask.split(size))
+        parts = [self._network(part, masks[index]) for index, part in enumerate(x.split(size))]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _network(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        rows, frames, joints, channels = x.shape
+        x = self.norm(x.reshape(rows, 1, frames, joints * channels), mask)
+        x = x.view(rows, frames, joints, channels).transpose(1, 2).contiguous()
+        for block in self.blocks:
+            x, mask = block(x, mask)
+        return time_mean(x.mean(dim=1, keepdim=True), mask).squeeze(1)
+
+    def partitions(self, centre: str | None) -> Any:
+        """The three subsets of neighbours as seen from a joint (default: the root), (3, joints, joints)."""
+        at = self.skeleton.root if centre is None else self.skeleton.index(centre)
+        return spatial_partitions(self.skeleton.hop_distances(), at)

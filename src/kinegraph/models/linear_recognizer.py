@@ -1,0 +1,91 @@
+"""A linear classifier of resampled clips, fitted in closed form: what a network has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kinegraph.errors import ConfigError
+from kinegraph.layers.resample import resample_clips
+from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["LinearRecognizer", "LinearRecognizerConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearRecognizerConfig:
+    """Configuration of :class:`LinearRecognizer`."""
+
+    channels: int = 3
+    """Features of a joint in a frame."""
+    classes: int = 0
+    """Actions."""
+    people: int = 1
+    """The most people in a clip."""
+    frames: int = 64
+    """Clips are resampled to so many frames."""
+    strength: float = 0.1
+    """Weight of the squared coefficients, in units of the variance of all features together, divided by the clips."""
+
+
+class LinearRecognizer(RecognitionModel):
+    """Least squares on the actions' indicators, with squared coefficients penalised.
+
+    With f the joints of all frames and people of a clip, in one row, minus their mean over the N training clips, and y
+    1 for a clip's action and 0 for the others, minus its mean, it minimises ``1/N sum |y - f W|^2 + s v / N |W|^2``,
+    v the sum of the features' variances. There are more features than clips: it is solved among the clips (float64).
+
+    Shapes: (batch, people, frames, joints, channels) -> (batch, classes); any number of frames.
+    """
+
+    trains = "fit"
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, skeleton: Skeleton, config: LinearRecognizerConfig | None = None) -> None:
+        config = config or LinearRecognizerConfig()
+        super().__init__(skeleton, config)
+        if config.frames < 1 or not 0 < config.strength < float("inf"):
+            raise ConfigError(f"frames {config.frames}, strength {config.strength}: expected 1 or more, above 0")
+        features = config.frames * self.people * skeleton.num_joints * self.channels
+        self.register_buffer("weight", torch.zeros(features, self.classes))
+        self.register_buffer("bias", torch.full((self.classes,), float("nan")))
+
+    @property
+    def fitted(self) -> bool:
+        """Whether :meth:`fit` was called, on this model or on the one its weights come from."""
+        return not bool(self.bias.isnan().any())
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of fitted values."""
+        return self.weight.numel() + self.bias.numel()
+
+    def fit(self, x: Tensor, labels: Tensor, mask: Tensor | None = None) -> None:
+        """Find the coefficients; arguments and errors of :meth:`kinegraph.models.nearest.Nearest.fit`."""
+        self.check_training(x, labels, mask)
+        with torch.no_grad():
+            features = self._features(x, mask).double()
+            mean = features.mean(dim=0)
+            centred = features - mean
+            wanted = torch.nn.functional.one_hot(labels.to(x.device), self.classes).double()
+            share = wanted.mean(dim=0)
+            products = centred @ centred.T
+            variance = products.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
+            products.diagonal().add_(self.config.strength * variance)
+            weight = centred.T @ torch.linalg.solve(products, wanted - share)
+            self.weight.copy_(weight)
+            self.bias.copy_(share - mean @ weight)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Recognise; see :meth:`RecognitionModel.forward`. NaN until it is fitted."""
+        self.check_input(x, mask)
+        return torch.addmm(self.bias, self._features(x, mask), self.weight)
+
+    def _features(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """(clips, people x frames x joints x channels), zero where there are fewer people than there may be."""
+        found = resample_clips(x, mask, self.config.frames).flatten(1)
+        return torch.nn.functional.pad(found, (0, self.weight.shape[0] - found.shape[1]))

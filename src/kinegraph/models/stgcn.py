@@ -1,0 +1,66 @@
+"""ST-GCN, the first graph network for skeleton-based action recognition.
+
+Yan, Xiong, Lin, *Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition*, AAAI 2018.
+Equations, widths, strides, kernel and dropout are the paper's and its published configuration's; no code is. Readings:
+ten blocks (see :data:`~kinegraph.models.graph_recognizer.STAGES`), neighbours' subsets are averaged as in Eq. 4, and
+linear maps have no bias where a norm follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kinegraph.layers.clip_block import ClipBlock, TemporalUnit
+from kinegraph.layers.graph_gather import PartitionConv
+from kinegraph.models.graph_recognizer import STAGES, GraphRecognizer, scaled
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["STGCN", "STGCNConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class STGCNConfig:
+    """Configuration of :class:`STGCN`."""
+
+    channels: int = 3
+    """Features of a joint in a frame."""
+    classes: int = 0
+    """Actions."""
+    people: int = 1
+    """The most people in a clip."""
+    width: float = 1.0
+    """Every width is the paper's times this."""
+    kernel: int = 9
+    """Frames under the temporal convolution."""
+    dropout: float = 0.5
+    """Share of features dropped after each temporal convolution."""
+    centre: str | None = None
+    """The joint from which neighbours are nearer or farther; null: the skeleton's root."""
+
+
+class STGCN(GraphRecognizer):
+    """Ten blocks: graph convolution over three subsets of neighbours, norm, ReLU, 9 x 1 convolution, norm, dropout.
+
+    Shapes: (batch, people, frames, joints, channels) -> (batch, classes); any number of frames.
+    """
+
+    def __init__(self, skeleton: Skeleton, config: STGCNConfig | None = None) -> None:
+        config = config or STGCNConfig()
+        super().__init__(skeleton, config)
+        partitions = self.partitions(config.centre)
+        blocks, before = [], self.channels
+        for index, (channels, stride) in enumerate(STAGES):
+            out = scaled(channels, config.width)
+            block = ClipBlock(
+                PartitionConv(partitions, before, out, edges="weights"),
+                TemporalUnit(out, out, config.kernel, stride),
+                before,
+                out,
+                out,
+                stride=stride,
+                outer=index > 0,
+                dropout=config.dropout,
+            )
+            blocks.append(block)
+            before = out
+        self.finish(list(blocks), before)

@@ -1,0 +1,66 @@
+"""ST-GCN++: ST-GCN with free graphs, residual connections inside and temporal convolutions in branches.
+
+Duan, Wang, Chen, Lin, *PYSKL: Towards Good Practices for Skeleton Action Recognition*, ACM MM 2022, section 3. Design
+and hyper-parameters are the paper's and its published configuration's; no code is. Readings: linear maps have no bias
+where a norm follows, and of the six branches (kernel 3 with dilations 1 to 4, maximum over 3 frames, plain map) the
+first takes the channels that six do not divide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kinegraph.layers.clip_block import ClipBlock
+from kinegraph.layers.graph_gather import PartitionConv
+from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
+from kinegraph.models.graph_recognizer import STAGES, GraphRecognizer, scaled
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["STGCNpp", "STGCNppConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class STGCNppConfig:
+    """Configuration of :class:`STGCNpp`."""
+
+    channels: int = 3
+    """Features of a joint in a frame."""
+    classes: int = 0
+    """Actions."""
+    people: int = 1
+    """The most people in a clip."""
+    width: float = 1.0
+    """Every width is the paper's times this."""
+    dropout: float = 0.0
+    """Share of features dropped after each temporal module."""
+    centre: str | None = None
+    """The joint from which neighbours are nearer or farther; null: the skeleton's root."""
+
+
+class STGCNpp(GraphRecognizer):
+    """Ten blocks: three free graphs, norm, inner residual, ReLU, six temporal branches, outer residual, ReLU.
+
+    Shapes: (batch, people, frames, joints, channels) -> (batch, classes); any number of frames.
+    """
+
+    def __init__(self, skeleton: Skeleton, config: STGCNppConfig | None = None) -> None:
+        config = config or STGCNppConfig()
+        super().__init__(skeleton, config)
+        partitions = self.partitions(config.centre)
+        blocks, before = [], self.channels
+        for index, (channels, stride) in enumerate(STAGES):
+            out = scaled(channels, config.width)
+            block = ClipBlock(
+                PartitionConv(partitions, before, out, edges="free"),
+                MultiBranchTemporal(out, kernel=3, dilations=(1, 2, 3, 4), stride=stride, merge=True),
+                before,
+                out,
+                out,
+                stride=stride,
+                inner=True,
+                outer=index > 0,
+                dropout=config.dropout,
+            )
+            blocks.append(block)
+            before = out
+        self.finish(list(blocks), before)

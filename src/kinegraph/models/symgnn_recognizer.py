@@ -1,0 +1,93 @@
+"""Sym-GNN as a recogniser of clips: one or more people, any number of frames, no forecast.
+
+Li et al., TPAMI 2021; the network is :class:`kinegraph.models.symgnn.SymGNN` without its prediction head ("no pred").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from kinegraph.layers.resample import resample_clips
+from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.models.symgnn import SymGNN, SymGNNConfig
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["SymGNNRecognizer", "SymGNNRecognizerConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymGNNRecognizerConfig:
+    """Configuration of :class:`SymGNNRecognizer`. The defaults are the paper's for NTU and Kinetics, without bones."""
+
+    channels: int = 3
+    """Features of a joint in a frame."""
+    classes: int = 0
+    """Actions."""
+    people: int = 1
+    """The most people in a clip."""
+    frames: int = 64
+    """Clips are resampled to so many frames: the actional graph is inferred from all of them at once."""
+    backbone: Literal["light", "deep"] = "deep"
+    """``light``: 4 J-GTC and 3 P-GTC blocks (Table 18); ``deep``: 9 and 8 (Table 17)."""
+    width: float = 1.0
+    """Every width of backbone and head is the paper's times this."""
+    gamma: int = 4
+    """Orders of structural graphs."""
+    lambda_act: float = 0.5
+    """Weight of the actional graph in the joint-scale convolutions."""
+    iterations: int = 2
+    """K, how often features go from joints to edges and back before the actional graph is read off."""
+    agim_width: int = 128
+    """Features inside the actional graph inference module."""
+    differences: tuple[int, ...] = (0, 1, 2)
+    """Orders of motion differences, one branch each."""
+    structural: bool = True
+    """Joint-scale structural graphs."""
+    actional: bool = True
+    """Joint-scale actional graphs."""
+    parts: bool = True
+    """The part scale."""
+    stream: Literal["joint", "bone", "dual"] = "joint"
+    """A network on joints, one on bones, or both."""
+    fusion: tuple[float, float] = (0.5, 0.5)
+    """Dual: weights of joint and bone network in the sum of their scores."""
+    dropout: float = 0.125
+    """Share of features dropped in training."""
+
+    def network(self) -> SymGNNConfig:
+        """The configuration of the network inside."""
+        own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("people", "frames")}
+        return SymGNNConfig(**own, observed=self.frames, horizon=0)
+
+
+class SymGNNRecognizer(RecognitionModel):
+    """Sym-GNN's backbone on each person, the mean of their features, its recognition head.
+
+    Shapes: (batch, people, frames, joints, channels) -> (batch, classes); any number of frames.
+    """
+
+    def __init__(self, skeleton: Skeleton, config: SymGNNRecognizerConfig | None = None) -> None:
+        config = config or SymGNNRecognizerConfig()
+        super().__init__(skeleton, config)
+        self.network = SymGNN(skeleton, config.network())
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Recognise; see :meth:`RecognitionModel.forward`."""
+        self.check_input(x, mask)
+        batch, people = x.shape[:2]
+        clips = resample_clips(x, mask, self.config.frames)
+        # of each network (batch x people, nodes, features), then what it inferred, which recognition is done with
+        features = self.network.represent(clips.flatten(0, 1))[: len(self.network.networks)]
+        by_clip = [one.unflatten(0, (batch, people)) for one in features]
+        if mask is None:
+            met = [one.mean(dim=1) for one in by_clip]
+        else:
+            present = mask.any(dim=2).to(x.dtype)
+            weights = present / present.sum(dim=1, keepdim=True).clamp(min=1)
+            met = [(weights.to(one.dtype)[:, :, None, None] * one).sum(dim=1) for one in by_clip]
+        logits = self.network.answer(clips[:, 0], met, 0).logits
+        assert logits is not None
+        return logits
