@@ -78,6 +78,10 @@ def test_recordings_hold_out_clips_of_every_action(monkeypatch: pytest.MonkeyPat
     assert len(train.clips) + len(validation.clips) == 31
     assert np.bincount([clip.action for clip in validation.clips]).tolist() == [2, 2, 2]
     assert not {clip.name for clip in train.clips} & {clip.name for clip in validation.clips}
+    few = data.choose([True] * 7 + [False] * 24)  # 3, 2 and 2 of the three actions
+    monkeypatch.setattr(recordings, "load_recordings", lambda *_, **__: recordings.Recordings(few, ()))
+    held = load("recordings", "heading", source="x", held_out=0.1).validation
+    assert np.bincount([clip.action for clip in held.clips]).tolist() == [1, 1, 1]
     one = data.choose([True] + [False] * 30)
     monkeypatch.setattr(recordings, "load_recordings", lambda *_, **__: recordings.Recordings(one, ()))
     with pytest.raises(DataError, match="1 clip; expected at least two"):

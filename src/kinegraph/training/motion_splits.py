@@ -90,7 +90,7 @@ def _by_subject(data: MotionData, subjects: set[str]) -> MotionSplits:
 
 
 def _by_clip(data: MotionData, share: float) -> MotionSplits:
-    """Hold out an evenly spaced share of the clips of every action, at least one clip in all.
+    """Hold out an evenly spaced share of the clips of every action, at least one where an action has two.
 
     Raises:
         DataError: there is one clip only.
@@ -101,7 +101,10 @@ def _by_clip(data: MotionData, share: float) -> MotionSplits:
     every = max(2, round(1 / share))
     for action in sorted({clip.action for clip in data.clips}):
         places = [index for index, clip in enumerate(data.clips) if clip.action == action]
-        for place in places[every // 2 :: every]:
+        held = places[every // 2 :: every]
+        if not held and len(places) > 1:
+            held = [places[len(places) // 2]]
+        for place in held:
             chosen[place] = True
     if not any(chosen):
         chosen[-1] = True
