@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -108,3 +109,43 @@ def matrix_products(run: Callable[[], object]) -> Callable[[], None]:
             product(a, b, out=out)
 
     return products
+
+
+class _Replay(TorchDispatchMode):
+    """Notes every matrix product and convolution, forward and backward, as a call on numbers at rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Callable[[], object]] = []
+        self._operands: dict[tuple[object, ...], Tensor] = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        name = func._schema.name.removesuffix("_")
+        if name in _PRODUCTS:
+            product = torch.bmm if args[-1].dim() == 3 else torch.mm
+            self.calls.append(partial(product, self._like(args[-2]), self._like(args[-1])))
+        elif name in ("aten::convolution", "aten::convolution_backward"):
+            given = [self._like(arg) if isinstance(arg, Tensor) else arg for arg in args]
+            self.calls.append(partial(func, *given, **(kwargs or {})))
+        return func(*args, **(kwargs or {}))
+
+    def _like(self, tensor: Tensor) -> Tensor:
+        """One tensor for all operands of that shape and order in memory: copies of all would not fit."""
+        key = (tensor.shape, tensor.stride(), tensor.dtype)
+        if key not in self._operands:
+            self._operands[key] = _like(tensor)
+        return self._operands[key]
+
+
+def products_and_convolutions(run: Callable[[], object]) -> Callable[[], None]:
+    """The matrix products and convolutions of a call alone, forward and backward, with outputs allocated anew."""
+    with _Replay() as recorder:
+        run()
+    calls = recorder.calls
+
+    def replay() -> None:
+        with torch.no_grad():
+            for call in calls:
+                call()
+
+    return replay

@@ -116,7 +116,8 @@ class DynamicGraph(nn.Module):
         assert self.theta is not None
         assert self.phi is not None
         both = torch.cat([self.theta, self.phi], dim=1)  # (kernel * channels, 2 * width)
-        return both.unflatten(0, (self.kernel, -1)).transpose(0, 1).flatten(1)
+        taps: Tensor = both.view(self.kernel, -1, both.shape[1]).transpose(0, 1).flatten(1)
+        return taps
 
     def from_projected(self, projected: Tensor, repeat: Tensor | None = None) -> Tensor:
         """The gate of features that met :meth:`taps`.

@@ -125,7 +125,8 @@ class ClipHCSF(HCSF, Constants):
             rows = rows * scale
         of_range = self.range_fusion.fold(rows.unsqueeze(0))
         following = [one[0] for one in of_range[:1] + (self.hop_fusion.fold(of_range[1]) if of_range[1:] else [])]
-        direct, squeezed = [], []
+        direct: list[int] = []
+        squeezed: list[int] = []
         out = rows.shape[1]
         weights: list[Tensor] = []
         for index, hop in enumerate(self.hops):

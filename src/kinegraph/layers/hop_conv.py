@@ -82,7 +82,7 @@ class HopConv(Constants):
         weights = list(self.weights)
         if self.fusion == "mean":
             return _Folded([weight * scale for weight in weights], shift)
-        scales = scale.split([weight.shape[1] for weight in weights])
+        scales = torch.split(scale, [weight.shape[1] for weight in weights])
         return _Folded([weight * one for weight, one in zip(weights, scales, strict=True)], shift)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

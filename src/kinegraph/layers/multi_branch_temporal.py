@@ -22,7 +22,7 @@ __all__ = ["MultiBranchTemporal"]
 class _Folded(NamedTuple):
     heads: tuple[Tensor, Tensor]
     plain: tuple[Tensor, Tensor]
-    convolutions: list[tuple[Tensor, Tensor]]
+    convolutions: list[tuple[Tensor, Tensor | None]]
     pool: tuple[Tensor, Tensor]
     merge: tuple[Tensor, Tensor] | None
 
@@ -75,8 +75,8 @@ class MultiBranchTemporal(Constants):
         heads = (self.heads.weight * scale.unsqueeze(1), shift)
         scale, shift = self.norm.scale_and_shift()
         sizes = [*self.widths, self.share, self.share]
-        scales, shifts = scale.split(sizes), shift.split(sizes)
-        convolutions = [
+        scales, shifts = torch.split(scale, sizes), torch.split(shift, sizes)
+        convolutions: list[tuple[Tensor, Tensor | None]] = [
             (weight * scale.view(-1, 1, 1, 1), shift)
             for weight, scale, shift in zip(self.convolutions, scales, shifts, strict=False)
         ]
@@ -96,14 +96,15 @@ class MultiBranchTemporal(Constants):
             y = functional.relu_(functional.linear(x, *folded.heads))
             branches = self._along_time(blank(y, mask), folded.convolutions)
             branches[-1] = torch.addcmul(folded.pool[1], branches[-1], folded.pool[0])
-            y = torch.cat([*branches, functional.linear(kept, *folded.plain)], dim=-1)
-            return y if folded.merge is None else functional.linear(functional.relu_(y), *folded.merge)
+            joined = torch.cat([*branches, functional.linear(kept, *folded.plain)], dim=-1)
+            return joined if folded.merge is None else functional.linear(functional.relu_(joined), *folded.merge)
         y = functional.relu_(self.heads_norm(self.heads(x), mask))
         branches = self._along_time(blank(y, mask), [(weight, None) for weight in self.convolutions])
-        y = self.norm(torch.cat([*branches, self.plain(kept)], dim=-1), after)
+        joined = self.norm(torch.cat([*branches, self.plain(kept)], dim=-1), after)
         if self.merge is not None:
-            y = self.merge_norm(self.merge(functional.relu_(y)), after)
-        return y
+            joined = self.merge_norm(self.merge(functional.relu_(joined)), after)
+        result: Tensor = joined
+        return result
 
     def _along_time(self, x: Tensor, convolutions: list[tuple[Tensor, Tensor | None]]) -> list[Tensor]:
         """What becomes of each share of the channels but the plain map's."""

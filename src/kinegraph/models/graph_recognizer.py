@@ -102,8 +102,8 @@ class GraphRecognizer(RecognitionModel):
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or x.device.type != "cpu":
             return self._network(x, mask)
         size = max(1, CHUNK // (64 * x.shape[1] * x.shape[2]))
-        masks = [None] * len(x) if mask is None else list(mask.split(size))
-        parts = [self._network(part, masks[index]) for index, part in enumerate(x.split(size))]
+        masks = [None] * len(x) if mask is None else list(torch.split(mask, size))
+        parts = [self._network(part, masks[index]) for index, part in enumerate(torch.split(x, size))]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _network(self, x: Tensor, mask: Tensor | None) -> Tensor:

@@ -110,7 +110,7 @@ class Nearest(RecognitionModel):
             return torch.cdist(clips.flatten(1), self.clips.flatten(1))
         chunk = max(1, _PAIRS // max(1, len(clips)))
         parts = []
-        for examples in self.clips.split(chunk):
+        for examples in torch.split(self.clips, chunk):
             costs = torch.cdist(clips.unsqueeze(1), examples.unsqueeze(0))  # (batch, chunk, frames, frames)
             parts.append(dynamic_time_warping(costs.flatten(0, 1)).view(len(clips), -1))
         return torch.cat(parts, dim=1)

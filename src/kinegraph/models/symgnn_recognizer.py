@@ -81,7 +81,7 @@ class SymGNNRecognizer(RecognitionModel):
         clips = resample_clips(x, mask, self.config.frames)
         # of each network (batch x people, nodes, features), then what it inferred, which recognition is done with
         features = self.network.represent(clips.flatten(0, 1))[: len(self.network.networks)]
-        by_clip = [one.unflatten(0, (batch, people)) for one in features]
+        by_clip = [one.view(batch, people, *one.shape[1:]) for one in features]
         if mask is None:
             met = [one.mean(dim=1) for one in by_clip]
         else:

@@ -1,0 +1,94 @@
+"""Speed of the recognisers of clips: milliseconds per clip of two people, forward and training step.
+
+Beside each stands the time of its matrix products and convolutions alone, at rest, in the same process and with the
+same allocator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from benchmarks.report import ms, table
+from benchmarks.timing import products_and_convolutions, race
+from kinegraph.models import RecognitionModel, build
+from kinegraph.skeleton import get_skeleton
+
+_BATCH, _PEOPLE, _CLASSES = 8, 2, 60
+_FRAMES = (64, 100, 300)
+_SKELETON = get_skeleton("ntu25")
+_MODELS: dict[str, tuple[str, dict[str, object]]] = {
+    "HCSF, Static-G": ("hcsf_recognizer", {"dynamic": "none"}),
+    "HCSF, Dynamic-M": ("hcsf_recognizer", {}),
+    "HCSF, Dynamic-A": ("hcsf_recognizer", {"dynamic": "m+alpha_o", "dynamic_kernel": 3}),
+    "ST-GCN++": ("stgcnpp", {}),
+    "CTR-GCN": ("ctrgcn", {}),
+    "ST-GCN": ("stgcn", {}),
+    "2s-AGCN, one stream": ("agcn", {}),
+    "MixHop": ("mixhop", {}),
+    "MS-Hop": ("mshop", {}),
+    "Sym-GNN, light": ("symgnn_recognizer", {"backbone": "light"}),
+}
+
+
+def main(arguments: argparse.Namespace) -> None:
+    """Print the tables."""
+    print(
+        f"torch {torch.__version__}, {platform.processor() or platform.machine()}, float32, batch {_BATCH} x {_PEOPLE} "
+        f"people x {_SKELETON.num_joints} joints, {_CLASSES} classes, ms per clip\n"
+    )
+    for threads in arguments.threads:
+        torch.set_num_threads(threads)
+        clock = "CPU time" if threads == 1 else "wall clock"
+        print(f"## {threads} thread{'s' if threads > 1 else ''} ({clock}, medians of interleaved turns)\n")
+        head = (
+            "frames",
+            "model",
+            "parameters",
+            "forward",
+            "products alone",
+            "ratio",
+            "training step",
+            "alone",
+            "ratio",
+        )
+        table(head, _rows(arguments))
+
+
+def _rows(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
+    for frames in _FRAMES:
+        for title, (name, options) in _MODELS.items():
+            model = build(name, _SKELETON, {"classes": _CLASSES, "people": _PEOPLE, **options})
+            assert isinstance(model, RecognitionModel)
+            x = torch.randn(_BATCH, _PEOPLE, frames, _SKELETON.num_joints, 3)
+            cells = []
+            for training in (False, True):
+                model.train(training)  # once: it makes the folded weights anew
+                step = _training(model, x) if training else _forward(model, x)
+                run = {"model": step, "alone": products_and_convolutions(step)}
+                times = race(run, seconds=arguments.seconds, turns=3)
+                ratio = times["alone"].ratio(times["model"])
+                cells += [ms(times["model"].median / _BATCH), ms(times["alone"].median / _BATCH), f"{ratio:.2f}x"]
+            yield str(frames), title, f"{model.num_parameters / 1e6:.2f} M", *cells
+
+
+def _forward(model: RecognitionModel, x: Tensor) -> Callable[[], None]:
+    def run() -> None:
+        with torch.no_grad():
+            model(x)
+
+    return run
+
+
+def _training(model: RecognitionModel, x: Tensor) -> Callable[[], None]:
+    labels = torch.arange(len(x)) % _CLASSES
+
+    def run() -> None:
+        model.zero_grad(set_to_none=True)
+        torch.nn.functional.cross_entropy(model(x), labels).backward()
+
+    return run
