@@ -5,8 +5,9 @@ Line 1 is the number of frames; each frame gives its number of bodies; each body
 Metres at 30 fps in the Kinect's frame: x to the sensor's left, y up but for its tilt, z away from it. Frames without a
 body occur. The name ``SsssCcccPpppRrrrAaaa`` tells setup, camera, performer, replication and action.
 
-A file is some hundred thousand numbers of which a third is wanted, so they are not parsed one by one: lines are found
-at once, and the digits of all wanted numbers are turned into values together, to the same bits as ``float`` would.
+A file is some hundred thousand numbers of which a third is wanted, so they are not parsed one by one: lines and blanks
+are found at once, and the digits of all wanted numbers are turned into values together, eight in a 64-bit word, to the
+same bits as ``float`` would. Lines in another spelling are read one by one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.rig import read_text
+from kinegraph.formats.rig import read_bytes as read_file
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
@@ -31,13 +32,21 @@ NAME = "ntu_skeleton"
 SUFFIXES = (".skeleton",)
 FPS = 30.0
 
-_JOINTS = 25
+_JOINTS, _JOINTS_LINE = 25, b"25"
 _BODY_FIELDS, _JOINT_FIELDS = 10, 12
 _MOST_FRAMES, _MOST_BODIES = 100_000, 6  # a Kinect tracks six bodies at most
 _MOST_PEOPLE = 64  # identities in one file; a body that is lost and found again gets a new one
-_WIDEST = 18  # characters of a number that is read in the fast way
-_COLUMN = np.arange(_WIDEST + 1)[:, None]
+_DIGITS = 15  # of a number that is read in the fast way: an integer below 2^53
+_PIECE = 2**16  # bytes
+_BLOCK = 800  # lines at a time: what is at work stays in the cache and in memory that the allocator keeps
 _TENS = 10.0 ** np.arange(23)  # all of these are exact
+_ZEROS = np.uint64(0x3030303030303030)  # "00000000"
+_LAST = np.array([0, *(2**64 - 2 ** (8 * (8 - n)) for n in range(1, 9))], dtype=np.uint64)  # masks of n characters
+# neighbours in a word become one number: factor, shift and mask for digits, pairs and fours
+_JOINED = tuple(
+    (np.uint64(1 + (base << bits)), np.uint64(bits), np.uint64(mask))
+    for base, bits, mask in ((10, 8, 0x00FF00FF00FF00FF), (100, 16, 0x0000FFFF0000FFFF), (10000, 32, 0xFFFFFFFF))
+)
 _FARTHEST = 1e9
 _TRACKED = np.array([0.0, 0.5, 1.0])  # not tracked, inferred, tracked -> confidence
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.IGNORECASE)
@@ -83,7 +92,7 @@ def read_bodies(path: Path | str) -> NtuBodies:
         FormatError: the file is missing, cut short, or not laid out as NTU's are.
     """
     path = Path(path)
-    lines = _Lines(path, read_text(path, "an NTU .skeleton file").encode("latin-1"))
+    lines = _Lines(path, read_file(path, "an NTU .skeleton file"))
     frames = lines.integer(0, "the number of frames", 0, _MOST_FRAMES)
     at = 1
     heads: list[int] = []  # line of each body
@@ -92,7 +101,8 @@ def read_bodies(path: Path | str) -> NtuBodies:
         count = lines.integer(at, "the number of bodies", 0, _MOST_BODIES)
         at += 1
         for _ in range(count):
-            lines.integer(at + 1, "the number of joints", _JOINTS, _JOINTS)
+            if not lines.says(at + 1, _JOINTS_LINE):
+                lines.integer(at + 1, "the number of joints", _JOINTS, _JOINTS)
             heads.append(at)
             frame_of.append(frame)
             at += 2 + _JOINTS
@@ -155,23 +165,35 @@ class _Lines:
 
     def __init__(self, path: Path, raw: bytes) -> None:
         self.path = path
-        self.raw = raw.rstrip() + b"\n"
-        self.data = np.frombuffer(self.raw + bytes(4 * _WIDEST), dtype=np.uint8)  # so that no place lies beyond
-        breaks = np.flatnonzero(self.data[: len(self.raw)] == 10)
+        self.raw = raw
+        self.data = np.frombuffer(raw, dtype=np.uint8)
+        # in pieces: memory that is asked of the system anew for every file costs as much as the search
+        pieces = [np.flatnonzero(self.data[at : at + _PIECE] == 10) + at for at in range(0, len(raw), _PIECE)]
+        breaks = np.concatenate(pieces)
+        if raw[-1] != 10:
+            breaks = np.append(breaks, len(raw))
+        while raw[int(breaks[-2]) + 1 if len(breaks) > 1 else 0 : int(breaks[-1])].strip() == b"":
+            breaks = breaks[:-1]  # ends at a line with something: the file is not blank
         self.starts = np.concatenate(([0], breaks[:-1] + 1))
         self.ends = breaks - (self.data[breaks - 1] == 13)
+        # the same as lists: taking single values from arrays is slow
+        self._starts, self._ends = self.starts.tolist(), self.ends.tolist()
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self._starts)
+
+    def says(self, line: int, text: bytes) -> bool:
+        """Whether a line is exactly this text."""
+        return line < len(self._starts) and self.raw[self._starts[line] : self._ends[line]] == text
 
     def words(self, line: int) -> list[str]:
-        return self.raw[int(self.starts[line]) : int(self.ends[line])].decode("latin-1").split()
+        return self.raw[self._starts[line] : self._ends[line]].decode("latin-1").split()
 
     def integer(self, line: int, what: str, least: int, most: int) -> int:
         """The one number of a line."""
-        if line >= len(self):
+        if line >= len(self._starts):
             raise FormatError(self.path, f"ends after line {len(self)}, before {what}; the file is cut short")
-        word = self.raw[int(self.starts[line]) : int(self.ends[line])]
+        word = self.raw[self._starts[line] : self._ends[line]]
         if word.isdigit() and len(word) <= 20 and least <= int(word) <= most:
             return int(word)
         words = self.words(line)
@@ -196,26 +218,37 @@ class _Lines:
 
     def joints(self, rows: NDArray[np.int64]) -> tuple[Array, NDArray[np.int8]]:
         """x, y, z ``(rows, 3)`` and tracking state ``(rows,)`` of the joints on these lines."""
+        points, states = np.empty((len(rows), 3)), np.empty(len(rows), dtype=np.int8)
+        for begin in range(0, len(rows), _BLOCK):
+            part = slice(begin, begin + _BLOCK)
+            usual = self._usual_joints(rows[part], points[part], states[part])
+            for place in np.flatnonzero(~usual):  # another spelling, or damage
+                points[begin + place], states[begin + place] = self._joint(int(rows[begin + place]))
+        return points, states
+
+    def _usual_joints(self, rows: NDArray[np.int64], points: Array, states: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """Fill in the joints of lines with 12 plain numbers and 11 blanks; which these are."""
+        begin, stop = int(self.starts[rows[0]]), int(self.ends[rows[-1]])
         starts, ends = self.starts[rows], self.ends[rows]
-        blank = self.data == 32
-        counted = np.add.reduceat(blank.view(np.uint8), self.starts, dtype=np.int32)
-        usual = counted[rows] == _JOINT_FIELDS - 1
-        doubled = np.flatnonzero(blank[1:] & blank[:-1])
+        blanks = np.flatnonzero(self.data[begin:stop] == 32)
+        doubled = blanks[:-1][np.diff(blanks) == 1] + begin
+        blanks = np.append(blanks + begin, np.full(_JOINT_FIELDS, -1))
+        first = np.searchsorted(blanks[:-_JOINT_FIELDS], starts)  # the blank after x
+        usual = (blanks[first + _JOINT_FIELDS - 2] == ends - 2) & (blanks[first] > starts)
         if doubled.size:  # as many blanks as usual, but a number less
             usual &= ~np.isin(rows, np.searchsorted(self.starts, doubled, side="right") - 1)
-        # the first three blanks of each line end x, y and z; lines with another number of blanks are read below
-        places = np.append(np.flatnonzero(blank), np.zeros(3, dtype=np.int64))
-        first = (np.cumsum(counted) - counted)[rows]
-        stops = [places[first + axis] for axis in range(3)]
-        begins = [starts, stops[0] + 1, stops[1] + 1]
-        values, plain = _numbers(self.data, np.concatenate(begins), np.concatenate(stops))
-        points = values.reshape(3, -1).T.copy()
-        usual &= plain.reshape(3, -1).all(axis=0)
-        states = self.data[ends - 1] - 48
-        usual &= (states <= 2) & (self.data[ends - 2] == 32)
-        for place in np.flatnonzero(~usual):  # another spelling, or damage
-            points[place], states[place] = self._joint(int(rows[place]))
-        return points, states.astype(np.int8)
+        if not usual.any():
+            return usual
+        whole = usual.all()
+        chosen = slice(None) if whole else np.flatnonzero(usual)
+        stops = [blanks[first[chosen] + axis] for axis in range(3)]
+        begins = np.concatenate([starts[chosen], stops[0] + 1, stops[1] + 1])
+        values, plain = _numbers(self.data, begins, np.concatenate(stops))
+        state = self.data[ends[chosen] - 1] - 48
+        points[chosen] = values.reshape(3, -1).T
+        states[chosen] = state
+        usual[chosen] &= plain.reshape(3, -1).all(axis=0) & (state <= 2)
+        return usual
 
     def _joint(self, line: int) -> tuple[list[float], int]:
         words = self.words(line)
@@ -236,25 +269,57 @@ class _Lines:
 def _numbers(
     data: NDArray[np.uint8], begin: NDArray[np.int64], end: NDArray[np.int64]
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """The numbers at ``data[begin:end]``, and which of them are plain: ``-12.345``, up to 15 digits.
+    """The numbers at ``data[begin:end]``, and which are plain: ``-12.345``, up to three digits before the point.
+
+    What follows each number must be at least 18 further characters, as the rest of a joint's line is.
 
     Up to 15 digits are an integer below 2^53, and a power of ten up to 22 is exact: their quotient is the float64 next
     to the decimal number, the same that ``float`` gives.
     """
-    length = np.clip(end - begin, 0, _WIDEST + 1)
-    column = _COLUMN[: max(1, int(length.max()))]  # (characters, 1): a row of memory is one place of all numbers
-    characters = data[begin + column] * (column < length)
-    digits = characters - 48  # unsigned: what is no digit becomes 10 or more
-    is_digit = digits < 10
-    dot = characters == 46
-    negative = characters[0] == 45
-    count, dots = (np.add.reduce(mask.view(np.uint8), axis=0, dtype=np.uint8) for mask in (is_digit, dot))
-    plain = (count >= 1) & (count <= 15) & (dots <= 1) & (count + dots + negative == length)
-    place = np.add.reduce(dot * column.astype(np.uint8), axis=0, dtype=np.uint8)  # of the point
-    behind = np.where(plain & (dots == 1), length - 1 - place, 0)
-    mantissa = np.zeros(len(begin))
-    for factor, digit in zip(np.where(is_digit, 10.0, 1.0), np.where(is_digit, digits, 0.0), strict=True):
-        mantissa *= factor
-        mantissa += digit
-    values = mantissa / _TENS[behind]
+    negative = data.take(begin) == 45
+    first = begin + negative
+    point = first + 1
+    found = data.take(point) == 46
+    digit = data.take(first) - 48  # unsigned: what is no digit becomes 10 or more
+    plain = digit < 10
+    whole = digit.astype(np.float64)
+    for _ in range(2):  # one digit before the point, as metres have, or up to two more
+        if found.all():
+            break
+        digit = data.take(point) - 48
+        plain &= found | (digit < 10)
+        whole = np.where(found, whole, whole * 10 + digit)
+        point += ~found
+        found = data.take(point) == 46
+    plain &= found
+    length = end - point - 1
+    plain &= (length >= 1) & (end - first <= _DIGITS + 1)
+    if not plain.all():
+        length = np.where(plain, length, 1)
+    # every place of the text as the beginning of a 64-bit word
+    words = np.ndarray((len(data) - 7,), dtype="<u8", buffer=data, strides=(1,))
+    fraction, digits = _eight_digits(words[end - 8], np.minimum(length, 8))
+    plain &= digits
+    if int(length.max(initial=0)) > 8:
+        more = np.maximum(length - 8, 0)
+        high, digits = _eight_digits(words[np.maximum(end - 16, 0)], more)
+        plain &= digits
+        fraction = fraction + high * 1e8
+    tens = _TENS.take(length)
+    values = (whole * tens + fraction) / tens
     return np.where(negative, -values, values), plain
+
+
+def _eight_digits(words: NDArray[np.uint64], count: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
+    """The last `count` (0 to 8) characters of 8-character words as a number, and whether all of them are digits.
+
+    Pairs of digits, then of those, then of those are joined by one multiplication each.
+    """
+    digits = (words ^ _ZEROS) & _LAST.take(count)  # 0..9 in each byte; anything else is above 9
+    above = (digits + np.uint64(0x0606060606060606)) | digits
+    fine = (above & np.uint64(0xF0F0F0F0F0F0F0F0)) == 0
+    for factor, shift, mask in _JOINED:
+        digits *= factor
+        digits >>= shift
+        digits &= mask
+    return digits.astype(np.float64), fine

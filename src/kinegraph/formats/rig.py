@@ -44,6 +44,11 @@ def read_text(path: Path, what: str) -> str:
         path: the file.
         what: what it should be, for messages: ``"a BVH file"``.
     """
+    return read_bytes(path, what).decode("latin-1")
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """As :func:`read_text`, not yet decoded."""
     try:
         if path.is_dir():
             raise FormatError(path, f"this is a folder; expected {what}")
@@ -55,10 +60,9 @@ def read_text(path: Path, what: str) -> str:
         raise FormatError(path, f"cannot be opened as {what}: {reason}") from error
     if b"\0" in data:
         raise FormatError(path, f"binary data where text was expected: this is not {what}")
-    text = data.decode("latin-1")
-    if not text.strip():
+    if not data or data.isspace():
         raise FormatError(path, f"the file is empty; expected {what}")
-    return text
+    return data
 
 
 @lru_cache(maxsize=1)
