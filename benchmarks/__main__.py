@@ -4,7 +4,12 @@ import argparse
 
 from benchmarks import forecasting, lifting, reading, recognition
 
-_SECTIONS = {"lifting": lifting.main, "forecasting": forecasting.main, "recognition": recognition.main}
+_SECTIONS = {
+    "lifting": lifting.main,
+    "forecasting": forecasting.main,
+    "recognition": recognition.main,
+    "reading": reading.main,
+}
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(_SECTIONS)}; all by default")

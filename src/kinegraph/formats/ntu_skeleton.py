@@ -176,6 +176,7 @@ class _Lines:
             breaks = breaks[:-1]  # ends at a line with something: the file is not blank
         self.starts = np.concatenate(([0], breaks[:-1] + 1))
         self.ends = breaks - (self.data[breaks - 1] == 13)
+        self._identities: dict[str, int] = {}
         # the same as lists: taking single values from arrays is slow
         self._starts, self._ends = self.starts.tolist(), self.ends.tolist()
 
@@ -207,7 +208,10 @@ class _Lines:
         words = self.words(line)
         if len(words) != _BODY_FIELDS:
             raise FormatError(self.path, f"line {line + 1}: {len(words)} fields of a body, expected {_BODY_FIELDS}")
-        return self._whole(words[0], line, "the body's identity", 0, 2**64 - 1)
+        known = self._identities.get(words[0])
+        if known is None:
+            known = self._identities[words[0]] = self._whole(words[0], line, "the body's identity", 0, 2**64 - 1)
+        return known
 
     def _whole(self, word: str, line: int, what: str, least: int, most: int) -> int:
         # 20 digits hold 2^64; int() is quadratic in the length of what a hostile file gives it
@@ -234,7 +238,7 @@ class _Lines:
         doubled = blanks[:-1][np.diff(blanks) == 1] + begin
         blanks = np.append(blanks + begin, np.full(_JOINT_FIELDS, -1))
         first = np.searchsorted(blanks[:-_JOINT_FIELDS], starts)  # the blank after x
-        usual = (blanks[first + _JOINT_FIELDS - 2] == ends - 2) & (blanks[first] > starts)
+        usual: NDArray[np.bool_] = (blanks[first + _JOINT_FIELDS - 2] == ends - 2) & (blanks[first] > starts)
         if doubled.size:  # as many blanks as usual, but a number less
             usual &= ~np.isin(rows, np.searchsorted(self.starts, doubled, side="right") - 1)
         if not usual.any():
