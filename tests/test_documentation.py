@@ -19,7 +19,7 @@ from kinegraph.cli import main
 from motion_files import TINY_RUN
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("lifting", "skeletons", "analyses"))]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("lifting", "forecasting", "skeletons", "analyses"))]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
 SKIPPED = ("pip ", "make ")  # setting up is what continuous integration does before it comes here
 
@@ -53,6 +53,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     keypoints(folder / "keypoints")
     shutil.copy(shared_data / "cmu_asfamc" / "02" / "02.asf", folder / "walk.asf")
     shutil.copy(shared_data / "cmu_asfamc" / "02" / "02_01.amc", folder / "walk.amc")
+    shutil.copy(shared_data / "cmu_bvh" / "07" / "07_01.bvh", folder / "walk.bvh")
+    mine = folder / "my_recordings"
+    mine.mkdir()
+    for clip in ("02_01.amc", "02_03.amc", "02.asf"):
+        shutil.copy(shared_data / "cmu_asfamc" / "02" / clip, mine / clip)
     (folder / "work").mkdir()
     return folder
 

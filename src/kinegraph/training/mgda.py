@@ -17,7 +17,8 @@ def two_task_lambda(first: Tensor, second: Tensor) -> Tensor:
     clipped to the segment. Two equal gradients have no one minimum: 1/2 then.
 
     Args:
-        first, second: gradients of the two tasks with respect to the same parameters, of one shape.
+        first: gradient of one task.
+        second: gradient of the other with respect to the same parameters, of the same shape.
 
     Returns:
         A scalar on the gradients' device, in float32 or better, without gradient of its own.
