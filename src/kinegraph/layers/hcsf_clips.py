@@ -170,4 +170,8 @@ def _apply_maps(x: Tensor, gates: list[Tensor], maps: _Maps) -> Tensor:
     parts = torch.split(narrow, [weight.shape[1] for weight in maps.narrow], dim=-1)
     gathered = torch.cat([gather(gates[index], part) for index, part in zip(maps.squeezed, parts, strict=True)], dim=-1)
     flat = gathered.reshape(-1, gathered.shape[-1])
-    return torch.addmm(total.reshape(-1, out), flat, maps.following).view(*x.shape[:3], out)
+    rows = total.reshape(-1, out)
+    # what the squeezed hops are added to is not needed for gradients: no memory of their own
+    in_place = not (torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type))
+    rows = rows.addmm_(flat, maps.following) if in_place else torch.addmm(rows, flat, maps.following)
+    return rows.view(*x.shape[:3], out)
