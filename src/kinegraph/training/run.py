@@ -126,7 +126,8 @@ def _descend(
             raise KeyboardInterrupt("stopped at once; --resume continues from the last checkpoint") from error
         except RuntimeError as error:
             if recipe.trainer.compile and isinstance(error, torch._dynamo.exc.TorchDynamoException):
-                raise KinegraphError(f"torch.compile failed ({error}); set trainer.compile to false") from error
+                reason = " ".join(str(error).split())[:200]  # a compiler's whole output can hang on it
+                raise KinegraphError(f"torch.compile failed ({reason} ...); set trainer.compile to false") from error
             raise
         finally:
             if progress is not None:
