@@ -14,11 +14,11 @@ from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import save_weights
 
 TINY = {"width": 0.05, "agim_width": 8, "gamma": 2, "iterations": 1, "differences": (0,)}
-TINY_RUN = [
-    *("--model.width", "0.05", "--model.agim_width", "8", "--model.differences", "[0]"),
+TINY_TRAINER = [
     *("--trainer.steps", "2", "--trainer.batch", "4", "--trainer.validate_every", "2", "--trainer.validate_poses", "8"),
     *("--trainer.tensorboard", "false", "--trainer.accelerator", "cpu"),
 ]
+TINY_RUN = [*("--model.width", "0.05", "--model.agim_width", "8", "--model.differences", "[0]"), *TINY_TRAINER]
 """Options that make any motion recipe a matter of a second."""
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
-from motion_files import TINY_RUN
+from motion_files import TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("lifting", "forecasting", "skeletons", "analyses"))]
@@ -78,8 +78,9 @@ def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: p
         words = [w for word in shlex.split(line, comments=True) for w in (sorted(glob.glob(word)) or [word])]
         assert words[0] == "kinegraph", f"{page.name}: what is '{line}'?"
         motion = any(word.startswith("symgnn_") for word in words)
+        baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])
         if words[1] == "train" or (words[1] == "analyze" and motion):
-            words += TINY_RUN if motion else TINY.split()
+            words += TINY_TRAINER if baseline else TINY_RUN if motion else TINY.split()
         assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"
 
 
