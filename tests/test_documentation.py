@@ -19,7 +19,8 @@ from kinegraph.cli import main
 from motion_files import TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("lifting", "forecasting", "skeletons", "analyses"))]
+NAMES = ("lifting", "forecasting", "skeletons", "analyses")
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
 SKIPPED = ("pip ", "make ")  # setting up is what continuous integration does before it comes here
 
