@@ -108,7 +108,8 @@ class Nearest(RecognitionModel):
         """(batch, frames, features) to every training clip, (batch, examples)."""
         if self.config.metric == "euclid":
             return torch.cdist(clips.flatten(1), self.clips.flatten(1))
-        chunk = max(1, _PAIRS // max(1, len(clips)))
+        compiling = torch.compiler.is_compiling()  # a compiled graph serves every batch
+        chunk = len(self.clips) if compiling else max(1, _PAIRS // max(1, len(clips)))
         parts = []
         for examples in torch.split(self.clips, chunk):
             costs = torch.cdist(clips.unsqueeze(1), examples.unsqueeze(0))  # (batch, chunk, frames, frames)
