@@ -12,7 +12,7 @@ help:
 	@echo "make demo    train HCSF, FCN and LCN on the embedded motion for a few minutes; pictures and a table in demo-out/"
 	@echo "make test    run all tests"
 	@echo "make check   ruff and mypy"
-	@echo "make bench   speed of every lifter beside that of its matrix products"
+	@echo "make bench   speed of every network beside that of its matrix products"
 	@echo "make docs    build the documentation site in site/"
 
 install: $(STAMP)
