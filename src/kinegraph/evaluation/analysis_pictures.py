@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def draw_actional_graphs(
         axes.axis("off")
         axes.set_title(f"{action.replace('_', ' ')}\nweights {min(weights):.3f} to {max(weights):.3f}", fontsize=9)
     if title:
-        figure.suptitle(title, fontsize=9)
+        figure.suptitle(textwrap.fill(title, width=48 * columns), fontsize=9)  # a panel is 48 letters wide
     return [_save(figure, Path(folder) / "actional_graph.png")]
 
 
