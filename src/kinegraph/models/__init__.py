@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kinegraph.config import from_dict
-from kinegraph.errors import ConfigError, nearest
+from kinegraph.errors import ConfigError
+from kinegraph.errors import nearest as nearest_name  # `nearest` is a model here
 from kinegraph.models.agcn import AGCN, AGCNConfig
 from kinegraph.models.ctrgcn import CTRGCN, CTRGCNConfig
 from kinegraph.models.fcn import FCN, FCNConfig
@@ -81,7 +82,7 @@ def model_entry(name: str) -> ModelEntry:
         ConfigError: there is none; the nearest is named.
     """
     if name not in REGISTRY:
-        raise ConfigError(f"no model is called '{name}'{nearest(name, REGISTRY)} (known: {', '.join(REGISTRY)})")
+        raise ConfigError(f"no model is called '{name}'{nearest_name(name, REGISTRY)} (known: {', '.join(REGISTRY)})")
     return REGISTRY[name]
 
 
