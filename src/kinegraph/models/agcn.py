@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kinegraph.layers.clip_block import ClipBlock, ClipNorm, Constants, TemporalUnit, blank
+from kinegraph.layers.clip_block import ClipNorm, Constants, TemporalUnit, blank
 from kinegraph.layers.graph_gather import gather_and_map
-from kinegraph.models.graph_recognizer import STAGES, GraphRecognizer, scaled
+from kinegraph.models.graph_recognizer import GraphRecognizer
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["AGCN", "AGCNConfig", "AdaptiveGraphConv"]
@@ -58,23 +58,14 @@ class AGCN(GraphRecognizer):
         config = config or AGCNConfig()
         super().__init__(skeleton, config)
         partitions = self.partitions(config.centre)
-        blocks, before = [], self.channels
-        for index, (channels, stride) in enumerate(STAGES):
-            out = scaled(channels, config.width)
-            block = ClipBlock(
+
+        def modules(before: int, out: int, stride: int) -> tuple[nn.Module, nn.Module]:
+            return (
                 AdaptiveGraphConv(partitions, before, out, embed=max(1, out // config.reduction)),
                 TemporalUnit(out, out, config.kernel, stride),
-                before,
-                out,
-                out,
-                stride=stride,
-                inner=True,
-                outer=index > 0,
-                dropout=config.dropout,
             )
-            blocks.append(block)
-            before = out
-        self.finish(list(blocks), before)
+
+        self.stack(modules, inner=True)
 
 
 class AdaptiveGraphConv(Constants):

@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kinegraph.layers.clip_block import ClipBlock, ClipNorm, Constants, time_mean
+from kinegraph.layers.clip_block import ClipNorm, Constants, time_mean
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
-from kinegraph.models.graph_recognizer import STAGES, GraphRecognizer, scaled
+from kinegraph.models.graph_recognizer import GraphRecognizer
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["CTRGCN", "CTRGCNConfig", "RefinedGraphConv"]
@@ -57,24 +57,15 @@ class CTRGCN(GraphRecognizer):
         config = config or CTRGCNConfig()
         super().__init__(skeleton, config)
         partitions = self.partitions(config.centre)
-        blocks, before = [], self.channels
-        for index, (channels, stride) in enumerate(STAGES):
-            out = scaled(channels, config.width)
+
+        def modules(before: int, out: int, stride: int) -> tuple[nn.Module, nn.Module]:
             relations = _RAW_RELATIONS if before <= _RAW else max(1, before // config.reduction)
-            block = ClipBlock(
+            return (
                 RefinedGraphConv(partitions, before, out, relations=relations),
                 MultiBranchTemporal(out, kernel=5, dilations=(1, 2), stride=stride, merge=False),
-                before,
-                out,
-                out,
-                stride=stride,
-                inner=True,
-                outer=index > 0,
-                dropout=config.dropout,
             )
-            blocks.append(block)
-            before = out
-        self.finish(list(blocks), before)
+
+        self.stack(modules, inner=True)
 
 
 class RefinedGraphConv(Constants):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
-from kinegraph.layers.clip_block import ClipNorm, time_mean
+from kinegraph.layers.clip_block import ClipBlock, ClipNorm, time_mean
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.graph_gather import spatial_partitions
 from kinegraph.models.recognition_model import RecognitionModel
@@ -56,6 +57,25 @@ class GraphRecognizer(RecognitionModel):
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout {dropout}: expected 0 or more, below 1")
         self.norm = ClipNorm(skeleton.num_joints * self.channels)
+
+    def stack(self, modules: Callable[[int, int, int], tuple[nn.Module, nn.Module]], *, inner: bool = False) -> None:
+        """Ten blocks of :data:`STAGES` and the classifier.
+
+        Args:
+            modules: features before and after, and the stride -> a block's graph and temporal module.
+            inner: a residual connection round the graph module as well.
+        """
+        blocks: list[nn.Module] = []
+        before = self.channels
+        for index, (channels, stride) in enumerate(STAGES):
+            out = scaled(channels, self.config.width)
+            graph, temporal = modules(before, out, stride)
+            outer, dropout = index > 0, self.config.dropout
+            blocks.append(
+                ClipBlock(graph, temporal, before, out, out, stride=stride, inner=inner, outer=outer, dropout=dropout)
+            )
+            before = out
+        self.finish(blocks, before)
 
     def finish(self, blocks: list[nn.Module], features: int, head_dropout: float = 0.0) -> None:
         """Set the blocks and the classifier that follows their ``features``."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kinegraph.layers.clip_block import ClipBlock, TemporalUnit
+from torch import nn
+
+from kinegraph.layers.clip_block import TemporalUnit
 from kinegraph.layers.graph_gather import PartitionConv
-from kinegraph.models.graph_recognizer import STAGES, GraphRecognizer, scaled
+from kinegraph.models.graph_recognizer import GraphRecognizer
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["STGCN", "STGCNConfig"]
@@ -48,19 +50,11 @@ class STGCN(GraphRecognizer):
         config = config or STGCNConfig()
         super().__init__(skeleton, config)
         partitions = self.partitions(config.centre)
-        blocks, before = [], self.channels
-        for index, (channels, stride) in enumerate(STAGES):
-            out = scaled(channels, config.width)
-            block = ClipBlock(
+
+        def modules(before: int, out: int, stride: int) -> tuple[nn.Module, nn.Module]:
+            return (
                 PartitionConv(partitions, before, out, edges="weights"),
                 TemporalUnit(out, out, config.kernel, stride),
-                before,
-                out,
-                out,
-                stride=stride,
-                outer=index > 0,
-                dropout=config.dropout,
             )
-            blocks.append(block)
-            before = out
-        self.finish(list(blocks), before)
+
+        self.stack(modules)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kinegraph.layers.clip_block import ClipBlock
+from torch import nn
+
 from kinegraph.layers.graph_gather import PartitionConv
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
-from kinegraph.models.graph_recognizer import STAGES, GraphRecognizer, scaled
+from kinegraph.models.graph_recognizer import GraphRecognizer
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["STGCNpp", "STGCNppConfig"]
@@ -47,20 +48,11 @@ class STGCNpp(GraphRecognizer):
         config = config or STGCNppConfig()
         super().__init__(skeleton, config)
         partitions = self.partitions(config.centre)
-        blocks, before = [], self.channels
-        for index, (channels, stride) in enumerate(STAGES):
-            out = scaled(channels, config.width)
-            block = ClipBlock(
+
+        def modules(before: int, out: int, stride: int) -> tuple[nn.Module, nn.Module]:
+            return (
                 PartitionConv(partitions, before, out, edges="free"),
                 MultiBranchTemporal(out, kernel=3, dilations=(1, 2, 3, 4), stride=stride, merge=True),
-                before,
-                out,
-                out,
-                stride=stride,
-                inner=True,
-                outer=index > 0,
-                dropout=config.dropout,
             )
-            blocks.append(block)
-            before = out
-        self.finish(list(blocks), before)
+
+        self.stack(modules, inner=True)
