@@ -222,6 +222,27 @@ def test_the_soft_label_reaches_the_forecast_and_its_gradient_the_recognition_he
         assert torch.equal(before, model(x).motion) != soft
 
 
+def test_label_dropout_hides_the_label_in_training_only() -> None:
+    x = motion()
+    model = build(label_dropout=1.0, dropout=0.0)
+    equal = torch.full((2, 3), 1 / 3)
+    seen: list[Tensor] = []
+    head = model.networks["joint"].get_submodule("prediction")
+    start = head.start
+
+    def spy(features: Tensor, frames: Any, label: Tensor, graph: Tensor) -> Any:
+        seen.append(label)
+        return start(features, frames, label, graph)
+
+    head.start = spy  # type: ignore[assignment, method-assign]
+    logits = model(x).logits
+    torch.testing.assert_close(seen[-1], torch.softmax(logits, dim=-1))
+    model.train()(x)
+    torch.testing.assert_close(seen[-1], equal)
+    with pytest.raises(ConfigError, match="label_dropout 1.5"):
+        build(label_dropout=1.5)
+
+
 # ---- bones ----------------------------------------------------------------------------------------------------------
 
 

@@ -73,6 +73,9 @@ class SymGNNConfig:
     """Share of features dropped in training, wherever the paper's tables have dropout (it gives no figure)."""
     soft_label: bool = True
     """Feed the recognition head's softmax scores to the prediction head, where there are both."""
+    label_dropout: float = 0.0
+    """Share of training clips whose soft label is replaced by equal scores (not in the paper): a label that is right
+    on every training clip and wrong on a tenth of new ones must not be all that the forecast goes by."""
 
     def __post_init__(self) -> None:
         orders = self.differences
@@ -90,6 +93,8 @@ class SymGNNConfig:
             raise ConfigError(f"agim_width {self.agim_width}: expected 1 or more")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout {self.dropout}: expected 0 or more, below 1")
+        if not 0 <= self.label_dropout <= 1:
+            raise ConfigError(f"label_dropout {self.label_dropout}: expected a share from 0 to 1")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone '{self.backbone}': expected {' or '.join(BACKBONES)}")
         if self.stream not in _STREAMS:
@@ -248,13 +253,20 @@ class SymGNN(MotionModel):
                 logits = self.config.fusion[0] * scores[0] + self.config.fusion[1] * scores[1]
         if not predict:
             return SymGNNState(logits, ())
-        label = torch.softmax(logits, dim=-1) if logits is not None and self.config.soft_label else None
+        label = self._soft_label(logits) if logits is not None and self.config.soft_label else None
         seen = [self._seen_by(name, x) for name in self.networks]
         states = [
             network.start(one, features_, label, found)
             for network, one, features_, found in zip(networks, seen, features, graphs, strict=True)
         ]
         return SymGNNState(logits, tuple(states))
+
+    def _soft_label(self, logits: Tensor) -> Tensor:
+        label = torch.softmax(logits, dim=-1)
+        if self.training and self.config.label_dropout:
+            unknown = torch.rand(len(label), 1, device=label.device) < self.config.label_dropout
+            label = torch.where(unknown, 1 / self.classes, label)
+        return label
 
     def _network(self, name: str) -> _Network:
         network = self.networks[name]
