@@ -227,15 +227,16 @@ def test_label_dropout_hides_the_label_in_training_only() -> None:
     model = build(label_dropout=1.0, dropout=0.0)
     equal = torch.full((2, 3), 1 / 3)
     seen: list[Tensor] = []
-    head = model.networks["joint"].get_submodule("prediction")
+    head: Any = model.networks["joint"].get_submodule("prediction")
     start = head.start
 
     def spy(features: Tensor, frames: Any, label: Tensor, graph: Tensor) -> Any:
         seen.append(label)
         return start(features, frames, label, graph)
 
-    head.start = spy  # type: ignore[assignment, method-assign]
+    head.start = spy
     logits = model(x).logits
+    assert logits is not None
     torch.testing.assert_close(seen[-1], torch.softmax(logits, dim=-1))
     model.train()(x)
     torch.testing.assert_close(seen[-1], equal)
