@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from kinegraph.skeleton import JointMap, Skeleton, map_joints
 Unit = Literal["m", "px", "normalized"]
 Space = Literal["world", "camera", "image"]
 Up = Literal["y", "z"]
+#: the arrays that have people and frames as their first axes
+PER_FRAME = ("positions", "confidence", "rotations", "uncertainty", "contact")
 _MOST_FRAMES = 10_000_000  # a file may claim 0.0001 fps; resampling must not fill the memory on its word
 
 
@@ -41,6 +43,10 @@ class SkeletonSequence:
         label: what is done, if known.
         source: where it came from (a file name).
         notes: what was assumed or changed on the way, for people.
+        uncertainty: how far each joint may be off, in the positions' unit ``(people, frames, joints, 2)``: half of the
+            errors are expected below the first number, nine in ten below the second. NaN where there is no estimate;
+            ``None`` when nothing was estimated. A lifted joint's is relative to the root, a forecast one's absolute.
+        contact: ``(people, frames, joints)`` bool: which joints touch the floor; ``None`` when that was not looked for.
 
     Raises:
         DataError: shapes do not fit, a value is infinite, or a confidence is outside 0..1.
@@ -59,6 +65,8 @@ class SkeletonSequence:
     label: str | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    uncertainty: NDArray[np.float64] | None = None
+    contact: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         def put(key: str, value: object) -> None:
@@ -114,8 +122,18 @@ class SkeletonSequence:
             if offsets.shape != (self.skeleton.num_joints, 3) or not np.isfinite(offsets).all():
                 raise DataError(f"{who}: offsets must be finite, of shape ({self.skeleton.num_joints}, 3)")
             put("offsets", offsets)
+        if self.uncertainty is not None:
+            put("uncertainty", self._uncertain(self._lead(self.uncertainty, single), who))
+        if self.contact is not None:
+            contact = np.array(self.contact)
+            contact = contact[None] if single else contact
+            if contact.shape != positions.shape[:3] or contact.dtype != np.bool_:
+                raise DataError(
+                    f"{who}: contact is {contact.dtype} {contact.shape}; expected bool {positions.shape[:3]}"
+                )
+            put("contact", contact & finite)
         put("notes", tuple(self.notes))
-        for array in (self.positions, self.confidence, self.rotations, self.offsets):
+        for array in (self.positions, self.confidence, self.rotations, self.offsets, self.uncertainty, self.contact):
             if array is not None:
                 array.setflags(write=False)
 
@@ -124,6 +142,18 @@ class SkeletonSequence:
         """Copy to float64 and add the people axis if the positions lacked it."""
         result = np.array(array, dtype=np.float64)
         return result[None] if single else result
+
+    def _uncertain(self, quantiles: NDArray[np.float64], who: str) -> NDArray[np.float64]:
+        """Checked quantiles of the error, NaN where the joint is missing."""
+        expected = (*self.positions.shape[:3], 2)
+        if quantiles.shape != expected:
+            raise DataError(f"{who}: uncertainty has shape {quantiles.shape}; expected {expected}")
+        low, high = quantiles[..., 0], quantiles[..., 1]
+        if np.isinf(quantiles).any() or (quantiles < 0).any() or (low > high).any():
+            raise DataError(
+                f"{who}: uncertainty must hold, per joint, the error's 50 % and 90 % quantile: 0 or more, in that order"
+            )
+        return np.where(np.isnan(self.positions).any(axis=-1, keepdims=True), np.nan, quantiles)
 
     # ---- sizes ----------------------------------------------------------------------------------------------------
 
@@ -165,6 +195,11 @@ class SkeletonSequence:
         """A copy with some fields changed, checked anew."""
         return dataclass_replace(self, **changes)
 
+    def _each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
+        """Every array that has people and frames, changed alike; keyword arguments of :meth:`replace`."""
+        arrays = {name: getattr(self, name) for name in PER_FRAME}
+        return {name: None if array is None else change(array) for name, array in arrays.items()}
+
     def with_note(self, *notes: str) -> SkeletonSequence:
         """A copy with notes appended."""
         return self.replace(notes=(*self.notes, *notes))
@@ -180,12 +215,7 @@ class SkeletonSequence:
             raise DataError(
                 f"{self.source or 'sequence'}: no person {chosen}; there are {self.people}, numbered from 0"
             )
-        assert self.confidence is not None
-        return self.replace(
-            positions=self.positions[chosen],
-            confidence=self.confidence[chosen],
-            rotations=None if self.rotations is None else self.rotations[chosen],
-        )
+        return self.replace(**self._each(lambda array: array[chosen]))
 
     def slice_frames(
         self, start: int | None = None, stop: int | None = None, step: int | None = None
@@ -198,13 +228,8 @@ class SkeletonSequence:
         cut = slice(start, stop, step)
         if not range(self.frames)[cut]:
             raise DataError(f"{self.source or 'sequence'}: frames {start}:{stop}:{step} of {self.frames} are none")
-        assert self.confidence is not None
-        return self.replace(
-            positions=self.positions[:, cut],
-            confidence=self.confidence[:, cut],
-            rotations=None if self.rotations is None else self.rotations[:, cut],
-            fps=None if self.fps is None else self.fps / (step or 1),
-        )
+        rate = None if self.fps is None else self.fps / abs(step or 1)
+        return self.replace(**self._each(lambda array: array[:, cut]), fps=rate)
 
     def to_skeleton(self, target: Skeleton, *, minimum: float = 0.5) -> SkeletonSequence:
         """The same motion on another layout, joints matched by name; rotations and offsets are dropped.
@@ -222,6 +247,8 @@ class SkeletonSequence:
             skeleton=target,
             rotations=None,
             offsets=None,
+            uncertainty=None if self.uncertainty is None else _mapped_uncertainty(self.uncertainty, mapping.weights),
+            contact=None if self.contact is None else _mapped_contact(self.contact, mapping.weights),
             notes=(*self.notes, f"mapped {self.skeleton.name} -> {target.name}: {mapping.summary()}"),
         )
 
@@ -264,9 +291,39 @@ class SkeletonSequence:
             rotations=None
             if self.rotations is None
             else _slerp(self.rotations[:, before], self.rotations[:, after], w),
+            uncertainty=None
+            if self.uncertainty is None
+            else np.where(w[..., None] == 0, self.uncertainty[:, before], _between(self.uncertainty, before, after, w)),
+            contact=None
+            if self.contact is None
+            else np.where(share[None, :, None] < 0.5, self.contact[:, before], self.contact[:, after]),
             fps=float(fps),
             notes=(*self.notes, f"resampled from {self.fps:g} to {fps:g} fps"),
         )
+
+
+def _between(
+    values: NDArray[np.float64], before: NDArray[np.int64], after: NDArray[np.int64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Linear interpolation of ``(people, frames, joints, n)`` with the share ``(1, frames, 1)`` of the later frame."""
+    result: NDArray[np.float64] = (1 - share[..., None]) * values[:, before] + share[..., None] * values[:, after]
+    return result
+
+
+def _mapped_uncertainty(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quantiles of weighted means of joints: the weighted mean of theirs, as if their errors went together."""
+    used = weights != 0
+    known = np.einsum("ts,pfsq->pftq", np.abs(weights), np.nan_to_num(values))
+    lacking = np.einsum("ts,pfsq->pftq", used.astype(np.float64), np.isnan(values).astype(np.float64)) > 0
+    return np.where(lacking | ~used.any(axis=1)[:, None], np.nan, known)
+
+
+def _mapped_contact(values: NDArray[np.bool_], weights: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """A mean of joints touches the floor where all of them do."""
+    used = weights != 0
+    apart = np.einsum("ts,pfs->pft", used.astype(np.float64), (~values).astype(np.float64)) > 0
+    result: NDArray[np.bool_] = ~apart & used.any(axis=1)
+    return result
 
 
 def _slerp(a: NDArray[np.float64], b: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,9 @@
 
 Long: ``frame,person,joint,x,y,z,confidence``. Wide: ``frame,person,nose_x,nose_y,nose_z,nose_confidence,...``. Without
 a ``person`` column there is one person; 2D tables have no z; without ``confidence`` every joint with numbers has 1.
-Empty cells are missing. Comment lines before the header carry what a table cannot:
+Empty cells are missing. Where a sequence has them, ``error50`` and ``error90`` (how far the joint may be off, in the
+table's unit: half of the errors are below the first, nine in ten below the second) and ``contact`` (1 on the floor)
+follow the confidence. Comment lines before the header carry what a table cannot:
 
     # skeleton: h36m17           a layout, or a whole skeleton as JSON
     # fps: 50
@@ -40,11 +42,13 @@ __all__ = ["NAME", "SUFFIXES", "read", "write"]
 NAME = "csv"
 SUFFIXES = (".csv", ".tsv")
 
-_COLUMN = re.compile(r"(.+)[_ .:](x|y|z|confidence|score|likelihood|visibility)", re.IGNORECASE)
+_EXTRA = ("error50", "error90", "contact")
+_COLUMN = re.compile(rf"(.+)[_ .:](x|y|z|confidence|score|likelihood|visibility|{'|'.join(_EXTRA)})", re.IGNORECASE)
 _CONFIDENCE = ("confidence", "score", "likelihood", "visibility")
 _AXES = ("x", "y", "z")
 
-_Cell = tuple[int, int, str, list[float], float]  # frame, person, joint, coordinates, confidence
+_Cell = tuple[int, int, str, list[float], float, list[float]]
+"""Frame, person, joint, coordinates, confidence, and the columns of _EXTRA or nothing."""
 
 
 def read(
@@ -82,7 +86,11 @@ def read(
     if skeleton is not None or "skeleton" not in comments:
         layout, _ = layout_by_names(list(dict.fromkeys(c[2] for c in cells)), path, "the table", skeleton)
     fields = read_fields(comments, path, layout)
-    positions, confidence = _arrays(cells, fields["skeleton"].joints, comments, path)
+    positions, confidence, extras = _arrays(cells, fields["skeleton"].joints, comments, path)
+    if extras is not None and np.isfinite(extras[..., :2]).any():
+        fields["uncertainty"] = extras[..., :2]
+    if extras is not None and np.isfinite(extras[..., 2]).any():
+        fields["contact"] = extras[..., 2] == 1
     flat = positions.shape[-1] == 2
     if unit is None and "unit" not in fields:
         fields["notes"] = (
@@ -185,6 +193,7 @@ def _long(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) 
     scores = [header.index(c) for c in _CONFIDENCE if c in header]
     frame, joint = header.index("frame"), header.index("joint")
     person = header.index("person") if "person" in header else None
+    extra = [header.index(name) for name in _EXTRA] if set(_EXTRA) <= set(header) else []
     for line, row in rows:
         yield (
             _whole(row[frame], path, line, "frame"),
@@ -192,6 +201,7 @@ def _long(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) 
             row[joint].strip(),
             _floats(row, axes, header, line, path),
             _floats(row, scores[:1], header, line, path)[0] if scores else 1.0,
+            _floats(row, extra, header, line, path) if extra else [],
         )
 
 
@@ -220,10 +230,13 @@ def _wide(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) 
         for joint, place in columns.items():
             point = _floats(row, [place[a] for a in _AXES if a in place], header, line, path)
             score = _floats(row, [place["confidence"]], header, line, path)[0] if "confidence" in place else 1.0
-            yield now, who, joint, point, score
+            extra = [place[name] for name in _EXTRA] if set(_EXTRA) <= set(place) else []
+            yield now, who, joint, point, score, _floats(row, extra, header, line, path) if extra else []
 
 
-def _arrays(cells: list[_Cell], joints: tuple[str, ...], comments: dict[str, Any], path: Path) -> tuple[Floats, Floats]:
+def _arrays(
+    cells: list[_Cell], joints: tuple[str, ...], comments: dict[str, Any], path: Path
+) -> tuple[Floats, Floats, Floats | None]:
     index = {name: i for i, name in enumerate(joints)}
     plain = {plain_name(name): i for i, name in enumerate(joints)}
     frames = max(int(comments.get("frames") or 0), max(c[0] for c in cells) + 1)
@@ -267,7 +280,11 @@ def _arrays(cells: list[_Cell], joints: tuple[str, ...], comments: dict[str, Any
     confidence = np.zeros((people, frames, len(joints)))
     positions.reshape(-1, dims)[flat[seen]] = points[seen]
     confidence.reshape(-1)[flat[seen]] = scores[seen]
-    return positions, confidence
+    extras = None
+    if all(c[5] for c in cells):
+        extras = np.full((people, frames, len(joints), len(_EXTRA)), np.nan)
+        extras.reshape(-1, len(_EXTRA))[flat[seen]] = np.array([c[5] for c in cells])[seen]
+    return positions, confidence, extras
 
 
 def write(sequence: SkeletonSequence, path: Path, *, wide: bool = False) -> None:
@@ -296,17 +313,35 @@ def write(sequence: SkeletonSequence, path: Path, *, wide: bool = False) -> None
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         stream.write("\n".join(lines) + "\n")
         table = csv.writer(stream, delimiter="\t" if Path(path).suffix.lower() == ".tsv" else ",", lineterminator="\n")
-        columns = [f"{joint}_{part}" for joint in joints for part in (*axes, "confidence")]
-        table.writerow(["frame", "person", *(columns if wide else ("joint", *axes, "confidence"))])
+        extras = _extras(sequence)
+        parts = (*axes, "confidence", *(_EXTRA if extras is not None else ()))
+        columns = [f"{joint}_{part}" for joint in joints for part in parts]
+        table.writerow(["frame", "person", *(columns if wide else ("joint", *parts))])
         for t in range(sequence.frames):
             for person in range(sequence.people):
                 points = sequence.positions[person, t].tolist()
                 scores = sequence.confidence[person, t].tolist()
                 cells = [[*(point if c > 0 else [""] * len(axes)), c] for point, c in zip(points, scores, strict=True)]
+                if extras is not None:
+                    cells = [[*cell, *extra] for cell, extra in zip(cells, extras[person][t], strict=True)]
                 if wide:
                     table.writerow([t, person, *(v for cell in cells for v in cell)])
                 else:
                     table.writerows([t, person, joint, *cell] for joint, cell in zip(joints, cells, strict=True))
+
+
+def _extras(sequence: SkeletonSequence) -> list[list[list[list[object]]]] | None:
+    """The columns of _EXTRA by person, frame and joint, empty where nothing is known; None without any."""
+    if sequence.uncertainty is None and sequence.contact is None:
+        return None
+    shape = sequence.positions.shape[:3]
+    errors = np.full((*shape, 2), np.nan) if sequence.uncertainty is None else sequence.uncertainty
+    contact = np.full(shape, np.nan) if sequence.contact is None else sequence.contact.astype(np.float64)
+    table = np.concatenate([errors, contact[..., None]], axis=-1)
+    cells = table.astype(object)
+    cells[..., 2] = np.where(np.isnan(contact), "", np.where(contact == 1, 1, 0).astype(object))
+    result: list[list[list[list[object]]]] = np.where(np.isnan(table), "", cells).tolist()
+    return result
 
 
 def _line(text: str) -> str:

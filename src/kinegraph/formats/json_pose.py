@@ -3,7 +3,8 @@
 ``{"format": "kinegraph-motion", "version": 1, "skeleton": "h36m17", "joints": [names], "fps": 50, "unit": "m",
 "space": "camera", ..., "people": [{"positions": [frame, ...], "confidence": [frame, ...], "rotations": [...]}]}`` where
 a frame of positions is a list of ``[x, y, z]`` or null, one per joint. ``confidence`` is left out where every joint
-that is there has confidence 1; ``rotations`` (xyzw) and ``offsets`` where the sequence has none.
+that is there has confidence 1; ``rotations`` (xyzw) and ``offsets`` where the sequence has none, and so
+``uncertainty`` (a frame is a list of ``[error50, error90]``, null: no estimate) and ``contact`` (0 or 1 a joint).
 """
 
 from __future__ import annotations
@@ -70,6 +71,13 @@ def from_json(data: object, path: Path, *, fps: float | None = None) -> Skeleton
     if given and len(given) != len(people):
         raise FormatError(path, f"{len(given)} of {len(people)} people have rotations; expected all or none")
     fields["rotations"] = np.stack(given) if given else None
+    uncertainty = [_optional(p, "uncertainty", (*shape[1:], 2), path, i) for i, p in enumerate(people)]
+    contact = [_optional(p, "contact", shape[1:], path, i) for i, p in enumerate(people)]
+    if any(u is not None for u in uncertainty):
+        empty = np.full((*shape[1:], 2), np.nan)
+        fields["uncertainty"] = np.stack([empty if u is None else u for u in uncertainty])
+    if any(c is not None for c in contact):
+        fields["contact"] = np.stack([np.zeros(shape[1:], bool) if c is None else c == 1 for c in contact])
     if content.get("offsets") is not None:
         fields["offsets"] = rows(content["offsets"], (3,), path, "'offsets'")
     if fps is not None:
@@ -133,6 +141,11 @@ def write(sequence: SkeletonSequence, path: Path) -> None:
             parts["confidence"] = sequence.confidence[person].tolist()
         if sequence.rotations is not None:
             parts["rotations"] = sequence.rotations[person].tolist()
+        if sequence.uncertainty is not None:
+            known = sequence.uncertainty[person].astype(object)
+            parts["uncertainty"] = np.where(np.isnan(sequence.uncertainty[person]), None, known).tolist()
+        if sequence.contact is not None:
+            parts["contact"] = sequence.contact[person].astype(int).tolist()
         people.append("{" + ",\n".join(f'"{k}": [\n{_lines(v)}\n]' for k, v in parts.items()) + "}")
     lines.append('"people": [\n' + ",\n".join(people) + "\n]")
     with atomic_path(path) as temporary:

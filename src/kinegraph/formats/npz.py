@@ -2,7 +2,8 @@
 
 A kinegraph npz holds ``kinegraph`` (the version), ``meta`` (JSON text: skeleton, fps, unit, space, up, image_size,
 label, source, notes), ``positions`` (people, frames, joints, dims) and ``confidence`` (people, frames, joints), with
-``rotations`` and ``offsets`` where the sequence has them. ``numpy.load`` reads it without pickles.
+``rotations``, ``offsets``, ``uncertainty`` (people, frames, joints, 2) and ``contact`` (people, frames, joints) where
+the sequence has them. ``numpy.load`` reads it without pickles.
 
 Arrays that others saved (npz, npy, or a pickle of containers and arrays) are read when the skeleton is named. Pickles,
 bare or as object arrays inside an npz, go through :mod:`kinegraph.formats.restricted_pickle`.
@@ -109,9 +110,13 @@ def _own(content: Mapping[str, Any], path: Path) -> SkeletonSequence:
     except (ValueError, RecursionError):
         data = None
     fields = read_fields(members(data, dict, path, "'meta'"), path)
-    for name in ("positions", "confidence", "rotations", "offsets"):
+    for name in ("positions", "confidence", "rotations", "offsets", "uncertainty"):
         if name in content:
             fields[name] = _numbers(content[name], path, f"'{name}'")
+    if "contact" in content:
+        fields["contact"] = content["contact"]
+        if not isinstance(fields["contact"], np.ndarray) or fields["contact"].dtype != np.bool_:
+            raise FormatError(path, "'contact' is no array of booleans; the file was not written by kinegraph")
     if fields["positions"].ndim != 4:
         raise FormatError(path, f"'positions' has shape {fields['positions'].shape}; expected 4 axes")
     return build(path, **fields)
@@ -179,9 +184,9 @@ def write(sequence: SkeletonSequence, path: Path) -> None:
         "positions": sequence.positions,
         "confidence": sequence.confidence,
     }
-    for name, array in (("rotations", sequence.rotations), ("offsets", sequence.offsets)):
-        if array is not None:
-            arrays[name] = array
+    for name in ("rotations", "offsets", "uncertainty", "contact"):
+        if getattr(sequence, name) is not None:
+            arrays[name] = getattr(sequence, name)
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         # A stream, because savez would append .npz to a name that ends otherwise.
         np.savez_compressed(stream, **arrays)

@@ -235,8 +235,21 @@ def join(history: SkeletonSequence, future: SkeletonSequence) -> SkeletonSequenc
         positions=np.concatenate([history.positions, future.positions], axis=1),
         confidence=np.concatenate([history.confidence, future.confidence], axis=1),
         rotations=np.concatenate([history.rotations, future.rotations], axis=1) if turned else None,
+        uncertainty=_joined_uncertainty(history, future),
+        contact=None,
         offsets=future.offsets if turned else None,
     )
+
+
+def _joined_uncertainty(history: SkeletonSequence, future: SkeletonSequence) -> Array | None:
+    """Estimates of both, NaN for the one that has none; None where neither has."""
+    if history.uncertainty is None and future.uncertainty is None:
+        return None
+    parts = [
+        np.full((*part.positions.shape[:3], 2), np.nan) if part.uncertainty is None else part.uncertainty
+        for part in (history, future)
+    ]
+    return np.concatenate(parts, axis=1)
 
 
 def _roll(

@@ -75,12 +75,7 @@ def at_rate(sequence: SkeletonSequence, fps: float) -> SkeletonSequence:
     """
 
     def backwards(given: SkeletonSequence) -> SkeletonSequence:
-        assert given.confidence is not None
-        return given.replace(
-            positions=given.positions[:, ::-1],
-            confidence=given.confidence[:, ::-1],
-            rotations=None if given.rotations is None else given.rotations[:, ::-1],
-        )
+        return given.slice_frames(None, None, -1)
 
     return sequence if sequence.fps == fps else backwards(backwards(sequence).resample(fps))
 

@@ -110,6 +110,8 @@ def _joined(first: SkeletonSequence, second: SkeletonSequence) -> SkeletonSequen
         confidence=np.concatenate([np.asarray(first.confidence), np.asarray(second.confidence)], axis=1),
         rotations=None,
         offsets=None,
+        uncertainty=None,
+        contact=None,
     )
 
 
