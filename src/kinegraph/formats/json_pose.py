@@ -143,7 +143,8 @@ def write(sequence: SkeletonSequence, path: Path) -> None:
             parts["rotations"] = sequence.rotations[person].tolist()
         if sequence.uncertainty is not None:
             known = sequence.uncertainty[person].astype(object)
-            parts["uncertainty"] = np.where(np.isnan(sequence.uncertainty[person]), None, known).tolist()
+            known[np.isnan(sequence.uncertainty[person])] = None
+            parts["uncertainty"] = known.tolist()
         if sequence.contact is not None:
             parts["contact"] = sequence.contact[person].astype(int).tolist()
         people.append("{" + ",\n".join(f'"{k}": [\n{_lines(v)}\n]' for k, v in parts.items()) + "}")
