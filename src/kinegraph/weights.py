@@ -28,6 +28,7 @@ from kinegraph.config import from_dict, to_dict
 from kinegraph.errors import ConfigError, FormatError, KinegraphError, SkeletonError
 from kinegraph.models import build, model_entry
 from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
@@ -37,13 +38,18 @@ CONFIG_FILE = "config.json"
 TENSORS_FILE = "model.safetensors"
 _FORMAT = 1
 _LARGEST_CONFIG = 4 << 20  # bytes; a real one is a few kilobytes
-_TRANSFORMS: dict[str, type[LiftingTransform] | type[MotionTransform]] = {
+_TRANSFORMS: dict[str, type[LiftingTransform] | type[MotionTransform] | type[ClipTransform]] = {
     "lift": LiftingTransform,
     "motion": MotionTransform,
+    "recognition": ClipTransform,
 }
 """What a network of each task was trained with."""
-_MODEL_TASKS = {"lift": "lifting", "motion": "motion"}
-_USES = {"lift": "lifts 2D keypoints: use it with lift", "motion": "forecasts or recognises: use it with forecast"}
+_MODEL_TASKS = {"lift": "lifting", "motion": "motion", "recognition": "recognition"}
+_USES = {
+    "lift": "lifts 2D keypoints: use it with lift",
+    "motion": "forecasts or recognises: use it with forecast",
+    "recognition": "recognises actions in clips: use it with recognize",
+}
 _KEYS = ("format", "kinegraph", "task", "model", "skeleton", "transform", "metadata", "sha256")
 
 
@@ -57,14 +63,14 @@ class LoadedWeights:
         skeleton: the joints it takes and gives, in this order.
         transform: how keypoints or motion become its input, and its output a pose or motion.
         metadata: seed, versions, recipe, data fingerprint, protocol and metrics of the training run.
-        task: what it does: "lift", or "motion" (forecast, recognise, or both).
+        task: what it does: "lift", "motion" (forecast, recognise in short windows, or both) or "recognition" (of clips).
         folder: where it was read from.
     """
 
     model: nn.Module
     model_name: str
     skeleton: Skeleton
-    transform: LiftingTransform | MotionTransform
+    transform: LiftingTransform | MotionTransform | ClipTransform
     metadata: Mapping[str, Any]
     task: str
     folder: Path
@@ -81,7 +87,7 @@ def save_weights(
     model_name: str,
     metadata: Mapping[str, Any],
     *,
-    transform: LiftingTransform | MotionTransform,
+    transform: LiftingTransform | MotionTransform | ClipTransform,
     state: Mapping[str, Tensor] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     task: str = "lift",
@@ -96,7 +102,7 @@ def save_weights(
         transform: what the model was trained with.
         state: tensors to store in place of the model's own, under the same names (averaged weights, say).
         dtype: precision on disk. float16 halves the file; poses then move by well under a millimetre.
-        task: what the model does, "lift" or "motion".
+        task: what the model does, "lift", "motion" or "recognition".
 
     Raises:
         ConfigError: a model or transform that is not of that task.
@@ -168,7 +174,7 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
 
     Args:
         folder: with `config.json` and `model.safetensors`.
-        task: what the weights must be for, "lift" or "motion"; None takes either.
+        task: what the weights must be for, "lift", "motion" or "recognition"; None takes any.
 
     Raises:
         KinegraphError: the weights are sound, and for something else.
@@ -250,6 +256,9 @@ def _check_shapes(
     name: str, skeleton: Skeleton, config: Any, stored: Mapping[str, tuple[int, ...]], path: Path
 ) -> None:
     """Compare with a model that takes no memory, so that a hostile configuration cannot ask for terabytes."""
+    examples = getattr(config, "examples", 0)
+    if not 0 <= examples < 1 << 24:
+        raise FormatError(path.parent / CONFIG_FILE, f"model.config.examples is {examples}, not a number of clips")
     blocks = getattr(config, "blocks", 0)
     if blocks > len(stored):  # building that many would take for ever, memory or not
         raise FormatError(path, f"{len(stored)} tensors cannot be the {blocks} blocks of the {name} in {CONFIG_FILE}")

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if not result.leader:
         return 0
-    best = f"validation {result.monitor.show(result.best)} at step {result.best_step}"
+    best = f"{result.monitor.label.split()[0]} {result.monitor.show(result.best)} at step {result.best_step}"
     size = f"{result.parameters:,} parameters, {result.seconds:.0f} s"
     print(f"{result.status} at step {result.step}: {best}, {size}\nweights: {result.weights}")
     return 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets import hdm05
 from kinegraph.datasets.ntu import XSUB_60, XSUB_120
 from kinegraph.errors import ConfigError, DataError, nearest
-from kinegraph.store.clip_store import ClipStore
+from kinegraph.store.clip import Clips
 
 __all__ = ["PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split"]
 
@@ -39,14 +39,14 @@ class ActionProtocol:
 
     name: str
     title: str
-    trains: Callable[[ClipStore, int], NDArray[np.int8]] | None = None
+    trains: Callable[[Clips, int], NDArray[np.int8]] | None = None
     folds: int = 1
     pyskl: str = ""
     classes: int | None = None
 
 
-def _ntu_subjects(chosen: frozenset[int]) -> Callable[[ClipStore, int], NDArray[np.int8]]:
-    def trains(store: ClipStore, fold: int) -> NDArray[np.int8]:
+def _ntu_subjects(chosen: frozenset[int]) -> Callable[[Clips, int], NDArray[np.int8]]:
+    def trains(store: Clips, fold: int) -> NDArray[np.int8]:
         return np.array([_known(name, chosen) for name in store.subjects], dtype=np.int8)
 
     return trains
@@ -57,19 +57,19 @@ def _known(subject: str, chosen: frozenset[int]) -> int:
     return int(int(digits) in chosen) if subject[:1] == "P" and digits.isdigit() else -1
 
 
-def _cameras(store: ClipStore, fold: int) -> NDArray[np.int8]:
+def _cameras(store: Clips, fold: int) -> NDArray[np.int8]:
     return np.where(store.cameras == 0, -1, np.isin(store.cameras, (2, 3))).astype(np.int8)
 
 
-def _setups(store: ClipStore, fold: int) -> NDArray[np.int8]:
+def _setups(store: Clips, fold: int) -> NDArray[np.int8]:
     return np.where(store.setups == 0, -1, store.setups % 2 == 0).astype(np.int8)
 
 
-def _hdm05(store: ClipStore, fold: int) -> NDArray[np.int8]:
+def _hdm05(store: Clips, fold: int) -> NDArray[np.int8]:
     return np.array([_part(name, hdm05.SUBJECTS["train"], hdm05.SUBJECTS["test"]) for name in store.subjects], np.int8)
 
 
-def _hdm05_one(store: ClipStore, fold: int) -> NDArray[np.int8]:
+def _hdm05_one(store: Clips, fold: int) -> NDArray[np.int8]:
     everyone = [*hdm05.SUBJECTS["train"], *hdm05.SUBJECTS["test"]]
     others = tuple(name for place, name in enumerate(everyone) if place != fold)
     return np.array([_part(name, (everyone[fold],), others) for name in store.subjects], np.int8)
@@ -105,6 +105,7 @@ PROTOCOLS: Mapping[str, ActionProtocol] = {
         ),
         ActionProtocol(name="cmu-8", title="CMU Mocap actions; clip 4 of every action validates"),
         ActionProtocol(name="kinetics-skeleton", title="Kinetics-skeleton as published"),
+        ActionProtocol(name="synthetic-recognition", title="procedural motion; other people train, validate and test"),
         ActionProtocol(name="folder", title="the parts that your folders or index name"),
     )
 }  # fmt: skip
@@ -119,7 +120,7 @@ def protocol(name: str) -> ActionProtocol:
     return PROTOCOLS[name]
 
 
-def split(store: ClipStore, name: str, part: str, fold: int = 0) -> Indices:
+def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
     """Numbers of the clips of one part, in order; clips without a label are in none.
 
     Args:
@@ -153,7 +154,7 @@ def split(store: ClipStore, name: str, part: str, fold: int = 0) -> Indices:
     return result
 
 
-def _by_protocol(store: ClipStore, item: ActionProtocol, part: str, fold: int) -> NDArray[np.bool_]:
+def _by_protocol(store: Clips, item: ActionProtocol, part: str, fold: int) -> NDArray[np.bool_]:
     if item.trains is not None:
         trains = item.trains(store, fold)
         if (trains >= 0).all():
@@ -169,7 +170,7 @@ def _by_protocol(store: ClipStore, item: ActionProtocol, part: str, fold: int) -
     return _named(store, prefix, part)
 
 
-def _named(store: ClipStore, prefix: str, part: str) -> NDArray[np.bool_]:
+def _named(store: Clips, prefix: str, part: str) -> NDArray[np.bool_]:
     """Clips of a part by the names that the files give; the one part beside train is what is tested on."""
     named = {own for parts in store.splits for own in parts}
     names = {f"{prefix}{part}"}

@@ -15,7 +15,7 @@ from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence, Space, Unit
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["ActionClip", "ClipSource", "absent", "clip_of", "liveliest", "stamp"]
+__all__ = ["ActionClip", "ClipSource", "Clips", "absent", "clip_of", "liveliest", "stamp"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,6 +128,43 @@ class ClipSource(ABC):
     def __iter__(self) -> Iterator[ActionClip]:
         for index in range(len(self)):
             yield self.read(index)
+
+
+class Clips(ABC):
+    """Clips that can be had at random, and what is known of all of them without reading one.
+
+    Attributes:
+        folder: where they are.
+        dataset, skeleton, fps, unit, space, dims, classes: as of the source they come from.
+        fingerprint: SHA-256 of the content.
+        names, subjects, splits: of every clip.
+        labels, cameras, setups, people, frames: ``(clips,)`` integers.
+    """
+
+    folder: Path
+    dataset: str
+    skeleton: Skeleton
+    fps: float | None
+    unit: Unit
+    space: Space
+    dims: int
+    classes: tuple[str, ...]
+    fingerprint: str
+    names: tuple[str, ...]
+    subjects: tuple[str, ...]
+    splits: tuple[tuple[str, ...], ...]
+    labels: NDArray[np.int64]
+    cameras: NDArray[np.int64]
+    setups: NDArray[np.int64]
+    people: NDArray[np.int64]
+    frames: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> ActionClip:
+        """One clip. Raises DataError when there is none of that number."""
 
 
 def stamp(path: Path) -> str:

@@ -17,7 +17,7 @@ from kinegraph.formats.fields import skeleton_from_field
 from kinegraph.formats.json_file import load_json, members
 from kinegraph.sequence import Space, Unit
 from kinegraph.skeleton import Skeleton
-from kinegraph.store.clip import ActionClip
+from kinegraph.store.clip import ActionClip, Clips
 from kinegraph.store.shard import DType, Rows, open_shard
 
 __all__ = ["FORMAT", "MANIFEST", "ClipStore", "shard_name"]
@@ -49,19 +49,14 @@ class _Facts:
     clips: int
 
 
-class ClipStore:
+class ClipStore(Clips):
     """The clips that ``kinegraph data prepare`` wrote.
 
     ``store[i]`` is an :class:`~kinegraph.store.clip.ActionClip` whose arrays are read-only views of the file: nothing
     is copied. It can be sent to other processes, which map the files anew.
 
     Attributes:
-        folder: where it is.
-        dataset, skeleton, fps, unit, space, dims, classes: as of the source it was prepared from.
-        dtype: ``"float32"`` or ``"float16"``.
-        fingerprint: SHA-256 of the content.
-        names, subjects, splits: of every clip.
-        labels, cameras, setups, people, frames: ``(clips,)`` integers.
+        dtype: ``"float32"`` or ``"float16"``; the others are those of every :class:`~kinegraph.store.clip.Clips`.
 
     Raises:
         FormatError: no prepared clips, an unfinished preparation, or damage.

@@ -243,16 +243,17 @@ class RunKeeper(pl.Callback):
             found = trainer.strategy.broadcast(found)  # one answer, so that all ranks stop together
         monitor = task.monitor
         error = found[monitor.key]
-        if error < self.best:
+        better = error < self.best
+        if better:
             self.best, self.best_step = error, step
             self.validations_since_best = 0
-            if trainer.is_global_zero:
-                self.save_best(task, {"step": step, **found}, self.seconds)
         else:
             self.validations_since_best += 1
             if self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience:
                 trainer.should_stop = self.stopped_early = True
-        self._validated = f"  validation {monitor.show(error)} (best {self.best:.{monitor.digits}f})"
+        if (better or self.recipe.keep == "last") and trainer.is_global_zero:
+            self.save_best(task, {"step": step, **found}, self.seconds)
+        self._validated = f"  {monitor.label.split()[0]} {monitor.show(error)} (best {self.best:.{monitor.digits}f})"
         if self.progress is not None:
             self.progress.update(step, self._status(step), keep=True)
         return {f"val_{name}": found[name] for name in task.found}

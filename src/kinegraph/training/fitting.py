@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import ConfigError
 from kinegraph.training.folder import LOG, RunResult
@@ -26,7 +24,7 @@ def fit_model(
     parameters: int,
     save_best: Callable[[TrainingTask, dict[str, float], float], None],
 ) -> RunResult:
-    """Fit on the windows that as many steps would have shown, augmentation included, and save.
+    """Fit on the examples that as many steps would have shown, augmentation included, and save.
 
     Raises:
         ConfigError: more than one device.
@@ -35,15 +33,7 @@ def fit_model(
         raise ConfigError(f"trainer.devices: {recipe.model['name']} is fitted by one process; set 1")
     started = time.monotonic()
     task, data = prepared.task, prepared.data
-    batches = [data.batch_of(step) for step in range(prepared.steps)]
-    validation = data.validation
-    rows = validation.rows(recipe.trainer.validate_poses)
-    fit: Callable[..., None] = prepared.model.fit  # type: ignore[assignment]
-    fit(
-        torch.cat([batch.inputs for batch in batches]),
-        torch.cat([batch.targets for batch in batches]),
-        (validation.inputs(rows), validation.targets(rows)),
-    )
+    data.fit(prepared.model, prepared.steps, recipe.trainer.validate_poses)
     found = data.evaluate(task, recipe.trainer.validate_poses)
     seconds = time.monotonic() - started
     save_best(task, {"step": prepared.steps, **found}, seconds)

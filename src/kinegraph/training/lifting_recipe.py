@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kinegraph.training.recipe_parts import RunRecipe, positive
+from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, positive
 from kinegraph.transforms.detector_noise import DetectorNoise
 
 __all__ = ["AugmentRecipe", "DataRecipe", "TrainRecipe", "TransformRecipe"]
@@ -86,5 +86,7 @@ class TrainRecipe(RunRecipe):
     """What the network sees and predicts."""
     augment: AugmentRecipe = field(default_factory=AugmentRecipe)
     """Changes to the training inputs."""
+    optim: OptimRecipe = field(default_factory=OptimRecipe)
+    """Loss and optimiser."""
     out: str = "runs/lift"
     """Run folder."""

@@ -82,6 +82,7 @@ class LiftingTask(TrainingTask):
         flip_test: bool = True,
         compile_model: bool = False,
     ) -> None:
+        optim = optim or OptimRecipe()
         super().__init__(
             model,
             monitor=Monitor(key="mpjpe_mm", label="validation MPJPE", unit="mm"),
@@ -98,7 +99,7 @@ class LiftingTask(TrainingTask):
         self.flip_test = flip_test
         # In a tuple, so that the compiled wrapper is not registered as a second module with the same weights.
         self._train_model = (torch.compile(model) if compile_model else model,)
-        self._loss = LOSSES[self.optim.loss]
+        self._loss = LOSSES[optim.loss]
         self.register_buffer("_mirror", torch.tensor(skeleton.mirror), persistent=False)
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -115,6 +115,17 @@ class MotionDataModule(pl.LightningDataModule):
         found: dict[str, float] = task.evaluate(self.validation, most)
         return found
 
+    def fit(self, model: Any, steps: int, most: int | None) -> None:
+        """Fit a model that is not trained by gradients: on the windows of so many steps, with `most` of the validation
+        windows to choose its settings by."""
+        batches = [self.batch_of(step) for step in range(steps)]
+        rows = self.validation.rows(most)
+        model.fit(
+            torch.cat([batch.inputs for batch in batches]),
+            torch.cat([batch.targets for batch in batches]),
+            (self.validation.inputs(rows), self.validation.targets(rows)),
+        )
+
     def train_dataloader(self) -> Any:
         """An endless iterable of `MotionBatch`, starting at the trainer's current step."""
         return _Steps(self)

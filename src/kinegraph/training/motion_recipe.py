@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kinegraph.training.recipe_parts import RunRecipe, TrainerRecipe, positive
+from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, TrainerRecipe, positive
 
 __all__ = [
     "MotionAugmentRecipe",
@@ -165,6 +165,8 @@ class MotionRecipe(RunRecipe):
     """What the network sees and answers."""
     augment: MotionAugmentRecipe = field(default_factory=MotionAugmentRecipe)
     """Changes to the training windows."""
+    optim: OptimRecipe = field(default_factory=OptimRecipe)
+    """Loss and optimiser."""
     objective: ObjectiveRecipe = field(default_factory=ObjectiveRecipe)
     """How the losses become one."""
     trainer: MotionTrainerRecipe = field(default_factory=MotionTrainerRecipe)

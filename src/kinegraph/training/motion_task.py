@@ -67,6 +67,7 @@ class MotionTask(TrainingTask):
         forecasting = FORECASTING[transform.representation]
         both = model.horizon > 0 and model.classes > 0
         errors = [forecasting.key] * (model.horizon > 0) + [RECOGNITION.key] * (model.classes > 0)
+        optim = optim or OptimRecipe()
         super().__init__(
             model,
             monitor=RECOGNITION if monitor == "recognition" or not model.horizon else forecasting,
@@ -82,7 +83,7 @@ class MotionTask(TrainingTask):
         self.transform = transform
         self.objective = objective or ObjectiveRecipe()
         self.forecasting_loss = ForecastingLoss(
-            self.optim.loss,
+            optim.loss,
             np.array(transform.scale),
             raw=self.objective.space == "raw",
             velocity=self.objective.velocity,

@@ -13,6 +13,7 @@ from kinegraph.errors import ConfigError
 from kinegraph.models import model_entry
 from kinegraph.training.recipe_parts import RunRecipe
 from kinegraph.training.task import TrainingTask
+from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
@@ -31,7 +32,7 @@ class Prepared:
     """The Lightning data module; see `callbacks.RunData`."""
     steps: int
     """Length of the run."""
-    transform: LiftingTransform | MotionTransform
+    transform: LiftingTransform | MotionTransform | ClipTransform
     """What is stored with the weights."""
     weights_task: str
     """What the weights are for (`kinegraph.weights`)."""

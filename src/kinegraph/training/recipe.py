@@ -9,7 +9,8 @@
 
 Every field that is not given has the default stated with it; the resolved recipe is written into the run folder. Model
 options are those of the model's own configuration (`kinegraph.models`), and are checked against it. `task` decides
-which dataclass it is: `lift` (`lifting_recipe`, the default) or `motion` (`motion_recipe`).
+which dataclass it is: `lift` (`lifting_recipe`, the default), `motion` (`motion_recipe`) or `recognition`
+(`recognition_recipe`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from kinegraph.errors import ConfigError, nearest
 from kinegraph.training.lifting_recipe import AugmentRecipe, DataRecipe, TrainRecipe, TransformRecipe
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, ScheduleRecipe, TrainerRecipe
+from kinegraph.training.recognition_recipe import RecognitionRecipe
 
 __all__ = [
     "TASKS",
@@ -33,6 +35,7 @@ __all__ = [
     "DataRecipe",
     "MotionRecipe",
     "OptimRecipe",
+    "RecognitionRecipe",
     "RunRecipe",
     "ScheduleRecipe",
     "TrainRecipe",
@@ -45,7 +48,7 @@ __all__ = [
     "recipe_names",
 ]
 
-TASKS: dict[str, type[RunRecipe]] = {"lift": TrainRecipe, "motion": MotionRecipe}
+TASKS: dict[str, type[RunRecipe]] = {"lift": TrainRecipe, "motion": MotionRecipe, "recognition": RecognitionRecipe}
 """What can be learned, and the recipe of each."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe", "positive"]
+__all__ = ["DescentRecipe", "OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe", "positive"]
 
 
 def positive(config: Any, *names: str) -> None:
@@ -18,14 +18,11 @@ def positive(config: Any, *names: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimRecipe:
-    """Loss and optimiser."""
+class DescentRecipe:
+    """The optimiser."""
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     """Optimiser; adamw decouples its weight decay from the gradient, sgd goes with `momentum`."""
-    loss: Literal["l1", "mse", "mpjpe", "pose"] = "l1"
-    """Mean absolute difference (the papers'), mean square, mean joint distance, or mean distance of whole poses (the
-    length over all joints and channels together, as the Euler protocols measure), in target units."""
     lr: float = 1e-3
     """Peak learning rate."""
     weight_decay: float = 0.0
@@ -45,6 +42,15 @@ class OptimRecipe:
             raise ValueError(f"momentum: found {self.momentum}, expected 0 <= momentum < 1")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema: found {self.ema}, expected a decay between 0 and 1, such as 0.999")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimRecipe(DescentRecipe):
+    """Optimiser, and the loss of networks that answer with poses."""
+
+    loss: Literal["l1", "mse", "mpjpe", "pose"] = "l1"
+    """Mean absolute difference (the papers'), mean square, mean joint distance, or mean distance of whole poses (the
+    length over all joints and channels together, as the Euler protocols measure), in target units."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +93,9 @@ class TrainerRecipe:
     """Steps between validations; null validates once an epoch."""
     validate_poses: int | None = 8192
     """Validate on at most this many examples, evenly spaced over the validation split; null takes all."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights are kept: those of the best validation, or those after the last step (and of every validation on
+    the way, until the next)."""
     patience: int | None = None
     """Stop after this many validations without a new best; null never stops early."""
     checkpoint_every: int = 1000
@@ -104,8 +113,8 @@ class TrainerRecipe:
     accelerator: Literal["cpu", "gpu", "auto"] = "auto"
     """Where to train."""
     devices: int = 1
-    """Processes (data-parallel), one per device. In lifting, batch norm sees the poses of its own process; in motion
-    tasks, those of all."""
+    """Processes (data-parallel), one per device. In lifting, batch norm sees the poses of its own process; in the
+    other tasks, those of all."""
     tensorboard: bool = True
     """Write TensorBoard curves into the run folder."""
 
@@ -141,8 +150,8 @@ class RunRecipe:
     """What the network sees and predicts."""
     augment: Any
     """Changes to the training examples."""
-    optim: OptimRecipe = field(default_factory=OptimRecipe)
-    """Loss and optimiser."""
+    optim: DescentRecipe = field(default_factory=DescentRecipe)
+    """The optimiser."""
     schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
     """Learning rate over time."""
     trainer: TrainerRecipe = field(default_factory=TrainerRecipe)

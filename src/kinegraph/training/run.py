@@ -20,7 +20,7 @@ import lightning.pytorch as pl
 import torch
 
 from kinegraph.errors import KinegraphError, require
-from kinegraph.training import lifting_setup, motion_setup
+from kinegraph.training import lifting_setup, motion_setup, recognition_setup
 from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
 from kinegraph.training.fitting import fit_model
 from kinegraph.training.folder import (
@@ -42,7 +42,11 @@ from kinegraph.weights import save_weights
 
 __all__ = ["PREPARE", "RunResult", "train"]
 
-PREPARE: dict[str, Callable[[Any, Any], Prepared]] = {"lift": lifting_setup.prepare, "motion": motion_setup.prepare}
+PREPARE: dict[str, Callable[[Any, Any], Prepared]] = {
+    "lift": lifting_setup.prepare,
+    "motion": motion_setup.prepare,
+    "recognition": recognition_setup.prepare,
+}
 """For each task: from its recipe, and its splits or None, to a run that can begin."""
 
 
@@ -78,7 +82,7 @@ def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, split
             "protocol": prepared.protocol,
             "metrics": {f"validation_{name}": found[name] for name in task.found},
             "checkpoint": {
-                "chosen_by": f"lowest {task.monitor.label}",
+                "chosen_by": "last step" if recipe.trainer.keep == "last" else f"lowest {task.monitor.label}",
                 "step": found["step"],
                 **prepared.validated,
                 "averaged_weights": recipe.optim.ema is not None,

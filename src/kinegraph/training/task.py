@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kinegraph.training.recipe_parts import OptimRecipe, ScheduleRecipe
+from kinegraph.training.recipe_parts import DescentRecipe, ScheduleRecipe
 from kinegraph.training.schedule import rate
 
 __all__ = ["Monitor", "TrainingTask", "step_seed"]
@@ -60,7 +60,7 @@ class TrainingTask(pl.LightningModule):
         monitor: Monitor,
         losses: tuple[str, ...],
         found: tuple[str, ...],
-        optim: OptimRecipe | None = None,
+        optim: DescentRecipe | None = None,
         schedule: ScheduleRecipe | None = None,
         steps: int,
         steps_per_epoch: int,
@@ -71,7 +71,7 @@ class TrainingTask(pl.LightningModule):
         self.monitor = monitor
         self.losses = losses
         self.found = found
-        self.optim = optim or OptimRecipe()
+        self.optim = optim or DescentRecipe()
         self.schedule = schedule or ScheduleRecipe()
         self.steps = steps
         self.steps_per_epoch = steps_per_epoch

@@ -1,0 +1,218 @@
+"""The data of a recognition run: clips stay where they are, and a batch is read, changed and padded when its step comes.
+
+Which clips a step sees, and how each is changed, follows from the seed and the number of the step alone, so a resumed
+run needs no sampler state, and neither processes nor workers change anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from kinegraph.datasets.clip_batches import pad_clips
+from kinegraph.skeleton import Skeleton
+from kinegraph.store.clip import ActionClip, Clips
+from kinegraph.training.recognition_recipe import ClipAugmentRecipe
+from kinegraph.transforms.clips import ClipTransform
+
+__all__ = ["ClipBatch", "ClipDataModule", "ClipSplits", "encode_clip", "validation_rows"]
+
+Indices = NDArray[np.int64]
+
+
+class ClipSplits(NamedTuple):
+    """Clips, and which of them train and which choose the checkpoint. Test clips never come here."""
+
+    clips: Clips
+    train: Indices
+    validation: Indices
+    """Empty where nothing is held out."""
+
+
+class ClipBatch(NamedTuple):
+    """What a step learns from. B clips, P people, T frames, J joints, C channels."""
+
+    step: int
+    """Number of the step, from 0: every random choice within it follows from this and the seed."""
+    inputs: Tensor
+    """(B, P, T, J, C)."""
+    mask: Tensor
+    """(B, P, T): who is there when."""
+    labels: Tensor
+    """(B,)."""
+    weights: Tensor
+    """(B,) what each clip counts; over the batch of all processes the sum is their number."""
+
+
+def encode_clip(
+    clip: ActionClip,
+    transform: ClipTransform,
+    skeleton: Skeleton,
+    rng: np.random.Generator | None = None,
+    augment: ClipAugmentRecipe | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What the network sees of a clip; with a generator and an augmentation, a changed one."""
+    changes = None
+    if augment is not None and rng is not None and rng.random() < augment.share:
+        changes = augment.augmentation()
+    return transform.encode(clip.positions, skeleton, clip.confidence, rng=rng, augmentation=changes)
+
+
+def validation_rows(rows: Indices, most: int | None) -> Indices:
+    """At most so many, evenly spaced."""
+    if most is None or len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
+
+
+class ClipDataModule(pl.LightningDataModule):
+    """Batches of a recognition run.
+
+    Args:
+        splits: the clips and their parts.
+        transform: what the network sees.
+        batch: clips per step over all ranks.
+        augment: changes to the training clips.
+        class_weights: `none`, `balanced` or `sqrt`; see `RecognitionObjectiveRecipe`.
+        workers: processes that read ahead; None: none on a CPU, up to 8 on a GPU.
+        seed: decides order and changes.
+    """
+
+    def __init__(
+        self,
+        splits: ClipSplits,
+        transform: ClipTransform,
+        *,
+        batch: int = 16,
+        augment: ClipAugmentRecipe | None = None,
+        class_weights: str = "none",
+        workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.splits = splits
+        self.transform = transform
+        self.augment = augment or ClipAugmentRecipe()
+        self.workers = workers
+        self.seed = seed
+        self.batch = min(batch, len(splits.train))
+        labels = splits.clips.labels[splits.train]
+        counts = np.bincount(labels, minlength=len(splits.clips.classes)).astype(np.float64)
+        power = {"none": 0.0, "sqrt": 0.5, "balanced": 1.0}[class_weights]
+        self.class_weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
+        self.class_weights *= len(labels) / self.class_weights[labels].sum()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in a pass over the training clips, at least 1."""
+        return max(1, len(self.splits.train) // self.batch)
+
+    def evaluate(self, task: Any, most: int | None) -> dict[str, float]:
+        """What the validation clips, or `most` of them, say about the task's kept weights; where nothing is held out,
+        the training clips."""
+        held_out = self.splits.validation
+        rows = validation_rows(held_out if len(held_out) else self.splits.train, most)
+        found: dict[str, float] = task.evaluate(self.splits.clips, rows)
+        return found
+
+    def fit(self, model: Any, steps: int, most: int | None) -> None:
+        """Fit a model that is not trained by gradients: on every clip once for each epoch, changed as in training."""
+        epochs = max(1, steps // self.steps_per_epoch)
+        changes = self.augment if self.augment != ClipAugmentRecipe() else None
+        encoded, labels = [], []
+        for epoch in range(epochs if changes is not None else 1):
+            for row in self.splits.train.tolist():
+                rng = None if changes is None else np.random.default_rng((self.seed, 2, epoch, row))
+                clip = self.splits.clips[row]
+                encoded.append(encode_clip(clip, self.transform, self.splits.clips.skeleton, rng, changes))
+                labels.append(clip.label)
+        x, mask = pad_clips(encoded)
+        model.fit(torch.from_numpy(x), torch.tensor(labels), torch.from_numpy(mask))
+
+    def train_dataloader(self) -> Any:
+        """An endless iterable of `ClipBatch`, starting at the trainer's current step."""
+        return _Steps(self)
+
+    def batch_of(self, step: int, *, rank: int = 0, world: int = 1) -> ClipBatch:
+        """The batch of a step, or the share of it that one of several ranks gets."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng((self.seed, 1, epoch)).permutation(self.splits.train)
+        rows = order[place * self.batch : (place + 1) * self.batch]
+        clips = self.splits.clips
+        weights = self.class_weights[clips.labels[rows]]
+        weights = weights * len(rows) / weights.sum()
+        encoded = []
+        for position in range(rank, len(rows), world):
+            # By its place in the whole batch, so that the number of ranks changes nothing.
+            rng = np.random.default_rng((self.seed, 2, step, position))
+            encoded.append(encode_clip(clips[int(rows[position])], self.transform, clips.skeleton, rng, self.augment))
+        # All ranks pad to the same length: batch normalisation is over the batch of all of them.
+        frames = int(clips.frames[rows].max()) if self.transform.sampling == "all" else None
+        x, mask = pad_clips(encoded, frames)
+        return ClipBatch(
+            step,
+            torch.from_numpy(x),
+            torch.from_numpy(mask),
+            torch.from_numpy(clips.labels[rows][rank::world].copy()),
+            torch.from_numpy(weights[rank::world].astype(np.float32)),
+        )
+
+
+class _Batches(Dataset[ClipBatch]):
+    """The batch of each step of one rank; in worker processes too."""
+
+    def __init__(self, module: ClipDataModule, rank: int, world: int) -> None:
+        self.module, self.rank, self.world = module, rank, world
+
+    def __getitem__(self, step: int) -> ClipBatch:
+        return self.module.batch_of(step, rank=self.rank, world=self.world)
+
+
+class _From(Sampler[int]):
+    """The numbers from `first` on, without end."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    def __iter__(self) -> Iterator[int]:
+        step = self.first
+        while True:
+            yield step
+            step += 1
+
+
+class _Steps:
+    """The batches of a run from the trainer's current step on; each rank gets its share of each."""
+
+    def __init__(self, module: ClipDataModule) -> None:
+        self.module = module
+
+    def __iter__(self) -> Iterator[ClipBatch]:
+        trainer = self.module.trainer
+        assert trainer is not None
+        module, device = self.module, trainer.strategy.root_device
+        workers = module.workers
+        if workers is None:
+            workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
+        # Workers get the data alone: a trainer does not travel.
+        lone = ClipDataModule.__new__(ClipDataModule)
+        lone.__dict__.update({key: value for key, value in module.__dict__.items() if key != "trainer"})
+        loader = DataLoader(
+            _Batches(lone, trainer.global_rank, trainer.world_size),
+            batch_size=None,
+            sampler=_From(trainer.global_step),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=device.type == "cuda",
+        )
+        for batch in loader:
+            step, *tensors = batch
+            yield ClipBatch(step, *(tensor.to(device, non_blocking=True) for tensor in tensors))

@@ -1,0 +1,142 @@
+"""From a recognition recipe to a run that can begin."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+
+from kinegraph.datasets.action_splits import hold_out, split
+from kinegraph.datasets.open_clips import open_clips
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.models import build, model_entry
+from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, validation_rows
+from kinegraph.training.folder import is_leader
+from kinegraph.training.prepared import Prepared, model_config
+from kinegraph.training.recognition_recipe import ClipDataRecipe, RecognitionRecipe
+from kinegraph.training.recognition_task import RecognitionTask
+from kinegraph.transforms.clips import ClipTransform
+from kinegraph.transforms.prenormalise import PreNormalise
+
+__all__ = ["load_clip_splits", "prepare"]
+
+_PEOPLE = 2
+
+
+def load_clip_splits(recipe: ClipDataRecipe, seed: int = 0) -> ClipSplits:
+    """The clips a recipe names, and which of them train and validate.
+
+    Raises:
+        ConfigError: no such protocol or fold.
+        DataError: the source does not hold what is expected.
+    """
+    clips = open_clips(recipe.source, recipe.protocol, progress=is_leader())
+    train = split(clips, recipe.protocol, "train", recipe.fold)
+    if recipe.held_out == 0:
+        return ClipSplits(clips, train, np.zeros(0, dtype=np.int64))
+    try:
+        return ClipSplits(clips, train, split(clips, recipe.protocol, "val", recipe.fold))
+    except DataError:  # no validation part of its own
+        train, validation = hold_out(clips.labels, train, recipe.held_out, seed)
+    if not len(validation):
+        raise ConfigError(
+            f"data.held_out {recipe.held_out} of {len(train)} training clips is no clip of any class; raise it, or set "
+            "it to 0 to train on all and keep the last weights"
+        )
+    return ClipSplits(clips, train, validation)
+
+
+def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prepared:
+    """Open the clips, or take `splits`, and build the network.
+
+    Raises:
+        ConfigError: the recipe is wrong.
+        DataError: the clips are.
+    """
+    name = recipe.model["name"]
+    entry = model_entry(name)
+    if entry.task != "recognition":
+        raise ConfigError(f"model.name: {name} is a {entry.task} model and recognises no clips; change task or model")
+    trainer = recipe.trainer
+    if trainer.compile and trainer.devices > 1:
+        raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
+    splits = load_clip_splits(recipe.data, recipe.seed) if splits is None else splits
+    clips = splits.clips
+    transform = _transform(recipe, splits)
+    given = {"channels": transform.channels, "classes": len(clips.classes), "people": transform.people}
+    if any(field.name == "frames" for field in dataclasses.fields(entry.config)) and transform.sampling != "all":
+        given["frames"] = transform.frames
+    torch.manual_seed(recipe.seed)
+    model = build(name, clips.skeleton, model_config(recipe, given, "the data and the recipe's transform"))
+    assert isinstance(model, RecognitionModel)
+    if not len(splits.validation) and trainer.keep != "last":
+        raise ConfigError(
+            "trainer.keep: nothing is held out to choose a checkpoint by; set keep: last or data.held_out"
+        )
+    data = ClipDataModule(
+        splits,
+        transform,
+        batch=trainer.batch,
+        augment=recipe.augment,
+        class_weights=recipe.objective.class_weights,
+        workers=trainer.workers,
+        seed=recipe.seed,
+    )
+    steps = trainer.steps or (trainer.epochs or (1 if model.trains == "fit" else 80)) * data.steps_per_epoch
+    validated_on = "validation" if len(splits.validation) else "training"
+    task = RecognitionTask(
+        model,
+        transform,
+        optim=recipe.optim,
+        schedule=recipe.schedule,
+        label_smoothing=recipe.objective.label_smoothing,
+        steps=steps,
+        steps_per_epoch=data.steps_per_epoch,
+        seed=recipe.seed,
+        monitor=trainer.monitor,
+        validated_on=validated_on,
+        compile_model=trainer.compile,
+    )
+    parts = {"train": splits.train, "validation": splits.validation}
+    watched = splits.validation if len(splits.validation) else splits.train
+    return Prepared(
+        model=model,
+        task=task,
+        data=data,
+        steps=steps,
+        transform=transform,
+        weights_task="recognition",
+        splits={role: _facts(recipe, splits, rows) for role, rows in parts.items()},
+        protocol=recipe.data.protocol,
+        validated={validated_on: recipe.data.protocol, "clips": len(validation_rows(watched, trainer.validate_poses))},
+    )
+
+
+def _facts(recipe: RecognitionRecipe, splits: ClipSplits, rows: Any) -> dict[str, Any]:
+    clips = splits.clips
+    return {
+        "name": f"{recipe.data.protocol} fold {recipe.data.fold}",
+        "clips": len(rows),
+        "frames": int(clips.frames[rows].sum()),
+        "fingerprint": clips.fingerprint,
+        "fps": clips.fps,
+    }
+
+
+def _transform(recipe: RecognitionRecipe, splits: ClipSplits) -> ClipTransform:
+    wanted, clips = recipe.transform, splits.clips
+    people = wanted.people or min(_PEOPLE, int(clips.people[splits.train].max()))
+    return ClipTransform(
+        prenormalise=PreNormalise(convention=wanted.prenormalise),
+        sampling=wanted.sampling,
+        frames=wanted.frames,
+        stream=wanted.stream,
+        people=people,
+        dims=clips.dims,
+        confidence=wanted.confidence,
+        fps=clips.fps,
+        actions=clips.classes,
+    )
