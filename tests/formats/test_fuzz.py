@@ -157,7 +157,7 @@ def _make(name: str, folder: Path) -> tuple[Path, list[Path]]:
 
 
 _BY_NAME = {i.name for i in formats() if i.suffixes[0] == f".{i.name}"}
-_NAMES = [*(info.name for info in formats()), "pickle"]
+_NAMES = [*(info.name for info in formats() if info.reads), "pickle"]
 _OPTIONS: dict[str, dict[str, Any]] = {"pickle": {"skeleton": "h36m17"}, "npz": {"skeleton": "h36m17"}}
 
 

@@ -62,7 +62,9 @@ def _motion_files(folder: Path) -> Iterator[Path]:
     """Motion files below a folder in order of name; a folder of OpenPose frames counts as one."""
     from kinegraph.formats import formats
 
-    suffixes = {s for info in formats() for s in info.suffixes} - {".asf"}  # an ASF is the body of its AMCs
+    suffixes = {s for info in formats() if info.reads for s in info.suffixes} - {
+        ".asf"
+    }  # an ASF is the body of its AMCs
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue

@@ -122,7 +122,7 @@ class FolderSource(ClipSource):
 
 def _foldered(root: Path) -> list[_Item]:
     """Files under class folders."""
-    suffixes = {suffix for info in formats() for suffix in info.suffixes} - {".asf"}
+    suffixes = {suffix for info in formats() if info.reads for suffix in info.suffixes} - {".asf"}
     parts = [part for part in _PARTS if (root / part).is_dir()]
     if "train" not in parts:
         parts = []  # a class may well be called "test"

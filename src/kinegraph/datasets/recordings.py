@@ -82,7 +82,9 @@ def find_files(source: Path | str) -> list[Path]:
     root = Path(source)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; expected one of motion files")
-    suffixes = {suffix for info in formats() if "3D" in info.holds for suffix in info.suffixes} - {".asf"}
+    suffixes = {suffix for info in formats() if info.reads and "3D" in info.holds for suffix in info.suffixes} - {
+        ".asf"
+    }
     found: dict[tuple[str, str], Path] = {}
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() not in suffixes or not path.is_file() or path.name.startswith("."):

@@ -1,7 +1,7 @@
 """Motion files of every kind to and from :class:`~kinegraph.sequence.SkeletonSequence`.
 
 :func:`read` tells the format by the file's name and content; :func:`write` by the name. Each format is one module with
-``NAME``, ``SUFFIXES``, ``read`` and, where the format allows it, ``write``; it is imported when it is first needed.
+``NAME``, ``SUFFIXES`` and, where the format allows it, ``read`` and ``write``; it is imported when it is first needed.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class FormatInfo:
     writes: bool = True
     holds: str = "2D or 3D"
     module: str = ""
+    reads: bool = True
 
     @property
     def path(self) -> str:
@@ -46,6 +47,7 @@ _FORMATS = {
         FormatInfo("asf_amc", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"),
         FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D"),
         FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D"),
+        FormatInfo("glb", "binary glTF: rig, limbs and animation", (".glb",), holds="3D", reads=False),
         FormatInfo("expmap_text", "exponential maps of CMU or Human3.6M, rows of numbers", (".txt",), holds="3D"),
         FormatInfo("ntu_skeleton", "NTU RGB+D Kinect bodies", (".skeleton",), writes=False, holds="3D"),
         FormatInfo("npz", "NumPy arrays; ours lossless", (".npz", ".npy", ".pkl", ".pickle")),
@@ -88,6 +90,9 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Skeleto
     elif not path.exists():
         raise FormatError(path, "no such file; check the path")
     info = _info(format)
+    if not info.reads:
+        able = ", ".join(i.name for i in formats() if i.reads)
+        raise FormatError(path, f"{info.title} is only written; expected one of {able}")
     module = _load(info)
     _check_options(info, options, read_options(info.name), "read")
     try:
@@ -167,7 +172,8 @@ def write_format(path: str | Path) -> str:
 
 def read_options(format: str) -> dict[str, Any]:
     """The options that reading a format takes: name -> type."""
-    return _options(_load(_info(format)).read)
+    info = _info(format)
+    return _options(_load(info).read) if info.reads else {}
 
 
 def write_options(format: str) -> dict[str, Any]:
@@ -227,7 +233,7 @@ def _detect(path: Path) -> tuple[str, object]:
         )
     found = by_suffix or by_content
     if found is None:
-        known = ", ".join(sorted({s for i in formats() for s in i.suffixes}))
+        known = ", ".join(sorted({s for i in formats() if i.reads for s in i.suffixes}))
         raise FormatError(path, f"ends in {suffix or 'no suffix'} and looks like no format there is; expected {known}")
     return found, None
 

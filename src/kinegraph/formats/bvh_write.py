@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass
-class _Body:
+class Body:
     """What a file holds: joints, parents, offsets (joints, 3) m, rotations (frames, joints, 4), root (frames, 3) m."""
 
     joints: tuple[str, ...]
@@ -69,14 +69,19 @@ def write(
         KinegraphError: the file cannot be written; nothing is left behind.
     """
     metres = check_metric(sequence, "BVH", unit)
-    bodies = [_body(sequence, person, pivots, from_positions) for person in range(sequence.people)]
+    bodies = [posed_body(sequence, person, pivots, from_positions) for person in range(sequence.people)]
     paths = person_paths(path, sequence.people)
     for body, target in zip(bodies, paths, strict=True):
         write_text(target, _text(body, sequence.fps or 0.0, metres))
     return paths
 
 
-def _body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions: bool) -> _Body:
+def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions: bool) -> Body:
+    """One person as a rig with y up: the sequence's own rotations, or ones made from its positions; see `write`.
+
+    Raises:
+        DataError: the root or every joint is never seen.
+    """
     skeleton = sequence.skeleton
     turn = y_up(sequence)
     positions = sequence.positions[person] @ turn.T
@@ -94,10 +99,10 @@ def _body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions:
         fps=sequence.fps or 0.0,
         pivots=pivots,
     )
-    return _Body(posed.joints, posed.parents, posed.offsets, posed.rotations, posed.root_positions[:, 0])
+    return Body(posed.joints, posed.parents, posed.offsets, posed.rotations, posed.root_positions[:, 0])
 
 
-def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offsets: Array, turn: Array) -> _Body | None:
+def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offsets: Array, turn: Array) -> Body | None:
     """The body a sequence's own rotations make; None where they do not belong to its positions.
 
     They may not: a transform may have moved the positions alone. Missing joints (NaN) are not compared.
@@ -114,7 +119,7 @@ def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offse
     posed = forward_kinematics(skeleton.parents, rotations, translations)[0]
     if (np.abs(posed - positions) > 1e-3).any():
         return None
-    return _Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
+    return Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
 
 
 def _seen_joints(sequence: SkeletonSequence, person: int) -> tuple[tuple[str, ...], tuple[int, ...], list[int]]:
@@ -149,7 +154,7 @@ def bridge_gaps(positions: Array) -> Array:
 # --------------------------------------------------------------------------------------------------------- text
 
 
-def _text(body: _Body, fps: float, metres: float) -> str:
+def _text(body: Body, fps: float, metres: float) -> str:
     children: dict[int, list[int]] = {}
     for joint, parent in enumerate(body.parents):
         children.setdefault(parent, []).append(joint)
