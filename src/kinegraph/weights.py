@@ -63,8 +63,9 @@ class LoadedWeights:
         skeleton: the joints it takes and gives, in this order.
         transform: how keypoints or motion become its input, and its output a pose or motion.
         metadata: seed, versions, recipe, data fingerprint, protocol and metrics of the training run.
-        task: what it does: "lift", "motion" (forecast, recognise in short windows, or both) or "recognition" (of clips).
+        task: what it does: "lift", "motion" (forecast, recognise windows, or both) or "recognition" (of clips).
         folder: where it was read from.
+        sha256: of the stored tensors, in hexadecimal: which weights these are.
     """
 
     model: nn.Module
@@ -74,6 +75,7 @@ class LoadedWeights:
     metadata: Mapping[str, Any]
     task: str
     folder: Path
+    sha256: str = ""
 
     @property
     def parameters(self) -> int:
@@ -91,6 +93,7 @@ def save_weights(
     state: Mapping[str, Tensor] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
     task: str = "lift",
+    extra: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a weights folder, replacing one that is there; a crash leaves the old one or the new one.
 
@@ -103,6 +106,7 @@ def save_weights(
         state: tensors to store in place of the model's own, under the same names (averaged weights, say).
         dtype: precision on disk. float16 halves the file; poses then move by well under a millimetre.
         task: what the model does, "lift", "motion" or "recognition".
+        extra: further files of the folder by name: a model card, a calibration.
 
     Raises:
         ConfigError: a model or transform that is not of that task.
@@ -130,12 +134,14 @@ def save_weights(
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     text = json.dumps(config, indent=1, allow_nan=True) + "\n"
-    _replace_folder(Path(folder), {CONFIG_FILE: text.encode(), TENSORS_FILE: content})
+    _replace_folder(Path(folder), {CONFIG_FILE: text.encode(), TENSORS_FILE: content, **(extra or {})})
 
 
 def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
     parent = target.parent
-    if target.exists() and (not target.is_dir() or not {item.name for item in target.iterdir()} <= set(files)):
+    # A calibration is of the weights beside it and goes with them.
+    ours = {*files, "calibration.json"}
+    if target.exists() and (not target.is_dir() or not {item.name for item in target.iterdir()} <= ours):
         raise KinegraphError(f"cannot write {target}: something other than weights is there; choose another folder")
     token = secrets.token_hex(4)
     fresh, old = parent / f".{target.name}.{token}.part", parent / f".{target.name}.{token}.old"
@@ -217,6 +223,7 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
         metadata=config["metadata"],
         task=str(config["task"]),
         folder=folder,
+        sha256=str(config["sha256"]),
     )
 
 

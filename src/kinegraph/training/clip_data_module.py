@@ -1,4 +1,4 @@
-"""The data of a recognition run: clips stay where they are, and a batch is read, changed and padded when its step comes.
+"""The data of a recognition run: clips stay where they are; a batch is read, changed and padded when its step comes.
 
 Which clips a step sees, and how each is changed, follows from the seed and the number of the step alone, so a resumed
 run needs no sampler state, and neither processes nor workers change anything.

@@ -74,7 +74,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
     assert isinstance(model, RecognitionModel)
     if not len(splits.validation) and trainer.keep != "last":
         raise ConfigError(
-            "trainer.keep: nothing is held out to choose a checkpoint by; set keep: last or data.held_out"
+            "trainer.keep: nothing is held out to choose weights by; set keep: last, or data.held_out"
         )
     data = ClipDataModule(
         splits,
