@@ -27,6 +27,7 @@ ORDER = (
     "models",
     "metrics",
     "weights",
+    "hub",
     "training",
     "evaluation",
     "inference",

@@ -17,8 +17,12 @@ _PUBLIC = {
     "skeleton_names": ("kinegraph.skeleton", "skeleton_names"),
     "map_joints": ("kinegraph.skeleton", "map_joints"),
     "SkeletonSequence": ("kinegraph.sequence", "SkeletonSequence"),
-    "load": ("kinegraph.formats", "read"),
-    "save": ("kinegraph.formats", "write"),
+    "load": ("kinegraph.formats.arrays", "load"),
+    "save": ("kinegraph.formats.arrays", "save"),
+    "lift": ("kinegraph.inference.quick", "lift"),
+    "recognize": ("kinegraph.inference.quick", "recognize"),
+    "forecast": ("kinegraph.inference.quick", "forecast"),
+    "lift_files": ("kinegraph.inference.many", "lift_files"),
     "Lifter": ("kinegraph.inference.lifter", "Lifter"),
     "Forecaster": ("kinegraph.inference.forecaster", "Forecaster"),
     "Recognizer": ("kinegraph.inference.recognizer", "Recognizer"),
@@ -29,10 +33,11 @@ __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
     from kinegraph.errors import KinegraphError
-    from kinegraph.formats import read as load
-    from kinegraph.formats import write as save
+    from kinegraph.formats.arrays import load, save
     from kinegraph.inference.forecaster import Forecaster
     from kinegraph.inference.lifter import Lifter
+    from kinegraph.inference.many import lift_files
+    from kinegraph.inference.quick import forecast, lift, recognize
     from kinegraph.inference.recognizer import Recognizer
     from kinegraph.sequence import SkeletonSequence
     from kinegraph.skeleton import Skeleton, get_skeleton, map_joints, skeleton_names

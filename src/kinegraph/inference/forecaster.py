@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, KinegraphError
+from kinegraph.hub import Pretrained
 from kinegraph.inference.motion_window import (
     MotionNetwork,
     PersonWindow,
@@ -53,7 +54,7 @@ class Forecast:
         return join(self.history, self.future)
 
 
-class Forecaster:
+class Forecaster(Pretrained):
     """Forecast 3D recordings.
 
     Args:
@@ -68,6 +69,7 @@ class Forecaster:
     """
 
     def __init__(self, network: MotionNetwork | str) -> None:
+        self.weights = None if isinstance(network, str) else network.weights
         if isinstance(network, str):
             baseline = baseline_of(network)
             if baseline is None:
@@ -86,8 +88,12 @@ class Forecaster:
         self.network, self.name, self.folder, self.baseline = network, network.name, network.folder, ""
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str | None = None) -> Forecaster:
+    def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Forecaster:
         """Read a weights folder, or take a baseline by its name; without either, the network of the package.
+
+        Args:
+            folder: a folder, or an id ``owner/name`` on the Hugging Face hub (extra `hub`).
+            revision: branch, tag or commit on the hub.
 
         Raises:
             FormatError: the folder is missing or damaged, or holds a lifting network.
@@ -95,7 +101,7 @@ class Forecaster:
         """
         if folder is not None and not Path(folder).exists() and baseline_of(str(folder)) is not None:
             return cls(str(folder))
-        return cls(load_motion_network(folder))
+        return cls(load_motion_network(folder, revision))
 
     def forecast(
         self, sequence: SkeletonSequence, seconds: float, *, progress: Callable[[int, int], None] | None = None

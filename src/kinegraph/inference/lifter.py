@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.hub import Pretrained, locate
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, frame_person, scale_of_pose
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import bone_lengths, make_rigid, place_root
@@ -29,7 +30,7 @@ Floats = NDArray[np.float64]
 DEFAULT_WEIGHTS = Path(__file__).resolve().parent.parent / "weights_data" / "lift"
 
 
-class Lifter:
+class Lifter(Pretrained):
     """Lift 2D recordings with one trained network.
 
     Args:
@@ -45,6 +46,7 @@ class Lifter:
     def __init__(self, weights: LoadedWeights) -> None:
         if not isinstance(weights.transform, LiftingTransform):
             raise ConfigError(f"{weights.folder} holds a network for {weights.task}; a Lifter takes lifting weights")
+        self.weights = weights
         self.model = weights.model.eval()
         self.name = weights.model_name
         self.skeleton: Skeleton = weights.skeleton
@@ -54,12 +56,16 @@ class Lifter:
         self.folder = weights.folder
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str | None = None) -> Lifter:
-        """Read a weights folder; without one, the network shipped with the package.
+    def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Lifter:
+        """Read a weights folder, or fetch one from the hub; without either, the network shipped with the package.
+
+        Args:
+            folder: a folder, or an id ``owner/name`` on the Hugging Face hub (extra `hub`).
+            revision: branch, tag or commit on the hub.
 
         Raises:
             FormatError: the folder is missing or damaged.
-            KinegraphError: no folder is given and this installation ships none.
+            KinegraphError: no folder is given and this installation ships none, or the hub is not reached.
         """
         if folder is None:
             if not (DEFAULT_WEIGHTS / "config.json").is_file():
@@ -68,7 +74,7 @@ class Lifter:
                     "lift_hcsf_synthetic_metric') and name their folder with --model"
                 )
             folder = DEFAULT_WEIGHTS
-        return cls(load_weights(folder, task="lift"))
+        return cls(load_weights(locate(folder, revision), task="lift"))
 
     def report(self, skeleton: Skeleton) -> str:
         """Which of the network's joints a layout has exactly, derived or not at all, for people."""

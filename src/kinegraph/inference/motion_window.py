@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import y_up
+from kinegraph.hub import locate
 from kinegraph.models import REGISTRY, MotionModel, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -22,7 +23,7 @@ from kinegraph.transforms.motion import MotionTransform
 from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
-from kinegraph.weights import load_weights
+from kinegraph.weights import LoadedWeights, load_weights
 
 __all__ = [
     "DEFAULT_WEIGHTS",
@@ -51,6 +52,7 @@ class MotionNetwork:
     transform: MotionTransform
     metadata: dict[str, Any]
     folder: Path | None
+    weights: LoadedWeights | None = None
 
     @property
     def observed_s(self) -> float:
@@ -85,8 +87,8 @@ class MotionNetwork:
             raise KinegraphError(f"the network in {where} gave values that are not finite; its weights are damaged")
 
 
-def load_motion_network(folder: Path | str | None) -> MotionNetwork:
-    """Read a weights folder; without one, the network shipped with the package.
+def load_motion_network(folder: Path | str | None, revision: str | None = None) -> MotionNetwork:
+    """Read a weights folder or one of the hub; without one, the network shipped with the package.
 
     Raises:
         FormatError: the folder is missing or damaged, or holds a lifting network.
@@ -99,7 +101,7 @@ def load_motion_network(folder: Path | str | None) -> MotionNetwork:
                 "symgnn_cmu_cpu') and name their folder with --model, or forecast with --model constant-velocity"
             )
         folder = DEFAULT_WEIGHTS
-    weights = load_weights(folder)
+    weights = load_weights(locate(folder, revision))
     transform: object = weights.transform
     if not isinstance(transform, MotionTransform) or not isinstance(weights.model, MotionModel):
         raise FormatError(
@@ -108,7 +110,13 @@ def load_motion_network(folder: Path | str | None) -> MotionNetwork:
             "use it with 'kinegraph lift'",
         )
     return MotionNetwork(
-        weights.model.eval(), weights.model_name, weights.skeleton, transform, dict(weights.metadata), weights.folder
+        weights.model.eval(),
+        weights.model_name,
+        weights.skeleton,
+        transform,
+        dict(weights.metadata),
+        weights.folder,
+        weights,
     )
 
 

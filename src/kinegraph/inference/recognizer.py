@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, KinegraphError
+from kinegraph.hub import Pretrained
 from kinegraph.inference.motion_window import (
     MotionNetwork,
     baseline_of,
@@ -68,7 +69,7 @@ class Recognition:
         return [(self.actions[i], float(scores[i])) for i in order]
 
 
-class Recognizer:
+class Recognizer(Pretrained):
     """Recognise actions in 3D recordings.
 
     Args:
@@ -90,12 +91,17 @@ class Recognizer:
                 f"the network in {network.folder} has {network.model.classes} classes and names "
                 f"{len(network.transform.actions)}; its weights are damaged"
             )
+        self.weights = network.weights
         self.network, self.name, self.folder = network, network.name, network.folder
         self.actions = network.transform.actions
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str | None = None) -> Recognizer:
+    def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Recognizer:
         """Read a weights folder; without one, the network shipped with the package.
+
+        Args:
+            folder: a folder, or an id ``owner/name`` on the Hugging Face hub (extra `hub`).
+            revision: branch, tag or commit on the hub.
 
         Raises:
             FormatError: the folder is missing or damaged, or holds a lifting network.
@@ -103,7 +109,7 @@ class Recognizer:
         """
         if folder is not None and not Path(folder).exists() and baseline_of(str(folder)) is not None:
             raise KinegraphError(f"{folder} forecasts and does not recognise; name a trained network's folder")
-        return cls(load_motion_network(folder))
+        return cls(load_motion_network(folder, revision))
 
     def recognize(
         self,

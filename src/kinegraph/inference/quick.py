@@ -1,0 +1,217 @@
+"""The one-line API: `kinegraph.lift`, `recognize` and `forecast` on a path, a sequence or an array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from numpy.typing import ArrayLike
+
+from kinegraph.errors import ConfigError, DataError, nearest
+from kinegraph.formats import detect, read_options
+from kinegraph.formats.arrays import load
+from kinegraph.inference.forecaster import Forecaster
+from kinegraph.inference.lifter import Lifter
+from kinegraph.inference.options import LiftOptions
+from kinegraph.inference.placement import upright
+from kinegraph.inference.recognizer import Recognition, Recognizer
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+
+__all__ = ["Source", "forecast", "lift", "read_source", "recognize"]
+
+Source = str | Path | SkeletonSequence | ArrayLike
+Progress = Callable[[int, int], None]
+_Network = TypeVar("_Network", Lifter, Recognizer, Forecaster)
+
+#: how a reader's note begins when the frames of a file are unrelated images
+NO_VIDEO = "the images are no video"
+_networks: dict[tuple[str, str, int], Any] = {}
+
+
+def read_source(
+    source: Source,
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    dims: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> SkeletonSequence:
+    """A sequence from whatever a person has.
+
+    Args:
+        source: a file or folder, an array, or a sequence.
+        skeleton: the layout of an array, or of a file that does not tell it.
+        fps: the rate, where `source` does not tell it; a sequence with another rate is resampled.
+        dims: 2 or 3: what the last axis of an array is taken for.
+        options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`.
+
+    Raises:
+        FormatError, ConfigError, DataError: see :func:`kinegraph.load`.
+    """
+    given = dict(options or {})
+    if isinstance(source, SkeletonSequence):
+        if skeleton is not None and source.skeleton != skeleton and source.skeleton.name != skeleton:
+            raise ConfigError(f"the sequence's layout is '{source.skeleton.name}'; use to_skeleton() to change it")
+        return load(source, fps=fps, **given)
+    if not isinstance(source, str | Path):
+        return load(source, skeleton=skeleton, fps=fps, **({} if dims is None else {"dims": dims}), **given)
+    name = given.pop("format", None) or detect(source)
+    known = read_options(name)
+    if name == "asf_amc":
+        given.setdefault("joints", "starts")  # with rotations, so that limbs keep their length
+    if skeleton is not None:
+        if "skeleton" not in known:
+            raise ConfigError(f"{source}: {name} files name their joints themselves; leave skeleton= out")
+        given["skeleton"] = skeleton
+    if fps is not None and "fps" in known:
+        given["fps"] = fps
+    sequence = load(source, name, **given)
+    return sequence if fps is None or sequence.fps == fps else load(sequence, fps=fps)
+
+
+def lift(
+    source: Source,
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    model: Lifter | Path | str | None = None,
+    space: Literal["world", "camera"] = "world",
+    read: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    **choices: Any,
+) -> SkeletonSequence:
+    """2D keypoints to 3D joints in metres.
+
+    Args:
+        source: a file or folder of any 2D format, a 2D sequence, or an array ``(people, frames, joints, n)``,
+            ``(frames, joints, n)`` or ``(joints, n)`` with n = 2 (x, y) or 3 (x, y, confidence).
+        skeleton: layout of an array (``"coco17"``), or of a file that does not tell it.
+        fps: frames per second, where `source` does not tell it.
+        model: a :class:`Lifter`, a weights folder or a hub id; the network of the package if None.
+        space: ``"world"``: y up, the floor at 0; ``"camera"``: x right, y down, z forward.
+        read: further options of the file's reader or of an array, e.g. ``{"image_size": (1920, 1080)}``.
+        progress: called with (poses done, poses in all).
+        choices: fields of :class:`LiftOptions`, e.g. ``people="main"`` or ``fov_deg=60``.
+
+    Returns:
+        ``(people, frames, joints, 3)`` on the network's skeleton; ``notes`` say what was assumed, ``uncertainty`` how
+        far each joint may be off, if the network was calibrated.
+
+    Raises:
+        DataError: 3D input, or nobody to lift.
+        ConfigError: an unknown or impossible option.
+        FormatError: a file that cannot be read.
+
+    Example:
+        >>> import kinegraph as kg
+        >>> walk = kg.lift("keypoints/")                                              # doctest: +SKIP
+        >>> walk = kg.lift(detections, skeleton="coco17", fps=30, people="main")      # doctest: +SKIP
+    """
+    if space not in ("world", "camera"):
+        raise ConfigError(f"space is '{space}'; choose world or camera")
+    known = [field.name for field in fields(LiftOptions)]
+    for name in choices:
+        if name not in known:
+            raise ConfigError(f"lift has no option '{name}'{nearest(name, known)} (options: {', '.join(known)})")
+    keypoints = read_source(source, skeleton=skeleton, fps=fps, dims=2, options=read)
+    options = LiftOptions(**choices)
+    if not options.stills and any(note.startswith(NO_VIDEO) for note in keypoints.notes):
+        options = replace(options, stills=True)  # the reader of COCO files knows it
+    lifted = _network(Lifter, model).lift(keypoints, options, progress=progress)
+    return upright(lifted, stills=options.stills) if space == "world" else lifted
+
+
+def recognize(
+    source: Source,
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    model: Recognizer | Path | str | None = None,
+    read: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    stride_s: float | None = None,
+) -> Recognition:
+    """What the people in a recording do; 2D keypoints are lifted first.
+
+    Args:
+        source: as of :func:`lift`, or 3D: a motion file, a sequence, or an array ``(..., joints, 3)`` in metres.
+        skeleton: layout of an array, or of a file that does not tell it.
+        fps: frames per second, where `source` does not tell it.
+        model: a :class:`Recognizer`, a weights folder or a hub id; the network of the package if None.
+        read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
+        progress: called with (windows done, windows in all).
+        stride_s: seconds from window to window.
+
+    Returns:
+        Scores by person and over time; ``top()`` names the best. ``notes`` say what was assumed.
+
+    Raises:
+        DataError: shorter than the network's window, or no motion.
+        ConfigError, FormatError: see :func:`lift`.
+    """
+    motion = _motion(read_source(source, skeleton=skeleton, fps=fps, options=read))
+    result = _network(Recognizer, model).recognize(motion, stride_s=stride_s, progress=progress)
+    return replace(result, notes=tuple(dict.fromkeys([*motion.notes, *result.notes])))
+
+
+def forecast(
+    source: Source,
+    seconds: float,
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    model: Forecaster | Path | str | None = None,
+    read: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> SkeletonSequence:
+    """How the motion goes on; 2D keypoints are lifted first.
+
+    Args:
+        source: as of :func:`recognize`.
+        seconds: how far, above 0 and at most 60.
+        skeleton: layout of an array, or of a file that does not tell it.
+        fps: frames per second, where `source` does not tell it.
+        model: a :class:`Forecaster`, a weights folder, a hub id or a baseline's name; the network of the package if
+            None.
+        read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
+        progress: called with (frames done, frames in all).
+
+    Returns:
+        The frames after the last one, on the same joints, axes and rate. ``notes`` say what was assumed,
+        ``uncertainty`` how far each joint may be off, if the network was calibrated.
+
+    Raises:
+        DataError: too short a history, or a horizon without sense.
+        ConfigError, FormatError: see :func:`lift`.
+    """
+    motion = _motion(read_source(source, skeleton=skeleton, fps=fps, options=read))
+    return _network(Forecaster, model).forecast(motion, seconds, progress=progress)
+
+
+def _motion(sequence: SkeletonSequence) -> SkeletonSequence:
+    """3D as it is, 2D lifted into the world."""
+    if sequence.dims == 3:
+        return sequence
+    if any(note.startswith(NO_VIDEO) for note in sequence.notes):
+        raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
+    return upright(_network(Lifter, None).lift(sequence))
+
+
+def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Network:
+    """The network itself, or one read from a folder, once as long as the folder does not change."""
+    if isinstance(model, kind):
+        return model
+    if model is not None and not isinstance(model, str | Path):
+        raise ConfigError(f"model is a {type(model).__name__}; expected a {kind.__name__}, a weights folder or an id")
+    config = Path(model) / "config.json" if model is not None else None
+    stamp = config.stat().st_mtime_ns if config is not None and config.is_file() else 0
+    key = (kind.__name__, str(model), stamp)
+    if key not in _networks:
+        if len(_networks) >= 8:
+            _networks.pop(next(iter(_networks)))
+        _networks[key] = kind.from_pretrained(model)
+    found: _Network = _networks[key]
+    return found
