@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import ConfigError, SkeletonError
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.transforms.prenormalise import PreNormalise, turn_between
@@ -71,6 +72,30 @@ def test_absent_frames() -> None:
     x[0] = np.nan
     for name in ("2s-agcn", "pyskl", "ctr-gcn"):
         np.testing.assert_array_equal(PreNormalise(convention=name).apply(x, NTU), x)
+
+
+def test_what_stands_in_for_joints_that_are_never_seen() -> None:
+    x = clip()
+    x[0, :, [SPINE, LEFT]] = np.nan
+    ntu = {name: place for place, name in enumerate(NTU.joints)}
+    base, head, hips = x[0, 0, BASE], x[0, 0, ntu["neck"]], (ntu["left_hip"], ntu["right_hip"])
+    np.testing.assert_array_equal(PreNormalise(convention="ctr-gcn").apply(x, NTU), x - base)
+    expected = x - base
+    thorax = NTU.landmark("thorax")
+    high = expected[0, 0, np.flatnonzero(thorax)[0]] if thorax is not None else head - base
+    expected = turn(expected, high - expected[0, 0, BASE], np.array([0, 0, 1.0]))
+    expected = turn(expected, expected[0, 0, hips[1]] - expected[0, 0, hips[0]], np.array([1.0, 0, 0]))
+    np.testing.assert_allclose(PreNormalise(convention="pyskl").apply(x, NTU), expected, atol=1e-12)
+    # a body is turned the same way, nearly, whatever is missing
+    walk = get_skeleton("h36m17")
+    body = SyntheticMotion(subjects=1, takes=1, seconds=1.0).clip(0, "walking", 0).positions[:1]
+    whole = PreNormalise(convention="pyskl").apply(body, walk)
+    for joint in ("spine", "pelvis", "left_shoulder", "right_hip"):
+        part = body.copy()
+        part[:, :, walk.index(joint)] = np.nan
+        found = PreNormalise(convention="pyskl").apply(part, walk)
+        moved = np.nanmean(found - whole, axis=(0, 1, 2))
+        assert np.nanmax(np.linalg.norm(found - whole - moved, axis=-1)) < 0.35, joint
 
 
 def test_turning() -> None:

@@ -24,8 +24,8 @@ class ClipTransform:
     """What is done to a clip before the network, in this order.
 
     People beyond `people` are left out, the first are kept; pre-normalisation; frames; stream; what is missing becomes
-    0. In training, an augmentation crops before the frames are taken, and turns, scales, shears, jitters and drops
-    joints after it.
+    0. In training, an augmentation takes joints away before all else, as a detector that does not see them would; crops
+    before the frames are taken; turns, scales, shears and jitters after it.
 
     Attributes:
         prenormalise: where the clip stands and how it is turned.
@@ -97,13 +97,15 @@ class ClipTransform:
             raise ConfigError("an augmentation needs a generator; pass rng")
         x = np.asarray(positions[: self.people], dtype=np.float32)
         sure = None if confidence is None else np.asarray(confidence[: self.people], dtype=np.float32)
+        if augmentation is not None and rng is not None:
+            x = augmentation.joints(x, rng)
         x = self.prenormalise.apply(x, skeleton)
         if augmentation is not None and rng is not None and augmentation.crop < 1:
             first, last = crop_bounds(x.shape[1], augmentation.crop, rng)
             x, sure = x[:, first:last], None if sure is None else sure[:, first:last]
         x, sure = self._frames(x, sure, rng)
         if augmentation is not None and rng is not None:
-            x = augmentation.joints(augmentation.space(x, rng), rng)
+            x = augmentation.space(x, rng)
         mask: NDArray[np.bool_] = np.asarray(np.isfinite(x).any(axis=(2, 3)))
         seen = np.isfinite(x).all(axis=-1)
         x = stream(x, self.stream, skeleton)

@@ -5,7 +5,8 @@ pelvis-to-spine lies along z and left-to-right shoulder along x. ``pyskl``: the 
 frame alone is subtracted. ``ctr-gcn``: the first frame's spine is subtracted, nothing is turned. ``none``: as recorded.
 
 "First" is the first frame in which person 0 has the joints in question, and "spine" is NTU's joint 2; other skeletons
-give it by name or landmark. In 2D ``pyskl`` maps fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and
+give it by name or landmark. Where person 0 never shows such a joint, as detectors have it, the nearest thing to it that
+is seen stands in: another point of the trunk, the hips for the shoulders (not in the papers). In 2D ``pyskl`` maps fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and
 ``2s-agcn`` has no meaning. The choice is stored with the weights.
 
 Sources: 2s-AGCN (Shi et al., CVPR 2019), PYSKL (Duan et al., 2022), CTR-GCN (Chen et al., ICCV 2021). Recipes:
@@ -28,6 +29,21 @@ __all__ = ["CONVENTIONS", "Convention", "PreNormalise", "turn_between"]
 Array = NDArray[np.floating]
 Convention = Literal["2s-agcn", "pyskl", "ctr-gcn", "none"]
 CONVENTIONS: tuple[str, ...] = get_args(Convention)
+
+_Points = tuple[str, ...]
+"""Landmarks whose mean is meant."""
+_HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
+_CENTRES: tuple[_Points, ...] = (("pelvis",), ("thorax",), ("neck",), _HIPS, _SHOULDERS, ("head",))
+_UPWARD: tuple[tuple[_Points, _Points], ...] = tuple(
+    (low, high)
+    for low in (("pelvis",), _HIPS, ("spine",))
+    for high in (("spine",), ("thorax",), ("neck",), _SHOULDERS, ("head",))
+    if low != high
+)
+_ACROSS: tuple[tuple[_Points, _Points], ...] = tuple(
+    ((f"left_{part}",), (f"right_{part}",)) for part in ("shoulder", "hip", "elbow", "knee", "ankle")
+)
+"""What stands in for the points that a clip never shows, in order of preference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +106,11 @@ class PreNormalise:
         """What to subtract, ``(frames, 1, dims)`` or ``(1, 1, dims)``."""
         path = _point(person, self.centre, skeleton)
         seen = np.flatnonzero(np.isfinite(path).all(axis=-1))
+        for points in _CENTRES:
+            if len(seen):
+                break
+            path = _mean(person, points, skeleton)
+            seen = np.flatnonzero(np.isfinite(path).all(axis=-1))
         if not len(seen):
             return np.zeros((1, 1, person.shape[-1]), dtype=person.dtype)
         if self.convention != "2s-agcn":
@@ -99,9 +120,17 @@ class PreNormalise:
         return np.asarray(path[latest])[:, None]
 
     def _turned(self, positions: Array, skeleton: Skeleton) -> Array:
-        for start, end, axis in ((self.bottom, self.top, 2), (self.left, self.right, 0)):
+        for start, end, axis, others in (
+            (self.bottom, self.top, 2, _UPWARD),
+            (self.left, self.right, 0, _ACROSS),
+        ):
             along = _point(positions[0], end, skeleton) - _point(positions[0], start, skeleton)
             seen = np.flatnonzero(np.isfinite(along).all(axis=-1))
+            for low, high in others:
+                if len(seen):
+                    break
+                along = _mean(positions[0], high, skeleton) - _mean(positions[0], low, skeleton)
+                seen = np.flatnonzero(np.isfinite(along).all(axis=-1))
             if len(seen):
                 turn = turn_between(along[seen[0]].astype(np.float64), np.eye(3)[axis])
                 positions = positions @ turn.T.astype(positions.dtype)
@@ -136,3 +165,10 @@ def _point(person: Array, name: str, skeleton: Skeleton) -> Array:
         )
     used = np.flatnonzero(weights)
     return np.asarray(np.einsum("fjd,j->fd", person[:, used], weights[used].astype(person.dtype)))
+
+
+def _mean(person: Array, names: _Points, skeleton: Skeleton) -> Array:
+    """Path ``(frames, dims)`` of the middle of some landmarks; NaN where the skeleton has not all of them."""
+    if any(skeleton.landmark(name) is None for name in names):
+        return np.full((person.shape[0], person.shape[-1]), np.nan, dtype=person.dtype)
+    return np.asarray(sum(_point(person, name, skeleton) for name in names) / len(names))
