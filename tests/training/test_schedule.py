@@ -24,6 +24,17 @@ def test_exponential_falls_every_so_many_epochs() -> None:
     assert found == pytest.approx([0.1 ** (epoch // 3) for epoch in range(10) for _ in range(10)])
 
 
+def test_steps_fall_at_their_epochs() -> None:
+    found = curve(ScheduleRecipe(name="steps", gamma=0.1, milestones=(3, 7)))
+    assert found == pytest.approx([1.0] * 30 + [0.1] * 40 + [0.01] * 30)
+    for wrong in ({"name": "steps"}, {"name": "cosine", "milestones": (3,)}):
+        with pytest.raises(ValueError, match="go with the schedule `steps`"):
+            ScheduleRecipe(**wrong)  # type: ignore[arg-type]
+    for milestones in ((7, 3), (0, 3), (3, 3)):
+        with pytest.raises(ValueError, match="in rising order"):
+            ScheduleRecipe(name="steps", milestones=milestones)
+
+
 def test_cosine_goes_from_the_peak_to_its_end() -> None:
     found = curve(ScheduleRecipe(name="cosine", final=0.1))
     assert (found[0], found[-1]) == pytest.approx((1.0, 0.1))

@@ -57,11 +57,13 @@ class OptimRecipe(DescentRecipe):
 class ScheduleRecipe:
     """Learning rate as a function of the step, so that a resumed run needs to remember nothing."""
 
-    name: Literal["exponential", "cosine", "one-cycle", "constant"] = "exponential"
-    """`exponential`: times `gamma` every epoch, or every so many; `cosine`: to `final` of the peak;
-    `one-cycle`: up for `warmup` of the run, then cosine down."""
+    name: Literal["exponential", "steps", "cosine", "one-cycle", "constant"] = "exponential"
+    """`exponential`: times `gamma` every epoch, or every so many; `steps`: times `gamma` at `milestones`; `cosine`: to
+    `final` of the peak; `one-cycle`: up for `warmup` of the run, then cosine down."""
     gamma: float = 0.95
-    """Factor of `exponential`."""
+    """Factor of `exponential` and `steps`."""
+    milestones: tuple[int, ...] = ()
+    """Epochs before which the rate of `steps` falls (`gamma: 0.1, milestones: [35, 45]`)."""
     every: int = 1
     """Epochs between two falls of `exponential` (`gamma: 0.1, every: 30` divides the rate by ten every 30 epochs)."""
     warmup: float = 0.0
@@ -75,6 +77,10 @@ class ScheduleRecipe:
             raise ValueError(f"warmup: found {self.warmup}, expected a share of the run, 0 <= warmup < 1")
         if not 0 <= self.final <= 1:
             raise ValueError(f"final: found {self.final}, expected a share of the peak between 0 and 1")
+        if (self.name == "steps") != bool(self.milestones):
+            raise ValueError("milestones: they go with the schedule `steps`, and it with them")
+        if any(b <= a for a, b in zip((0, *self.milestones), self.milestones, strict=False)):
+            raise ValueError(f"milestones: found {list(self.milestones)}, expected epochs above 0 in rising order")
         if self.name == "one-cycle" and self.warmup == 0:
             raise ValueError("warmup: one-cycle needs a rise; give a share of the run such as 0.3")
 

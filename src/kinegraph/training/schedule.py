@@ -16,7 +16,7 @@ def rate(schedule: ScheduleRecipe, step: int, steps: int, steps_per_epoch: int) 
         schedule: which curve.
         step: optimiser steps already taken.
         steps: length of the run.
-        steps_per_epoch: steps in a pass over the data; `exponential` falls once every so many.
+        steps_per_epoch: steps in a pass over the data; `exponential` falls once every so many, `milestones` count them.
     """
     rise = schedule.warmup * steps
     if step < rise:
@@ -25,5 +25,7 @@ def rate(schedule: ScheduleRecipe, step: int, steps: int, steps_per_epoch: int) 
         return 1.0
     if schedule.name == "exponential":
         return float(schedule.gamma ** (step // (schedule.every * steps_per_epoch)))
+    if schedule.name == "steps":
+        return float(schedule.gamma ** sum(step >= epoch * steps_per_epoch for epoch in schedule.milestones))
     progress = min(1.0, (step - rise) / max(1.0, steps - 1 - rise))
     return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * progress))
