@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError
+from kinegraph.sequence import Unit
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.clip_augment import ClipAugmentation
 from kinegraph.transforms.clip_sampling import SAMPLINGS, Sampling, crop_bounds, resize, sample_frames
@@ -17,6 +18,7 @@ from kinegraph.transforms.streams import STREAMS, Stream, stream, stream_confide
 __all__ = ["ClipTransform"]
 
 Array = NDArray[np.floating]
+_LONGEST = 1_000_000  # frames; a weights folder may claim anything
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,9 @@ class ClipTransform:
         dims: 2 or 3.
         confidence: whether the confidence is a further channel (2D keypoints).
         fps: rate of the clips it was trained on, Hz; None where it is not known.
+        unit: of their positions; None where it is not known. A world has y up.
+        clip_frames: how long they are, the median in frames; None where it is not known. How much of a long recording
+            is looked at at a time follows from it.
         actions: names of the classes in the order of the network's scores.
     """
 
@@ -47,12 +52,18 @@ class ClipTransform:
     dims: int = 3
     confidence: bool = False
     fps: float | None = None
+    unit: Unit | None = None
+    clip_frames: int | None = None
     actions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value, choices in (("sampling", self.sampling, SAMPLINGS), ("stream", self.stream, STREAMS)):
             if value not in choices:
                 raise ConfigError(f"transform.{name} is '{value}'; choose {', '.join(choices)}")
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise ConfigError(f"transform.fps is {self.fps}; expected a positive number, or null")
+        if self.clip_frames is not None and not 1 <= self.clip_frames <= _LONGEST:
+            raise ConfigError(f"transform.clip_frames is {self.clip_frames}; expected 1 to {_LONGEST}, or null")
         if self.frames < 1 or self.people < 1 or self.dims not in (2, 3):
             raise ConfigError(
                 f"transform.frames {self.frames}, people {self.people}, dims {self.dims}: expected 1 or more, "

@@ -6,8 +6,9 @@ frame alone is subtracted. ``ctr-gcn``: the first frame's spine is subtracted, n
 
 "First" is the first frame in which person 0 has the joints in question, and "spine" is NTU's joint 2; other skeletons
 give it by name or landmark. Where person 0 never shows such a joint, as detectors have it, the nearest thing to it that
-is seen stands in: another point of the trunk, the hips for the shoulders (not in the papers). In 2D ``pyskl`` maps fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and
-``2s-agcn`` has no meaning. The choice is stored with the weights.
+is seen stands in: another point of the trunk, the hips for the shoulders (not in the papers). In 2D ``pyskl`` maps
+fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and ``2s-agcn`` has no meaning. The choice is stored with the
+weights.
 
 Sources: 2s-AGCN (Shi et al., CVPR 2019), PYSKL (Duan et al., 2022), CTR-GCN (Chen et al., ICCV 2021). Recipes:
 those of HCSF and CTR-GCN take ``ctr-gcn``, of ST-GCN++ ``pyskl``, of 2s-AGCN and ST-GCN ``2s-agcn``.
