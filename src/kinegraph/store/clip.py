@@ -88,7 +88,7 @@ class ClipSource(ABC):
         dataset: name of the data set, as in ``kinegraph data list``.
         skeleton: the joint axis of every clip.
         fps: frames a second; None where it is not known.
-        unit, space: as in :class:`~kinegraph.sequence.SkeletonSequence`.
+        unit, space: as in :class:`~kinegraph.sequence.SkeletonSequence`; a world has y up.
         dims: 2 or 3.
         classes: names of the labels.
         people: how many are kept in a clip; None all.

@@ -138,5 +138,7 @@ def _transform(recipe: RecognitionRecipe, splits: ClipSplits) -> ClipTransform:
         dims=clips.dims,
         confidence=wanted.confidence,
         fps=clips.fps,
+        unit=clips.unit,
+        clip_frames=round(float(np.median(clips.frames[splits.train]))),
         actions=clips.classes,
     )
