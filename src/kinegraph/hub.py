@@ -134,6 +134,7 @@ def _stored_as(folder: Path) -> Literal["float32", "float16"]:
 def model_card(weights: LoadedWeights) -> str:
     """A model card in Markdown from what the weights know of themselves."""
     metadata = weights.metadata
+    user = {"lift": "Lifter", "recognition": "Recognizer"}.get(weights.task, "Forecaster")
     lines = [
         f"# {weights.model_name}, trained with Kinegraph",
         "",
@@ -143,9 +144,7 @@ def model_card(weights: LoadedWeights) -> str:
         "```python",
         "import kinegraph as kg",
         "",
-        'kg.Lifter.from_pretrained("FOLDER OR ID")'
-        if weights.task == "lift"
-        else 'kg.Forecaster.from_pretrained("ID")',
+        f'network = kg.{user}.from_pretrained("FOLDER OR ID")',
         "```",
         "",
         "| trained with | |",
@@ -157,8 +156,8 @@ def model_card(weights: LoadedWeights) -> str:
             lines.append(f"| {key} | `{text[:600]}` |")
     lines += [
         "",
-        "The recipe and everything else that was recorded are in `config.json`. State here what data it was trained on,",
-        "under which licence, and what it was never shown.",
+        "The recipe and everything else that was recorded are in `config.json`. State here what data it was trained",
+        "on, under which licence, and what it was never shown.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""Lift 2D keypoints to 3D: any 2D file or a folder of OpenPose JSON in, BVH, TRC, CSV, npz or JSON out.
+"""Lift 2D keypoints to 3D: any 2D file or a folder of OpenPose JSON in, BVH, TRC, CSV, npz, JSON or GLB out.
 
 Joints are matched by name, short gaps are bridged, every person is lifted, limbs keep one length over the clip. The
 result is a world with y up and the floor at 0 (--space camera: the camera's own axes); the notes say what was
@@ -12,6 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinegraph.cli.lift_folder import is_many, run_folder
 from kinegraph.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -25,22 +26,23 @@ examples:
   kinegraph lift keypoints/ --out walk.bvh --view walk.html   and a player with the 2D beside the 3D
   kinegraph lift poses.json --out poses.csv --fps 25 --people main
   kinegraph lift poses.csv --layout halpe26 --out poses.npz --model runs/hcsf/best
+  kinegraph lift detections/ --out lifted/ --to npz           every recording in a folder
 
 Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
-
-#: how a reader's note begins when the frames of a file are unrelated images
-NO_VIDEO = "the images are no video"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.options import add_read_arguments
 
-    parser.add_argument("input", type=Path, metavar="IN", help="2D keypoints: a file, or a folder of OpenPose frames")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format"
+        "input", type=Path, metavar="IN", help="2D keypoints: a file, a folder of OpenPose frames, or of files"
     )
-    parser.add_argument("--model", type=Path, metavar="M", help="weights folder; default: the one in the package")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format; or a folder"
+    )
+    parser.add_argument("--to", metavar="SUFFIX", help="format of the files in the folder OUT (default bvh)")
+    parser.add_argument("--model", metavar="M", help="weights folder or hub id; default: the one in the package")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     parser.add_argument("--view", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
     parser.add_argument(
@@ -85,6 +87,10 @@ def run(args: argparse.Namespace) -> int:
 
     source: Path = args.input
     target: Path = args.out
+    if is_many(source, target):
+        return run_folder(args, choices(args))
+    if args.to is not None:
+        raise ConfigError(f"--to {args.to} belongs to a folder; of one file the suffix of OUT tells the format")
     # What can be wrong about OUT is found before the network runs.
     to = write_format(target)
     if not target.parent.is_dir():
@@ -98,25 +104,13 @@ def run(args: argparse.Namespace) -> int:
             f"{source}: found 3D joints ({name}), expected 2D keypoints; it needs no lifting: use 'kinegraph convert' "
             "or 'kinegraph view'"
         )
-    from kinegraph.inference import Lifter, LiftOptions, upright
+    from kinegraph.inference import Lifter
+    from kinegraph.inference.quick import lift
 
-    # The reader of COCO files knows when its images do not follow each other.
-    stills = args.stills or any(note.startswith(NO_VIDEO) for note in keypoints.notes)
-    options = LiftOptions(
-        stills=stills,
-        people=args.people,
-        flip=not args.no_flip,
-        fill_s=args.fill,
-        rigid=not args.no_rigid,
-        smooth_s=args.smooth,
-        root=args.root,
-        focal_px=args.focal,
-        fov_deg=args.fov,
-    )
+    given = {name: value for name, value in choices(args).items() if name not in ("skeleton", "fps", "read")}
     lifter = Lifter.from_pretrained(args.model)
     with Progress("lifting") as progress:
-        lifted = lifter.lift(keypoints, options, progress=progress)
-    result = upright(lifted, stills=stills) if args.space == "world" else lifted
+        result = lift(keypoints, model=lifter, progress=progress, **given)
     written = write(result, target)
     if args.view is not None:
         draw(args.view, [("2D keypoints", keypoints), ("lifted to 3D", result)], title=title(source))
@@ -133,6 +127,33 @@ def run(args: argparse.Namespace) -> int:
     for note in result.notes:
         print(f"  note: {note}")
     return 0
+
+
+def choices(args: argparse.Namespace) -> dict[str, Any]:
+    """The options as :func:`kinegraph.lift` takes them."""
+    read = {} if args.format is None else {"format": args.format}
+    if args.read:
+        from kinegraph.cli.options import key_values
+        from kinegraph.formats import formats, read_options
+
+        names = [args.format] if args.format else [info.name for info in formats()]
+        known = {key: kind for name in names for key, kind in read_options(name).items()}
+        read |= key_values(args.read, "--read", known)
+    return {
+        "skeleton": args.layout,
+        "fps": args.fps,
+        "read": read,
+        "space": args.space,
+        "stills": args.stills,
+        "people": args.people,
+        "flip": not args.no_flip,
+        "fill_s": args.fill,
+        "rigid": not args.no_rigid,
+        "smooth_s": args.smooth,
+        "root": args.root,
+        "focal_px": args.focal,
+        "fov_deg": args.fov,
+    }
 
 
 def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> SkeletonSequence:

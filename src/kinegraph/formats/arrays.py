@@ -183,7 +183,7 @@ def save(
         KinegraphError: the file cannot be written.
     """
     if isinstance(motion, SkeletonSequence):
-        given = {"skeleton": skeleton} if skeleton is not None else {}
+        given: dict[str, Any] = {"skeleton": skeleton} if skeleton is not None else {}
         sequence = load(motion, fps=fps, **given)
     else:
         sequence = from_array(motion, skeleton=skeleton, fps=fps)

@@ -57,7 +57,7 @@ def read_source(
             raise ConfigError(f"the sequence's layout is '{source.skeleton.name}'; use to_skeleton() to change it")
         return load(source, fps=fps, **given)
     if not isinstance(source, str | Path):
-        return load(source, skeleton=skeleton, fps=fps, **({} if dims is None else {"dims": dims}), **given)
+        return load(source, skeleton=skeleton, fps=fps, **{**({} if dims is None else {"dims": dims}), **given})
     name = given.pop("format", None) or detect(source)
     known = read_options(name)
     if name == "asf_amc":

@@ -1,0 +1,88 @@
+"""What `kinegraph.load` and `kinegraph.save` make of arrays and sequences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kinegraph as kg
+from kinegraph.errors import ConfigError, DataError, KinegraphError
+
+
+def test_a_3d_array_is_metres_in_the_world() -> None:
+    array = np.random.default_rng(0).normal(size=(5, 17, 3))
+    got = kg.load(array, skeleton="h36m17", fps=30)
+    np.testing.assert_array_equal(got.positions[0], array)
+    assert (got.unit, got.space, got.fps, got.people) == ("m", "world", 30, 1)
+
+
+def test_two_numbers_are_pixels_and_small_ones_fractions() -> None:
+    points = np.random.default_rng(0).uniform(0.1, 0.9, (2, 5, 17, 2))
+    assert kg.load(points * 1000, skeleton="coco17").unit == "px"
+    got = kg.load(points, skeleton="coco17")
+    assert got.unit == "normalized"
+    assert any("fractions of the image" in note for note in got.notes)
+
+
+def test_x_y_and_confidence() -> None:
+    array = np.random.default_rng(0).uniform(0.2, 1, (5, 17, 3)) * [900, 900, 1]
+    array[2, 3] = 0
+    got = kg.load(array, skeleton="coco17", dims=2)
+    np.testing.assert_array_equal(got.confidence[0], array[..., 2])
+    assert not got.seen[0, 2, 3]
+    np.testing.assert_array_equal(got.positions[0, 0], array[0, :, :2])
+
+
+def test_zero_zero_and_nan_are_missing() -> None:
+    points = np.full((4, 17, 2), 300.0)
+    points[1, 5], points[2, 6] = 0, np.nan
+    got = kg.load(points, skeleton="coco17")
+    assert {tuple(map(int, at)) for at in np.argwhere(~got.seen[0])} == {(1, 5), (2, 6)}
+    assert any("(0, 0)" in note for note in got.notes)
+
+
+def test_one_pose_is_one_frame() -> None:
+    assert kg.load(np.full((17, 2), 300.0), skeleton="coco17").frames == 1
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "message"),
+    [
+        (np.zeros((5, 17, 3)), {}, "name its layout"),
+        (np.zeros((5, 16, 3)), {"skeleton": "h36m17"}, "16 joints"),
+        (np.zeros((5, 17, 4)), {"skeleton": "h36m17"}, "has shape"),
+        (np.zeros(17), {"skeleton": "h36m17"}, "has shape"),
+        (np.arange(51.0).reshape(1, 17, 3) * 100, {"skeleton": "h36m17"}, "divide by 1000"),
+        (np.full((5, 17, 3), 7.0), {"skeleton": "coco17", "dims": 2}, "expected confidences"),
+        (np.zeros((5, 17, 3)), {"skeleton": "h36m17", "fsp": 3}, "did you mean 'fps'"),
+        (np.zeros((5, 17, 2)), {"skeleton": "h36m17", "dims": 3}, "expected three coordinates"),
+        (np.zeros((5, 17, 3)), {"skeleton": "h36m17", "format": "npz"}, "belongs to a file"),
+    ],
+)
+def test_what_is_refused(array: np.ndarray, options: dict[str, object], message: str) -> None:
+    with pytest.raises(KinegraphError, match=message.replace("(", r"\(")):
+        kg.load(array, **options)
+
+
+def test_a_sequence_comes_back_and_learns_its_rate() -> None:
+    sequence = kg.load(np.zeros((4, 17, 3)), skeleton="h36m17")
+    assert kg.load(sequence) is sequence
+    assert kg.load(sequence, fps=25).fps == 25
+    assert kg.load(kg.load(sequence, fps=25), fps=50).frames == 7
+    with pytest.raises(ConfigError, match="knows its unit"):
+        kg.load(sequence, unit="m")
+
+
+def test_an_array_is_saved_with_its_layout(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).normal(size=(5, 17, 3))
+    assert kg.save(array, tmp_path / "x.npz", skeleton="h36m17", fps=30) == (tmp_path / "x.npz",)
+    np.testing.assert_array_equal(kg.load(tmp_path / "x.npz").positions[0], array)
+    with pytest.raises(ConfigError, match="name its layout"):
+        kg.save(array, tmp_path / "y.npz")
+
+
+def test_confidence_of_another_shape() -> None:
+    with pytest.raises(DataError, match="confidence has shape"):
+        kg.load(np.zeros((5, 17, 3)), skeleton="h36m17", confidence=np.ones((4, 17)))

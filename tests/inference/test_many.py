@@ -1,0 +1,107 @@
+"""Many recordings: in order, with bad ones among them, in constant memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lifting_people import keypoints, motion
+
+import kinegraph as kg
+from kinegraph.cli import main
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
+from kinegraph.inference.many import find_recordings
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three good recordings, one a folder of frames and one further down; two bad; a note beside them."""
+    place = tmp_path / "in"
+    (place / "deep").mkdir(parents=True)
+    walk = keypoints(motion()).slice_frames(0, 8)
+    kg.save(walk, place / "a.npz")
+    kg.save(walk.to_skeleton(kg.get_skeleton("body25"), minimum=0.3), place / "b", "openpose")
+    (place / "c.csv").write_text("this is no table\n")
+    kg.save(walk, place / "deep" / "d.json")
+    kg.save(kg.load(np.zeros((4, 17, 3)), skeleton="h36m17"), place / "e.npz")
+    (place / "notes.md").write_text("about these recordings")
+    return place
+
+
+def test_recordings_are_found_in_order(folder: Path) -> None:
+    found = [str(path.relative_to(folder)) for path in find_recordings(folder)]
+    assert found == ["a.npz", "b", "c.csv", "deep/d.json", "e.npz"]
+
+
+def test_a_bad_file_stops_nothing(folder: Path, tmp_path: Path) -> None:
+    done = list(kg.lift_files(folder, tmp_path / "out", to="npz"))
+    assert [bool(one.error) for one in done] == [False, False, True, False, True]
+    assert "c.csv" in (done[2].error or "")
+    assert "3D joints" in (done[4].error or "")
+    written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.npz"))
+    assert written == ["a.npz", "b.npz", "deep/d.npz"]
+    np.testing.assert_array_equal(kg.load(tmp_path / "out" / "a.npz").positions, kg.lift(folder / "a.npz").positions)
+
+
+def test_paths_alone_and_no_folder_to_write(folder: Path) -> None:
+    results = kg.lift_files([folder / "a.npz", str(folder / "b")], people="main")
+    assert [one.sequence.frames for one in results if one.sequence] == [8, 8]
+
+
+def test_nothing_is_read_before_it_is_asked_for(folder: Path) -> None:
+    results = kg.lift_files([folder / "a.npz", folder / "gone.npz"])
+    assert next(results).error is None
+    assert "gone.npz" in (next(results).error or "")
+
+
+def test_memory_does_not_grow_with_the_number_of_files(folder: Path) -> None:
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for _ in kg.lift_files([folder / "a.npz"] * count, model=lifter):
+            pass
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    lifter = kg.Lifter.from_pretrained()
+    peak(2)
+    few, many = peak(2), peak(12)
+    assert many < 1.2 * few + 50_000
+
+
+def test_two_of_one_name_stay_apart(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.csv").write_text("nothing")
+    kg.save(kg.load(folder / "a.npz"), folder / "a.csv")
+    done = list(kg.lift_files(folder, tmp_path / "out", to="npz"))
+    assert (tmp_path / "out" / "a.npz.npz").is_file()
+    assert (tmp_path / "out" / "a.csv.npz").is_file()
+    assert sum(one.error is None for one in done) == 4
+
+
+def test_what_is_wrong_for_all_is_said_at_once(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing is written"):
+        kg.lift_files(folder, tmp_path, to=".xyz")
+    with pytest.raises(FormatError, match="no such folder"):
+        kg.lift_files(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no recordings"):
+        kg.lift_files(tmp_path / "empty")
+    with pytest.raises(ConfigError, match="no option 'poeple'"):
+        next(kg.lift_files(folder, poeple="main"))
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(KinegraphError, match="is a file"):
+        kg.lift_files(folder, tmp_path / "file")
+
+
+def test_the_command_takes_folders(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lift", str(folder), "--out", str(tmp_path / "out"), "--to", "csv"]) == 2
+    said = capsys.readouterr()
+    assert (tmp_path / "out" / "deep" / "d.csv").is_file()
+    assert "3 of 5 recordings lifted" in said.out
+    assert "c.csv" in said.err
+    for bad in ("c.csv", "e.npz"):
+        (folder / bad).unlink()
+    assert main(["lift", str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out" / "a.bvh").is_file()

@@ -1,0 +1,99 @@
+"""One line from a path, a sequence or an array to 3D, the action and the future."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lifting_people import keypoints, motion
+
+import kinegraph as kg
+from kinegraph.errors import ConfigError, DataError, KinegraphError
+
+
+@pytest.fixture(scope="module")
+def two_d() -> kg.SkeletonSequence:
+    return keypoints(motion())
+
+
+def test_a_path_a_sequence_and_an_array_give_the_same(two_d: kg.SkeletonSequence, tmp_path: Path) -> None:
+    kg.save(two_d, tmp_path / "k.npz")
+    first = kg.lift(two_d)
+    np.testing.assert_allclose(kg.lift(tmp_path / "k.npz").positions, first.positions)
+    np.testing.assert_allclose(kg.lift(str(tmp_path / "k.npz")).positions, first.positions)
+    array = np.concatenate([two_d.positions[0], np.ones((two_d.frames, two_d.joints, 1))], axis=-1)
+    name = two_d.skeleton.name
+    for given in (array, array[..., :2], two_d.positions):
+        got = kg.lift(given, skeleton=name, fps=two_d.fps, read={"image_size": two_d.image_size})
+        np.testing.assert_allclose(got.positions, first.positions)
+
+
+def test_the_result_is_an_upright_world(two_d: kg.SkeletonSequence) -> None:
+    got = kg.lift(two_d)
+    assert (got.space, got.up, got.unit) == ("world", "y", "m")
+    head, ankle = (got.positions[0, :, got.skeleton.index(n), 1] for n in ("head", "left_ankle"))
+    assert (head - ankle).min() > 0.8
+    assert kg.lift(two_d, space="camera").space == "camera"
+
+
+def test_choices_reach_the_lifter(two_d: kg.SkeletonSequence) -> None:
+    assert np.allclose(kg.lift(two_d, root="relative", space="camera").positions[:, :, 0], 0)
+    with pytest.raises(ConfigError, match="did you mean 'people'"):
+        kg.lift(two_d, poeple="main")
+    with pytest.raises(ConfigError, match="choose world or camera"):
+        kg.lift(two_d, space="moon")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="expected a Lifter"):
+        kg.lift(two_d, model=3)  # type: ignore[arg-type]
+
+
+def test_2d_is_lifted_before_it_is_recognised_or_forecast(two_d: kg.SkeletonSequence) -> None:
+    found = kg.recognize(two_d)
+    assert any("lifted by" in note for note in found.notes)
+    assert found.people[0].scores.sum() == pytest.approx(1)
+    future = kg.forecast(two_d, 0.5)
+    assert (future.frames, future.fps) == (15, 30)
+    assert any("lifted by" in note for note in future.notes)
+
+
+def test_acclaim_files_keep_their_rotations(shared_data: Path) -> None:
+    future = kg.forecast(shared_data / "cmu_asfamc" / "02" / "02_01.amc", 0.1)
+    assert future.rotations is not None
+    assert "walking" in kg.recognize(shared_data / "cmu_asfamc" / "02" / "02_01.amc").actions
+
+
+def test_forecasts_take_arrays_and_baselines() -> None:
+    still = np.zeros((40, 17, 3)) + np.random.default_rng(0).normal(size=(17, 3)) * 0.4
+    got = kg.forecast(still, 0.2, skeleton="h36m17", fps=50, model="zero-velocity")
+    np.testing.assert_allclose(got.positions[0], still[:10], atol=1e-6)
+    with pytest.raises(DataError, match="no frame rate"):
+        kg.forecast(still, 0.2, skeleton="h36m17", model="zero-velocity")
+
+
+def test_a_layout_that_does_not_fit_is_refused(two_d: kg.SkeletonSequence, shared_data: Path) -> None:
+    with pytest.raises(KinegraphError, match="to_skeleton"):
+        kg.lift(two_d, skeleton="body25")
+    with pytest.raises(ConfigError, match="name their joints themselves"):
+        kg.forecast(shared_data / "cmu_bvh" / "07" / "07_01.bvh", 1, skeleton="h36m17")
+
+
+@pytest.mark.parametrize("clip", [0, 1, 2])
+def test_real_people_walk_upright(clip: int, shared_data: Path, tmp_path: Path) -> None:
+    """As a user would: a folder of OpenPose frames to a BVH, read again."""
+    kg.save(kg.lift(shared_data / "openpose_json" / f"clip_{clip}", people="main"), tmp_path / "out.bvh")
+    walk = kg.load(tmp_path / "out.bvh")
+    joint = walk.skeleton.index
+    height = walk.positions[0, ..., 1]
+    hips, ankles = height[:, joint("pelvis")], height[:, [joint("left_ankle"), joint("right_ankle")]]
+    assert np.median(height[:, joint("head")] - ankles.mean(axis=1)) > 1.2
+    assert 0.6 < np.median(hips) < 1.2
+    assert np.percentile(ankles.min(axis=1), 5) > -0.05
+    assert np.median(ankles.min(axis=1)) < 0.2
+
+
+def test_importing_costs_no_torch() -> None:
+    script = "import sys, kinegraph; dir(kinegraph); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
