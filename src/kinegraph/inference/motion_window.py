@@ -32,6 +32,7 @@ __all__ = [
     "baseline_of",
     "ground",
     "load_motion_network",
+    "motion_network",
 ]
 
 Array = NDArray[np.float64]
@@ -101,13 +102,22 @@ def load_motion_network(folder: Path | str | None, revision: str | None = None) 
                 "symgnn_cmu_cpu') and name their folder with --model, or forecast with --model constant-velocity"
             )
         folder = DEFAULT_WEIGHTS
-    weights = load_weights(locate(folder, revision))
+    return motion_network(load_weights(locate(folder, revision)))
+
+
+def motion_network(weights: LoadedWeights) -> MotionNetwork:
+    """The network of weights that forecast or recognise in short windows.
+
+    Raises:
+        FormatError: they are for something else.
+    """
     transform: object = weights.transform
     if not isinstance(transform, MotionTransform) or not isinstance(weights.model, MotionModel):
+        does, command = ("lifts", "lift") if weights.task == "lift" else ("recognises actions in clips", "recognize")
         raise FormatError(
-            folder,
-            f"holds a network that lifts ({weights.model_name}), expected one that forecasts or recognises; "
-            "use it with 'kinegraph lift'",
+            weights.folder,
+            f"holds a network that {does} ({weights.model_name}), expected one that forecasts or recognises motion; "
+            f"use it with 'kinegraph {command}'",
         )
     return MotionNetwork(
         weights.model.eval(),

@@ -1,0 +1,118 @@
+"""Windows scored by a motion network that has classes: as long as the network looks back, at its rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.inference.motion_window import MotionNetwork, check_rate, ground, person_window, ready, who
+from kinegraph.inference.recognition import ScoredWindows
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.heading import heading_relative
+
+__all__ = ["MotionScores"]
+
+Array = NDArray[np.float64]
+_BATCH = 64
+
+
+class MotionScores:
+    """Scores of fixed windows.
+
+    Args:
+        network: trained with classes.
+
+    Raises:
+        KinegraphError: it has none.
+    """
+
+    dims = 3
+
+    def __init__(self, network: MotionNetwork) -> None:
+        if not network.model.classes or not network.transform.actions:
+            raise KinegraphError(
+                f"the network in {network.folder} forecasts and does not recognise (no classes); name another"
+            )
+        if len(network.transform.actions) != network.model.classes:
+            raise KinegraphError(
+                f"the network in {network.folder} has {network.model.classes} classes and names "
+                f"{len(network.transform.actions)}; its weights are damaged"
+            )
+        self.network = network
+        self.actions = network.transform.actions
+
+    def score(
+        self,
+        sequence: SkeletonSequence,
+        window_s: float | None,
+        stride_s: float | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> tuple[list[ScoredWindows], list[str]]:
+        """The windows of every person, and what was assumed. See :meth:`Recognizer.recognize`."""
+        network = self.network
+        transform = network.transform
+        if window_s is not None:
+            raise ConfigError(
+                f"window {window_s:g} s: {network.name} always looks at {network.observed_s:.2f} s; leave it out"
+            )
+        sequence = ready(sequence)
+        check_rate(sequence, network)
+        assert sequence.fps is not None
+        span = (sequence.frames - 1) / sequence.fps
+        if span + 1e-6 < network.observed_s:
+            raise DataError(
+                f"{sequence.source or 'the sequence'}: {network.name} looks at {network.observed_s:.2f} s "
+                f"({transform.observed} frames at {transform.fps:g} a second) and the recording has "
+                f"{max(span, 0):.2f} s; give a longer one"
+            )
+        stride = max(1, round((stride_s if stride_s is not None else network.observed_s / 4) * transform.fps))
+        floors = ground(sequence)
+        found, notes = [], list[str]()
+        for person in range(sequence.people):
+            if not sequence.seen[person, :, sequence.skeleton.root].any():
+                notes.append(f"{who(sequence, person)} is never seen and was left out")
+                continue
+            window = person_window(sequence, person, network, float(floors[person]))
+            if window.codec.missing:
+                notes.append(f"taken as average, because the recording lacks them: {', '.join(window.codec.missing)}")
+            # counted from the end, because that is where a frame of the recording stands
+            last = np.arange(len(window.features), transform.observed - 1, -stride)[::-1]
+            shown = None if progress is None else _share(progress, person, sequence.people)
+            timeline = self._scores(window.features, last, shown)
+            stop = span - (len(window.features) - last) / transform.fps
+            times = np.stack([stop - network.observed_s, stop], axis=1)
+            found.append(ScoredWindows(person, None, np.arange(len(last)), times, timeline))
+        if not found:
+            raise DataError(f"{sequence.source or 'the sequence'}: nobody is seen; expected a person")
+        return found, notes
+
+    def _scores(self, features: Array, last: NDArray[np.int64], progress: Callable[[int, int], None] | None) -> Array:
+        """Scores (windows, classes) of the windows that end before frames `last`."""
+        network, transform = self.network, self.network.transform
+        rows = []
+        for start in range(0, len(last), _BATCH):
+            ends = last[start : start + _BATCH]
+            windows = features[ends[:, None] + np.arange(-transform.observed, 0)]
+            if transform.root == "heading":
+                windows, _ = heading_relative(windows, -1, network.skeleton, transform.representation)
+            with torch.inference_mode():
+                output = network.model(torch.from_numpy(transform.encode(windows)), 0)
+            assert output.logits is not None
+            rows.append(torch.softmax(output.logits.double(), dim=-1).numpy())
+            if progress is not None:
+                progress(min(start + _BATCH, len(last)), len(last))
+        scores = np.concatenate(rows)
+        if not np.isfinite(scores).all():
+            raise KinegraphError(
+                f"the network in {network.folder} gave values that are not finite; its weights are damaged"
+            )
+        return scores
+
+
+def _share(progress: Callable[[int, int], None], person: int, people: int) -> Callable[[int, int], None]:
+    """One person's progress as a part of all people's, who have as many windows each."""
+    return lambda done, total: progress(person * total + done, people * total)
