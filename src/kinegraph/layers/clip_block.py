@@ -18,12 +18,24 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import handle_torch_function, has_torch_function
 
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.folding import FoldCache
 from kinegraph.layers.graph_temporal import ChannelNorm, StridedConv
 
-__all__ = ["ClipBlock", "ClipNorm", "Constants", "Pointwise", "TemporalUnit", "blank", "time_mean"]
+__all__ = [
+    "ClipBlock",
+    "ClipNorm",
+    "Constants",
+    "Pointwise",
+    "TemporalUnit",
+    "blank",
+    "masked_batch_norm",
+    "masked_moments",
+    "remember",
+    "time_mean",
+]
 
 
 def blank(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -49,24 +61,64 @@ class ClipNorm(ChannelNorm):
         """Normalise."""
         if mask is None or not self.training:
             return super().forward(input)
-        x = input.float() if input.dtype != torch.float64 else input
-        weights = mask[:, None, :, None].to(x.dtype)
-        count = (mask.sum() * x.shape[1]).clamp(min=1).to(x.dtype)
-        mean = (x * weights).sum(dim=(0, 1, 2)) / count
-        centred = (x - mean) * weights
-        var = centred.square().sum(dim=(0, 1, 2)) / count
-        self._remember(mean.detach(), var.detach() * (count / (count - 1).clamp(min=1)))
-        return torch.addcmul(self.bias, centred, self.weight * torch.rsqrt(var + self.eps)).to(input.dtype)
-
-    def _remember(self, mean: Tensor, var: Tensor) -> None:
-        assert self.running_mean is not None
-        assert self.running_var is not None
         assert self.num_batches_tracked is not None
-        with torch.no_grad():
-            self.num_batches_tracked.add_(1)
-            share = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
-            self.running_var.lerp_(var.to(self.running_var.dtype), share)
+        self.num_batches_tracked.add_(1)
+        share = self.momentum if self.momentum is not None else 1.0 / float(self.num_batches_tracked)
+        return masked_batch_norm(
+            input, mask, self.running_mean, self.running_var, self.weight, self.bias, share, self.eps
+        )
+
+
+def masked_moments(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Number, mean and variance of each channel's values in real frames, (), (channels,), (channels,).
+
+    Args:
+        x: (rows, nodes, frames, channels).
+        mask: (rows, frames); where no frame is real, mean and variance are 0.
+    """
+    weights = mask[:, None, :, None].to(x.dtype)
+    count = (mask.sum() * x.shape[1]).to(x.dtype)
+    mean = (x * weights).sum(dim=(0, 1, 2)) / count.clamp(min=1)
+    var = ((x - mean) * weights).square().sum(dim=(0, 1, 2)) / count.clamp(min=1)
+    return count, mean, var
+
+
+def masked_batch_norm(
+    input: Tensor,
+    mask: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor,
+    bias: Tensor,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Training's batch normalisation of (rows, nodes, frames, channels) over real frames; padded ones become the bias.
+
+    Like `torch.nn.functional.batch_norm`, a function that a `TorchFunctionMode` may take over: data-parallel training
+    does, for statistics over all processes.
+    """
+    if has_torch_function((input,)):
+        given = (input, mask, running_mean, running_var, weight, bias, momentum, eps)
+        result: Tensor = handle_torch_function(masked_batch_norm, (input,), *given)
+        return result
+    x = input.float() if input.dtype != torch.float64 else input
+    count, mean, var = masked_moments(x, mask)
+    remember(running_mean, running_var, mean, var, count, momentum)
+    weights = mask[:, None, :, None].to(x.dtype)
+    return torch.addcmul(bias, (x - mean) * weights, weight * torch.rsqrt(var + eps)).to(input.dtype)
+
+
+@torch.no_grad()
+def remember(
+    running_mean: Tensor | None, running_var: Tensor | None, mean: Tensor, var: Tensor, count: Tensor, momentum: float
+) -> None:
+    """Move running statistics by `momentum` towards those of `count` values; not at all where there are none."""
+    if running_mean is None or running_var is None:
+        return
+    share = (count > 0).to(running_mean.dtype) * momentum
+    running_mean.lerp_(mean.to(running_mean.dtype), share)
+    running_var.lerp_((var * (count / (count - 1).clamp(min=1))).to(running_var.dtype), share)
 
 
 class Constants(nn.Module, ABC):

@@ -109,7 +109,10 @@ class GraphRecognizer(RecognitionModel):
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             return self._rows(x, mask.to(x.dtype))
         if not bool(present.any()):
-            return x.new_zeros((len(x), self.features))
+            if not self.training:
+                return x.new_zeros((len(x), self.features))
+            # In data-parallel training the other processes wait for this one's statistics.
+            present = torch.arange(len(x), device=x.device) == 0
         if bool(present.all()):
             return self._rows(x, None if bool(mask.all()) else mask.to(x.dtype))
         index = present.nonzero().squeeze(1)

@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from kinegraph.layers.clip_block import masked_batch_norm, masked_moments, remember
+
 __all__ = ["JointBatchNorm", "UnwrappedDDP", "average_over_ranks", "ranks"]
 
 
@@ -68,21 +70,57 @@ _ARGUMENTS = inspect.signature(functional.batch_norm)
 class JointBatchNorm(TorchFunctionMode):
     """``with JointBatchNorm():`` batch normalisation takes its statistics from the batches of all processes together.
 
-    Holds for every module that ends in `torch.nn.functional.batch_norm`, on any device and backend, and leaves
-    their state dicts as they are. Every process must have a batch of the same size. With one process nothing changes.
+    Holds for every module that ends in `torch.nn.functional.batch_norm` or in
+    :func:`kinegraph.layers.clip_block.masked_batch_norm`, on any device and backend, and leaves their state dicts as
+    they are. Processes may have batches of different sizes. With one process nothing changes.
     """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Take over `batch_norm` in training; leave everything else alone."""
+        """Take over both in training; leave everything else alone."""
         kwargs = kwargs or {}
+        if func is masked_batch_norm and ranks() > 1:
+            return _joint_masked_batch_norm(*args, **kwargs)
         if func is functional.batch_norm and ranks() > 1:
             given = _ARGUMENTS.bind(*args, **kwargs)
             given.apply_defaults()
             if given.arguments["training"]:
                 return _joint_batch_norm(**given.arguments)
         return func(*args, **kwargs)
+
+
+def _join(count: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Number (), mean (C,) and variance (C,) of the values of all processes, from each one's own.
+
+    Both kinds of batch norm send the same message: one process may have padded clips where another has none.
+    """
+    rows: Tensor = _GatherRows.apply(torch.cat([mean, variance, count.view(1)]))  # type: ignore[no-untyped-call]
+    channels = len(mean)
+    means, variances, counts = torch.split(rows, [channels, channels, 1], dim=1)
+    total = counts.detach().sum()
+    shares = counts.detach() / total.clamp(min=1)
+    joint = (shares * means).sum(dim=0)
+    # Within the processes' batches and between them.
+    return total, joint, (shares * (variances + (means - joint).square())).sum(dim=0)
+
+
+def _joint_masked_batch_norm(
+    input: Tensor,
+    mask: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor,
+    bias: Tensor,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """`masked_batch_norm` of the joined batch."""
+    x = input.float() if input.element_size() < 4 else input
+    count, mean, variance = _join(*masked_moments(x, mask))
+    remember(running_mean, running_var, mean, variance, count, momentum)
+    centred = (x - mean) * mask[:, None, :, None].to(x.dtype)
+    return torch.addcmul(bias, centred, weight * torch.rsqrt(variance + eps)).to(input.dtype)
 
 
 def _joint_batch_norm(
@@ -95,20 +133,12 @@ def _joint_batch_norm(
     momentum: float,
     eps: float,
 ) -> Tensor:
-    """`torch.nn.functional.batch_norm` of the joined batch: channels in axis 1, every process's batch of one size."""
+    """`torch.nn.functional.batch_norm` of the joined batch: channels in axis 1."""
     others = [axis for axis in range(input.dim()) if axis != 1]
     x = input.float() if input.element_size() < 4 else input
     here, around = torch.var_mean(x, dim=others, correction=0)
-    rows: Tensor = _GatherRows.apply(torch.cat([around, here]))  # type: ignore[no-untyped-call]
-    means, variances = rows.chunk(2, dim=1)
-    mean = means.mean(dim=0)
-    # Within the processes' batches and between them.
-    variance = variances.mean(dim=0) + (means - mean).square().mean(dim=0)
-    if running_mean is not None and running_var is not None:
-        count = x.numel() // x.shape[1] * ranks()
-        with torch.no_grad():
-            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-            running_var.lerp_((variance * count / max(1, count - 1)).to(running_var.dtype), momentum)
+    count, mean, variance = _join(here.new_tensor(float(x.numel() // x.shape[1])), around, here)
+    remember(running_mean, running_var, mean, variance, count, momentum)
     shape = [1, -1] + [1] * (input.dim() - 2)
     scale = torch.rsqrt(variance + eps)
     if weight is not None:
