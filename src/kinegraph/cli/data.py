@@ -1,7 +1,8 @@
-"""Datasets: what there is, and preparing one for fast starts.
+"""Datasets: what there is, preparing one for fast starts, and generating one where none is at hand.
 
 `prepare` reads the recordings once and writes arrays that load in well under a second. For recognition it writes shards
-of clips: in parallel, with what cannot be read listed in bad.csv. Ctrl-C or a kill loses nothing: run the same again.
+of clips: in parallel, with what cannot be read listed in bad.csv. `generate ntu` writes procedural motion as NTU
+.skeleton files, to try the commands for NTU RGB+D without it. Ctrl-C or a kill loses nothing: run the same again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kinegraph.datasets.clip_sources import SourceOptions
 
-HELP = "list datasets, or prepare one for training and evaluation"
+HELP = "list datasets, prepare one for training and evaluation, or generate one"
 
 EXAMPLES = """\
 examples:
@@ -21,12 +22,13 @@ examples:
   kinegraph data prepare mocap-lifting --source ../shared/data --extra cmu_more/ --out prepared/
   kinegraph data prepare hdm05-11 --source ../shared/data --out prepared/hdm05
   kinegraph data prepare ntu60 --source nturgb+d_skeletons/ --missing missing_skeletons.txt --out prepared/ntu60
-  kinegraph data prepare folder --source my_clips/ --skeleton coco17 --fps 30 --out prepared/mine"""
+  kinegraph data prepare folder --source my_clips/ --skeleton coco17 --fps 30 --out prepared/mine
+  kinegraph data generate ntu --clips 5000 --out generated/ntu"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command\'s arguments."""
-    commands = parser.add_subparsers(dest="action", required=True, metavar="list|prepare")
+    commands = parser.add_subparsers(dest="action", required=True, metavar="list|prepare|generate")
     commands.add_parser("list", help="what there is, under which licence, and which files it needs")
     prepare = commands.add_parser("prepare", help="turn recordings into arrays that load at once")
     prepare.add_argument("name", metavar="NAME", help="a dataset of `kinegraph data list`")
@@ -47,10 +49,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clips.add_argument("--float16", action="store_true", help="half the size; 2 mm at 3 m")
     clips.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     clips.add_argument("--quiet", action="store_true", help="show no progress")
+    generate = commands.add_parser("generate", help="write procedural motion in the files of a dataset")
+    generate.add_argument("name", metavar="NAME", choices=["ntu"], help="ntu: .skeleton files of NTU RGB+D")
+    generate.add_argument("--clips", type=int, metavar="N", required=True, help="number of files; three show one scene")
+    generate.add_argument("--out", metavar="DIR", required=True, help="folder to write to; made if missing")
+    generate.add_argument("--seed", type=int, metavar="N", default=0, help="of everything (default 0)")
+    generate.add_argument("--subjects", type=int, metavar="N", help="performers, 3 to 40 (default 40)")
+    generate.add_argument("--actions", type=int, metavar="N", help="the first N of 33 actions (default all)")
+    generate.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
+    generate.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the datasets, or prepare one."""
+    """List the datasets, prepare or generate one."""
     from kinegraph.datasets import DATASETS, dataset_info
 
     if args.action == "list":
@@ -58,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
             print(f"{info.name}\n    {info.title}\n    files: {info.files}\n    licence: {info.licence}")
             print(f"    cite: {info.citation}")
         return 0
+    if args.action == "generate":
+        return _generate(args)
     from kinegraph.datasets.clip_sources import SOURCES
     from kinegraph.errors import ConfigError
 
@@ -71,6 +84,22 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name):
             raise ConfigError(f"--{name} says nothing about {info.name}; leave it out")
     return _lifting(args)
+
+
+def _generate(args: argparse.Namespace) -> int:
+    from kinegraph.datasets.synthetic.kinect import KinectStage
+    from kinegraph.datasets.synthetic.ntu_files import write_ntu
+
+    said = {name: getattr(args, name) for name in ("subjects", "actions") if getattr(args, name) is not None}
+    stage = KinectStage(clips=args.clips, seed=args.seed, **said)
+    written, kept = write_ntu(stage, args.out, workers=args.workers, progress=not args.quiet)
+    names = [stage.name(index) for index in range(stage.clips)]
+    actions, people = len({name.action for name in names}), len({name.performer for name in names})
+    print(f"{written + kept:,} recordings, {actions} actions, {people} performers")
+    if kept:
+        print(f"{kept:,} of them were there from an earlier run")
+    print(f"wrote {args.out}; go on with kinegraph data prepare ntu60 --source {args.out} --out DIR")
+    return 0
 
 
 def _lifting(args: argparse.Namespace) -> int:

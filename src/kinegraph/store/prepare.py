@@ -11,15 +11,10 @@ import csv
 import hashlib
 import io
 import json
-import multiprocessing
-import os
 import re
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +25,7 @@ from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats.fields import skeleton_field
 from kinegraph.store.clip import ActionClip, ClipSource
 from kinegraph.store.clip_store import MANIFEST, ClipStore, shard_name, write_manifest_text
+from kinegraph.store.processes import in_processes, processes
 from kinegraph.store.shard import DType, arrow, cast, write_shard
 
 __all__ = ["BAD", "Prepared", "prepare_clips"]
@@ -78,8 +74,7 @@ def prepare_clips(
     """
     if dtype not in ("float32", "float16"):
         raise ConfigError(f"dtype is {dtype!r}; expected float32 or float16")
-    if workers is not None and workers < 1:
-        raise ConfigError(f"workers is {workers}; expected at least 1")
+    workers = processes(workers)
     arrow()
     folder = _folder(Path(out))
     job = _Job(source, folder, dtype)
@@ -93,20 +88,17 @@ def prepare_clips(
         write_text(folder / MANIFEST, write_manifest_text({"complete": False, "dataset": source.dataset}))
     tasks = [(number, *ranges[number], signatures[number]) for number in todo]
     with tqdm(total=len(source), initial=kept, unit="clip", desc=source.dataset, disable=not progress) as bar:
-        for number, note in _work(job, tasks, min(workers or _cores(), max(len(tasks), 1))):
+        for (number, start, stop, _), note in in_processes(
+            partial(_make, job), tasks, min(workers, max(len(tasks), 1))
+        ):
             notes[number] = note
-            bar.update(ranges[number][1] - ranges[number][0])
+            bar.update(stop - start)
     return _finish(source, folder, dtype, [note for note in notes if note is not None], kept)
 
 
 def shard_size(clips: int) -> int:
     """Clips of a shard: few enough for parallel work, so many that a folder never has above 256 shards."""
     return max(16 if clips <= 1024 else 64, -(-clips // 256))
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -153,8 +145,9 @@ def _note(folder: Path, number: int, signature: str) -> dict[str, Any] | None:
     return note if same and path.is_file() and path.stat().st_size == note.get("bytes") else None
 
 
-def _make(job: _Job, number: int, start: int, stop: int, signature: str) -> dict[str, Any]:
+def _make(job: _Job, task: tuple[int, int, int, str]) -> dict[str, Any]:
     """Write one shard and its note."""
+    number, start, stop, signature = task
     bad: list[tuple[str, str]] = []
     count = 0
 
@@ -178,57 +171,6 @@ def _make(job: _Job, number: int, start: int, stop: int, signature: str) -> dict
     note = {"signature": signature, "clips": count, "digest": digest, "bytes": path.stat().st_size, "bad": bad}
     write_text(path.with_suffix(".json"), json.dumps(note))
     return note
-
-
-_job: _Job | None = None
-
-
-def _start(job: _Job) -> None:
-    """Make a process ready: Ctrl-C is for the parent, and without a parent there is nothing to do."""
-    global _job
-    _job = job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_outlive_nobody, daemon=True).start()
-
-
-def _outlive_nobody() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _task(task: tuple[int, int, int, str]) -> dict[str, Any]:
-    assert _job is not None
-    return _make(_job, *task)
-
-
-def _work(job: _Job, tasks: list[tuple[int, int, int, str]], workers: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    if workers == 1:
-        for task in tasks:
-            yield task[0], _make(job, *task)
-        return
-    # fresh processes: a fork of one with threads (torch, BLAS) may hang
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (job,))
-    try:
-        waiting: dict[Future[dict[str, Any]], int] = {}
-        rest = iter(tasks)
-        while True:
-            for task in rest:
-                waiting[pool.submit(_task, task)] = task[0]
-                if len(waiting) >= 2 * workers:
-                    break
-            if not waiting:
-                break
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(future), future.result()
-    except BrokenProcessPool:
-        raise KinegraphError(
-            "a process that reads clips was killed or could not start (memory? a script without "
-            "`if __name__ == '__main__'`?); run the same again to go on, with workers 1 if it repeats"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _finish(source: ClipSource, folder: Path, dtype: DType, notes: list[dict[str, Any]], kept: int) -> Prepared:
