@@ -22,6 +22,7 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.folding import FoldCache
+from kinegraph.layers.frequency_conv import FixedConvolution
 from kinegraph.layers.graph_temporal import ChannelNorm, StridedConv
 
 __all__ = [
@@ -188,17 +189,15 @@ class TemporalUnit(Constants):
         self.conv = StridedConv(in_channels, out_channels, kernel, stride)
         self.norm = ClipNorm(out_channels)
 
-    def fold(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of convolution and norm together."""
-        scale, shift = self.norm.scale_and_shift()
-        return self.conv.weight * scale.view(-1, 1, 1, 1), shift
+    def fold(self) -> FixedConvolution:
+        """Convolution and norm in one."""
+        return self.conv.folded(*self.norm.scale_and_shift())
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolve; the mask is that of the frames that come in."""
-        folded = self.constants(x)
+        folded: FixedConvolution | None = self.constants(x)
         if folded is not None:
-            convolved: Tensor = self.conv(x, folded)
-            return convolved
+            return folded(x)
         result: Tensor = self.norm(self.conv(x), None if mask is None else mask[:, :: self.stride])
         return result
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinegraph.layers.clip_block import ClipNorm, Constants
+from kinegraph.layers.graph_temporal import renewed
 
 __all__ = ["PartitionConv", "gather", "gather_and_map", "spatial_partitions"]
 
@@ -33,7 +34,11 @@ def gather(graph: Tensor, x: Tensor) -> Tensor:
 
 
 def gather_and_map(
-    x: Tensor, graphs: Sequence[Tensor], weights: Sequence[Tensor], bias: Tensor | None = None
+    x: Tensor,
+    graphs: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    bias: Tensor | None = None,
+    besides: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """The sum over terms of the module's equation, plus a bias.
 
@@ -42,6 +47,7 @@ def gather_and_map(
         graphs: of each term, (nodes, nodes) or (rows, nodes, nodes).
         weights: of each term, (in, out).
         bias: (out,).
+        besides: features (rows x nodes x frames, width) that are gathered already, and their weights (width, out).
     """
     rows, nodes, frames, channels = x.shape
     out = weights[0].shape[1]
@@ -58,16 +64,19 @@ def gather_and_map(
             else:
                 total = total.baddbmm_(along, mapped) if in_place else torch.baddbmm(total, along, mapped)
         assert total is not None
-        total = total.view(rows, nodes, frames, out)
-        return total if bias is None else total.add_(bias)
-    for graph, weight in zip(graphs, weights, strict=True):
-        gathered = gather(graph, x).reshape(-1, channels)
-        if total is None:
-            total = gathered @ weight if bias is None else torch.addmm(bias, gathered, weight)
-        else:
-            total = total.addmm_(gathered, weight) if in_place else torch.addmm(total, gathered, weight)
-    assert total is not None
-    return total.view(rows, nodes, frames, out)
+        total = renewed(total, (-1, out))
+        total = total if bias is None else total.add_(bias)
+    else:
+        for graph, weight in zip(graphs, weights, strict=True):
+            gathered = gather(graph, x).reshape(-1, channels)
+            if total is None:
+                total = gathered @ weight if bias is None else torch.addmm(bias, gathered, weight)
+            else:
+                total = total.addmm_(gathered, weight) if in_place else torch.addmm(total, gathered, weight)
+        assert total is not None
+    if besides is not None:
+        total = total.addmm_(*besides) if in_place else torch.addmm(total, *besides)
+    return renewed(total, (rows, nodes, frames, out))
 
 
 def spatial_partitions(distances: NDArray[np.int64], centre: int) -> NDArray[np.float64]:

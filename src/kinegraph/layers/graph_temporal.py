@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -13,8 +13,9 @@ from torch.nn import functional
 from kinegraph.errors import ConfigError
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.folding import FoldCache
+from kinegraph.layers.frequency_conv import FixedConvolution, convolution
 
-__all__ = ["ChannelNorm", "GraphTemporalBlock", "StridedConv"]
+__all__ = ["ChannelNorm", "GraphTemporalBlock", "StridedConv", "renewed"]
 
 
 class ChannelNorm(nn.BatchNorm1d):
@@ -29,7 +30,16 @@ class ChannelNorm(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """The shape stays."""
-        return super().forward(input.reshape(-1, self.num_features)).view(input.shape)
+        return renewed(super().forward(input.reshape(-1, self.num_features)), input.shape)
+
+
+def renewed(x: Tensor, shape: Sequence[int]) -> Tensor:
+    """``x.view(shape)`` as a tensor of its own, for an ``x`` that nobody else uses.
+
+    What follows in place (a sum, ReLU) then has no view to copy its gradient in and out of; torch.matmul does the same.
+    """
+    result: Tensor = torch.ops.aten._unsafe_view.default(x, shape)
+    return result
 
 
 class StridedConv(nn.Module):
@@ -45,13 +55,13 @@ class StridedConv(nn.Module):
         self.stride, self.kernel = stride, kernel
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, kernel) / math.sqrt(kernel * in_channels))
 
-    def forward(self, x: Tensor, folded: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """Convolve every node's frames with the same weights (or with other weights of that shape, and a bias)."""
-        weight, bias = folded or (self.weight, None)
-        # Seen as an image of nodes x frames, this is the channels-last order that the convolution wants: no copy.
-        image = x.permute(0, 3, 1, 2)
-        y = functional.conv2d(image, weight, bias, stride=(1, self.stride), padding=(0, self.kernel // 2))
-        return y.permute(0, 2, 3, 1)
+    def folded(self, scale: Tensor, shift: Tensor) -> FixedConvolution:
+        """The convolution and ``scale * y + shift`` in one, without gradients."""
+        return FixedConvolution(self.weight * scale.view(-1, 1, 1, 1), shift, self.stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve every node's frames with the same weights."""
+        return convolution(x, self.weight, self.stride)
 
 
 class GraphTemporalBlock(nn.Module):
@@ -97,7 +107,7 @@ class GraphTemporalBlock(nn.Module):
             not torch.is_autocast_enabled(x.device.type)
         ):
             folded: _Folded = self._cache.get(self, self._fold)
-            y = functional.relu_(self.temporal(functional.relu_(folded.graph(x, *graphs)), folded.temporal))
+            y = functional.relu_(folded.temporal(functional.relu_(folded.graph(x, *graphs))))
             return y.add_(before if folded.residual is None else functional.linear(before, *folded.residual))
         y = functional.relu_(self.graph_norm(self.graph(x, *graphs)))
         y = functional.relu_(self.dropout(self.temporal_norm(self.temporal(y))))
@@ -106,8 +116,7 @@ class GraphTemporalBlock(nn.Module):
 
     def _fold(self) -> _Folded:
         """Each norm is a scale and a shift in eval mode: part of the weights before it."""
-        scale, shift = self.temporal_norm.scale_and_shift()
-        temporal = (self.temporal.weight * scale.view(-1, 1, 1, 1), shift)
+        temporal = self.temporal.folded(*self.temporal_norm.scale_and_shift())
         residual = None
         if isinstance(self.residual, nn.Sequential):
             linear, norm = self.residual
@@ -133,5 +142,5 @@ class _Folded(NamedTuple):
     """A block in eval mode: three maps with biases."""
 
     graph: Callable[..., Tensor]
-    temporal: tuple[Tensor, Tensor]
+    temporal: FixedConvolution
     residual: tuple[Tensor, Tensor] | None

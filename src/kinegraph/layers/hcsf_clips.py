@@ -155,23 +155,18 @@ class ClipHCSF(HCSF, Constants):
 
 def _apply_maps(x: Tensor, gates: list[Tensor], maps: _Maps) -> Tensor:
     channels, out = maps.weights[0].shape
-    if gates[0].dim() == 4:
-        total = None
-        for index, weight in zip(maps.direct, maps.weights, strict=True):
-            term = gather(gates[index], x @ weight) if channels >= out else gather(gates[index], x) @ weight
-            total = term if total is None else total + term
-        assert total is not None
-        total = total if maps.bias is None else total + maps.bias
-    else:
-        total = gather_and_map(x, [gates[index] for index in maps.direct], maps.weights, maps.bias)
-    if maps.following is None:
-        return total
-    narrow = (x.reshape(-1, channels) @ torch.cat(maps.narrow, dim=1)).view(*x.shape[:3], -1)
-    parts = torch.split(narrow, [weight.shape[1] for weight in maps.narrow], dim=-1)
-    gathered = torch.cat([gather(gates[index], part) for index, part in zip(maps.squeezed, parts, strict=True)], dim=-1)
-    flat = gathered.reshape(-1, gathered.shape[-1])
-    rows = total.reshape(-1, out)
-    # what the squeezed hops are added to is not needed for gradients: no memory of their own
-    in_place = not (torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type))
-    rows = rows.addmm_(flat, maps.following) if in_place else torch.addmm(rows, flat, maps.following)
-    return rows.view(*x.shape[:3], out)
+    besides = None
+    if maps.following is not None:
+        narrow = (x.reshape(-1, channels) @ torch.cat(maps.narrow, dim=1)).view(*x.shape[:3], -1)
+        parts = torch.split(narrow, [weight.shape[1] for weight in maps.narrow], dim=-1)
+        found = [gather(gates[index], part) for index, part in zip(maps.squeezed, parts, strict=True)]
+        besides = (torch.cat(found, dim=-1).flatten(0, 2), maps.following)
+    if gates[0].dim() == 2:
+        return gather_and_map(x, [gates[index] for index in maps.direct], maps.weights, maps.bias, besides)
+    total = None
+    for index, weight in zip(maps.direct, maps.weights, strict=True):
+        term = gather(gates[index], x @ weight) if channels >= out else gather(gates[index], x) @ weight
+        total = term if total is None else total + term
+    assert total is not None
+    total = total if maps.bias is None else total + maps.bias
+    return total if besides is None else torch.addmm(total.reshape(-1, out), *besides).view(total.shape)
