@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.hub import Pretrained, locate
-from kinegraph.inference.clip_scores import ClipNetwork, ClipScores, clip_network
+from kinegraph.inference.clip_scores import ClipScores
+from kinegraph.inference.clip_window import ClipNetwork, clip_network
 from kinegraph.inference.motion_scores import MotionScores
 from kinegraph.inference.motion_window import MotionNetwork, baseline_of, load_motion_network, motion_network
 from kinegraph.inference.recognition import PersonActions, Recognition, Segment, person_actions
