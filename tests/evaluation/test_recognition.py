@@ -60,7 +60,7 @@ def by_start(features):
 
 def test_windows_are_counted_by_action(made):
     result = evaluate_recognition(method(by_start), "cmu-8", made)
-    assert result.windows == {"soccer": 4, "walking": 11}
+    assert result.counts == {"soccer": 4, "walking": 11}
     assert result.per_class == pytest.approx({"soccer": 50.0, "walking": 100 * 2 / 11})
     assert result.top1 == pytest.approx((50 + 100 * 2 / 11) / 2)
     assert result.pooled_top1 == pytest.approx(100 * 4 / 15)

@@ -60,7 +60,7 @@ def test_recognition_and_report(recordings, tmp_path):
     result = recognition_robustness(method, "cmu-8", recordings, sigmas=(0.5,), stride=7, seed=1)
     clean = evaluate_recognition(method, "cmu-8", recordings, stride=7)
     assert result.rows[0.0] == (clean.top1, clean.top5)
-    assert clean.windows == {"running": 6, "walking": 6}  # 36 windows, every 7th
+    assert clean.counts == {"running": 6, "walking": 6}  # 36 windows, every 7th
     assert any("every 7th window" in note for note in result.notes)
     seen = []
 

@@ -6,7 +6,11 @@ lifting      synthetic-lifting, mocap-lifting, h36m-pixel, h36m-metric, 3dhp. A 
              (absolute camera space, true root depth and intrinsics granted) and `metric` (root-relative metres).
 forecasting  cmu-euler-64, cmu-euler-std, cmu-mpjpe, h36m-euler, ntu-pck. Printed numbers stand below, in a block that
              says what they were had under.
-recognition  cmu-8. With --fuse the weighted sum of the models' logits is measured too.
+recognition  ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, hdm05-11, hdm05-11-one, kinetics-skeleton, folder,
+             synthetic-recognition, cmu-8, or a split that prepared clips name (xsub of PYSKL's xsub_train). Every clip
+             counts once. Weights of one recipe are one row: folds are merged (hdm05-11-one: the mean of five), seeds
+             averaged. cmu-8 counts windows of networks of motion, and clips of networks of clips. With --fuse the
+             weighted sum of the models' logits is measured too.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments
 
 if TYPE_CHECKING:
     from kinegraph.evaluation.lifting import LiftingResult
@@ -31,9 +37,12 @@ examples:
   kinegraph evaluate flat --protocol synthetic-lifting        the no-depth baseline (pixel)
   kinegraph evaluate zero-velocity --protocol cmu-euler-64 --data ../shared/data
   kinegraph evaluate runs/symgnn/best zero-velocity --protocol cmu-euler-64 --data ../shared/data --json symgnn.json
-  kinegraph evaluate runs/joint/best runs/bone/best --protocol cmu-8 --data ../shared/data --fuse 0.5 0.5"""
+  kinegraph evaluate runs/joint/best runs/bone/best --protocol cmu-8 --data ../shared/data --fuse 0.5 0.5
+  kinegraph evaluate runs/hcsf/best --protocol synthetic-recognition --confusion who.png --json hcsf.json
+  kinegraph evaluate runs/one_*/best --protocol hdm05-11-one --data ../shared/data --missing-joints 0.2
+  kinegraph evaluate runs/joint/best --protocol ntu60-xsub --data ntu60/ --save-scores joint.npz --views 10"""
 
-_BATCH = {"lifting": 2048, "motion": 256}
+_BATCH = {"lifting": 2048, "motion": 256, "clips": 32}
 _LIFTING_ONLY = ("target", "extra", "input", "no_flip", "keep_s11_directions")
 _NTU_ONLY = ("normaliser", "ntu_split")
 
@@ -48,10 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fuse", metavar="W", nargs="+", type=float, help="recognition: one weight for each model's logits"
     )
     parser.add_argument(
-        "--mirror-test", action="store_true", help="forecasting: average with the forecast of the mirrored motion"
+        "--mirror-test", action="store_true", help="forecasting, clips: average with the answer to the mirror image"
     )
     parser.add_argument("--normaliser", metavar="NAME", help="ntu-pck: the size that 0.05 refers to (default torso)")
     parser.add_argument("--ntu-split", metavar="NAME", help="ntu-pck: xsub (default) or xview")
+    add_clip_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON, unrounded")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
 
@@ -69,7 +79,7 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-flip", action="store_true", help="do not average with the mirrored input")
     parser.add_argument("--keep-s11-directions", action="store_true", help="Human3.6M: keep S11's damaged recording")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--batch", type=int, help="poses (default 2048) or sequences (default 256) at once")
+    parser.add_argument("--batch", type=int, help="poses (default 2048), windows (256) or clips (32) at once")
 
 
 def results_of(args: argparse.Namespace) -> list[LiftingResult]:
@@ -136,40 +146,64 @@ def _refuse(args: argparse.Namespace, names: Sequence[str], belongs: str) -> Non
             raise ConfigError(f"{flag} belongs to {belongs}; {args.protocol} has no such choice: leave it out")
 
 
-def _task(protocol: str) -> str:
+def _task(args: argparse.Namespace) -> str:
+    """lifting, forecasting, windows or clips."""
+    from kinegraph.datasets.action_splits import PROTOCOLS as CLIPS
     from kinegraph.errors import ConfigError, nearest
     from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS
     from kinegraph.evaluation.lifting import PROTOCOLS
     from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS
+    from kinegraph.store.clip_store import MANIFEST
 
-    tasks: dict[str, Iterable[str]] = {
-        "lifting": PROTOCOLS,
-        "forecasting": FORECAST_PROTOCOLS,
-        "recognition": RECOGNITION_PROTOCOLS,
-    }
+    protocol: str = args.protocol
+    if protocol in RECOGNITION_PROTOCOLS and protocol in CLIPS:
+        return _windows_or_clips(args)
+    tasks: dict[str, Iterable[str]] = {"lifting": PROTOCOLS, "forecasting": FORECAST_PROTOCOLS, "clips": CLIPS}
     for task, protocols in tasks.items():
         if protocol in protocols:
             return task
+    if args.data and (Path(args.data) / MANIFEST).is_file():
+        return "clips"  # prepared clips may name splits of their own
     known = [name for protocols in tasks.values() for name in protocols]
     raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, known)} (protocols: {', '.join(known)})")
+
+
+def _windows_or_clips(args: argparse.Namespace) -> str:
+    """What the weights are of decides what is counted."""
+    from kinegraph.errors import ConfigError
+    from kinegraph.weights import load_weights
+
+    tasks = {name: load_weights(name).task for name in args.models if Path(name).is_dir()}
+    of_clips = [name for name, task in tasks.items() if task == "recognition"]
+    if of_clips and len(of_clips) < len(tasks):
+        other = next(name for name in tasks if name not in of_clips)
+        raise ConfigError(
+            f"{of_clips[0]} recognises clips, {other} windows: their numbers do not belong in one table; evaluate them "
+            "apart"
+        )
+    return "clips" if of_clips else "windows"
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure the models and print their tables."""
     from kinegraph.atomic import write_text
+    from kinegraph.evaluation.processes import is_first
 
-    task = _task(args.protocol)
-    if task == "lifting":
+    task = _task(args)
+    if task not in ("windows", "clips"):
         _refuse(args, ("fuse",), "recognition protocols")
-    else:
+    if task != "lifting":
         _refuse(args, _LIFTING_ONLY, "lifting protocols")
-    if task == "forecasting":
-        _refuse(args, ("fuse",), "recognition protocols")
-    else:
-        _refuse(args, ("mirror_test",), "forecasting protocols")
+    if task not in ("forecasting", "clips"):
+        _refuse(args, ("mirror_test",), "forecasting protocols and clips")
+    if task != "clips":
+        _refuse(args, CLIP_ONLY, "recognition of clips")
     if args.protocol != "ntu-pck":
         _refuse(args, _NTU_ONLY, "ntu-pck")
-    text, content = {"lifting": _lifting, "forecasting": _forecasting, "recognition": _recognition}[task](args)
+    measure = {"lifting": _lifting, "forecasting": _forecasting, "windows": _windows, "clips": _clips}[task]
+    text, content = measure(args)
+    if not is_first():
+        return 0
     print(text)
     if args.json:
         write_text(Path(args.json), json.dumps(content, indent=2) + "\n")
@@ -217,7 +251,7 @@ def _forecasting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     return forecast_comparison(results, markdown=args.markdown), {"protocol": args.protocol, "results": contents}
 
 
-def _recognition(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+def _windows(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.motion_tables import recognition_report
     from kinegraph.evaluation.recognition import evaluate_recognition, fuse, load_recognition_method
@@ -235,3 +269,11 @@ def _recognition(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         return recognition_report([*results, fused], markdown=args.markdown), content
     content = contents[0] if len(results) == 1 else {"protocol": args.protocol, "results": contents}
     return recognition_report(results, markdown=args.markdown), content
+
+
+def _clips(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    from kinegraph.cli.evaluate_clips import evaluate_clip_models
+
+    _batch(args, "clips")
+    check_device(args.device)
+    return evaluate_clip_models(args)

@@ -78,7 +78,7 @@ def recognition_report(results: Sequence[RecognitionResult], *, markdown: bool =
     header = ["method", "top-1", "top-5", "pooled top-1", "pooled top-5"]
     lines = [
         f"{last.protocol} | percent of windows, mean over {len(last.per_class)} actions, pooled over "
-        f"{sum(last.windows.values())} windows | data {str(last.data.get('fingerprint', ''))[:12]}",
+        f"{sum(last.counts.values())} windows | data {str(last.data.get('fingerprint', ''))[:12]}",
         text_table(header, rows, markdown=markdown),
         "",
         f"{last.label}, class by class; who is taken for whom in windows:",

@@ -1,4 +1,4 @@
-"""Recognition on windows: protocol ``cmu-8``, and the fusion of several networks' scores.
+"""Recognition on windows: protocol ``cmu-8`` with networks that look at windows of motion.
 
 Every stride-1 window of 50 frames (at 60 fps) of each complete action's test clip is classified. The accuracy of an
 action is over its windows; the headline is the unweighted mean over actions, since the clips differ tenfold in
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
 from kinegraph.evaluation.forecasting import run_label, weights_info
-from kinegraph.metrics import class_accuracy, confusion_matrix, top_k
+from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores, fuse
 from kinegraph.models.motion_model import MotionModel
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import load_weights
@@ -63,61 +63,6 @@ class RecognitionMethod:
     fps: float
     actions: tuple[str, ...]
     info: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RecognitionResult:
-    """One method under one protocol; percent.
-
-    Attributes:
-        top1, top5: unweighted mean over actions of the share of right windows.
-        pooled_top1, pooled_top5: over all windows.
-        per_class, per_class_top5: action -> share of right windows.
-        classes: names of the rows and columns of `confusion`.
-        confusion: windows; row the true class, column the predicted one.
-        windows: action -> number of windows.
-        logits: ``(N, classes)`` of all windows, for fusion and further analysis.
-        labels: ``(N,)`` index of the true class.
-    """
-
-    protocol: str
-    label: str
-    top1: float
-    top5: float
-    pooled_top1: float
-    pooled_top5: float
-    per_class: dict[str, float]
-    per_class_top5: dict[str, float]
-    classes: tuple[str, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    windows: dict[str, int]
-    missing: tuple[str, ...]
-    data: dict[str, Any]
-    info: dict[str, Any]
-    notes: tuple[str, ...]
-    logits: Array
-    labels: NDArray[np.int64]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values with stable keys: the numbers of the printed table, unrounded."""
-        return {
-            "protocol": self.protocol,
-            "model": self.label,
-            "unit": "%",
-            "top1": self.top1,
-            "top5": self.top5,
-            "per_class": self.per_class,
-            "per_class_top5": self.per_class_top5,
-            "pooled_top1": self.pooled_top1,
-            "pooled_top5": self.pooled_top5,
-            "classes": list(self.classes),
-            "confusion": [list(row) for row in self.confusion],
-            "windows": self.windows,
-            "missing": list(self.missing),
-            "data": self.data,
-            "info": self.info,
-            "notes": list(self.notes),
-        }
 
 
 def load_recognition_method(
@@ -233,93 +178,15 @@ def evaluate_recognition(
         remarks.append(f"every {stride}th window only, for speed: not the protocol's number")
     if method.observed < LENGTH:
         remarks.append(f"{method.label} sees the {'first' if early else 'last'} {method.observed} of {LENGTH} frames")
-    return _count(
-        protocol,
-        method.label,
+    return count_scores(
         np.concatenate(logits),
         np.concatenate(labels).astype(np.int64),
         method.actions,
-        counts,
-        missing,
-        {"name": data.name, "split": split, "fingerprint": data.fingerprint},
-        method.info,
-        tuple(remarks),
-    )
-
-
-def fuse(results: Sequence[RecognitionResult], weights: Sequence[float]) -> RecognitionResult:
-    """The weighted sum of several networks' logits (Sym-GNN 5.5: joints and bones), measured on the same windows.
-
-    Raises:
-        ConfigError: not one finite non-negative weight for each, or none above 0.
-        DataError: other protocols, classes or windows.
-    """
-    if len(weights) != len(results) or len(results) < 2:
-        raise ConfigError(f"{len(weights)} weights for {len(results)} models; expected one each, of two models or more")
-    if not all(np.isfinite(w) and w >= 0 for w in weights) or not any(w > 0 for w in weights):
-        raise ConfigError(f"weights {list(weights)}: expected numbers of 0 or more, one of them above 0")
-    first = results[0]
-    for other in results[1:]:
-        same = (
-            other.protocol == first.protocol
-            and other.classes == first.classes
-            and np.array_equal(other.labels, first.labels)
-            and other.data.get("split") == first.data.get("split")
-        )
-        if not same:
-            raise DataError(f"{first.label} and {other.label} differ in protocol, classes or windows; they do not fuse")
-    total = np.sum([w * r.logits for w, r in zip(weights, results, strict=True)], axis=0)
-    stated = " + ".join(f"{w:g} x {r.label}" for w, r in zip(weights, results, strict=True))
-    return _count(
-        first.protocol,
-        stated,
-        total,
-        first.labels,
-        first.classes,
-        first.windows,
-        first.missing,
-        first.data,
-        {"fused": [{"weight": w, "label": r.label, "info": r.info} for w, r in zip(weights, results, strict=True)]},
-        (*first.notes, f"logits fused by weighted sum: {stated}"),
-    )
-
-
-def _count(
-    protocol: str,
-    label: str,
-    logits: Array,
-    labels: NDArray[np.int64],
-    classes: tuple[str, ...],
-    windows: dict[str, int],
-    missing: tuple[str, ...],
-    data: dict[str, Any],
-    info: dict[str, Any],
-    notes: tuple[str, ...],
-) -> RecognitionResult:
-    scores, truth = torch.from_numpy(logits), torch.from_numpy(labels)
-    shares, pooled = [], []
-    for k in (1, 5):
-        right = top_k(scores, truth, k)
-        each = 100.0 * class_accuracy(right, truth, len(classes))
-        shares.append({action: float(each[classes.index(action)]) for action in windows})
-        pooled.append(100.0 * float(right.to(torch.float64).mean()))
-    confusion = confusion_matrix(scores.argmax(dim=1), truth, len(classes))
-    return RecognitionResult(
         protocol=protocol,
-        label=label,
-        top1=sum(shares[0].values()) / len(shares[0]),
-        top5=sum(shares[1].values()) / len(shares[1]),
-        pooled_top1=pooled[0],
-        pooled_top5=pooled[1],
-        per_class=shares[0],
-        per_class_top5=shares[1],
-        classes=classes,
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        windows=windows,
+        label=method.label,
+        of="windows",
+        data={"name": data.name, "split": split, "fingerprint": data.fingerprint},
+        info=method.info,
         missing=missing,
-        data=data,
-        info=info,
-        notes=notes,
-        logits=logits,
-        labels=labels,
+        notes=remarks,
     )

@@ -6,6 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kinegraph.metrics.aggregate import action_mean, group_means
+from kinegraph.metrics.calibration import (
+    CALIBRATION_BINS,
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability,
+)
 from kinegraph.metrics.forecasting import euler_error, normalised_pck, wrap_angle
 from kinegraph.metrics.pose import (
     joint_errors,
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUC_THRESHOLDS_MM",
+    "CALIBRATION_BINS",
     "MPJPE",
     "NMPJPE",
     "PAMPJPE",
@@ -33,13 +40,16 @@ __all__ = [
     "class_accuracy",
     "confusion_matrix",
     "euler_error",
+    "expected_calibration_error",
     "group_means",
     "joint_errors",
     "mpjpe",
     "n_mpjpe",
+    "negative_log_likelihood",
     "normalised_pck",
     "pa_mpjpe",
     "pck",
+    "reliability",
     "root_relative",
     "similarity_align",
     "top_k",

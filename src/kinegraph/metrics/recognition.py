@@ -8,7 +8,7 @@ from torch import Tensor
 from kinegraph.errors import DataError
 from kinegraph.metrics.aggregate import group_means
 
-__all__ = ["class_accuracy", "confusion_matrix", "top_k"]
+__all__ = ["check_scores", "class_accuracy", "confusion_matrix", "top_k"]
 
 
 def top_k(scores: Tensor, labels: Tensor, k: int = 1) -> Tensor:
@@ -25,7 +25,7 @@ def top_k(scores: Tensor, labels: Tensor, k: int = 1) -> Tensor:
     Raises:
         DataError: shapes, a label that is no class, or k below 1.
     """
-    _check(scores, labels)
+    check_scores(scores, labels)
     if k < 1:
         raise DataError(f"k is {k}; expected 1 or more")
     own = scores.gather(1, labels.to(torch.int64).unsqueeze(1))
@@ -54,7 +54,8 @@ def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
     return torch.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-def _check(scores: Tensor, labels: Tensor) -> None:
+def check_scores(scores: Tensor, labels: Tensor) -> None:
+    """Refuse anything but ``(N, classes)`` scores and ``(N,)`` true classes. Raises DataError."""
     if scores.dim() != 2 or labels.shape != scores.shape[:1]:
         raise DataError(f"scores {tuple(scores.shape)}, labels {tuple(labels.shape)}: expected (N, classes) and (N,)")
     if labels.numel() and (int(labels.min()) < 0 or int(labels.max()) >= scores.shape[1]):

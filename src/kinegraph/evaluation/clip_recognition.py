@@ -1,0 +1,321 @@
+"""Recognition of clips: networks of task "recognition" under the protocols of NTU, HDM05, Kinetics and other clips.
+
+Every test clip counts once. The headline is the share of clips recognised; the mean over classes stands beside it.
+Protocols of several folds (hdm05-11-one) need a network for each fold: each is measured on its own fold's test clips,
+and :func:`merge_folds` gives the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
+from kinegraph.datasets.clip_batches import pad_clips
+from kinegraph.errors import ConfigError, DataError, SkeletonError
+from kinegraph.evaluation.clip_views import ClipView
+from kinegraph.evaluation.forecasting import run_label, weights_info
+from kinegraph.evaluation.processes import gather_rows, share_of
+from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores
+from kinegraph.skeleton import Skeleton
+from kinegraph.store.clip import Clips
+from kinegraph.transforms.clips import ClipTransform
+from kinegraph.weights import load_weights
+
+__all__ = ["BATCH", "ClipMethod", "check_fit", "clip_method", "evaluate_clips", "load_clip_method", "part_rows"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+BATCH = 32
+_NEVER = 1e3  # below the worst of the other classes: where a floor such as the nearest neighbour has no example
+_PARTS = ("test", "val", "train")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipMethod:
+    """Something that recognises clips, and what is known about it.
+
+    Attributes:
+        label: its name in tables.
+        logits: ``(N, people, frames, joints, channels)`` and the mask ``(N, people, frames)`` -> ``(N, classes)``.
+        transform: what it sees of a clip.
+        skeleton: its joints.
+        recipe: what it was trained by, as plain values; empty where that is not known.
+        info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
+    """
+
+    label: str
+    logits: Callable[[Tensor, Tensor], Tensor]
+    transform: ClipTransform
+    skeleton: Skeleton
+    recipe: dict[str, Any] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The classes, in the order of the scores."""
+        return self.transform.actions
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """The recipe's data: protocol, fold, held_out."""
+        found = self.recipe.get("data")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def fold(self) -> int:
+        """The fold it was trained on; 0 where its recipe names none."""
+        fold = self.trained_on.get("fold", 0)
+        return fold if type(fold) is int else 0
+
+    @property
+    def seed(self) -> int:
+        """The seed of its training; 0 where its recipe names none."""
+        seed = self.recipe.get("seed", 0)
+        return seed if type(seed) is int else 0
+
+
+def load_clip_method(folder: Path | str, label: str | None = None, *, device: str = "cpu") -> ClipMethod:
+    """A method from a weights folder.
+
+    Raises:
+        FormatError: the folder holds no usable weights.
+        ConfigError: weights of another task.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ConfigError(
+            f"'{folder}' is no weights folder; recognition is learned (the floors nearest and linear too): give one of "
+            "kinegraph train"
+        )
+    weights = load_weights(folder)
+    if not isinstance(weights.transform, ClipTransform):
+        kind = {"lift": "a lifting model", "motion": "a network of motion windows"}[weights.task]
+        raise ConfigError(
+            f"{folder} holds {kind} ({weights.model_name}); this protocol measures recognition of clips: give weights "
+            "of a recipe with task: recognition"
+        )
+    recipe = weights.metadata.get("recipe")
+    return clip_method(
+        weights.model,
+        weights.transform,
+        weights.skeleton,
+        label=label or run_label(folder),
+        recipe=recipe if isinstance(recipe, dict) else {},
+        info=weights_info(weights),
+        device=device,
+    )
+
+
+def clip_method(
+    model: torch.nn.Module,
+    transform: ClipTransform,
+    skeleton: Skeleton,
+    *,
+    label: str,
+    recipe: dict[str, Any] | None = None,
+    info: dict[str, Any] | None = None,
+    device: str = "cpu",
+) -> ClipMethod:
+    """A network as a method; see :class:`ClipMethod`."""
+    model.eval().to(device)
+
+    @torch.no_grad()
+    def logits(x: Tensor, mask: Tensor) -> Tensor:
+        found: Tensor = model(x.to(device), mask.to(device))
+        return found.to("cpu", torch.float64)
+
+    known = {"stream": transform.stream, "prenormalise": transform.prenormalise.convention, "frames": transform.frames}
+    return ClipMethod(
+        label=label,
+        logits=logits,
+        transform=transform,
+        skeleton=skeleton,
+        recipe=recipe or {},
+        info={**(info or {}), **known},
+    )
+
+
+def check_fit(method: ClipMethod, clips: Clips) -> NDArray[np.int64]:
+    """Whether a method can look at these clips; the place of each of their classes among its scores.
+
+    Raises:
+        SkeletonError: another skeleton.
+        DataError: other dims or classes.
+    """
+    if method.transform.dims != clips.dims:
+        raise DataError(
+            f"{method.label} looks at {method.transform.dims}D clips, {clips.folder} holds {clips.dims}D ones; choose "
+            f"weights trained on {clips.dims}D clips, or other data"
+        )
+    if method.skeleton.joints != clips.skeleton.joints:
+        ours, theirs = method.skeleton, clips.skeleton
+        raise SkeletonError(
+            f"{method.label} expects skeleton '{ours.name}' ({ours.num_joints} joints), {clips.folder} holds "
+            f"'{theirs.name}' ({theirs.num_joints} joints); choose weights trained on '{theirs.name}', or convert the "
+            f"recordings (kinegraph convert --skeleton {ours.name}) and prepare them again"
+        )
+    actions = method.actions
+    if len(actions) != len(clips.classes):
+        raise DataError(
+            f"{method.label} has {len(actions)} classes ({_few(actions)}), {clips.folder} has {len(clips.classes)} "
+            f"({_few(clips.classes)}); choose weights trained on these classes"
+        )
+    if set(actions) != set(clips.classes):
+        place = next(i for i, (a, b) in enumerate(zip(actions, clips.classes, strict=True)) if a != b)
+        raise DataError(
+            f"{method.label} calls class {place} '{actions[place]}', {clips.folder} '{clips.classes[place]}'; choose "
+            "weights trained on these classes"
+        )
+    return np.array([actions.index(name) for name in clips.classes])
+
+
+def part_rows(clips: Clips, protocol: str, part: str, fold: int, recipe: dict[str, Any]) -> tuple[Indices, list[str]]:
+    """Numbers of the clips of a part, and remarks on them.
+
+    Where the data has no validation part, ``val`` is what training held out, by its recipe's share and seed; and
+    ``train`` is without them.
+    """
+    if part not in _PARTS:
+        raise ConfigError(f"split '{part}': expected {', '.join(_PARTS)}")
+    if part == "test":
+        return split(clips, protocol, part, fold), []
+    remark = f"{'validation' if part == 'val' else 'training'} clips, not the test set"
+    try:
+        held = split(clips, protocol, "val", fold)
+    except DataError:
+        data = recipe.get("data") or {}
+        share = data.get("held_out", 0.0)
+        train = split(clips, protocol, "train", fold)
+        train, held = hold_out(clips.labels, train, float(share), int(recipe.get("seed", 0)))
+        if part == "val" and not len(held):
+            raise DataError(
+                f"{clips.folder}: {protocol} has no validation clips, and the training of these weights held none out"
+            ) from None
+        remark += f" ({100 * float(share):g} % of each class of train held out)"
+    else:
+        train = split(clips, protocol, "train", fold)
+    return (held if part == "val" else train), [remark]
+
+
+def evaluate_clips(
+    method: ClipMethod,
+    clips: Clips,
+    protocol: str,
+    *,
+    part: str = "test",
+    view: ClipView | None = None,
+    batch: int = BATCH,
+    notes: Sequence[str] = (),
+) -> RecognitionResult:
+    """Recognise every clip of a part and count. Of several processes, each does its share and all get the result.
+
+    Args:
+        method: from :func:`load_clip_method`; of a protocol of several folds, its own fold is measured.
+        clips: of :func:`kinegraph.datasets.open_clips.open_clips`.
+        protocol: a name of ``PROTOCOLS``, or a split that the clips name.
+        part: ``"test"``, ``"val"`` or ``"train"``.
+        view: what is shown of a clip; by default all of it.
+        batch: clips at once.
+        notes: added to the result's own.
+
+    Raises:
+        ConfigError: unknown protocol or part, or a method of no fold of it.
+        SkeletonError, DataError: the method does not fit the clips, see :func:`check_fit`; scores that are NaN.
+    """
+    view = view or ClipView()
+    if batch < 1:
+        raise ConfigError(f"batch {batch}: expected 1 or more")
+    places = check_fit(method, clips)
+    view.check(clips.skeleton)
+    fold = _fold(method, protocol)
+    rows, remarks = part_rows(clips, protocol, part, fold, method.recipe)
+    if part == "test":
+        remarks += _leaks(method, clips, rows)
+    scores = gather_rows(_scores(method, clips, share_of(rows), view, batch), rows)
+    return count_scores(
+        scores[:, places],
+        clips.labels[rows],
+        clips.classes,
+        protocol=protocol,
+        label=method.label,
+        of="clips",
+        data={
+            "name": clips.dataset,
+            "split": part,
+            "fingerprint": clips.fingerprint,
+            "view": view.facts(),
+        },
+        info={**method.info, "protocol": method.trained_on.get("protocol"), "fold": fold},
+        notes=[*remarks, *view.notes(clips.skeleton, method.transform.sampling), *notes],
+        names=[clips.names[row] for row in rows],
+        fold_of=np.full(len(rows), fold),
+    )
+
+
+def _scores(method: ClipMethod, clips: Clips, rows: Indices, view: ClipView, batch: int) -> Array:
+    """``(rows, classes)``, finite; the mean over the looks at a clip."""
+    found = [np.zeros((0, len(method.actions)))]
+    for start in range(0, len(rows), batch):
+        chosen = rows[start : start + batch].tolist()
+        looks = [view.encode(clips[row], method.transform, clips.skeleton, clips.unit) for row in chosen]
+        x, mask = pad_clips([one for each in looks for one in each])
+        parts = [
+            method.logits(torch.from_numpy(x[at : at + batch]), torch.from_numpy(mask[at : at + batch])).numpy()
+            for at in range(0, len(x), batch)
+        ]
+        answer = _finite(np.concatenate(parts), method.label)
+        found.append(answer.reshape(len(chosen), -1, answer.shape[1]).mean(axis=1))
+    return np.concatenate(found)
+
+
+def _finite(scores: Array, label: str) -> Array:
+    """Scores of minus infinity, of a class without examples, as numbers below all others of the row."""
+    if np.isnan(scores).any() or np.isposinf(scores).any():
+        raise DataError(f"{label} answers NaN or infinity for a clip; its weights or its input are broken")
+    never = np.isneginf(scores)
+    if never.any():
+        least = np.where(never, np.inf, scores).min(axis=1, keepdims=True)
+        scores = np.where(never, least - _NEVER, scores)
+    return scores
+
+
+def _fold(method: ClipMethod, protocol: str) -> int:
+    item = PROTOCOLS.get(protocol)
+    if item is None or item.folds == 1:
+        return 0
+    trained = method.trained_on.get("protocol")
+    if trained != protocol:
+        known = f"trained under {trained}" if trained else "its training is not known"
+        raise ConfigError(
+            f"{method.label}: {known}; {protocol} has {item.folds} folds and needs weights trained on one of them "
+            f"(data.protocol: {protocol}, data.fold: 0 to {item.folds - 1})"
+        )
+    return method.fold
+
+
+def _leaks(method: ClipMethod, clips: Clips, rows: Indices) -> list[str]:
+    """A remark where test clips were trained on, as far as it can be known."""
+    trained = str(method.trained_on.get("protocol", ""))
+    known = (method.info.get("trained_on") or {}).get("fingerprint")
+    if not trained or known != clips.fingerprint:
+        return []
+    try:
+        seen = split(clips, trained, "train", method.fold)
+    except (ConfigError, DataError):
+        return []
+    both = len(np.intersect1d(seen, rows))
+    if not both:
+        return []
+    return [f"{both} of these {len(rows)} clips trained these weights (under {trained}): no test of anything"]
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

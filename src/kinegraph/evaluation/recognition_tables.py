@@ -1,0 +1,125 @@
+"""Recognition of clips as plain text or Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kinegraph.errors import DataError
+from kinegraph.evaluation.recognition_merge import SeedResults
+from kinegraph.evaluation.recognition_result import RecognitionResult
+from kinegraph.evaluation.tables import text_table
+from kinegraph.metrics import CALIBRATION_BINS
+
+__all__ = ["clip_report"]
+
+
+def clip_report(groups: Sequence[SeedResults], *, markdown: bool = False) -> str:
+    """One line per recipe, the folds and seeds of those that have several, then each class of the last one.
+
+    Raises:
+        DataError: other protocols, data or parts, which do not belong in one table.
+    """
+    if not groups:
+        raise DataError("nothing to report")
+    first = groups[0].first
+    for group in groups[1:]:
+        for what in ("fingerprint", "split"):
+            if group.first.data.get(what) != first.data.get(what):
+                raise DataError(f"{groups[0].label} and {group.label} were measured on another {what}")
+    folds = f", mean over {len(first.folds)} folds" if first.folds else ""
+    lines = [
+        f"{first.protocol} | percent of {sum(first.counts.values())} {first.of}{folds}; class mean: unweighted over "
+        f"{len(first.counts)} classes | {first.data.get('split')} split | data "
+        f"{str(first.data.get('fingerprint', ''))[:12]}",
+        _summary(groups, markdown),
+    ]
+    lines += _spread(groups, markdown)
+    last = groups[-1]
+    lines += ["", f"{last.label}, class by class:", _classes(last, markdown)]
+    notes = dict.fromkeys(note for group in groups for result in group.results.values() for note in result.notes)
+    lines += [_fact(group) for group in groups if _fact(group)]
+    lines += [f"note: {note}" for note in notes]
+    lines.append(f"note: ECE is the expected calibration error, {CALIBRATION_BINS} bins, in percent; NLL is in nats")
+    return "\n".join(lines)
+
+
+def _summary(groups: Sequence[SeedResults], markdown: bool) -> str:
+    header = ["method", "stream", "top-1", "top-5", "class mean", "ECE", "NLL", "parameters", "training"]
+    rows = []
+    for group in groups:
+        info = group.first.info
+        seconds, parameters = info.get("train_seconds"), info.get("parameters")
+        rows.append(
+            [
+                group.label,
+                str(info.get("stream") or "-"),
+                _with_std(group, "top1"),
+                _with_std(group, "top5"),
+                f"{group.mean('class_top1'):.1f}",
+                f"{group.mean('ece'):.1f}",
+                f"{group.mean('nll'):.3f}",
+                "-" if parameters is None else f"{parameters:,}",
+                "-" if seconds is None else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
+            ]
+        )
+    return text_table(header, rows, markdown=markdown)
+
+
+def _spread(groups: Sequence[SeedResults], markdown: bool) -> list[str]:
+    """Tables of folds and of seeds."""
+    lines: list[str] = []
+    if any(group.first.folds for group in groups):
+        numbers = list(dict.fromkeys(fold["fold"] for group in groups for fold in group.first.folds))
+        rows = []
+        for group in groups:
+            for seed, result in group.results.items():
+                found = {fold["fold"]: f"{fold['top1']:.1f}" for fold in result.folds}
+                if result.folds:
+                    name = group.label if len(group.results) == 1 else f"{group.label}, seed {seed}"
+                    rows.append(
+                        [name, *(found.get(n, "-") for n in numbers), f"{result.top1:.1f}", f"{result.spread:.1f}"]
+                    )
+        header = ["top-1 by fold", *map(str, numbers), "mean", "std"]
+        lines += ["", text_table(header, rows, markdown=markdown)]
+    elif any(len(group.results) > 1 for group in groups):
+        rows = [
+            [f"{group.label}, seed {seed}", f"{result.top1:.1f}", f"{result.top5:.1f}", f"{result.class_top1:.1f}"]
+            for group in groups
+            for seed, result in group.results.items()
+        ]
+        lines += ["", text_table(["seed by seed", "top-1", "top-5", "class mean"], rows, markdown=markdown)]
+    return lines
+
+
+def _classes(group: SeedResults, markdown: bool) -> str:
+    one, five = group.mean_of("per_class"), group.mean_of("per_class_top5")
+    result = group.first
+    rows = [
+        [action, str(result.counts[action]), f"{one[action]:.1f}", f"{five[action]:.1f}", _mistaken(result, action)]
+        for action in one
+    ]
+    return text_table(["action", result.of, "top-1", "top-5", "most taken for"], rows, markdown=markdown)
+
+
+def _mistaken(result: RecognitionResult, action: str) -> str:
+    """Whom an action's clips are most often taken for, and how often; ``-`` where never for another."""
+    own = result.classes.index(action)
+    row = [0 if index == own else count for index, count in enumerate(result.confusion[own])]
+    most = max(row)
+    return f"{result.classes[row.index(most)]} ({most})" if most else "-"
+
+
+def _with_std(group: SeedResults, figure: str) -> str:
+    std = group.std(figure)
+    return f"{group.mean(figure):.1f}" + ("" if std is None else f" +- {std:.1f}")
+
+
+def _fact(group: SeedResults) -> str:
+    info = group.first.info
+    facts = [f"seeds {', '.join(map(str, group.results))}" if len(group.results) > 1 else f"seed {info.get('seed')}"]
+    checkpoint = info.get("checkpoint")
+    if isinstance(checkpoint, dict):
+        facts.append(f"checkpoint: {checkpoint.get('chosen_by')}")
+    if info.get("protocol"):
+        facts.append(f"trained under {info['protocol']}")
+    return f"{group.label}: {'; '.join(facts)}" if info.get("seed") is not None else ""
