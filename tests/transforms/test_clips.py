@@ -201,3 +201,17 @@ def test_settings_survive_saving_and_are_checked() -> None:
         transform.encode(clip(dims=2), NTU)
     with pytest.raises(DataError, match="infinite"):
         transform.encode(np.full((1, 2, 25, 3), np.inf), NTU)
+
+
+def test_mirrored_clips() -> None:
+    body = get_skeleton("h36m17")
+    x = np.random.default_rng(0).normal(size=(2, 3, 17, 3))
+    found = aug.mirror(x, body)
+    for joint, name in enumerate(body.joints):
+        side, _, rest = name.partition("_")
+        other = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, name)
+        np.testing.assert_array_equal(found[:, :, joint], x[:, :, body.index(other)] * [-1, 1, 1])
+    np.testing.assert_array_equal(aug.mirror(found, body), x)
+    always, never = ClipAugmentation(mirror=1.0), ClipAugmentation()
+    np.testing.assert_array_equal(always.space(x, body, np.random.default_rng(1)), found)
+    np.testing.assert_array_equal(never.space(x, body, np.random.default_rng(1)), x)

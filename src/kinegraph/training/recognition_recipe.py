@@ -74,6 +74,8 @@ class ClipTransformRecipe:
 class ClipAugmentRecipe:
     """Changes to the training clips, drawn anew at every step."""
 
+    mirror: float = 0.0
+    """Probability that a clip is mirrored, left and right exchanged. Not for classes that tell left from right."""
     rotation: float = 0.0
     """Largest angle about each axis, rad."""
     scale: float = 0.0
@@ -99,6 +101,7 @@ class ClipAugmentRecipe:
     def augmentation(self) -> ClipAugmentation:
         """The strengths. Raises ConfigError when one is out of range."""
         return ClipAugmentation(
+            mirror=self.mirror,
             rotation=self.rotation,
             scale=self.scale,
             shear=self.shear,

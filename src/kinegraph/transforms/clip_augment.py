@@ -1,11 +1,12 @@
-"""Random changes of training clips: turn, scale, shear, jitter, and joints that are not there.
+"""Random changes of training clips: mirror, turn, scale, shear, jitter, and joints that are not there.
 
 Each is a function of positions ``(people, frames, joints, dims)`` (NaN where missing), a strength and the generator,
 which is the only source of chance; one draw holds for all people and frames of a clip, noise and frame-wise dropout
 apart. :class:`ClipAugmentation` names the strengths; 0 switches one off.
 
 Who uses what: rotation by up to 0.3 rad, the recipes of HCSF, CTR-GCN (Chen et al., 2021) and ST-GCN++; scale and
-noise, those of ST-GCN++ (PYSKL, Duan et al., 2022: 0.2 and 0.01); shear comes from AimCLR (Guo et al., 2022: 0.5);
+noise, those of ST-GCN++ (PYSKL, Duan et al., 2022: 0.2 and 0.01); half the clips are mirrored in the HDM05 recipes, which
+see one person's handedness; shear comes from AimCLR (Guo et al., 2022: 0.5);
 joints are dropped in recipes for recordings with missing joints.
 """
 
@@ -17,11 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError
+from kinegraph.skeleton import Skeleton
 
-__all__ = ["ClipAugmentation", "drop_joints", "jitter", "random_rotation", "random_scale", "random_shear"]
+__all__ = ["ClipAugmentation", "drop_joints", "jitter", "mirror", "random_rotation", "random_scale", "random_shear"]
 
 Array = NDArray[np.floating]
 Generator = np.random.Generator
+
+
+def mirror(positions: Array, skeleton: Skeleton) -> Array:
+    """The clip seen in a mirror: x, which is horizontal in every convention, changes sign, left and right change places."""
+    sign = np.ones(positions.shape[-1], dtype=positions.dtype)
+    sign[0] = -1
+    return np.asarray(positions[:, :, list(skeleton.mirror)] * sign)
 
 
 def random_rotation(positions: Array, limit: float, rng: Generator) -> Array:
@@ -81,6 +90,7 @@ class ClipAugmentation:
     """What is done to training clips, and how strongly.
 
     Attributes:
+        mirror: probability that a clip is mirrored.
         rotation: largest angle about each axis, rad.
         scale: largest relative change of each axis.
         shear: largest share of another axis that is added.
@@ -90,6 +100,7 @@ class ClipAugmentation:
         crop: shortest share of a clip's frames that is kept; 1 keeps all.
     """
 
+    mirror: float = 0.0
     rotation: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
@@ -99,15 +110,24 @@ class ClipAugmentation:
     crop: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, limit in (("rotation", np.pi), ("scale", 1.0), ("shear", 1.0), ("noise", np.inf), ("drop", 1.0)):
+        for name, limit in (
+            ("mirror", 1.0),
+            ("rotation", np.pi),
+            ("scale", 1.0),
+            ("shear", 1.0),
+            ("noise", np.inf),
+            ("drop", 1.0),
+        ):
             value = getattr(self, name)
             if not (0 <= value <= limit and value < np.inf) or (name in ("scale", "drop") and value == 1):
                 raise ConfigError(f"augmentation.{name} is {value}; expected 0 to {limit:g}")
         if not 0 < self.crop <= 1:
             raise ConfigError(f"augmentation.crop is {self.crop}; expected above 0, to 1")
 
-    def space(self, positions: Array, rng: Generator) -> Array:
-        """Turned, scaled, sheared and jittered."""
+    def space(self, positions: Array, skeleton: Skeleton, rng: Generator) -> Array:
+        """Mirrored, turned, scaled, sheared and jittered."""
+        if self.mirror and rng.random() < self.mirror:
+            positions = mirror(positions, skeleton)
         if self.rotation:
             positions = random_rotation(positions, self.rotation, rng)
         if self.scale:

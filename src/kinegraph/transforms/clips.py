@@ -27,7 +27,7 @@ class ClipTransform:
 
     People beyond `people` are left out, the first are kept; pre-normalisation; frames; stream; what is missing becomes
     0. In training, an augmentation takes joints away before all else, as a detector that does not see them would; crops
-    before the frames are taken; turns, scales, shears and jitters after it.
+    before the frames are taken; mirrors, turns, scales, shears and jitters after it.
 
     Attributes:
         prenormalise: where the clip stands and how it is turned.
@@ -116,7 +116,7 @@ class ClipTransform:
             x, sure = x[:, first:last], None if sure is None else sure[:, first:last]
         x, sure = self._frames(x, sure, rng)
         if augmentation is not None and rng is not None:
-            x = augmentation.space(x, rng)
+            x = augmentation.space(x, skeleton, rng)
         mask: NDArray[np.bool_] = np.asarray(np.isfinite(x).any(axis=(2, 3)))
         seen = np.isfinite(x).all(axis=-1)
         x = stream(x, self.stream, skeleton)
