@@ -85,7 +85,7 @@ def test_pyskl_joint_counts_name_both_layouts(tmp_path) -> None:
         PysklSource(path).read(1)
     with pytest.raises(FormatError, match="25 joints; layout 'coco17' has 17"):
         PysklSource(path, get_skeleton("coco17"))
-    with pytest.raises(FormatError, match="20 joints in 3D; expected ntu25"):
+    with pytest.raises(FormatError, match=r"20 joints in 3D \(kinect20\); expected ntu25"):
         PysklSource(dump(path, [annotation("a", joints=20)]))
 
 

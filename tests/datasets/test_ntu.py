@@ -49,6 +49,7 @@ def test_names_labels_and_order(tmp_path) -> None:
 def test_actions_beyond_sixty_belong_to_the_larger_set(tmp_path) -> None:
     folder = write_ntu(tmp_path, [*NAMES, "S018C001P045R001A061"])
     assert len(NtuSource(folder)) == 3
+    assert NtuSource(folder).notes == ("1 samples left out: their actions are beyond the 60 of ntu60",)
     assert len(NtuSource(folder, "ntu120")) == 4
 
 
@@ -84,11 +85,13 @@ def test_what_cannot_be_used_is_said(tmp_path) -> None:
     (folder / "S001C001P001R001A001.skeleton").write_text("1\n0\n")
     (folder / "S001C001P001R001A002.skeleton").write_text("1\n1\n")
     source = NtuSource(folder)
-    assert "1 .skeleton files left out" in source.notes[0]
+    assert len(source) == 4
     with pytest.raises(DataError, match="no body in any frame"):
         source.read(0)
     with pytest.raises(FormatError, match="cut short"):
         source.read(1)
+    with pytest.raises(DataError, match="walk.skeleton: mislabelled, its name is not SsssCcccPpppRrrrAaaa"):
+        source.read(3)
     (folder / "x").mkdir()
     (folder / "x" / f"{NAMES[0]}.skeleton").write_text("1\n0\n")
     with pytest.raises(DataError, match="there twice"):

@@ -138,6 +138,13 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
     named = {own for parts in store.splits for own in parts}
     if name not in PROTOCOLS and f"{name}_train" in named:
         found = _named(store, f"{name}_", part)
+    elif name not in PROTOCOLS and named:
+        own = sorted({own.removesuffix("_train") for own in named if own.endswith("_train")})
+        known = [*own, *PROTOCOLS]
+        raise ConfigError(
+            f"{store.folder}: no split '{name}'{nearest(name, known)}; its files name {', '.join(own) or 'none'} and "
+            f"the protocols are {', '.join(PROTOCOLS)}"
+        )
     else:
         item = protocol(name)
         if not 0 <= fold < item.folds:

@@ -25,6 +25,8 @@ __all__ = ["CtrGcnSource"]
 
 _PARTS = ("train", "test")
 _JOINTS, _DIMS = 25, 3
+_LARGE, _MOST_PACKED = 2**28, 100  # bytes, and how many times smaller recordings with their padding can get
+_MOST_CLASSES = 100_000
 
 
 class CtrGcnSource(ClipSource):
@@ -70,6 +72,20 @@ class CtrGcnSource(ClipSource):
             )
         if target.ndim not in (1, 2) or len(target) != rows.shape[0] or target.dtype.kind not in "iufb":
             raise FormatError(self.path, f"y_{part} is {target.shape}; expected one-hot rows for {rows.shape[0]} clips")
+        if (target.ndim == 2 and target.shape[1] < 1) or (target.ndim == 1 and target.dtype.kind not in "iu"):
+            raise FormatError(
+                self.path, f"y_{part} is {target.shape} of {target.dtype}; expected one-hot rows, or labels"
+            )
+        wrong = (
+            np.flatnonzero((target != 0).sum(axis=1) != 1)
+            if target.ndim == 2
+            else np.flatnonzero((target < 0) | (target >= _MOST_CLASSES))
+        )
+        if len(wrong):
+            found = np.array2string(target[wrong[0]], threshold=8, edgeitems=3).replace("\n", " ")
+            raise FormatError(
+                self.path, f"y_{part}[{wrong[0]}] is {found[:60]}; expected one class of a clip, a label from 0"
+            )
 
     def _rows(self, archive: zipfile.ZipFile, name: str) -> _Rows:
         try:
@@ -84,6 +100,12 @@ class CtrGcnSource(ClipSource):
                 return _rows_at(self.path, stream, member.header_offset + 30 + int(sizes.sum()), name)
         if member.compress_type != zipfile.ZIP_DEFLATED:
             raise FormatError(self.path, f"{name} is packed by an unknown method; expected numpy.savez")
+        if member.file_size > _LARGE and member.file_size > _MOST_PACKED * member.compress_size:
+            raise FormatError(
+                self.path,
+                f"{name} unpacks from {member.compress_size:,} to {member.file_size:,} bytes, as no recordings do; "
+                "the file is hostile or holds nothing. Fetch it again",
+            )
         if member.file_size > shutil.disk_usage(tempfile.gettempdir()).free:
             raise FormatError(
                 self.path,

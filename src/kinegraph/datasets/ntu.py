@@ -40,6 +40,7 @@ SPLITS: dict[str, Callable[[NtuName], bool]] = {
 
 _STEM = re.compile(r"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}")
 _MOST_LIST_BYTES = 2**24
+_MOST = {"setup": 32, "camera": 3, "performer": 106, "replication": 2, "action": 120}
 
 
 def read_missing(path: Path | str) -> frozenset[str]:
@@ -66,6 +67,9 @@ def read_missing(path: Path | str) -> frozenset[str]:
 class NtuSource(ClipSource):
     """A folder of ``.skeleton`` files at any depth.
 
+    A file whose name is none of NTU RGB+D, or says an action, camera or performer that there is not, is a clip that
+    cannot be read: so it is listed with the others that are damaged, and stops nothing.
+
     Args:
         source: the folder.
         dataset: ``"ntu60"`` (actions 1-60) or ``"ntu120"``.
@@ -89,22 +93,27 @@ class NtuSource(ClipSource):
             raise DataError(f"{root}: no such folder; expected one of .skeleton files")
         left_out = frozenset[str]().union(*(read_missing(path) for path in missing))
         found: dict[str, Path] = {}
-        odd = skipped = 0
+        odd: dict[str, Path] = {}
+        others = skipped = 0
         for path in sorted(root.rglob("*.skeleton"), key=lambda p: (p.stem, str(p))):
-            name = parse_name(path.stem)
-            if name is None or not _STEM.fullmatch(path.stem.upper()):
-                odd += 1
+            if path.name.startswith("."):
+                continue  # a file that is being written, or what a Mac keeps beside one
+            if _fault(path.stem) is not None:
+                odd[path.relative_to(root).as_posix()] = path
             elif path.stem.upper() in left_out:
                 skipped += 1
-            elif 1 <= name.action <= ACTIONS[dataset]:
+            elif int(path.stem[-3:]) > ACTIONS[dataset]:
+                others += 1
+            else:
                 if path.stem.upper() in found:
                     raise DataError(f"{path}: the sample is there twice, also as {found[path.stem.upper()]}")
                 found[path.stem.upper()] = path
         if not found:
             raise DataError(
-                f"{root}: no samples of {dataset} ({odd} .skeleton files have other names); expected files like "
+                f"{root}: no samples of {dataset} ({len(odd)} .skeleton files have other names); expected files like "
                 "S001C001P001R001A001.skeleton"
             )
+        found |= odd
         self.dataset, self.people = dataset, people
         self.skeleton = get_skeleton("ntu25")
         self.fps = FPS
@@ -112,7 +121,9 @@ class NtuSource(ClipSource):
         self.paths = tuple(found.values())
         self.names = tuple(found)
         notes = [f"{skipped} samples left out by the lists of missing skeletons"] if missing else []
-        notes += [f"{odd} .skeleton files left out: their names are not SsssCcccPpppRrrrAaaa"] if odd else []
+        notes += [f"{others} samples left out: their actions are beyond the {ACTIONS[dataset]} of {dataset}"] * (
+            others > 0
+        )
         self.notes = tuple(notes)
 
     def __len__(self) -> int:
@@ -125,8 +136,9 @@ class NtuSource(ClipSource):
         return stamp(self.paths[index])
 
     def read(self, index: int) -> ActionClip:
-        name = parse_name(self.names[index])
-        assert name is not None  # __init__ took no other
+        name, fault = parse_name(self.paths[index].stem), _fault(self.paths[index].stem)
+        if name is None or fault is not None:
+            raise DataError(f"{self.paths[index]}: mislabelled, {fault}; rename it or leave it out")
         bodies = read_bodies(self.paths[index])
         if not bodies.identities:
             raise DataError(f"{self.paths[index]}: no body in any frame; leave the recording out")
@@ -139,3 +151,14 @@ class NtuSource(ClipSource):
             camera=name.camera,
             setup=name.setup,
         ).check()
+
+
+def _fault(stem: str) -> str | None:
+    """What is wrong with the name of a file, if anything."""
+    name = parse_name(stem)
+    if name is None or not _STEM.fullmatch(stem.upper()):
+        return "its name is not SsssCcccPpppRrrrAaaa"
+    for (field, most), number in zip(_MOST.items(), name, strict=True):
+        if not 1 <= number <= most:
+            return f"{field} {number} in its name; expected 1 to {most}"
+    return None

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
+from kinegraph.formats.keypoint_layouts import layouts_of
 from kinegraph.formats.lazy_pickle import LazyArray, load_lazily
 from kinegraph.formats.ntu_skeleton import parse_name
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -55,6 +56,10 @@ class PysklSource(ClipSource):
         self.annotations: tuple[Mapping[Any, Any], ...] = tuple(content)
         self.names = tuple(_unique(str(item.get("frame_dir", n)) for n, item in enumerate(content)))
         self._splits = self._members(splits)
+        there = {str(item.get("frame_dir", n)) for n, item in enumerate(content)}
+        unknown = [name for name in self._splits if name not in there]
+        if unknown:
+            self.notes = (f"{len(unknown)} names of the splits have no annotation, e.g. {unknown[0][:60]}",)
         joints, dims = self._first()
         self.dims = dims
         self.skeleton = layout_of(joints, dims, self.path, skeleton)
@@ -169,7 +174,9 @@ def layout_of(joints: int, dims: int, path: Path, skeleton: Skeleton | None = No
         return skeleton
     if (joints, dims) not in _LAYOUTS:
         known = ", ".join(f"{name} ({n} in {d}D)" for (n, d), name in _LAYOUTS.items())
-        raise FormatError(path, f"clips of {joints} joints in {dims}D; expected {known}, or a skeleton by name")
+        raise FormatError(
+            path, f"clips of {joints} joints in {dims}D ({layouts_of(joints)}); expected {known}, or a skeleton by name"
+        )
     return get_skeleton(_LAYOUTS[joints, dims])
 
 

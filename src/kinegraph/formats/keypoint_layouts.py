@@ -7,7 +7,7 @@ from pathlib import Path
 from kinegraph.errors import FormatError
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 
-__all__ = ["keypoint_layout", "layout_by_names", "plain_name"]
+__all__ = ["keypoint_layout", "layout_by_names", "layouts_of", "plain_name"]
 
 _BY_COUNT = {17: "coco17", 18: "openpose18", 25: "body25", 26: "halpe26", 33: "mediapipe33"}
 _WHOLE_BODY = {136: "halpe26", 133: "coco17"}
@@ -65,6 +65,11 @@ def keypoint_layout(count: int, path: Path, where: str, skeleton: str | Skeleton
             "For a layout of your own pass skeleton=FILE (TOML or JSON)",
         )
     return get_skeleton(name)
+
+
+def layouts_of(count: int) -> str:
+    """Names of the layouts with so many joints, for messages: ``"body25, ntu25"``, or ``"no layout of ours"``."""
+    return ", ".join(n for n in skeleton_names() if get_skeleton(n).num_joints == count) or "no layout of ours"
 
 
 def plain_name(name: str) -> str:

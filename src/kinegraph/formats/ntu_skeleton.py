@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
+from kinegraph.formats.keypoint_layouts import layouts_of
 from kinegraph.formats.rig import read_bytes as read_file
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -195,7 +196,7 @@ class _Lines:
             count = self.integer(at, "the number of bodies", 0, _MOST_BODIES)
             at += 1
             for _ in range(count):
-                self.integer(at + 1, "the number of joints", _JOINTS, _JOINTS)
+                self.joint_count(at + 1)
                 heads.append(at)
                 frame_of.append(frame)
                 at += _BODY_LINES
@@ -218,6 +219,15 @@ class _Lines:
             found = " ".join(words)[:40]
             raise FormatError(self.path, f"line {line + 1}: found '{found}', expected {what} alone on the line")
         return self._whole(words[0], line, what, least, most)
+
+    def joint_count(self, line: int) -> None:
+        """Check that a body has 25 joints."""
+        found = self.integer(line, "the number of joints", 0, 2**64 - 1)
+        if found != _JOINTS:
+            raise FormatError(
+                self.path,
+                f"line {line + 1}: the number of joints is '{found}' ({layouts_of(found)}), expected 25 (ntu25)",
+            )
 
     def identities(self, heads: NDArray[np.intp]) -> Iterator[int]:
         """The first of the ten fields of each body."""

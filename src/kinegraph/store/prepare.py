@@ -157,7 +157,12 @@ def _make(job: _Job, task: tuple[int, int, int, str]) -> dict[str, Any]:
             try:
                 clip = cast(job.source.read(index).check(), job.dtype)
                 if clip.positions.shape[2:] != (job.source.skeleton.num_joints, job.source.dims):
-                    raise DataError(f"{clip.positions.shape[2:]} joints and dims; expected those of the skeleton")
+                    raise DataError(
+                        f"{clip.name}: {clip.positions.shape[2]} joints in {clip.positions.shape[3]}D; expected "
+                        f"{job.source.skeleton.num_joints} in {job.source.dims}D, as {job.source.skeleton.name}"
+                    )
+                if not -1 <= clip.label < len(job.source.classes):
+                    raise DataError(f"{clip.name}: label {clip.label}; expected 0 to {len(job.source.classes) - 1}")
             except KinegraphError as error:
                 bad.append((job.source.name(index), str(error)))
             except Exception as error:  # a file can be broken in ways its reader does not know; the others go on
