@@ -142,7 +142,7 @@ def test_the_skin_holds_every_limb_along_its_bone(walk: SkeletonSequence, tmp_pa
 
 def test_people_and_bare_nodes(walk: SkeletonSequence, tmp_path: Path) -> None:
     pair = SkeletonSequence(
-        np.concatenate([walk.positions, walk.positions + [1.0, 0, 0]]), walk.skeleton, walk.fps, up="z"
+        np.concatenate([walk.positions, walk.positions + np.array([1.0, 0, 0])]), walk.skeleton, walk.fps, up="z"
     )
     (path,) = write(pair, tmp_path / "two.glb", limbs=False)
     document = Parsed(path).document

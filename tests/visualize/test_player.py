@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,10 @@ import pytest
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize import player_html, write_player
-from kinegraph.visualize.player import MISSING
+from kinegraph.visualize.motion import MISSING, Band, Ghost, action_bands
 from kinegraph.visualize.projection import to_display
+
+Until = Callable[[Any, str], None]
 
 
 def payload(page: str) -> dict[str, Any]:
@@ -63,11 +64,14 @@ def test_fast_recordings_are_thinned_to_a_screens_rate(world: SkeletonSequence) 
 
 def test_nothing_outside_is_asked_for_and_words_cannot_break_out(world: SkeletonSequence) -> None:
     nasty = world.replace(notes=("</script><script>alert(1)</script>",))
-    page = player_html([("a </script> caption", nasty)], title="<b>@DATA@ & </title>", notes=["@SCRIPT@"])
+    page = player_html([("a </script> caption", nasty)], title="<b>@MOTION@ & </title>", notes=["@SCRIPT@"])
     assert not re.search(r"https?://|src=|@import|url\(", page)
     assert page.count("<script") == 2
-    assert "default-src 'none'" in page
-    assert "&lt;b&gt;@DATA@" in page
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    assert "default-src 'none'" in policy.group(1)
+    assert "unsafe" not in policy.group(1)
+    assert "&lt;b&gt;@MOTION@" in page
     assert payload(page)["notes"] == ["@SCRIPT@", "</script><script>alert(1)</script>"]
 
 
@@ -82,28 +86,13 @@ def test_errors(world: SkeletonSequence, tmp_path: Path) -> None:
 
 # ---- in a browser -------------------------------------------------------------------------------------------------
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no chromium on this machine (apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
-    with api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield running
-        running.close()
-
 
 @pytest.mark.browser
 def test_it_plays_scrubs_orbits_and_zooms(
-    browser: Any, world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path
+    browser: Any, until: Until, world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path
 ) -> None:
     write_player(tmp_path / "p.html", [("2D", image), ("3D", world)], title="walk & wave", notes=["a note"])
-    page = browser.new_page(viewport={"width": 900, "height": 600}, color_scheme="light")
+    page = browser.new_page(viewport={"width": 900, "height": 600}, color_scheme="light", reduced_motion="reduce")
     faults: list[str] = []
     asked: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -127,8 +116,10 @@ def test_it_plays_scrubs_orbits_and_zooms(
             )
         )
 
-    # It plays by itself, then obeys.
-    page.wait_for_function("document.body.dataset.frame > 2")
+    # Where calm is asked for it waits; then it plays and obeys.
+    assert data("playing") == "false"
+    page.keyboard.press("Space")
+    until(page, "document.body.dataset.frame > 2")
     page.keyboard.press("Space")
     assert data("playing") == "false"
     page.keyboard.press("Home")
@@ -159,8 +150,22 @@ def test_it_plays_scrubs_orbits_and_zooms(
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
     page.locator("#theme").click()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-    page.locator("#about summary").click()
+    page.locator("#about").click()
     assert page.locator("#notes li").all_inner_texts() == ["a note"]
+    page.keyboard.press("Escape")
+    assert not page.locator("#help").is_visible()
+    # A joint under the pointer says what it is and where.
+    page.locator("#reset").click()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(80)
+    x, y = page.evaluate(
+        """() => { const panel = K.motions[0].panels[1], box = panel.canvas.getBoundingClientRect();
+        const j = panel.joints.indexOf('left_wrist'), at = panel.screen[0];
+        return [box.left + at[j * 4], box.top + at[j * 4 + 1]]; }"""
+    )
+    page.mouse.move(x, y)
+    assert page.locator("#tip").inner_text().splitlines()[0] == "left wrist"
+    assert " m" in page.locator("#tip").inner_text()
     assert page.title() == "walk & wave"
     assert faults == []
     assert len(asked) == 1
@@ -168,12 +173,14 @@ def test_it_plays_scrubs_orbits_and_zooms(
 
 
 @pytest.mark.browser
-def test_two_fingers_zoom_and_one_orbits(browser: Any, world: SkeletonSequence, tmp_path: Path) -> None:
+def test_two_fingers_zoom_and_one_orbits(browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path) -> None:
     write_player(tmp_path / "p.html", [("3D", world)], title="touch")
-    context = browser.new_context(viewport={"width": 400, "height": 700}, has_touch=True, color_scheme="dark")
+    context = browser.new_context(
+        viewport={"width": 400, "height": 700}, has_touch=True, color_scheme="dark", reduced_motion="reduce"
+    )
     page = context.new_page()
     page.goto((tmp_path / "p.html").as_uri())
-    page.wait_for_function("document.body.dataset.zoom !== undefined")
+    until(page, "document.body.dataset.zoom !== undefined")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
     session = context.new_cdp_session(page)
 
@@ -198,11 +205,105 @@ def test_two_fingers_zoom_and_one_orbits(browser: Any, world: SkeletonSequence, 
 
 
 @pytest.mark.browser
-def test_a_single_pose_has_no_clock(browser: Any, world: SkeletonSequence, tmp_path: Path) -> None:
+def test_a_single_pose_has_no_clock(browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path) -> None:
     write_player(tmp_path / "p.html", [("3D", world.slice_frames(0, 1))], title="still")
     page = browser.new_page()
     page.goto((tmp_path / "p.html").as_uri())
-    page.wait_for_function("document.body.dataset.frame === '0'")
+    until(page, "document.body.dataset.frame === '0'")
     assert not page.locator("#play").is_visible()
     assert page.locator("#clock").inner_text() == "1 frame"
+    page.close()
+
+
+def ahead(world: SkeletonSequence, seconds: float = 0.4) -> SkeletonSequence:
+    """The walk goes on."""
+    frames = round(seconds * 25)
+    moved = world.positions[:, -1:] + np.linspace(0.02, 0.3, frames)[None, :, None, None] * np.array([0, 0, 1.0])
+    return world.replace(positions=moved, confidence=None)
+
+
+def test_ghosts_and_bands_travel(world: SkeletonSequence) -> None:
+    ghost = Ghost(panel=0, start=0.8, sequence=ahead(world))
+    band = Band(who="person 1", label="walking", start=0.0, end=0.8, score=0.9, kind=6)
+    played = payload(player_html([("walk", world)], title="t", ghosts=[ghost], bands=[band]))
+    (track,) = played["panels"][0]["ghosts"]
+    assert (track["start"], track["frames"], track["fps"]) == (0.8, 10, 25)
+    like = {**track, "people": 1, "joints": played["panels"][0]["joints"], "dims": 3}
+    np.testing.assert_allclose(decoded(like), to_display(ahead(world)), atol=1e-4)
+    assert played["bands"] == [
+        {"who": "person 1", "label": "walking", "start": 0.0, "end": 0.8, "score": 0.9, "kind": 6},
+    ]
+    turned = Ghost(panel=0, start=0.8, sequence=ahead(world).replace(up="z"))
+    with pytest.raises(DataError, match="joints, people and space"):
+        player_html([("walk", world)], title="t", ghosts=[turned])
+
+
+def test_the_segments_of_a_recognition_are_bands() -> None:
+    from kinegraph.inference.recognition import PersonActions, Recognition, Segment
+
+    none = np.zeros((0, 2))
+    segments = (
+        Segment(start_s=-0.1, stop_s=1.5, action="sit", score=0.8),
+        Segment(start_s=1.5, stop_s=2, action="wave", score=0.6),
+    )
+    person = PersonActions(
+        person=1, scores=np.array([0.7, 0.3]), times=none, timeline=none, cells=none, smooth=none, segments=segments
+    )
+    bands = action_bands(Recognition(actions=("wave", "sit"), people=(person,)))
+    assert bands == [
+        Band(who="person 2", label="sit", start=0.0, end=1.5, score=0.8, kind=1),
+        Band(who="person 2", label="wave", start=1.5, end=2, score=0.6, kind=0),
+    ]
+
+
+@pytest.mark.browser
+def test_the_forecast_goes_on_as_a_ghost(browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path) -> None:
+    ghost = Ghost(panel=0, start=0.8, sequence=ahead(world))
+    band = Band(who="person 1", label="walking", start=0.0, end=0.8, score=0.9, kind=0)
+    write_player(tmp_path / "p.html", [("3D", world)], title="ghost", ghosts=[ghost], bands=[band])
+    page = browser.new_page(viewport={"width": 700, "height": 500}, reduced_motion="reduce", color_scheme="light")
+    page.goto((tmp_path / "p.html").as_uri())
+    until(page, "document.body.dataset.ghost === '0'")
+
+    def violet() -> int:
+        return int(
+            page.evaluate(
+                """() => { const c = document.querySelector('canvas.orbit');
+                const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;
+                for (let i = 0; i < d.length; i += 4)
+                  if (d[i + 3] > 180 && d[i + 2] > d[i + 1] * 1.5 && d[i] > d[i + 1] * 1.2) n++;
+                return n; }"""
+            )
+        )
+
+    assert violet() == 0
+    page.keyboard.press("End")
+    until(page, "document.body.dataset.ghost === '1'")
+    assert violet() > 500
+    assert "forecast +" in page.locator("#clock").inner_text()
+    page.locator("#ghosts").click()
+    until(page, "document.body.dataset.ghost === '0'")
+    assert violet() == 0
+    # The hand drags along the timeline; a reader hears the bands.
+    box = page.locator("#timeline").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 12)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 14, box["y"] + 12, steps=3)
+    page.mouse.up()
+    until(page, "document.body.dataset.time === '0.000'")
+    assert page.locator("#actions li").all_inner_texts() == ["walking, 90 %, 0.0 to 0.8 s"]
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_view_coasts_to_rest(browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path) -> None:
+    write_player(tmp_path / "p.html", [("3D", world)], title="coast")
+    page = browser.new_page(viewport={"width": 500, "height": 500})
+    page.goto((tmp_path / "p.html").as_uri())
+    until(page, "document.body.dataset.drawn > 2")
+    page.evaluate("K.glide.azimuth = 3")
+    until(page, "K.glide.azimuth === 0")
+    rested = float(page.evaluate("document.body.dataset.azimuth"))
+    start = float(page.evaluate("K.home.azimuth"))
+    assert 0.3 < start - rested < 0.9
     page.close()

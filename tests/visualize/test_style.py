@@ -6,7 +6,20 @@ import pytest
 
 from kinegraph.errors import ConfigError
 from kinegraph.skeleton import get_skeleton
-from kinegraph.visualize.style import DARK, LEFT, LIGHT, PEOPLE, RIGHT, bone_sides, contrast, joint_sides, theme
+from kinegraph.visualize.style import (
+    BANDS,
+    DARK,
+    FORECAST,
+    LEFT,
+    LIGHT,
+    OTHER,
+    PEOPLE,
+    RIGHT,
+    bone_sides,
+    contrast,
+    joint_sides,
+    theme,
+)
 
 
 def test_contrast_is_wcags() -> None:
@@ -14,7 +27,7 @@ def test_contrast_is_wcags() -> None:
     assert contrast((119, 119, 119), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("colour", [LEFT, RIGHT, *PEOPLE])
+@pytest.mark.parametrize("colour", [LEFT, RIGHT, FORECAST, OTHER, *PEOPLE])
 @pytest.mark.parametrize("name", ["light", "dark"])
 def test_every_body_colour_stands_out_from_both_backgrounds(colour: tuple[int, int, int], name: str) -> None:
     assert contrast(colour, theme(name).card) >= 3
@@ -25,6 +38,11 @@ def test_text_is_readable() -> None:
     for each in (LIGHT, DARK):
         assert contrast(each.front, each.back) >= 7
         assert contrast(each.soft, each.card) >= 4.5
+
+
+@pytest.mark.parametrize("colour", BANDS)
+def test_white_words_stand_on_every_band(colour: tuple[int, int, int]) -> None:
+    assert contrast(colour, (255, 255, 255)) >= 4.5
 
 
 def test_left_and_right_stay_apart_without_red_green_vision() -> None:

@@ -16,8 +16,8 @@ __all__ = ["anatomy", "bone_radii", "limb_mesh"]
 # Radius at the parent's and at the child's end of the bone that ends in an anatomical point, as a share of stature:
 # a slim mannequin, made to be read and not to be measured.
 _RADII: Mapping[str, tuple[float, float]] = {
-    "head": (0.042, 0.042),
-    "head_top": (0.042, 0.040),
+    "head": (0.045, 0.046),
+    "head_top": (0.046, 0.044),
     "nose": (0.030, 0.030),
     "neck": (0.034, 0.028),
     "neck_base": (0.040, 0.030),
@@ -48,9 +48,9 @@ _LONGEST_SHARE = 0.5  # of its own length: a short bone is no disc
 
 
 def anatomy(skeleton: Skeleton) -> tuple[str, ...]:
-    """What each joint is on a body, without its side: its landmark's name where the layout names one, else its own."""
+    """What each joint is on a body, without its side: its own name where that is anatomical, else its landmark's."""
     points = {next(iter(weights)): point for point, weights in skeleton.landmarks.items() if len(weights) == 1}
-    return tuple(_plain(points.get(name, name)) for name in skeleton.joints)
+    return tuple(_plain(name if _plain(name) in _RADII else points.get(name, name)) for name in skeleton.joints)
 
 
 def bone_radii(child: str, stature: float, length: float) -> tuple[float, float]:

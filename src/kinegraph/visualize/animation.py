@@ -12,7 +12,7 @@ from kinegraph.atomic import atomic_path
 from kinegraph.errors import DataError, require
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize.canvas import Canvas
-from kinegraph.visualize.player import DEFAULT_FPS
+from kinegraph.visualize.motion import DEFAULT_FPS
 from kinegraph.visualize.projection import stage
 from kinegraph.visualize.stills import GAP, Cell, draw_cell, header, moment
 from kinegraph.visualize.style import theme

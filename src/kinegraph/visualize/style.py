@@ -24,6 +24,20 @@ PEOPLE: tuple[RGB, ...] = (
     (20, 144, 160),
     (206, 80, 120),
 )
+#: a forecast's ghost, whole; and the second of two recordings laid over each other
+FORECAST: RGB = (140, 92, 230)
+OTHER: RGB = (16, 138, 128)
+#: bands of actions on a timeline, by class; white text stands on them
+BANDS: tuple[RGB, ...] = (
+    (62, 104, 178),
+    (178, 88, 62),
+    (42, 124, 96),
+    (138, 84, 160),
+    (146, 104, 34),
+    (32, 120, 144),
+    (176, 70, 108),
+    (92, 112, 52),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
