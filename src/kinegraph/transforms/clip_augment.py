@@ -5,9 +5,9 @@ which is the only source of chance; one draw holds for all people and frames of 
 apart. :class:`ClipAugmentation` names the strengths; 0 switches one off.
 
 Who uses what: rotation by up to 0.3 rad, the recipes of HCSF, CTR-GCN (Chen et al., 2021) and ST-GCN++; scale and
-noise, those of ST-GCN++ (PYSKL, Duan et al., 2022: 0.2 and 0.01); half the clips are mirrored in the HDM05 recipes, which
-see one person's handedness; shear comes from AimCLR (Guo et al., 2022: 0.5);
-joints are dropped in recipes for recordings with missing joints.
+noise, those of ST-GCN++ (PYSKL, Duan et al., 2022: 0.2 and 0.01); half
+the clips are mirrored in the HDM05 recipes, which see one person's handedness; shear comes from AimCLR (Guo et al.,
+2022: 0.5); joints are dropped in recipes for recordings with missing joints.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Generator = np.random.Generator
 
 
 def mirror(positions: Array, skeleton: Skeleton) -> Array:
-    """The clip seen in a mirror: x, which is horizontal in every convention, changes sign, left and right change places."""
+    """The clip in a mirror: x, horizontal in every convention, changes its sign, left and right change places."""
     sign = np.ones(positions.shape[-1], dtype=positions.dtype)
     sign[0] = -1
     return np.asarray(positions[:, :, list(skeleton.mirror)] * sign)
