@@ -29,13 +29,16 @@ class MemoryClips(Clips):
     """
 
     def __init__(self, source: ClipSource, folder: Path | str, *, progress: bool = False) -> None:
+        import sys
+
         from tqdm import tqdm
 
         self.folder = Path(folder)
         self.dataset, self.skeleton, self.fps = source.dataset, source.skeleton, source.fps
         self.unit, self.space, self.dims, self.classes = source.unit, source.space, source.dims, source.classes
         bad, clips = [], []
-        for index in tqdm(range(len(source)), desc=source.dataset, unit="clip", disable=not progress, leave=False):
+        silent = not (progress and sys.stderr.isatty())  # a bar in a log file would be a line for every clip
+        for index in tqdm(range(len(source)), desc=source.dataset, unit="clip", disable=silent, leave=False):
             try:
                 clips.append(source.read(index))
             except KinegraphError as error:

@@ -128,6 +128,10 @@ class RunKeeper(pl.Callback):
         progress: where to show it, or None for silence.
         save_best: writes the task's kept weights; called with the task, what the validation found and the seconds so
             far.
+
+    Attributes:
+        best, best_step: the lowest error so far, and when it was found: what patience is about.
+        kept, kept_step: error and step of the weights that are kept.
     """
 
     def __init__(
@@ -151,6 +155,8 @@ class RunKeeper(pl.Callback):
         self.save_best = save_best
         self.best = math.inf
         self.best_step = 0
+        self.kept = math.inf
+        self.kept_step = 0
         self.validations_since_best = 0
         self.seconds_before = 0.0
         self.checkpoint_step = -1
@@ -170,6 +176,8 @@ class RunKeeper(pl.Callback):
         return {
             "best": self.best,
             "best_step": self.best_step,
+            "kept": self.kept,
+            "kept_step": self.kept_step,
             "validations_since_best": self.validations_since_best,
             "seconds": self.seconds,
         }
@@ -178,6 +186,7 @@ class RunKeeper(pl.Callback):
         """Take it back."""
         self.best = state_dict["best"] if "best" in state_dict else state_dict["best_mpjpe_mm"]  # runs begun before 0.2
         self.best_step = state_dict["best_step"]
+        self.kept, self.kept_step = state_dict.get("kept", self.best), state_dict.get("kept_step", self.best_step)
         self.validations_since_best = state_dict["validations_since_best"]
         self.seconds_before = state_dict["seconds"]
 
@@ -251,8 +260,10 @@ class RunKeeper(pl.Callback):
             self.validations_since_best += 1
             if self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience:
                 trainer.should_stop = self.stopped_early = True
-        if (better or self.recipe.keep == "last") and trainer.is_global_zero:
-            self.save_best(task, {"step": step, **found}, self.seconds)
+        if better or self.recipe.keep == "last":
+            self.kept, self.kept_step = error, step
+            if trainer.is_global_zero:
+                self.save_best(task, {"step": step, **found}, self.seconds)
         self._validated = f"  {monitor.label.split()[0]} {monitor.show(error)} (best {self.best:.{monitor.digits}f})"
         if self.progress is not None:
             self.progress.update(step, self._status(step), keep=True)

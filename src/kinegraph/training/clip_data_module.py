@@ -49,7 +49,8 @@ class ClipBatch(NamedTuple):
     labels: Tensor
     """(B,)."""
     weights: Tensor
-    """(B,) what each clip counts; over the batch of all processes the sum is their number."""
+    """(B,) what each clip counts: the mean of weight times loss over this process's clips, averaged over the processes,
+    is the weighted mean over the whole batch, however it is shared."""
 
 
 def encode_clip(
@@ -149,6 +150,7 @@ class ClipDataModule(pl.LightningDataModule):
         clips = self.splits.clips
         weights = self.class_weights[clips.labels[rows]]
         weights = weights * len(rows) / weights.sum()
+        shared = len(range(rank, len(rows), world)) * world / len(rows)  # 1 where all have the same number
         encoded = []
         for position in range(rank, len(rows), world):
             # By its place in the whole batch, so that the number of ranks changes nothing.
@@ -162,7 +164,7 @@ class ClipDataModule(pl.LightningDataModule):
             torch.from_numpy(x),
             torch.from_numpy(mask),
             torch.from_numpy(clips.labels[rows][rank::world].copy()),
-            torch.from_numpy(weights[rank::world].astype(np.float32)),
+            torch.from_numpy((shared * weights[rank::world]).astype(np.float32)),
         )
 
 

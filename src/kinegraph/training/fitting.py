@@ -21,7 +21,6 @@ def fit_model(
     prepared: Prepared,
     recipe: RunRecipe,
     folder: Path,
-    parameters: int,
     save_best: Callable[[TrainingTask, dict[str, float], float], None],
 ) -> RunResult:
     """Fit on the examples that as many steps would have shown, augmentation included, and save.
@@ -29,7 +28,7 @@ def fit_model(
     Raises:
         ConfigError: more than one device.
     """
-    if recipe.trainer.devices > 1:
+    if recipe.trainer.processes > 1:
         raise ConfigError(f"trainer.devices: {recipe.model['name']} is fitted by one process; set 1")
     started = time.monotonic()
     task, data = prepared.task, prepared.data
@@ -50,6 +49,6 @@ def fit_model(
         best_step=prepared.steps,
         best=found[task.monitor.key],
         monitor=task.monitor,
-        parameters=parameters,
+        parameters=int(prepared.model.num_parameters),  # type: ignore[arg-type]
         seconds=seconds,
     )

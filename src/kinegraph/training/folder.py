@@ -18,6 +18,7 @@ from kinegraph import __version__
 from kinegraph.atomic import write_text
 from kinegraph.config import read_yaml, to_dict, write_yaml
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
+from kinegraph.training.launch import is_leader
 from kinegraph.training.recipe import RunRecipe, read_recipe
 from kinegraph.training.task import Monitor
 
@@ -30,7 +31,6 @@ __all__ = [
     "check_writable",
     "facts",
     "find_checkpoint",
-    "is_leader",
     "open_folder",
     "write_result",
 ]
@@ -67,9 +67,9 @@ class RunResult:
     steps: int
     """Steps planned."""
     best_step: int
-    """Step of the best validation."""
+    """Step of the weights that are kept: of the best validation, or the last."""
     best: float
-    """Its error, as `monitor` measures it."""
+    """Their error, as `monitor` measures it."""
     monitor: Monitor
     """What chose the checkpoint."""
     parameters: int
@@ -135,11 +135,6 @@ def check_writable(folder: Path) -> None:
         raise KinegraphError(f"cannot make the run folder {folder}: {place} is not a folder; choose another --out")
     if not os.access(place, os.W_OK):
         raise KinegraphError(f"cannot make the run folder {folder}: {place} is not writable; choose another --out")
-
-
-def is_leader() -> bool:
-    """Whether this process is the first of a data-parallel run, or the only one."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) == 0
 
 
 def _flat(data: Any, prefix: str = "") -> dict[str, Any]:

@@ -31,7 +31,7 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
     how = getattr(entry.model, "trains", "gradient")
     if how == "nothing":
         raise ConfigError(f"model.name: {name} has nothing to learn; evaluate it by its name")
-    if recipe.trainer.compile and recipe.trainer.devices > 1:
+    if recipe.trainer.compile and recipe.trainer.processes > 1:
         raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
     given = {"channels": 3, "observed": recipe.transform.observed, "horizon": recipe.transform.horizon}
     # Its mistakes come before minutes of reading data; how many classes there are is known after it.

@@ -119,8 +119,14 @@ class TrainerRecipe:
     accelerator: Literal["cpu", "gpu", "auto"] = "auto"
     """Where to train."""
     devices: int = 1
-    """Processes (data-parallel), one per device. In lifting, batch norm sees the poses of its own process; in the
-    other tasks, those of all."""
+    """Processes (data-parallel) on each machine, one per device. In lifting, batch norm sees the poses of its own
+    process; in the other tasks, those of all. `torchrun --nproc-per-node 4 -m kinegraph train RECIPE` starts the
+    processes itself and sets this."""
+    nodes: int = 1
+    """Machines that train together, with as many devices each. `torchrun --nnodes 2 --nproc-per-node 4 ...` on every
+    machine sets this too; without torchrun (or Slurm) start the command on every machine with MASTER_ADDR,
+    MASTER_PORT and NODE_RANK in its environment. Only the first machine writes the run folder; all of them read the
+    data, and the run folder to resume."""
     tensorboard: bool = True
     """Write TensorBoard curves into the run folder."""
 
@@ -135,11 +141,17 @@ class TrainerRecipe:
             "checkpoint_every",
             "checkpoint_minutes",
         )
-        positive(self, *names, "log_every", "threads", "devices")
+        positive(self, *names, "log_every", "threads", "devices", "nodes")
         if self.epochs is not None and self.steps is not None:
             raise ValueError("epochs and steps are both given; a run has one length, so set the other to null")
-        if self.batch % self.devices:
-            raise ValueError(f"batch: {self.batch} poses cannot be shared equally by {self.devices} devices")
+        if self.batch % self.processes:
+            shared = f"{self.processes} devices"
+            raise ValueError(f"batch: {self.batch} poses cannot be shared equally by {shared}")
+
+    @property
+    def processes(self) -> int:
+        """How many train together."""
+        return self.devices * self.nodes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from kinegraph.datasets.action_splits import hold_out, split
-from kinegraph.datasets.open_clips import open_clips
-from kinegraph.errors import ConfigError, DataError
+from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
+from kinegraph.datasets.open_clips import SYNTHETIC, open_clips
+from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.models import build, model_entry
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, validation_rows
-from kinegraph.training.folder import is_leader
+from kinegraph.training.launch import is_leader
 from kinegraph.training.prepared import Prepared, model_config
 from kinegraph.training.recognition_recipe import ClipDataRecipe, RecognitionRecipe
 from kinegraph.training.recognition_task import RecognitionTask
@@ -33,6 +33,12 @@ def load_clip_splits(recipe: ClipDataRecipe, seed: int = 0) -> ClipSplits:
         ConfigError: no such protocol or fold.
         DataError: the source does not hold what is expected.
     """
+    if recipe.source is None and recipe.protocol != SYNTHETIC:
+        unknown = "" if recipe.protocol in PROTOCOLS else nearest(recipe.protocol, PROTOCOLS)
+        raise ConfigError(
+            f"data.source: missing; give the folder of the clips of {recipe.protocol}{unknown}, as `kinegraph data "
+            "prepare` wrote it"
+        )
     clips = open_clips(recipe.source, recipe.protocol, progress=is_leader())
     train = split(clips, recipe.protocol, "train", recipe.fold)
     if recipe.held_out == 0:
@@ -61,10 +67,14 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
     if entry.task != "recognition":
         raise ConfigError(f"model.name: {name} is a {entry.task} model and recognises no clips; change task or model")
     trainer = recipe.trainer
-    if trainer.compile and trainer.devices > 1:
+    if trainer.compile and trainer.processes > 1:
         raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
     splits = load_clip_splits(recipe.data, recipe.seed) if splits is None else splits
     clips = splits.clips
+    if len(splits.train) < trainer.processes:
+        raise ConfigError(
+            f"trainer.devices: {len(splits.train)} training clips for {trainer.processes} processes; start fewer"
+        )
     transform = _transform(recipe, splits)
     given = {"channels": transform.channels, "classes": len(clips.classes), "people": transform.people}
     if any(field.name == "frames" for field in dataclasses.fields(entry.config)) and transform.sampling != "all":
@@ -73,9 +83,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
     model = build(name, clips.skeleton, model_config(recipe, given, "the data and the recipe's transform"))
     assert isinstance(model, RecognitionModel)
     if not len(splits.validation) and trainer.keep != "last":
-        raise ConfigError(
-            "trainer.keep: nothing is held out to choose weights by; set keep: last, or data.held_out"
-        )
+        raise ConfigError("trainer.keep: nothing is held out to choose weights by; set keep: last, or data.held_out")
     data = ClipDataModule(
         splits,
         transform,

@@ -5,7 +5,7 @@ run.json        status, seed, versions, data fingerprints, parameters, training 
 log.csv         step, epoch, lr, the training losses, what the validations found, seconds
 tensorboard/    the same as curves
 last.ckpt       everything needed to continue exactly
-best/           weights of the best validation: `kinegraph evaluate`, `kinegraph lift --model`
+best/           weights of the best validation, or the last (`trainer.keep`): `kinegraph evaluate`, `lift --model`...
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from kinegraph.training.folder import (
     check_writable,
     facts,
     find_checkpoint,
-    is_leader,
     open_folder,
     write_result,
 )
+from kinegraph.training.launch import as_launched, is_leader
 from kinegraph.training.parallel import UnwrappedDDP
 from kinegraph.training.prepared import Prepared
 from kinegraph.training.recipe import RunRecipe
@@ -63,6 +63,7 @@ def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, split
         ConfigError: the recipe is wrong, or differs from the one the folder was begun with.
         KinegraphError: the folder holds a run and `resume` was not asked for, or cannot be written.
     """
+    recipe = as_launched(recipe)
     folder = Path(recipe.out)
     checkpoint = find_checkpoint(folder, recipe, resume)
     check_writable(folder)
@@ -72,13 +73,14 @@ def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, split
         require("tensorboard", extra="train", purpose="writing TensorBoard curves (trainer.tensorboard)")
     prepared = PREPARE[recipe.task](recipe, splits)
     steps = prepared.steps
-    parameters = int(prepared.model.num_parameters)  # type: ignore[arg-type]  # ridge fits its own
+    parameters = int(prepared.model.num_parameters)  # type: ignore[arg-type]
     known = facts(recipe, dict(prepared.splits), parameters, steps)
     open_folder(folder, recipe, known, checkpoint)
 
     def save_best(task: TrainingTask, found: dict[str, float], seconds: float) -> None:
         metadata = {
             **known,
+            "parameters": int(prepared.model.num_parameters),  # type: ignore[arg-type]  # known once it is fitted
             "protocol": prepared.protocol,
             "metrics": {f"validation_{name}": found[name] for name in task.found},
             "checkpoint": {
@@ -100,11 +102,11 @@ def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, split
         )
 
     if getattr(prepared.model, "trains", "gradient") == "fit":
-        result = fit_model(prepared, recipe, folder, parameters, save_best)
+        result = fit_model(prepared, recipe, folder, save_best)
     else:
         result = _descend(prepared, recipe, folder, parameters, save_best, checkpoint, quiet)
     if result.leader:
-        write_result(folder, known, result)
+        write_result(folder, {**known, "parameters": result.parameters}, result)
     return result
 
 
@@ -144,8 +146,8 @@ def _descend(
         status=status,
         step=trainer.global_step,
         steps=steps,
-        best_step=keeper.best_step,
-        best=keeper.best,
+        best_step=keeper.kept_step,
+        best=keeper.kept,
         monitor=task.monitor,
         parameters=parameters,
         seconds=keeper.seconds,
@@ -167,7 +169,8 @@ def _trainer(
     return pl.Trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
-        strategy="auto" if settings.devices == 1 else "ddp" if task.automatic_optimization else UnwrappedDDP(),
+        num_nodes=settings.nodes,
+        strategy="auto" if settings.processes == 1 else "ddp" if task.automatic_optimization else UnwrappedDDP(),
         precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
         max_steps=steps,
         max_epochs=-1,
