@@ -22,7 +22,7 @@ _HOW = {  # fields of a recipe that say where and how a run went, not what was l
     "": ("out", "seed"),
     "data": ("fold", "source"),
     "trainer": (
-        *("threads", "devices", "accelerator", "workers", "tensorboard", "compile"),
+        *("threads", "devices", "nodes", "accelerator", "workers", "tensorboard", "compile"),
         *("log_every", "checkpoint_every", "checkpoint_minutes"),
     ),
 }
