@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 PICTURES = (".png", ".jpg", ".webp")
 SUFFIXES = (*PICTURES, ".gif", ".mp4", ".html")
+_CELLS = 24  # of a bar
 
 
 def check_picture(path: Path, flag: str) -> None:
@@ -52,18 +54,28 @@ def draw(
 
 
 class Progress:
-    """One line on the terminal that counts; silent where nobody watches."""
+    """One line on the terminal that counts; silent where nobody watches.
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    Args:
+        what: is done.
+        after_s: seconds of silence before the first line.
+    """
+
+    def __init__(self, what: str, after_s: float = 0.0) -> None:
+        self.what, self.after_s = what, after_s
+        self.begun = time.monotonic()
         self.shown = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Show ``done`` of ``total``."""
-        if sys.stderr.isatty():
-            self.shown = True
-            sys.stderr.write(f"\r{self.what} {done}/{total}")
-            sys.stderr.flush()
+        """Show ``done`` of ``total``, and the time that is left."""
+        spent = time.monotonic() - self.begun
+        if spent < self.after_s or not sys.stderr.isatty():
+            return
+        self.shown = True
+        full = round(_CELLS * done / max(total, 1))
+        left = f", {spent / done * (total - done):.0f} s left" if self.after_s and 0 < done < total else ""
+        sys.stderr.write(f"\r{self.what} {'█' * full}{'░' * (_CELLS - full)} {done}/{total}{left}\033[K")
+        sys.stderr.flush()
 
     def __enter__(self) -> Callable[[int, int], None]:
         return self

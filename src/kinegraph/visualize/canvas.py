@@ -5,6 +5,7 @@ Everything is drawn at twice the size and reduced once at the end, which gives s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,10 @@ class Canvas:
         if ends and w > 3:
             self.dot(a, width / 2, colour)
             self.dot(b, width / 2, colour)
+
+    def area(self, corners: Sequence[tuple[float, float]], colour: RGB) -> None:
+        """A filled polygon."""
+        self._draw.polygon([(x * OVERSAMPLE, y * OVERSAMPLE) for x, y in corners], fill=colour)
 
     def dot(self, at: Array, radius: float, colour: RGB) -> None:
         """A filled disc."""

@@ -14,7 +14,7 @@ from kinegraph.visualize.player import write_player
 from kinegraph.visualize.projection import stage
 from kinegraph.visualize.stills import Cell, write_grid
 
-__all__ = ["write_forecast", "write_timeline"]
+__all__ = ["write_forecast"]
 
 _COLUMNS = 6
 _MOST = 24  # poses of the future in a still
@@ -121,52 +121,3 @@ def _ghost(truth: SkeletonSequence, before: int, whole: SkeletonSequence) -> Ske
     count = min(truth.frames, whole.frames - before)
     positions[:, before : before + count] = truth.positions[:, :count]
     return whole.replace(positions=positions, confidence=None)
-
-
-def write_timeline(
-    path: Path | str,
-    actions: tuple[str, ...],
-    times: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    scores: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    *,
-    title: str = "",
-    theme_name: str = "light",
-) -> None:
-    """A band for each action over time, the darker the higher its score (.png).
-
-    Args:
-        path: the picture.
-        actions: class names.
-        times: (windows, 2) seconds where each window begins and ends; a band is drawn round each window's middle.
-        scores: (windows, classes) in 0..1.
-        title: line at the top.
-        theme_name: ``light`` or ``dark``.
-
-    Raises:
-        KinegraphError: the path cannot be written.
-    """
-    from kinegraph.visualize.canvas import Canvas
-    from kinegraph.visualize.stills import fit, save_image
-    from kinegraph.visualize.style import LEFT, blend, theme
-
-    row, left, right, top = 24, 170, 70, 40
-    width = 760
-    canvas = Canvas(width, top + row * len(actions) + 40, theme(theme_name))
-    canvas.text(10, 9, fit(canvas, title, width - 20, 16), 16)
-    middles = times.mean(axis=1)
-    start, stop = float(times.min()), float(times.max())
-    edges = np.concatenate([[start], (middles[1:] + middles[:-1]) / 2, [stop]])
-    across = left + (edges - start) / max(stop - start, 1e-9) * (width - left - right)
-    mean = scores.mean(axis=0)
-    for r, action in enumerate(actions):
-        y = top + r * row + row / 2
-        canvas.text(left - 8, y, fit(canvas, action.replace("_", " "), left - 20, 13), 13, None, "rm")
-        for w in range(len(scores)):
-            colour = blend(canvas.theme.card, LEFT, float(np.clip(scores[w, r], 0, 1)))
-            ends = np.array([[across[w], y], [across[w + 1], y]])
-            canvas.line(ends[0], ends[1], row - 6, colour, ends=False)
-        canvas.text(width - right + 8, y, f"{mean[r] * 100:.0f} %", 13, canvas.theme.soft, "lm")
-    y = top + row * len(actions) + 6
-    for when, x, anchor in ((start, left, "la"), (stop, width - right, "ra")):
-        canvas.text(x, y, f"{when:.2f} s", 13, canvas.theme.soft, anchor)
-    save_image(canvas.finish(), path)
