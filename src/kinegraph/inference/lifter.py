@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.hub import Pretrained, locate
+from kinegraph.inference.error_model import read_calibration
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, frame_person, scale_of_pose
+from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import bone_lengths, make_rigid, place_root
 from kinegraph.inference.preparation import Prepared, prepare
@@ -54,6 +56,9 @@ class Lifter(Pretrained):
         self.frames = int(getattr(weights.model, "frames", 1))
         self.fps = _training_fps(weights.metadata)
         self.folder = weights.folder
+        self.calibration, self.uncalibrated = read_calibration(
+            weights.folder, weights.sha256, "lift", ("flip", "plain"), LIFT_FEATURES
+        )
 
     @classmethod
     def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Lifter:
@@ -97,29 +102,51 @@ class Lifter(Pretrained):
         Returns:
             Positions ``(people, frames, joints, 3)`` in metres on the network's skeleton, camera space (x right, y
             down, z forward), with the root where it is estimated to stand or at the origin. Joints that could not
-            be seen for long, and people who are away, have confidence 0. ``notes`` say what was assumed.
+            be seen for long, and people who are away, have confidence 0. ``notes`` say what was assumed, and
+            ``uncertainty`` how far each joint may be off relative to the root, if the weights are calibrated.
 
         Raises:
             DataError: not 2D, or nobody to lift.
             SkeletonError: the layout lacks too many of the network's joints.
         """
         options = options or LiftOptions()
-        if sequence.fps is None:
-            sequence = sequence.replace(fps=ASSUMED_FPS).with_note(
-                f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with fps"
-            )
-        fps = sequence.fps or ASSUMED_FPS
         if options.stills and sequence.frames * sequence.people > 1:
-            return self._stills(sequence, options, progress)
+            return self._stills(_at_a_rate(sequence), options, progress)
+        lifted, features = self.lift_with_features(sequence, options, progress=progress)
+        if self.calibration is None:
+            return lifted.with_note(self.uncalibrated)
+        table = self.calibration.tables["flip" if options.flip else "plain"]
+        return lifted.replace(uncertainty=table.quantiles(features, table.rows(self.skeleton.joints))).with_note(
+            "uncertainty: half of the errors relative to the root are expected below the first number, nine in ten "
+            "below the second"
+        )
+
+    def lift_with_features(
+        self,
+        sequence: SkeletonSequence,
+        options: LiftOptions,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[SkeletonSequence, Floats]:
+        """As :meth:`lift` of a video, without an estimate of the error but with what such an estimate goes by.
+
+        Returns:
+            The lifted sequence, and features ``(people, frames, joints, features)``; see
+            :func:`kinegraph.inference.lift_features.lift_features`.
+        """
+        sequence = _at_a_rate(sequence)
+        fps = sequence.fps or ASSUMED_FPS
         ready = prepare(sequence, self.skeleton, options)
         people, frames, joints = ready.trust.shape
         notes = list(ready.notes)
         positions = np.full((people, frames, joints, 3), np.nan)
+        features = np.full((people, frames, joints, len(LIFT_FEATURES)), np.nan)
         total, done = int(ready.present.sum()), 0
         framings = set()
         for person in range(people):
-            poses, framing = self._poses(ready, person, options, fps)
+            poses, spread, framing = self._poses(ready, person, options, fps)
             framings.add(framing)
+            features[person] = lift_features(spread, ready.confidence[person], ready.positions[person], self.skeleton)
             positions[person] = self._finish(poses, ready, person, options, fps)
             done += int(ready.present[person].sum())
             if progress is not None:
@@ -142,7 +169,7 @@ class Lifter(Pretrained):
             if options.root == "estimated"
             else "positions are relative to the root"
         )
-        return SkeletonSequence(
+        lifted = SkeletonSequence(
             positions=positions,
             skeleton=self.skeleton,
             fps=sequence.fps,
@@ -153,6 +180,7 @@ class Lifter(Pretrained):
             source=sequence.source,
             notes=tuple(dict.fromkeys(notes)),
         )
+        return lifted, features
 
     def _stills(
         self, sequence: SkeletonSequence, options: LiftOptions, progress: Callable[[int, int], None] | None
@@ -160,6 +188,7 @@ class Lifter(Pretrained):
         """Every person of every picture for themselves; who shows too little is missing."""
         positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
         confidence = np.zeros(positions.shape[:3])
+        uncertainty = np.full((*positions.shape[:3], 2), np.nan)
         notes: dict[str, None] = {}
         if sequence.image_size is None and sequence.unit == "px" and sequence.seen.any():
             # One camera for all of them: each by itself would be put in the middle of an image of its own.
@@ -178,6 +207,8 @@ class Lifter(Pretrained):
                 lifted.positions[0, 0],
                 np.asarray(lifted.confidence)[0, 0],
             )
+            if lifted.uncertainty is not None:
+                uncertainty[person, frame] = lifted.uncertainty[0, 0]
             # What differs from picture to picture (counts, sizes, focal lengths) would fill pages.
             notes |= dict.fromkeys(n for n in lifted.notes if not any(c.isdigit() for c in n.replace("h36m17", "")))
             if progress is not None:
@@ -195,6 +226,7 @@ class Lifter(Pretrained):
             unit="m",
             space="camera",
             confidence=confidence[kept],
+            uncertainty=uncertainty[kept] if self.calibration is not None else None,
             label=sequence.label,
             source=sequence.source,
             notes=tuple(notes),
@@ -221,8 +253,11 @@ class Lifter(Pretrained):
 
     # ---- the network ----------------------------------------------------------------------------------------------
 
-    def _poses(self, ready: Prepared, person: int, options: LiftOptions, fps: float) -> tuple[Floats, str]:
-        """Root-relative poses (frames, joints, 3) in camera axes, metres; NaN where the person is away."""
+    def _poses(self, ready: Prepared, person: int, options: LiftOptions, fps: float) -> tuple[Floats, Floats, str]:
+        """Root-relative poses (frames, joints, 3) in camera axes, metres; NaN where the person is away.
+
+        Also how far the answers for the pose and its mirror image are apart (frames, joints), metres.
+        """
         present, keypoints = ready.present[person], ready.positions[person]
         seen = ready.confidence[person] > 0
         framing = (
@@ -238,18 +273,23 @@ class Lifter(Pretrained):
         # A network without a confidence channel cannot be told that a joint is a guess: it takes it as seen.
         told = ready.confidence[person] if self.transform.confidence else np.ones_like(ready.confidence[person])
         inputs = self.transform.encode_inputs(shown, told, np.array(size))
-        output = np.full((*keypoints.shape[:2], 3), np.nan)
+        output = np.full((2, *keypoints.shape[:2], 3), np.nan)
         for start, stop in runs(present):
-            output[start:stop] = self._run(inputs[start:stop], options, fps)
-        if self.transform.target == "pixel":
-            depth = np.full(len(output), DISTANCE_M) if framing is not None else self._depth(keypoints, seen, ready)
-            absolute = self.transform.decode(output, intrinsics, np.array(size), depth)
-            poses = absolute - absolute[:, self.skeleton.root, None]
-        else:
-            poses = self.transform.decode(output)
+            output[:, start:stop] = self._run(inputs[start:stop], options, fps)
+
+        def decoded(values: Floats) -> Floats:
+            if self.transform.target != "pixel":
+                return self.transform.decode(values)
+            depth = np.full(len(values), DISTANCE_M) if framing is not None else self._depth(keypoints, seen, ready)
+            absolute = self.transform.decode(values, intrinsics, np.array(size), depth)
+            return absolute - absolute[:, self.skeleton.root, None]
+
+        poses, spread = decoded(output.mean(axis=0)), np.zeros(keypoints.shape[:2])
+        if options.flip:
+            spread = np.linalg.norm(decoded(output[0]) - decoded(output[1]), axis=-1)
         if framing is not None:
             poses = framing.turn_back(poses, ready.intrinsics)
-        return poses, "image" if framing is None else "person"
+        return poses, spread, "image" if framing is None else "person"
 
     def _image_suits(self, ready: Prepared, person: int, options: LiftOptions) -> bool:
         """Whether the network sees the image itself, or a view that follows the person."""
@@ -271,20 +311,22 @@ class Lifter(Pretrained):
         return np.full(len(keypoints), depth)
 
     def _run(self, inputs: NDArray[np.float32], options: LiftOptions, fps: float) -> Floats:
-        """Network outputs (n, joints, 3), residual added, for consecutive encoded poses (n, joints, channels)."""
+        """Network outputs (2, n, joints, 3), residual added, for consecutive encoded poses (n, joints, channels).
+
+        The second is the answer for the mirror image, turned back; without the flip test, the first again.
+        """
         before, after, share = self._windows(len(inputs), fps)
         mirror = torch.tensor(self.skeleton.mirror)
         poses = torch.from_numpy(np.ascontiguousarray(inputs))
-        outputs = []
+        outputs, others = [], []
         with torch.inference_mode():
             for start in range(0, len(inputs), options.batch):
                 rows = slice(start, start + options.batch)
                 batch = _between(poses, before[rows], after[rows], share) if self.frames > 1 else poses[rows]
                 answer = self._answer(batch)
-                if options.flip:
-                    answer = (answer + _mirrored(self._answer(_mirrored(batch, mirror)), mirror)) / 2
                 outputs.append(answer)
-        result = torch.cat(outputs).double().numpy()
+                others.append(_mirrored(self._answer(_mirrored(batch, mirror)), mirror) if options.flip else answer)
+        result = torch.stack([torch.cat(outputs), torch.cat(others)]).double().numpy()
         if not np.isfinite(result).all():
             raise ConfigError(f"the network in {self.folder} gave values that are not finite; its weights are damaged")
         return result
@@ -336,6 +378,15 @@ class Lifter(Pretrained):
             root = place_root(np.nan_to_num(poses), ready.positions[person], weights, ready.intrinsics, fps)
             poses = poses + root[:, None]
         return np.where((trust > 0)[..., None], poses, np.nan)
+
+
+def _at_a_rate(sequence: SkeletonSequence) -> SkeletonSequence:
+    """The sequence with a frame rate, assumed where it has none."""
+    if sequence.fps is not None:
+        return sequence
+    return sequence.replace(fps=ASSUMED_FPS).with_note(
+        f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with fps"
+    )
 
 
 def _training_fps(metadata: Mapping[str, Any]) -> float | None:
