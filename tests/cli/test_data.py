@@ -41,6 +41,24 @@ def test_ntu_from_text_to_store(tmp_path, capsys) -> None:
     assert "3 clips were there from an earlier run" in capsys.readouterr().out
 
 
+def test_generated_recordings_are_prepared(tmp_path, capsys) -> None:
+    made, out = tmp_path / "made", tmp_path / "out"
+    words = ["data", "generate", "ntu", "--clips", "9", "--actions", "2", "--seed", "5", "--out", str(made)]
+    assert main([*words, "--workers", "1", "--quiet"]) == 0
+    assert "9 recordings, 2 actions, 2 performers" in capsys.readouterr().out
+    assert main([*words, "--workers", "1", "--quiet"]) == 0
+    assert "9 of them were there from an earlier run" in capsys.readouterr().out
+    assert (
+        main(["data", "prepare", "ntu60", "--source", str(made), "--out", str(out), "--workers", "1", "--quiet"]) == 0
+    )
+    assert len(ClipStore(out)) == 9
+    for extra, message in ((["--subjects", "2"], "subjects is 2; expected 3 to 40"), ([], "made with other settings")):
+        assert main([*words[:4], "5", "--out", str(made), *extra]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert len(error.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -140,10 +140,9 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
         found = _named(store, f"{name}_", part)
     elif name not in PROTOCOLS and named:
         own = sorted({own.removesuffix("_train") for own in named if own.endswith("_train")})
-        known = [*own, *PROTOCOLS]
         raise ConfigError(
-            f"{store.folder}: no split '{name}'{nearest(name, known)}; its files name {', '.join(own) or 'none'} and "
-            f"the protocols are {', '.join(PROTOCOLS)}"
+            f"{store.folder}: no split '{name}' (its files name {', '.join(own) or 'none'}; protocols are "
+            f"{', '.join(PROTOCOLS)}){nearest(name, own) or nearest(name, PROTOCOLS)}"
         )
     else:
         item = protocol(name)

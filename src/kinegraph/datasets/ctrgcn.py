@@ -25,7 +25,7 @@ __all__ = ["CtrGcnSource"]
 
 _PARTS = ("train", "test")
 _JOINTS, _DIMS = 25, 3
-_LARGE, _MOST_PACKED = 2**28, 100  # bytes, and how many times smaller recordings with their padding can get
+_LARGE, _MOST_PACKED = 2**27, 100  # bytes, and how many times smaller recordings with their padding can get
 _MOST_CLASSES = 100_000
 
 
