@@ -33,6 +33,7 @@ COMMANDS = (
     "analyze",
     "data",
     "view",
+    "export",
     "skeletons",
 )
 

@@ -1,0 +1,235 @@
+"""Recognisers of clips: metres (or fractions of the image) in, scores out.
+
+Pre-normalisation, resampling and streams of :class:`kinegraph.transforms.clips.ClipTransform` are part of the graph,
+for clips in which whoever is there shows every joint. Choosing frames is the caller's, where frames are chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kinegraph.errors import ConfigError
+from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port
+from kinegraph.models import RecognitionModel
+from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.clips import ClipTransform
+from kinegraph.weights import LoadedWeights
+
+__all__ = ["RecognizeGraph", "plan_recognizer"]
+
+
+class RecognizeGraph(nn.Module):
+    """A recogniser with its transform before it.
+
+    Shapes: positions (batch, people, frames, joints, dims), present (batch, people, frames) bool -> (batch, classes).
+    """
+
+    parents: Tensor
+
+    def __init__(self, model: RecognitionModel, transform: ClipTransform) -> None:
+        super().__init__()
+        self.model, self.transform = model, transform
+        skeleton, place = model.skeleton, transform.prenormalise
+        parents = [p if p >= 0 else joint for joint, p in enumerate(skeleton.parents)]
+        self.register_buffer("parents", torch.tensor(parents))
+        for name in ("centre", "bottom", "top", "left", "right"):
+            self.register_buffer(f"at_{name}", _weights(skeleton, getattr(place, name)))
+
+    def forward(self, positions: Tensor, present: Tensor) -> Tensor:
+        """Scores, (batch, classes)."""
+        x = torch.where(present[..., None, None], positions, 0.0)
+        x = self._place(x, present[:, 0])
+        if self.transform.sampling == "resize":
+            x, present = self._resize(x, present)
+        x, seen = self._stream(x, present)
+        if self.transform.confidence:
+            x = torch.cat((x, seen[..., None, None].to(x.dtype).expand(*x.shape[:-1], 1)), dim=-1)
+        x = torch.where(seen[..., None, None], x, 0.0)
+        return torch.softmax(self.model(x, present), dim=-1)
+
+    def _point(self, person: Tensor, name: str) -> Tensor:
+        return torch.einsum("btjc,j->btc", person, self.get_buffer(f"at_{name}"))
+
+    def _place(self, x: Tensor, there: Tensor) -> Tensor:
+        """Pre-normalisation by person 0; `there` (batch, frames) says when they are."""
+        convention = self.transform.prenormalise.convention
+        if convention == "none":
+            return x
+        if convention == "pyskl" and self.transform.dims == 2:
+            return x * 2 - 1
+        first = there.to(torch.int64).argmax(dim=1)
+        anybody = there.any(dim=1)
+        path = self._point(x[:, 0], "centre")
+        if convention == "2s-agcn":
+            frames = torch.arange(x.shape[2])
+            latest = torch.where(there, frames, -1).cummax(dim=1).values
+            latest = torch.where(latest < 0, first[:, None], latest)
+            centre = path.gather(1, latest[..., None].expand(-1, -1, path.shape[-1]))[:, None, :, None]
+        else:
+            centre = _at(path, first)[:, None, None, None]
+        x = x - torch.where(anybody[:, None, None, None, None], centre, 0.0)
+        if convention != "ctr-gcn":
+            for start, end, axis in (("bottom", "top", 2), ("left", "right", 0)):
+                along = _at(self._point(x[:, 0], end) - self._point(x[:, 0], start), first)
+                x = x @ _turn_to(along, axis).transpose(1, 2)[:, None, None]
+        return x
+
+    def _resize(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """:func:`kinegraph.transforms.clip_sampling.resize`: a frame that is not there is the other's."""
+        frames, length = x.shape[2], self.transform.frames
+        at = ((torch.arange(length) + 0.5) * frames / length - 0.5).clamp(min=0).minimum(_scalar(frames - 1))
+        before = at.floor().to(torch.int64).minimum(_scalar(frames - 2).clamp(min=0).to(torch.int64))
+        after = (before + 1).minimum(_scalar(frames - 1).to(torch.int64))
+        share = (at - before)[:, None, None]
+        a, b = x[:, :, before], x[:, :, after]
+        has_a, has_b = present[:, :, before], present[:, :, after]
+        mixed = a + share * (b - a)
+        mixed = torch.where(has_a[..., None, None], torch.where(has_b[..., None, None], mixed, a), b)
+        return mixed, has_a | has_b
+
+    def _stream(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """The stream, and where it has values."""
+        name, seen = self.transform.stream, present
+        if name.startswith("bone"):
+            x = x - x[..., self.parents, :]
+        if name.endswith("motion"):
+            x = torch.cat((x[:, :, 1:] - x[:, :, :-1], torch.zeros_like(x[:, :, -1:])), dim=2)
+            seen = torch.cat((present[:, :, 1:] & present[:, :, :-1], present[:, :, -1:]), dim=2)
+        return x, seen
+
+
+def _scalar(value: Any) -> Tensor:
+    """A length that may be symbolic, as a tensor."""
+    return torch.full((1,), 1.0) * value
+
+
+def _weights(skeleton: Skeleton, name: str) -> Tensor:
+    found = skeleton.landmark(name)
+    return torch.zeros(skeleton.num_joints) if found is None else torch.from_numpy(np.asarray(found, dtype=np.float32))
+
+
+def _at(path: Tensor, frame: Tensor) -> Tensor:
+    """(batch, frames, c) at one frame of each."""
+    return path.gather(1, frame[:, None, None].expand(-1, 1, path.shape[-1])).squeeze(1)
+
+
+def _turn_to(source: Tensor, axis: int) -> Tensor:
+    """The smallest rotations (batch, 3, 3) that turn directions to an axis; the identity for those without length."""
+    length = torch.linalg.vector_norm(source, dim=-1, keepdim=True)
+    there = length > 1e-8
+    target = torch.zeros(3)
+    target[axis] = 1.0
+    a = torch.where(there, source / torch.where(there, length, 1.0), target)
+    cosine = a[:, axis, None, None]
+    across = torch.linalg.cross(a, target.expand_as(a))
+    x, y, z = across.unbind(-1)
+    zero = torch.zeros_like(x)
+    skew = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+    return torch.eye(3) + skew + skew @ skew / (1 + cosine).clamp(min=1e-6)
+
+
+def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
+    """The graph of a recogniser of clips, and what it must answer.
+
+    Args:
+        weights: of task "recognition".
+        clip: positions (people, frames, joints, dims) without gaps on the network's skeleton, and what they are.
+
+    Raises:
+        ConfigError: a model that is its training clips and no network.
+    """
+    model, transform = weights.model, weights.transform
+    if not isinstance(model, RecognitionModel) or not isinstance(transform, ClipTransform):
+        raise ConfigError(f"{weights.folder}: {weights.model_name} is no recogniser of clips")
+    if weights.model_name == "nearest":
+        raise ConfigError("nearest is its training clips and no network: there is nothing to export")
+    if not getattr(model, "fitted", True):
+        raise ConfigError(f"{weights.folder}: {weights.model_name} was never fitted: there is nothing to export")
+    place = transform.prenormalise
+    if place.convention != "none" and weights.skeleton.landmark(place.centre) is None:
+        raise ConfigError(
+            f"{weights.folder}: skeleton '{weights.skeleton.name}' has no '{place.centre}', which stands for another "
+            "joint from clip to clip; such a network cannot be exported"
+        )
+    found, name = clip
+    chosen = transform.sampling not in ("resize", "all")
+    frames: str | int = transform.frames if chosen else "frames"
+    people: str | int = "people" if model.people > 1 else 1
+    axes = ("batch", people, frames, weights.skeleton.num_joints, transform.dims)
+    inputs = (
+        Port(name="positions", axes=axes, unit=transform.unit or "as recorded", meaning="joints of each person"),
+        Port(name="present", axes=axes[:3], unit="bool", meaning="who is there when; others' positions do not count"),
+    )
+    graph = RecognizeGraph(model, transform).eval()
+    length = transform.frames if chosen else 20
+    feed = _feed(found, batch=3, people=min(model.people, 3), frames=length)
+    facts: dict[str, Any] = {
+        "fps": transform.fps,
+        "actions": list(transform.actions),
+        "people": model.people,
+        "normalisation": f"inside the graph: {place.convention}, stream {transform.stream}",
+        "frames": f"choose {transform.frames} frames as '{transform.sampling}' does" if chosen else "any number",
+        "gaps": "whoever is present shows every joint: fill gaps first",
+    }
+    return Plan(
+        parts=(
+            Part(
+                name="",
+                module=graph,
+                example=(torch.from_numpy(feed["positions"]), torch.from_numpy(feed["present"])),
+                inputs=inputs,
+                outputs=(
+                    Port(
+                        name="scores",
+                        axes=("batch", model.classes),
+                        unit="share",
+                        meaning="of each action; they sum to 1",
+                    ),
+                ),
+            ),
+        ),
+        cases=tuple(_cases(weights, found, length, chosen)),
+        measures=(Measure(output="scores", label="score", unit="%", factor=100.0),),
+        facts=facts,
+        checked_on=name,
+    )
+
+
+def _feed(clip: Array, *, batch: int, people: int, frames: int, gaps: bool = False) -> dict[str, Array]:
+    """Clips cut from one, rows from different moments, people a metre apart."""
+    rows = (np.arange(batch)[:, None] * 7 + np.arange(people)[None] * 3)[..., None]
+    at = (rows + np.arange(frames)) % clip.shape[1]  # (batch, people, frames)
+    who = (np.arange(people) % len(clip))[None, :, None]
+    positions = np.array(clip[who, at], dtype=np.float32)
+    positions[..., 0] += np.arange(people, dtype=np.float32)[None, :, None, None] * 0.5
+    present = np.ones(positions.shape[:3], dtype=bool)
+    if gaps:
+        present[0, :, : frames // 4] = False  # nobody at first
+        present[-1, -1, frames // 2 :] = False  # somebody leaves
+    return {"positions": positions, "present": present}
+
+
+def _cases(weights: LoadedWeights, clip: Array, length: int, chosen: bool) -> Iterator[Case]:
+    transform, model = weights.transform, weights.model
+    assert isinstance(transform, ClipTransform)
+    assert isinstance(model, RecognitionModel)
+    most = model.people
+    for batch, people, frames, gaps in ((1, 1, length, False), (2, most, 33, False), (4, most, 50, True)):
+        frames = length if chosen else frames
+        feed = _feed(clip, batch=batch, people=people, frames=frames, gaps=gaps)
+        if people == 1 and most > 1 and weights.model_name == "linear":
+            continue
+        encoded = []
+        for positions, present in zip(feed["positions"], feed["present"], strict=True):
+            shown = np.where(present[..., None, None], positions, np.nan)
+            encoded.append(transform.encode(shown, weights.skeleton))
+        x, mask = (torch.from_numpy(np.stack(parts)) for parts in zip(*encoded, strict=True))
+        with torch.inference_mode():
+            scores = torch.softmax(model(x, mask).double(), dim=-1).numpy()
+        label = f"batch {batch}, {people} people, {frames} frames" + (", some away" if gaps else "")
+        yield Case(feed=feed, expected={"scores": scores}, label=label)

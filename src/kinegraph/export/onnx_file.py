@@ -1,0 +1,173 @@
+"""ONNX: writing a graph, storing its weights in fewer bits, running it with onnxruntime."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from kinegraph.errors import KinegraphError, require
+from kinegraph.export.plan import Array, Feed, Part, Run
+
+__all__ = ["Precision", "check_installed", "load_run", "reduce_precision", "to_onnx"]
+
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+_PURPOSE = "exporting to ONNX"
+_SMALL = 256  # values; halving fewer saves nothing
+
+
+def check_installed() -> None:
+    """Refuse where the packages are missing.
+
+    Raises:
+        MissingExtraError: one of them is; the message names the extra.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, extra="export", purpose=_PURPOSE)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """The exporters' own remarks kept from the user's terminal; errors still come."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir", "root", "")]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+def to_onnx(part: Part, program: torch.export.ExportedProgram, facts: str) -> Any:
+    """The graph as an ONNX model in memory, its axes named, `facts` (JSON) among its metadata.
+
+    Raises:
+        KinegraphError: the exporter does not know one of its operations.
+    """
+    try:
+        with quiet(), torch.no_grad():
+            made = torch.onnx.export(
+                program,
+                dynamo=True,
+                verbose=False,
+                input_names=[port.name for port in part.inputs],
+                output_names=[port.name for port in part.outputs],
+            )
+    except Exception as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise KinegraphError(f"this network cannot be written as ONNX ({line}); try OUT.pt2") from error
+    assert made is not None
+    model = made.model_proto
+    _name_axes(model, part)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "kinegraph", facts
+    model.producer_name = "kinegraph"
+    return model
+
+
+def _name_axes(model: Any, part: Part) -> None:
+    """Free axes by the names of the ports, in place of the tracer's symbols."""
+    names: dict[str, str] = {}
+    for value, port in zip(model.graph.input, part.inputs, strict=True):
+        for axis, wanted in zip(value.type.tensor_type.shape.dim, port.axes, strict=True):
+            if axis.dim_param and isinstance(wanted, str):
+                names.setdefault(axis.dim_param, wanted)
+
+    def renamed(text: str) -> str:
+        return re.sub(r"[A-Za-z_]\w*", lambda word: names.get(word[0], word[0]), text)
+
+    for value in (*model.graph.input, *model.graph.output):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = renamed(axis.dim_param)
+    del model.graph.value_info[:]  # shapes within the graph, by the old names; nobody needs them
+    # where in the source each node came from: of no use to whoever runs it, and it names the exporter's folders
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+
+
+def reduce_precision(model: Any, precision: Precision) -> Any:
+    """The model with smaller weights: half precision at rest (computing stays float32), or int8 matrix products."""
+    if precision == "fp32":
+        return model
+    return _quantised(model) if precision == "int8" else _halved(model, precision)
+
+
+def _halved(model: Any, precision: Precision) -> Any:
+    import copy
+
+    import onnx
+    from onnx import helper, numpy_helper
+
+    result = copy.deepcopy(model)
+    kind = onnx.TensorProto.FLOAT16 if precision == "fp16" else onnx.TensorProto.BFLOAT16
+    casts = []
+    for tensor in result.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != onnx.TensorProto.FLOAT or values.size < _SMALL:
+            continue
+        name = tensor.name
+        rounded = torch.from_numpy(values.copy()).to(torch.float16 if precision == "fp16" else torch.bfloat16)
+        raw = rounded.view(torch.int16).numpy().tobytes()
+        tensor.CopyFrom(helper.make_tensor(f"{name}.{precision}", kind, list(values.shape), raw, raw=True))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *result.graph.node]
+    del result.graph.node[:]
+    result.graph.node.extend(nodes)
+    return result
+
+
+def _quantised(model: Any) -> Any:
+    import onnx
+    import onnxruntime
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        plain, folded, small = (str(Path(folder) / f"{name}.onnx") for name in ("plain", "folded", "small"))
+        onnx.save(model, plain)
+        # Weights that the graph works out of constants become constants, which alone can be quantised.
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = folded
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(plain, options, providers=["CPUExecutionProvider"])
+        quantize_dynamic(
+            folded, small, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True
+        )
+        result = onnx.load(small)
+    for entry in model.metadata_props:
+        if entry.key not in {known.key for known in result.metadata_props}:
+            result.metadata_props.add(key=entry.key, value=entry.value)
+    return result
+
+
+def load_run(model: Any, threads: int = 1) -> Run:
+    """Run an ONNX model (in memory, or a path) with onnxruntime on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    outputs = [value.name for value in session.get_outputs()]
+    kinds = {value.name: np.bool_ if value.type == "tensor(bool)" else np.float32 for value in session.get_inputs()}
+
+    def run(feed: Feed) -> dict[str, Array]:
+        given = {name: np.ascontiguousarray(feed[name], dtype=kind) for name, kind in kinds.items()}
+        return dict(zip(outputs, session.run(None, given), strict=True))
+
+    return run
