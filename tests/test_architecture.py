@@ -33,6 +33,7 @@ ORDER = (
     "inference",
     "export",
     "visualize",
+    "serve",
     "cli",
     "__main__",
 )

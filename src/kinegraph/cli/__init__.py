@@ -34,6 +34,7 @@ COMMANDS = (
     "data",
     "view",
     "export",
+    "serve",
     "skeletons",
 )
 
@@ -46,6 +47,7 @@ examples:
   kinegraph lift keypoints/ --out walk.bvh         a folder of OpenPose JSON to a BVH that plays
   kinegraph forecast walk.amc --seconds 1 --out next.bvh    the walk goes on
   kinegraph view walk.bvh --out walk.html          a player in one HTML page
+  kinegraph serve                                  the viewer in the browser: drop a file
   kinegraph train lift_hcsf_synthetic_pixel        a recipe shipped with the package, or a YAML file of yours
   kinegraph evaluate runs/x/best --protocol synthetic-lifting
 

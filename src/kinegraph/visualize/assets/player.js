@@ -14,6 +14,7 @@
   /** Show one recording, or several on one clock. */
   K.show = (motions, { keepView = false } = {}) => {
     K.motions = motions.map(K.decode);
+    if (!motions.length) { panels = []; host.replaceChildren(); K.state.playing = false; return; }
     K.setColours(K.motions[0].colours);
     K.pointed = null; K.tip(null);
     panels = K.motions.flatMap((motion) => motion.panels.map((panel) => { panel.of = motion; return panel; }));

@@ -1,0 +1,210 @@
+"""What is made of a recording: 3D if it was 2D, its actions, and the forecast at its end."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.visualize.motion import Band, Ghost, action_bands, ghost_track, motion
+
+if TYPE_CHECKING:
+    from kinegraph.inference import Forecaster, Lifter, Recognizer
+
+__all__ = ["Analysis", "Analyst"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """A recording and what was found in it.
+
+    Attributes:
+        name: what the recording is called.
+        flat: the 2D keypoints, if that is what was given.
+        solid: 3D, given or lifted; None where lifting was impossible.
+        forecast: what follows the end of `solid`; None where it could not be made.
+        bands: actions over time.
+        notes: what was left out, and why.
+    """
+
+    name: str
+    flat: SkeletonSequence | None = None
+    solid: SkeletonSequence | None = None
+    forecast: SkeletonSequence | None = None
+    bands: tuple[Band, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def panels(self) -> list[tuple[str, SkeletonSequence]]:
+        """Captions and sequences, as the player takes them."""
+        lifted = "3D" if self.flat is None else "lifted to 3D"
+        both = (("2D keypoints", self.flat), (lifted, self.solid))
+        return [(caption, sequence) for caption, sequence in both if sequence is not None]
+
+    @property
+    def ghosts(self) -> list[Ghost]:
+        """The forecast, after the last frame of its recording."""
+        if self.forecast is None or self.solid is None or self.solid.fps is None:
+            return []
+        return [Ghost(panel=len(self.panels) - 1, start=self.solid.frames / self.solid.fps, sequence=self.forecast)]
+
+    def motion(self) -> dict[str, Any]:
+        """What the player plays."""
+        return motion(self.panels, title=self.name, notes=self.notes, ghosts=self.ghosts, bands=self.bands)
+
+
+class Analyst:
+    """The networks of the package, read once and used for everything.
+
+    Safe to share between threads: one recording at a time.
+
+    Args:
+        forecast_s: how far the forecast at the end looks, seconds.
+    """
+
+    def __init__(self, forecast_s: float = 1.0) -> None:
+        self.forecast_s = forecast_s
+        self._lock = threading.Lock()
+        self._lifter: Lifter | None = None
+        self._recognizer: Recognizer | None = None
+        self._forecaster: Forecaster | None = None
+        self._ready = False
+        self._missing: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        """Read the networks now rather than with the first recording; what the installation lacks becomes a note."""
+        with self._lock:
+            self._read_networks()
+
+    def _read_networks(self) -> None:
+        if self._ready:
+            return
+        from kinegraph.inference import Forecaster, Lifter, Recognizer
+
+        missing = []
+        try:
+            self._lifter = Lifter.from_pretrained()
+        except KinegraphError as error:
+            missing.append(f"not lifted: {error}")
+        try:
+            self._recognizer = Recognizer.from_pretrained()
+        except KinegraphError as error:
+            missing.append(f"no actions: {error}")
+        try:
+            self._forecaster = Forecaster.from_pretrained()
+        except KinegraphError as error:
+            missing.append(f"no forecast: {error}")
+        self._missing, self._ready = tuple(missing), True
+
+    def read(self, path: Path, *, layout: str | None = None, fps: float | None = None) -> SkeletonSequence:
+        """Read a recording, with the layout and frame rate that a person stated.
+
+        Raises:
+            FormatError: it is in no format there is, or damaged.
+            ConfigError: a layout or a rate that makes no sense.
+        """
+        from kinegraph.formats import detect, read, read_options
+        from kinegraph.skeleton import skeleton_names
+
+        if layout is not None and layout not in skeleton_names():
+            raise ConfigError(f"no layout '{layout[:40]}'; choose one of the list")
+        if fps is not None and not 0 < fps <= 10_000:
+            raise ConfigError(f"{fps:g} is no frame rate; expected a number above 0, up to 10000")
+        name = detect(path)
+        known = read_options(name)
+        options: dict[str, Any] = {}
+        if layout is not None and "skeleton" in known:
+            options["skeleton"] = layout
+        if fps is not None and "fps" in known:
+            options["fps"] = fps
+        if name == "asf_amc":
+            options["joints"] = "starts"  # with its rotations, so that limbs keep their length
+        sequence = read(path, format=name, **options)
+        if fps is not None and sequence.fps is None:
+            sequence = sequence.replace(fps=fps)
+        return sequence.replace(source=path.name)
+
+    def analyse(self, sequence: SkeletonSequence, name: str) -> Analysis:
+        """Lift, recognise and forecast as far as the recording allows; what cannot be done is a note.
+
+        Raises:
+            DataError: nothing in it can be shown.
+        """
+        from kinegraph.inference.quick import NO_VIDEO
+
+        with self._lock:
+            self._read_networks()
+            if not sequence.seen.any():
+                raise DataError(f"{name}: no joint is present in any frame")
+            found = Analysis(name=name, notes=self._missing)
+            stills = any(note.startswith(NO_VIDEO) for note in sequence.notes)
+            if sequence.dims == 2:
+                found = replace(found, flat=sequence, **self._lifted(sequence, stills, found.notes))
+            else:
+                found = replace(found, solid=sequence)
+            if stills or found.solid is None or found.solid.frames < 2:
+                return found
+            if found.solid.fps is None:
+                note = f"the file states no frame rate; {ASSUMED_FPS:g} frames a second assumed"
+                found = replace(found, solid=found.solid.replace(fps=ASSUMED_FPS), notes=(*found.notes, note))
+            return self._foreseen(self._recognised(found))
+
+    def forecast(self, analysis: Analysis, start: float, seconds: float) -> dict[str, Any]:
+        """A forecast from a moment within the recording, as a track for the player.
+
+        Args:
+            analysis: with 3D motion.
+            start: seconds into the recording where what is observed ends.
+            seconds: how far to look.
+
+        Raises:
+            KinegraphError: no 3D, too short a history before `start`, or no network.
+        """
+        solid = analysis.solid
+        with self._lock:
+            self._read_networks()
+            if solid is None or solid.fps is None or self._forecaster is None:
+                raise DataError(f"{analysis.name}: there is no 3D motion to forecast from")
+            last = (solid.frames - 1) / solid.fps
+            found = self._forecaster.predict(solid, seconds, observed_until=min(max(start, 0.0), last))
+        first = found.history.frames / solid.fps
+        return ghost_track(solid, Ghost(panel=0, start=first, sequence=found.future))
+
+    def _lifted(self, flat: SkeletonSequence, stills: bool, notes: tuple[str, ...]) -> dict[str, Any]:
+        from kinegraph.inference import LiftOptions, upright
+
+        if self._lifter is None:
+            return {}
+        try:
+            lifted = self._lifter.lift(flat, LiftOptions(stills=stills))
+            return {"solid": upright(lifted, stills=stills)}
+        except KinegraphError as error:
+            return {"notes": (*notes, f"not lifted: {error}")}
+
+    def _recognised(self, found: Analysis) -> Analysis:
+        if self._recognizer is None:
+            return found
+        sequence = found.flat if self._recognizer.dims == 2 else found.solid
+        if sequence is None:
+            return replace(found, notes=(*found.notes, "no actions: the network looks at 2D keypoints"))
+        try:
+            recognition = self._recognizer.recognize(sequence)
+        except KinegraphError as error:
+            return replace(found, notes=(*found.notes, f"no actions: {error}"))
+        told = f"actions by {self._recognizer.name}, which knows {', '.join(recognition.actions)}"
+        notes = (*found.notes, told.replace("_", " "), *recognition.notes)
+        return replace(found, bands=tuple(action_bands(recognition)), notes=notes)
+
+    def _foreseen(self, found: Analysis) -> Analysis:
+        if self._forecaster is None or found.solid is None:
+            return found
+        try:
+            future = self._forecaster.forecast(found.solid, self.forecast_s)
+        except KinegraphError as error:
+            return replace(found, notes=(*found.notes, f"no forecast: {error}"))
+        known = set(found.solid.notes)
+        return replace(found, forecast=future, notes=(*found.notes, *(n for n in future.notes if n not in known)))

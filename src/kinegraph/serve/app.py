@@ -1,0 +1,281 @@
+"""The viewer's requests: the page, uploads, results, forecasts from a moment, downloads.
+
+Every refusal is JSON with one line, ``{"error": ...}``, and a status of 400 to 499. What is uploaded lies in a
+temporary folder until it is read, and no longer; results are in memory only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+import traceback
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kinegraph.errors import FormatError, KinegraphError
+from kinegraph.serve.analysis import Analyst
+from kinegraph.serve.downloads import packed
+from kinegraph.serve.guard import Guard
+from kinegraph.serve.page import page
+from kinegraph.serve.results import Result, Results
+from kinegraph.serve.settings import ServeSettings
+from kinegraph.serve.uploads import check_length, harmless_name, recording_in, upload_folder
+
+__all__ = ["Viewer", "application"]
+
+T = TypeVar("T")
+_DRAIN = 4  # times the limit: how much of a refused body is read, so that the sender hears the answer
+_BODY_S = 120.0  # for a whole body; who is slower is let go
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        self.status, self.message = status, message
+        super().__init__(message)
+
+
+class Viewer:
+    """What the requests share: settings, networks, results, a folder, and one thread for the work."""
+
+    def __init__(self, settings: ServeSettings, analyst: Analyst | None = None) -> None:
+        self.settings = settings
+        self.analyst = analyst or Analyst(settings.forecast_s)
+        self.results = Results(settings.keep, settings.keep_s)
+        self.folder: Path | None = None
+        self.busy = 0
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="kinegraph-serve")
+        self._page, self._policy = page(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """The temporary folder is there as long as the server is."""
+        with tempfile.TemporaryDirectory(prefix="kinegraph-serve-") as folder:
+            self.folder = Path(folder)
+            self._worker.submit(self.analyst.prepare)  # the first visitor need not wait for torch
+            try:
+                yield
+            finally:
+                self._worker.shutdown(wait=True, cancel_futures=True)
+
+    async def _work(self, task: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, task)
+
+    # ---- requests ------------------------------------------------------------------------------------------------
+
+    async def index(self, _: Request) -> Response:
+        """The page."""
+        headers = {"content-security-policy": self._policy}
+        return Response(self._page, media_type="text/html; charset=utf-8", headers=headers)
+
+    async def upload(self, request: Request) -> Response:
+        """A file in, a result out."""
+        name = harmless_name(request.query_params.get("name", ""))
+        layout, fps = request.query_params.get("layout") or None, _number(request, "fps")
+        limit = self.settings.upload_bytes
+        if self.busy >= self.settings.waiting:
+            await _drain(request, _DRAIN * limit)
+            message = f"{self.busy} files are in work already; try again in a moment"
+            return JSONResponse({"error": message}, status_code=429, headers={"retry-after": "2"})
+        self.busy += 1
+        try:
+            assert self.folder is not None
+            with upload_folder(self.folder) as folder:
+                await asyncio.wait_for(_receive(request, folder / name, limit), _BODY_S)
+                result = await self._work(lambda: self._result(folder / name, layout, fps))
+        finally:
+            self.busy -= 1
+        return JSONResponse(result.summary(), status_code=201)
+
+    def _result(self, path: Path, layout: str | None, fps: float | None) -> Result:
+        """Read and analyse an upload, in the worker's thread."""
+        name, root = path.name, str(path.parent)
+        try:
+            found = recording_in(path, self.settings.unpacked_bytes)
+            sequence = self.analyst.read(found, layout=layout, fps=fps)
+            check_length(sequence.frames, sequence.people, self.settings.person_frames, name)
+            return self.results.add(self.analyst.analyse(sequence, name))
+        except KinegraphError as error:
+            raise _RefusedError(422, _told(error, root, name)) from None
+        except MemoryError:
+            raise _RefusedError(413, f"{name}: needs more memory than there is; send a shorter recording") from None
+        except Exception as error:
+            # A file that nobody foresaw is the file's fault to its sender, and ours to whoever runs the server.
+            traceback.print_exc(file=sys.stderr)
+            raise _RefusedError(
+                422, f"{name}: could not be handled ({type(error).__name__}); please report it"
+            ) from None
+
+    async def sample(self, request: Request) -> Response:
+        """A result of the motion that the package makes itself, for those who have no file at hand."""
+        await _drain(request, 1024)
+        result = await self._work(self._sample)
+        return JSONResponse(result.summary(), status_code=201)
+
+    def _sample(self) -> Result:
+        from kinegraph.serve.sample import walking
+
+        return self.results.add(self.analyst.analyse(walking(), "sample walk"))
+
+    async def result(self, request: Request) -> Response:
+        """What the player plays."""
+        return Response(self._found(request).motion, media_type="application/json")
+
+    async def summary(self, request: Request) -> Response:
+        """What the page lists."""
+        return JSONResponse(self._found(request).summary())
+
+    async def drop(self, request: Request) -> Response:
+        """Forget a result."""
+        self.results.drop(self._found(request).id)
+        return Response(status_code=204)
+
+    async def forecast(self, request: Request) -> Response:
+        """A forecast from a moment of a result."""
+        result = self._found(request)
+        start, seconds = _number(request, "start") or 0.0, _number(request, "seconds") or self.settings.forecast_s
+        if not 0 < seconds <= 10:
+            raise _RefusedError(400, f"{seconds:g} s ahead: expected above 0, up to 10")
+        await _drain(request, 1024)
+        try:
+            track = await self._work(lambda: self.analyst.forecast(result.analysis, start, seconds))
+        except KinegraphError as error:
+            raise _RefusedError(422, str(error)) from None
+        return JSONResponse(track)
+
+    async def download(self, request: Request) -> Response:
+        """A result as a file."""
+        result = self._found(request)
+        suffix, what = request.path_params["suffix"], request.query_params.get("what", "3d")
+        assert self.folder is not None
+        try:
+            with upload_folder(self.folder) as folder:
+                data, name, media = await self._work(lambda: packed(result.analysis, suffix, what, folder))
+        except KinegraphError as error:
+            raise _RefusedError(422, " ".join(str(error).split())) from None
+        disposition = f"attachment; filename*=UTF-8''{quote(name)}"
+        return Response(data, media_type=media, headers={"content-disposition": disposition})
+
+    def _found(self, request: Request) -> Result:
+        result = self.results.get(request.path_params["id"])
+        if result is None:
+            raise _RefusedError(404, "no such result; it may be too old: drop the file again")
+        return result
+
+
+def application(settings: ServeSettings | None = None, analyst: Analyst | None = None) -> Starlette:
+    """The viewer as an ASGI application.
+
+    Args:
+        settings: limits and address; the defaults if None.
+        analyst: the networks; those of the package if None.
+    """
+    settings = settings or ServeSettings()
+    viewer = Viewer(settings, analyst)
+    base = "/api/results/{id:str}"
+    app = Starlette(
+        routes=[
+            Route("/", viewer.index),
+            Route("/api/files", viewer.upload, methods=["POST"]),
+            Route("/api/sample", viewer.sample, methods=["POST"]),
+            Route(base, viewer.result),
+            Route(base, viewer.drop, methods=["DELETE"]),
+            Route(f"{base}/summary", viewer.summary),
+            Route(f"{base}/forecast", viewer.forecast, methods=["POST"]),
+            Route(f"{base}/download/{{suffix:str}}", viewer.download),
+        ],
+        middleware=[Middleware(Guard, host=settings.host)],
+        exception_handlers={
+            _RefusedError: _refused,
+            HTTPException: _refused,
+            ClientDisconnect: _gone,
+            asyncio.TimeoutError: _gone,
+        },
+        lifespan=viewer.lifespan,
+    )
+    app.state.viewer = viewer
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    if isinstance(error, _RefusedError):
+        return JSONResponse({"error": error.message}, status_code=error.status)
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail.lower()}, status_code=error.status_code, headers=error.headers)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return JSONResponse({"error": "the file did not arrive whole in time"}, status_code=408)
+
+
+async def _receive(request: Request, path: Path, limit: int) -> None:
+    """Write the body to `path` as it comes.
+
+    Raises:
+        _RefusedError: it is empty or larger than `limit` bytes; what was written is the caller's to remove.
+    """
+    too_large = f"the file is larger than {limit / 2**20:.0f} MiB; cut it, or use 'kinegraph view'"
+    claimed = request.headers.get("content-length", "")
+    if claimed.isdigit() and int(claimed) > limit:
+        await _drain(request, _DRAIN * limit)
+        raise _RefusedError(413, too_large)
+    size = 0
+    with path.open("xb") as sink:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                break
+            sink.write(chunk)
+    if size > limit:
+        path.unlink()
+        await _drain(request, _DRAIN * limit)
+        raise _RefusedError(413, too_large)
+    if not size:
+        raise _RefusedError(400, f"{path.name}: the file is empty")
+
+
+async def _drain(request: Request, most: int) -> None:
+    """Read and forget up to `most` bytes: a connection closed on a sender loses the answer too."""
+
+    async def read() -> None:
+        size = 0
+        with contextlib.suppress(ClientDisconnect, RuntimeError):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > most:
+                    return
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(read(), _BODY_S)
+
+
+def _number(request: Request, key: str) -> float | None:
+    text = request.query_params.get(key, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < 1e9:
+        raise _RefusedError(400, f"{key}={text[:20]!r} is no number")
+    return value
+
+
+def _told(error: KinegraphError, root: str, name: str) -> str:
+    """An error's line without the folder that only this server knows."""
+    line = " ".join(str(error).split())
+    if isinstance(error, FormatError):
+        line = f"{name}: {error.message}"
+    return line.replace(f"{root}/", "").replace(root, "")

@@ -1,0 +1,70 @@
+"""Start the viewer and keep it until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from kinegraph.errors import ConfigError, require
+from kinegraph.serve.settings import ServeSettings
+
+__all__ = ["serve"]
+
+
+def serve(settings: ServeSettings | None = None, *, started: Callable[[str], None] | None = None) -> None:
+    """Serve the viewer; returns after Ctrl-C or SIGTERM, with the temporary folder removed.
+
+    Args:
+        settings: address and limits; the defaults if None.
+        started: called with the address to open, once the server listens.
+
+    Raises:
+        MissingExtraError: the extra ``serve`` is not installed.
+        ConfigError: the address cannot be listened at.
+    """
+    settings = settings or ServeSettings()
+    for package in ("starlette", "uvicorn"):
+        require(package, extra="serve", purpose="the viewer")
+    import uvicorn
+
+    from kinegraph.serve.app import application
+
+    listener = _listen(settings)
+    port = listener.getsockname()[1]
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
+    config = uvicorn.Config(
+        application(settings),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=3,
+        ws="none",
+        h11_max_incomplete_event_size=64 * 1024,
+        http="h11",
+    )
+    if started is not None:
+        started(f"http://{name}:{port}/")
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # Ctrl-C is how a person says "enough"; uvicorn has shut down before it hands it on
+    finally:
+        listener.close()
+
+
+def _listen(settings: ServeSettings) -> socket.socket:
+    """A socket that listens, so that a port taken by another is told before anything is loaded."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"cannot listen at {settings.host}:{settings.port} ({error.strerror or error}); choose another --port, "
+            "or 0 for a free one"
+        ) from None
+    return listener

@@ -1,0 +1,145 @@
+"""Uploads on disk: names made harmless, archives unpacked within limits.
+
+Nothing of an upload's own name decides where it is written: every upload has a folder of its own with a random name,
+and inside it only the last part of the given name, stripped to harmless characters.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kinegraph.errors import DataError, FormatError
+
+__all__ = ["harmless_name", "recording_in", "upload_folder"]
+
+_LONGEST = 80
+_MOST_ENTRIES = 20_000
+_COPY = 2**20
+_IGNORED = ("__macosx/", ".")
+
+
+def harmless_name(given: str) -> str:
+    """The last part of a path as a file name: letters, digits, space and ``._-()+``, at most 80 characters."""
+    last = re.split(r"[\\/]", given)[-1]
+    clean = re.sub(r"[^\w .()+-]", "_", last).strip(" .")
+    if len(clean) > _LONGEST:
+        stem, dot, suffix = clean.rpartition(".")
+        clean = f"{stem[: _LONGEST - len(suffix) - 1]}.{suffix}" if dot and len(suffix) < 12 else clean[:_LONGEST]
+    return clean or "recording"
+
+
+@contextmanager
+def upload_folder(root: Path) -> Iterator[Path]:
+    """A fresh folder under `root` that is gone afterwards, whatever happens."""
+    folder = root / f"upload-{secrets.token_hex(8)}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def recording_in(path: Path, limit: int) -> Path:
+    """The recording that an upload is: the file itself, or what a .zip holds, unpacked beside it.
+
+    A .zip may hold OpenPose frames (one JSON a frame), an AMC with its ASF, or one file of any other kind.
+
+    Args:
+        path: the upload.
+        limit: most bytes that an archive may unpack to (.zip and .npz).
+
+    Raises:
+        FormatError: a damaged archive, one that unpacks to too much, or one that is not one recording.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        with _opened(path) as archive:
+            _check_size(path, archive.infolist(), limit)
+        return path
+    if suffix != ".zip":
+        return path
+    folder = path.with_name("unpacked")
+    folder.mkdir(mode=0o700)
+    with _opened(path) as archive:
+        entries = [e for e in archive.infolist() if not e.is_dir() and not _ignored(e.filename)]
+        _check_size(path, entries, limit)
+        left = limit
+        for entry in entries:
+            left -= _unpack(path, archive, entry, folder / harmless_name(entry.filename), left)
+    path.unlink()
+    return _the_recording(path, folder)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise FormatError(path, f"is no sound archive ({str(error)[:80]}); pack it again, without a password") from None
+
+
+def _check_size(path: Path, entries: list[zipfile.ZipInfo], limit: int) -> None:
+    if len(entries) > _MOST_ENTRIES:
+        raise FormatError(path, f"holds {len(entries)} files; expected at most {_MOST_ENTRIES}")
+    total = sum(entry.file_size for entry in entries)
+    if total > limit:
+        raise FormatError(path, f"unpacks to {total / 2**20:.0f} MiB; expected at most {limit / 2**20:.0f}")
+
+
+def _ignored(name: str) -> bool:
+    return name.lower().startswith(_IGNORED) or name.rsplit("/", 1)[-1].startswith(".")
+
+
+def _unpack(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: int) -> int:
+    """Write one entry; the bytes are counted as they come, because a header may lie."""
+    if target.exists():
+        raise FormatError(path, f"holds two files called '{target.name}'; expected one recording")
+    done = 0
+    with archive.open(entry) as source, target.open("xb") as sink:
+        while chunk := source.read(_COPY):
+            done += len(chunk)
+            if done > limit:
+                raise FormatError(path, f"unpacks to more than it says at '{target.name}'; pack it again")
+            sink.write(chunk)
+    return done
+
+
+def _the_recording(path: Path, folder: Path) -> Path:
+    files = sorted(folder.iterdir())
+    kinds = {file.suffix.lower() for file in files}
+    if not files:
+        raise FormatError(path, "holds no files; expected one recording")
+    if len(files) == 1:
+        if files[0].suffix.lower() == ".zip":
+            raise FormatError(path, "holds another archive; expected a recording")
+        return files[0]
+    if kinds == {".json"}:
+        frames = folder.with_name(path.stem or "frames")
+        folder.rename(frames)
+        return frames
+    motions = [file for file in files if file.suffix.lower() != ".asf"]
+    if len(motions) == 1 and kinds == {".asf", ".amc"}:
+        return motions[0]
+    found = f"{len(files)} files ({', '.join(sorted(kinds))})"
+    raise FormatError(path, f"holds {found}; expected JSON frames, an AMC with its ASF, or one recording")
+
+
+def check_length(frames: int, people: int, limit: int, name: str) -> None:
+    """Refuse what would keep the networks busy for long.
+
+    Raises:
+        DataError: more than `limit` people times frames.
+    """
+    if frames * people > limit:
+        raise DataError(
+            f"{name}: {frames} frames of {people} people are {frames * people}; the viewer takes {limit}: cut it, or "
+            "use 'kinegraph view'"
+        )
