@@ -30,6 +30,7 @@ COMMANDS = (
     "recognize",
     "train",
     "evaluate",
+    "ensemble",
     "analyze",
     "data",
     "view",

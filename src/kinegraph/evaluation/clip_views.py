@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import ConfigError, SkeletonError
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip
-from kinegraph.transforms.clip_augment import ClipAugmentation
+from kinegraph.transforms.clip_augment import ClipAugmentation, mirror
 from kinegraph.transforms.clips import ClipTransform
 
 __all__ = ["CROP", "ClipView", "beginning", "lose_joints", "mirror_clip"]
@@ -156,19 +156,12 @@ def lose_joints(clip: ActionClip, share: float, rng: np.random.Generator, *, fra
 
 
 def mirror_clip(clip: ActionClip, skeleton: Skeleton, unit: str) -> ActionClip:
-    """A clip in a mirror: left and right joints change names, the first axis changes its sign.
-
-    The first axis is horizontal in every world and camera frame that the library reads (up is y or z). In pictures of
-    width 1 (unit "normalized") x becomes 1 - x; in pixels, whose pre-normalisation subtracts a centre, -x.
-    """
-    order = list(skeleton.mirror)
-    positions = clip.positions[:, :, order].copy()
-    positions[..., 0] *= -1
+    """A clip in a mirror, see :func:`kinegraph.transforms.clip_augment.mirror`: pictures of width 1 stay in place."""
+    positions = np.array(mirror(clip.positions, skeleton))
     if unit == "normalized":
         positions[..., 0] += 1
-    return replace(
-        clip, positions=positions, confidence=None if clip.confidence is None else clip.confidence[:, :, order]
-    )
+    confidence = None if clip.confidence is None else clip.confidence[:, :, list(skeleton.mirror)]
+    return replace(clip, positions=positions, confidence=confidence)
 
 
 def _chance(seed: int, name: str, *what: int) -> np.random.Generator:

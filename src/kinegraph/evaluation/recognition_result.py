@@ -20,7 +20,7 @@ from kinegraph.metrics import (
     top_k,
 )
 
-__all__ = ["Counted", "RecognitionResult", "count_scores", "fuse", "fused_label"]
+__all__ = ["Counted", "RecognitionResult", "count_scores", "fuse", "fused_label", "scores_together"]
 
 Array = NDArray[np.float64]
 Counted = Literal["windows", "clips"]
@@ -240,11 +240,7 @@ def fuse(
     if not all(np.isfinite(w) and w >= 0 for w in weights) or not any(w > 0 for w in weights):
         raise ConfigError(f"weights {list(weights)}: expected numbers of 0 or more, one of them above 0")
     first = results[0]
-    order = [np.arange(len(first.labels)), *(_rows_as(first, other) for other in results[1:])]
-    scores = [result.logits[rows] for result, rows in zip(results, order, strict=True)]
-    if of == "softmax":
-        scores = [_softmax(one) for one in scores]
-    total: Array = np.sum([w * one for w, one in zip(weights, scores, strict=True)], axis=0)
+    total: Array = np.tensordot(np.array(weights, dtype=np.float64), scores_together(results, of), axes=1)
     if of == "softmax":
         total = np.log(np.maximum(total / sum(weights), 1e-300))
     stated = fused_label(weights, [result.label for result in results])
@@ -267,6 +263,18 @@ def fuse(
     )
 
 
+def scores_together(results: Sequence[RecognitionResult], of: Literal["logits", "softmax"] = "logits") -> Array:
+    """``(results, N, classes)`` in the order of the first one's windows or clips.
+
+    Raises:
+        DataError: other protocols, classes, data, windows or clips.
+    """
+    first = results[0]
+    order = [np.arange(len(first.labels)), *(_rows_as(first, other) for other in results[1:])]
+    scores = [result.logits[rows] for result, rows in zip(results, order, strict=True)]
+    return np.stack([_softmax(one) for one in scores] if of == "softmax" else scores)
+
+
 def _rows_as(first: RecognitionResult, other: RecognitionResult) -> NDArray[np.int64]:
     """Rows of `other` in the order of `first`. Raises DataError where the two are not of the same."""
     pair = f"{first.label} and {other.label}"
@@ -276,6 +284,8 @@ def _rows_as(first: RecognitionResult, other: RecognitionResult) -> NDArray[np.i
         ("number of classes", len(first.classes), len(other.classes)),
         ("classes", first.classes, other.classes),
         ("clips or windows", first.of, other.of),
+        ("data (fingerprint)", str(first.data.get("fingerprint"))[:12], str(other.data.get("fingerprint"))[:12]),
+        ("what is shown of the clips", _shown(first), _shown(other)),
         ("number of rows", len(first.labels), len(other.labels)),
     ):
         if one != two:
@@ -294,6 +304,13 @@ def _rows_as(first: RecognitionResult, other: RecognitionResult) -> NDArray[np.i
     if not np.array_equal(first.labels, other.labels[rows]):
         raise DataError(f"{pair} differ in the labels of the same {first.of}; they do not fuse")
     return rows
+
+
+def _shown(result: RecognitionResult) -> str:
+    """Joints missing and frames seen, in words; further looks and mirrors may differ."""
+    view = result.data.get("view") or {}
+    missing = f"{view.get('missing_joints', 0.0):g} of the joints missing by {view.get('missing_by', 'clip')}"
+    return f"{missing}, {view.get('observed', 1.0):g} of the frames"
 
 
 def _softmax(logits: Array) -> Array:
