@@ -19,7 +19,7 @@ from kinegraph.cli import main
 from motion_files import TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("lifting", "forecasting", "skeletons", "analyses")
+NAMES = ("lifting", "forecasting", "skeletons", "analyses", "data")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
 SKIPPED = ("pip ", "make ")  # setting up is what continuous integration does before it comes here
@@ -82,6 +82,8 @@ def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: p
         baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])
         if words[1] == "train" or (words[1] == "analyze" and motion):
             words += TINY_TRAINER if baseline else TINY_RUN if motion else TINY.split()
+        if words[1:3] == ["data", "generate"]:
+            words += ["--clips", "12", "--actions", "2"]
         assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"
 
 
