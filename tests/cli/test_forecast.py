@@ -136,12 +136,12 @@ def test_amc_keeps_its_rotations(shared_data: Path, out: Path) -> None:
 
 def test_recognize(walk: Path, out: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recognize", walk, "--model", weights, "--top", 1) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert sum("%" in line for line in lines) == 1
+    overall, *_ = capsys.readouterr().out.split("\n\n")
+    assert overall.count("%") == 1
     timeline = out / "timeline.png"
     assert run("recognize", walk, "--model", weights, "--json", "--out", timeline, "--stride", 0.25) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report) == {"input", "model", "weights", "actions", "people", "notes"}
+    assert set(report) == {"input", "model", "weights", "fused", "window_s", "actions", "people", "notes"}
     assert report["actions"] == ["walk", "run"]
     top = report["people"][0]["top"]
     assert sum(entry["score"] for entry in top) == pytest.approx(1)

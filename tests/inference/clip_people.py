@@ -81,15 +81,18 @@ def probe(
     return ClipNetwork(Probe(skeleton, config).eval(), "probe", skeleton, transform, Path("probe"))
 
 
-def waver(*moves: tuple[str, float], fps: float = FPS, place: float = 0.0, size: float = 0.2) -> np.ndarray:
-    """Positions (frames, 17, 3), y up, of somebody who stands and waves a wrist along an axis for some seconds each."""
+def waver(
+    *moves: tuple[str, float], fps: float = FPS, place: float = 0.0, size: float = 0.2, held: bool = False
+) -> np.ndarray:
+    """Positions (frames, 17, 3), y up, of somebody who stands and waves a wrist along an axis for some seconds each, or
+    holds it out there."""
     rng = np.random.default_rng(0)
     pose = rng.normal(scale=0.3, size=(LAYOUT.num_joints, 3)) + np.array([place, 1.0, 0.0])
     parts = []
     for action, seconds in moves:
         motion = np.tile(pose, (round(seconds * fps), 1, 1))
         if action != "still":
-            swing = size * np.sin(2 * np.pi * 2 * np.arange(len(motion)) / fps)
+            swing = size if held else size * np.sin(2 * np.pi * 2 * np.arange(len(motion)) / fps)
             motion[:, LAYOUT.index("right_wrist"), ACTIONS.index(action)] += swing
         parts.append(motion)
     return np.concatenate(parts)

@@ -11,8 +11,7 @@ from PIL import Image
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
-from kinegraph.visualize import write_forecast, write_timeline
-from kinegraph.visualize.style import LEFT
+from kinegraph.visualize import write_forecast
 
 
 def person(frames: int, fps: float = 30.0, layout: str = "h36m17") -> SkeletonSequence:
@@ -41,16 +40,3 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError):
             write_forecast(tmp_path / "p.png", person(5), future, step_s=step)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_timeline_shows_who_wins_when(tmp_path: Path) -> None:
-    times = np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
-    scores = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    write_timeline(tmp_path / "t.png", ("walk", "run"), times, scores, title="day")
-    picture = np.asarray(Image.open(tmp_path / "t.png").convert("RGB")).astype(int)
-    blue = np.abs(picture - np.array(LEFT)).sum(axis=-1) < 30
-    middle = [blue[40 + 24 * row + 12] for row in (0, 1)]
-    assert middle[0][200:500].mean() > 0.9
-    assert middle[0][560:690].mean() < 0.1
-    assert middle[1][200:500].mean() < 0.1
-    assert middle[1][560:690].mean() > 0.9

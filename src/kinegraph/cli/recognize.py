@@ -165,7 +165,7 @@ def _say(result: Recognition, index: int, entry: PersonActions, top: int) -> Non
         print(f"\n  {'from':>8}  {'to':>8}  {'action':<{width}}  score")
         for segment in entry.segments:
             clock = f"{_clock(segment.start_s):>8}  {_clock(segment.stop_s):>8}"
-            print(f"  {clock}  {segment.action:<{width}}  {100 * segment.score:5.1f}")
+            print(f"  {clock}  {segment.action:<{width}} {segment.score:6.1%}")
 
 
 def _clock(seconds: float) -> str:
