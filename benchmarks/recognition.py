@@ -1,7 +1,8 @@
 """Speed of the recognisers of clips: milliseconds per clip of two people, forward and training step.
 
 Beside each stands the time of its matrix products and convolutions alone, at rest, in the same process and with the
-same allocator.
+same allocator, and that of ST-GCN++ in the same turns. The products of a convolution along time that goes by way of
+frequencies are those that it then does, its transforms among them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _MODELS: dict[str, tuple[str, dict[str, object]]] = {
     "MS-Hop": ("mshop", {}),
     "Sym-GNN, light": ("symgnn_recognizer", {"backbone": "light"}),
 }
+_RIVAL = "ST-GCN++"
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -52,28 +54,37 @@ def main(arguments: argparse.Namespace) -> None:
             "forward",
             "products alone",
             "ratio",
+            f"of {_RIVAL}",
             "training step",
-            "alone",
+            "products alone",
             "ratio",
+            f"of {_RIVAL}",
         )
         table(head, _rows(arguments))
 
 
 def _rows(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     for frames in _FRAMES:
-        for title, (name, options) in _MODELS.items():
-            model = build(name, _SKELETON, {"classes": _CLASSES, "people": _PEOPLE, **options})
-            assert isinstance(model, RecognitionModel)
-            x = torch.randn(_BATCH, _PEOPLE, frames, _SKELETON.num_joints, 3)
+        x = torch.randn(_BATCH, _PEOPLE, frames, _SKELETON.num_joints, 3)
+        rival = _build(_RIVAL)
+        for title in _MODELS:
+            model = _build(title)
             cells = []
             for training in (False, True):
-                model.train(training)  # once: it makes the folded weights anew
-                step = _training(model, x) if training else _forward(model, x)
-                run = {"model": step, "alone": products_and_convolutions(step)}
-                times = race(run, seconds=arguments.seconds, turns=3)
-                ratio = times["alone"].ratio(times["model"])
-                cells += [ms(times["model"].median / _BATCH), ms(times["alone"].median / _BATCH), f"{ratio:.2f}x"]
+                # into training or eval mode once: that makes the folded weights anew
+                steps = [(_training if training else _forward)(one.train(training), x) for one in (model, rival)]
+                runs = {"model": steps[0], "alone": products_and_convolutions(steps[0]), "rival": steps[1]}
+                times = race(runs, seconds=arguments.seconds, turns=3)
+                cells += [ms(times["model"].median / _BATCH), ms(times["alone"].median / _BATCH)]
+                cells += [f"{times[other].ratio(times['model']):.2f}x" for other in ("alone", "rival")]
             yield str(frames), title, f"{model.num_parameters / 1e6:.2f} M", *cells
+
+
+def _build(title: str) -> RecognitionModel:
+    name, options = _MODELS[title]
+    model = build(name, _SKELETON, {"classes": _CLASSES, "people": _PEOPLE, **options})
+    assert isinstance(model, RecognitionModel)
+    return model
 
 
 def _forward(model: RecognitionModel, x: Tensor) -> Callable[[], None]:

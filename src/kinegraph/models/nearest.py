@@ -101,19 +101,22 @@ class Nearest(RecognitionModel):
         if not self.fitted:
             raise DataError("Nearest has no training clips; call fit first")
         distances = self.distances(self._features(x, mask))
-        scores = distances.new_full((len(x), self.classes), float("-inf"))
-        return scores.scatter_reduce(1, self.labels.expand(len(x), -1), -distances, "amax")
+        # x.shape[0], not len(x): an exported program keeps the batch free only where nobody asks for a plain number
+        scores = distances.new_full((x.shape[0], self.classes), float("-inf"))
+        return scores.scatter_reduce(1, self.labels.expand(x.shape[0], -1), -distances, "amax")
 
     def distances(self, clips: Tensor) -> Tensor:
         """(batch, frames, features) to every training clip, (batch, examples)."""
-        if self.config.metric == "euclid":
-            return torch.cdist(clips.flatten(1), self.clips.flatten(1))
         compiling = torch.compiler.is_compiling()  # a compiled graph serves every batch
-        chunk = len(self.clips) if compiling else max(1, _PAIRS // max(1, len(clips)))
+        if self.config.metric == "euclid":
+            # left to itself torch.cdist goes by the number of clips
+            way = "use_mm_for_euclid_dist" if compiling else "use_mm_for_euclid_dist_if_necessary"
+            return torch.cdist(clips.flatten(1), self.clips.flatten(1), compute_mode=way)
+        chunk = len(self.clips) if compiling else max(1, _PAIRS // max(1, clips.shape[0]))
         parts = []
         for examples in torch.split(self.clips, chunk):
             costs = torch.cdist(clips.unsqueeze(1), examples.unsqueeze(0))  # (batch, chunk, frames, frames)
-            parts.append(dynamic_time_warping(costs.flatten(0, 1)).view(len(clips), -1))
+            parts.append(dynamic_time_warping(costs.flatten(0, 1)).view(clips.shape[0], -1))
         return torch.cat(parts, dim=1)
 
     def _features(self, x: Tensor, mask: Tensor | None) -> Tensor:
