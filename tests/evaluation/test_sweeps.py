@@ -20,7 +20,8 @@ from kinegraph.evaluation.generation_speed import frames_within
 from kinegraph.evaluation.recognition import evaluate_recognition, fuse, load_recognition_method
 from kinegraph.evaluation.sweep_pictures import draw_sweep
 from kinegraph.evaluation.sweep_presets import PRESETS, preset
-from kinegraph.evaluation.sweeps import Measured, SweepResult, _recipes, run_sweep, sweep_report, vary
+from kinegraph.evaluation.sweep_runs import _base, _runs, run_sweep
+from kinegraph.evaluation.sweeps import Measured, SweepResult, sweep_report, vary
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.training.recipe import read_recipe
@@ -108,7 +109,7 @@ def test_finished_runs_are_kept_and_others_go_on(swept, monkeypatch):
     place.write_text(json.dumps({**content, "status": "interrupted"}))
     asked = []
 
-    def stopped(recipe, *, resume, quiet):
+    def stopped(recipe, *, resume, quiet, splits):
         asked.append((recipe.out, resume))
         return dataclasses.replace(kept, status="interrupted")
 
@@ -165,7 +166,8 @@ def test_presets_vary_what_the_paper_varies():
 @pytest.mark.parametrize("name", [*PRESETS, "early-recognition"])
 def test_every_variant_of_the_paper_is_a_recipe(name):
     sweep = early_recognition() if name == "early-recognition" else preset(name)
-    found = _recipes(sweep, "symgnn_cmu_cpu", [], "somewhere", Path("out"), (0, 5))
+    base = _base(sweep, "symgnn_cmu_cpu", [], "cmu-euler-64", "somewhere")
+    found = _runs(sweep, base, Path("out"), (0, 5))
     assert len(found) == 2 * len(sweep.variants)
     for variant, seed, recipe in found:
         assert (recipe.seed, recipe.out) == (seed, f"out/{variant.name}/seed_{seed}")

@@ -1,4 +1,4 @@
-"""`analyze sweep` and the paper's sweeps: train every variant of a recipe, measure, one table and one picture."""
+"""`analyze sweep` and the papers' sweeps: train every variant of a recipe, measure, one table and one picture."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ __all__ = ["ANALYSES"]
 
 _COMMON = """
 Every variant is trained with every seed into DIR/<variant>/seed_<seed>, then measured under the protocol (and, where
-the network recognises and the data are CMU's, under cmu-8). Runs that are finished are kept; Ctrl-C loses nothing, the
+a motion network recognises and the data are CMU's, under cmu-8; of a protocol of several folds, hdm05-11-one, every
+fold is trained and the figures are their mean). Runs that are finished are kept; Ctrl-C loses nothing, the
 same command goes on. The table has the mean over seeds and, of several, the standard deviation; the picture lies in
 DIR. Any field of the recipe can be set for all variants: --trainer.steps 500 --model.width 0.125."""
+
+_CLIPS = """\
+examples:
+  kinegraph analyze {name} recognize_hcsf_hdm05 --protocol hdm05-11-one --data ../shared/data --out sweeps/{name}
+  kinegraph analyze {name} recognize_hcsf_ntu --protocol ntu60-xview --data ntu60 --out sweeps/{name} --seeds 0 1 2"""
 
 _EXAMPLE = """\
 examples:
@@ -64,15 +70,39 @@ _PRESETS = {
         "at\n400 ms against the frames generated in 20 ms on this machine, batch of 1.",
     ),
 }
-_VALUES = ("noisy-targets", "noisy-labels", "lambda-act", "iterations")
+_CLIP_PRESETS = {
+    "clip-streams": (
+        "HCSF suppl. Table 4: joints, bones, their motions, all",
+        "One network of each stream (transform.stream joint, bone, joint-motion, bone-motion); two more rows are the "
+        "mean\nsoftmax scores of joint and bone, and of all four.",
+    ),
+    "squeeze": (
+        "HCSF suppl. Table 5: squeeze ratio d, three graphs",
+        "How fast the width may fall from hop to hop: model.squeeze 1, 1/2, 1/4, 1/8, 1/16 with a static graph "
+        "(Static-G), a\nlearned one (Dynamic-M), and one computed from each clip as well (Dynamic-A).",
+    ),
+    "hops": (
+        "HCSF suppl. Table 6: 1, 5, 7-hop, MixHop, MS-Hop, HCSF",
+        "HCSF beside networks that take all nodes within 1, 5 or 7 hops, or several ranges side by side (MixHop) or "
+        "averaged\n(MS-Hop), each with the three graphs.",
+    ),
+    "graph-frames": (
+        "HCSF suppl. Table 7: frames under the dynamic graph",
+        "Frames, stride and dilation under the temporal convolutions from which Dynamic-A's graph is computed.",
+    ),
+}
+_VALUES = ("squeeze", "noisy-targets", "noisy-labels", "lambda-act", "iterations")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE", help="first: a YAML file, or a shipped recipe of a motion network")
-    parser.add_argument("--protocol", required=True, help="e.g. cmu-euler-64, cmu-mpjpe, cmu-8, h36m-euler")
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="first: a YAML file, or a shipped recipe (symgnn_..., recognize_...)"
+    )
+    parser.add_argument("--protocol", required=True, help="e.g. cmu-euler-64, cmu-8, hdm05-11-one, ntu60-xview")
     parser.add_argument("--data", metavar="DIR", help="folder of the protocol's files, and the recipe's data.source")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder of the runs and the picture")
     parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[0], help="seeds of every variant (0)")
+    parser.add_argument("--folds", metavar="N", type=int, nargs="+", help="of a protocol that has several (all)")
     parser.add_argument("--only", metavar="V", nargs="+", help="these variants alone; see --list")
     parser.add_argument("--split", default="test", help="test (default), or val")
     parser.add_argument("--list", action="store_true", help="list the variants and stop")
@@ -111,11 +141,22 @@ def _run_sweep(args: argparse.Namespace) -> int:
 
 
 def _run_preset(args: argparse.Namespace, *, name: str) -> int:
-    from kinegraph.config import parse_value
-    from kinegraph.evaluation.sweep_presets import preset
+    from kinegraph.evaluation.recognition_presets import RECOGNITION_PRESETS
+    from kinegraph.evaluation.sweep_presets import PRESETS
 
     values = getattr(args, "values", None)
-    return _run(args, preset(name, None if values is None else [parse_value(value) for value in values]))
+    make = {**PRESETS, **RECOGNITION_PRESETS}[name]
+    return _run(args, make(None if values is None else [_number(value) for value in values]))
+
+
+def _number(text: str) -> object:
+    """A value of the command line; 1/8 is 0.125."""
+    from kinegraph.config import parse_value
+
+    above, slash, below = text.partition("/")
+    if slash and above.isdigit() and below.isdigit() and int(below):
+        return int(above) / int(below)
+    return parse_value(text)
 
 
 def _run_early(args: argparse.Namespace) -> int:
@@ -127,7 +168,8 @@ def _run_early(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, sweep: Sweep) -> int:
     from kinegraph.errors import require
     from kinegraph.evaluation.sweep_pictures import draw_sweep
-    from kinegraph.evaluation.sweeps import run_sweep, shown, sweep_report
+    from kinegraph.evaluation.sweep_runs import run_sweep
+    from kinegraph.evaluation.sweeps import shown, sweep_report
 
     if args.only:
         sweep = sweep.only(args.only)
@@ -145,6 +187,7 @@ def _run(args: argparse.Namespace, sweep: Sweep) -> int:
         data=args.data,
         out=args.out,
         seeds=args.seeds,
+        folds=args.folds,
         split=args.split,
         quiet=args.quiet,
         say=lambda line: print(line, file=sys.stderr, flush=True),
@@ -179,6 +222,17 @@ ANALYSES = {
             overrides=True,
         )
         for name, (line, text) in _PRESETS.items()
+    },
+    **{
+        name: Analysis(
+            help=f"sweep, {line}",
+            description=f"{text}\n(Zeng et al., HCSF, ICCV 2021, {line.partition(':')[0][5:]}.)\n{_COMMON}",
+            examples=_CLIPS.format(name=name),
+            add_arguments=partial(_add_preset, values=name in _VALUES),
+            run=partial(_run_preset, name=name),
+            overrides=True,
+        )
+        for name, (line, text) in _CLIP_PRESETS.items()
     },
     "early-recognition": Analysis(
         help="sweep, Fig. 9: the action from the first frames, forecasting 10, all or none",

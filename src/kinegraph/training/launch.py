@@ -39,6 +39,6 @@ def as_launched(recipe: Recipe) -> Recipe:
         if given not in (1, count):
             raise ConfigError(f"trainer.{name}: found {given}, but torchrun started {count}; leave it to torchrun")
     try:
-        return replace(recipe, trainer=replace(recipe.trainer, **started))
+        return replace(recipe, trainer=replace(recipe.trainer, devices=here, nodes=world // here))
     except ValueError as error:
         raise ConfigError(f"trainer.{error}") from error

@@ -13,6 +13,7 @@ from kinegraph.datasets.open_clips import SYNTHETIC, open_clips
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.models import build, model_entry
 from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.store.clip import Clips
 from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, validation_rows
 from kinegraph.training.launch import is_leader
 from kinegraph.training.prepared import Prepared, model_config
@@ -26,20 +27,25 @@ __all__ = ["load_clip_splits", "prepare"]
 _PEOPLE = 2
 
 
-def load_clip_splits(recipe: ClipDataRecipe, seed: int = 0) -> ClipSplits:
+def load_clip_splits(recipe: ClipDataRecipe, seed: int = 0, clips: Clips | None = None) -> ClipSplits:
     """The clips a recipe names, and which of them train and validate.
+
+    Args:
+        recipe: the data.
+        seed: of the choice of those that are held out.
+        clips: the recipe's, where they are open already.
 
     Raises:
         ConfigError: no such protocol or fold.
         DataError: the source does not hold what is expected.
     """
-    if recipe.source is None and recipe.protocol != SYNTHETIC:
+    if clips is None and recipe.source is None and recipe.protocol != SYNTHETIC:
         unknown = "" if recipe.protocol in PROTOCOLS else nearest(recipe.protocol, PROTOCOLS)
         raise ConfigError(
             f"data.source: missing; give the folder of the clips of {recipe.protocol}{unknown}, as `kinegraph data "
             "prepare` wrote it"
         )
-    clips = open_clips(recipe.source, recipe.protocol, progress=is_leader())
+    clips = open_clips(recipe.source, recipe.protocol, progress=is_leader()) if clips is None else clips
     train = split(clips, recipe.protocol, "train", recipe.fold)
     if recipe.held_out == 0:
         return ClipSplits(clips, train, np.zeros(0, dtype=np.int64))

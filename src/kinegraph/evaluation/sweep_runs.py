@@ -1,0 +1,262 @@
+"""Sweeps, run: every variant trained with every seed, and measured under one protocol.
+
+Every run goes into ``<out>/<variant>/seed_<seed>`` (of a protocol of several folds, ``seed_<seed>_fold_<fold>``). Runs
+that are finished are kept, one that was interrupted goes on where it was, so the same call again loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from kinegraph.config import read_yaml, to_dict
+from kinegraph.datasets.action_splits import PROTOCOLS
+from kinegraph.datasets.open_clips import SYNTHETIC
+from kinegraph.errors import ConfigError, FormatError
+from kinegraph.evaluation.sweep_clips import ClipMeasure
+from kinegraph.evaluation.sweep_motion import MotionMeasure
+from kinegraph.evaluation.sweeps import Fusion, Measured, Sweep, SweepResult, Variant
+from kinegraph.training.folder import BEST, RECIPE, RUN
+from kinegraph.training.motion_recipe import MotionRecipe
+from kinegraph.training.prepared import model_config
+from kinegraph.training.recipe import load_recipe, read_recipe
+from kinegraph.training.recipe_parts import RunRecipe
+
+__all__ = ["run_sweep"]
+
+
+class SweepRun(NamedTuple):
+    """One training."""
+
+    variant: Variant
+    seed: int
+    recipe: Any
+
+
+class Measure(Protocol):
+    """Evaluates trained runs, and knows what the table needs."""
+
+    notes: dict[str, None]
+    units: dict[str, str]
+    conditions: dict[str, Any]
+
+    def splits(self, recipe: Any) -> Any:
+        """Training data that are open already; None: the run opens its own."""
+
+    def place(self, column: str) -> int:
+        """Where a column stands in the table."""
+
+    def run(self, variant: Variant, seed: int, recipes: Sequence[Any]) -> Measured:
+        """The numbers of a variant and a seed; several recipes are its folds."""
+
+    def fused(self, fusion: Fusion, seed: int) -> Measured:
+        """The weighted sum of variants' scores."""
+
+
+def run_sweep(
+    sweep: Sweep,
+    recipe: str,
+    overrides: Sequence[str] = (),
+    *,
+    protocol: str,
+    data: str | None,
+    out: Path | str,
+    seeds: Sequence[int] = (0,),
+    folds: Sequence[int] | None = None,
+    split: str = "test",
+    quiet: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> SweepResult:
+    """Train what is not trained yet, and measure.
+
+    Args:
+        sweep: what to vary.
+        recipe: a YAML file or the name of a shipped recipe, of task motion or recognition.
+        overrides: ``["--field.sub", "value", ...]`` for every variant.
+        protocol: for motion a forecasting protocol, or a recognition protocol; with the former networks that recognise
+            are measured under ``cmu-8`` too, where the recipe's data are CMU's. For recognition of clips, theirs; the
+            recipe trains on its training part.
+        data: folder of the protocol's files, and of the recipe's data where that is not given.
+        out: folder of the runs.
+        seeds: of every variant.
+        folds: of a protocol that has several; None all of them. The figures are their mean.
+        split: ``test``, or ``val``.
+        quiet: no training progress.
+        say: is told what is going on, line by line.
+
+    Raises:
+        ConfigError: a field that is not there, a protocol that does not fit, or other runs in the folder.
+        KeyboardInterrupt: training was stopped; the same call goes on with it.
+    """
+    from kinegraph.training.run import train
+
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise ConfigError(f"--seeds {list(seeds)}: expected one or more, each once")
+    base = _base(sweep, recipe, overrides, protocol, data)
+    clips = base["task"] == "recognition"
+    numbers = _folds(protocol if clips else None, folds)
+    runs = _runs(sweep, base, Path(out), seeds, numbers)
+    measure: Measure
+    if clips:
+        measure = ClipMeasure(protocol, data, split, [run.recipe for run in runs])
+    else:
+        measure = MotionMeasure(protocol, data, split, sweep, [run.recipe for run in runs])
+    for index, run in enumerate(runs, start=1):
+        fold = f", fold {run.recipe.data.fold}" if len(numbers) > 1 else ""
+        known = f"[{index}/{len(runs)}] {run.variant.label}, seed {run.seed}{fold}"
+        if _is_finished(run.recipe):
+            say(f"{known}: trained already")
+            continue
+        say(f"{known}: training into {run.recipe.out}")
+        result = train(run.recipe, resume=True, quiet=quiet, splits=measure.splits(run.recipe))
+        if result.status == "interrupted":
+            raise KeyboardInterrupt(
+                f"stopped in {run.recipe.out} at step {result.step} of {result.steps}; the same command goes on from "
+                "there"
+            )
+    rows: list[tuple[Variant | Fusion, tuple[Measured, ...]]] = []
+    for variant in sweep.variants:
+        of_seed = {seed: [run.recipe for run in runs if run[:2] == (variant, seed)] for seed in seeds}
+        rows.append((variant, tuple(measure.run(variant, seed, recipes) for seed, recipes in of_seed.items())))
+    rows += [(fusion, tuple(measure.fused(fusion, seed) for seed in seeds)) for fusion in sweep.fusions]
+    columns = dict.fromkeys(column for _, measured in rows for one in measured for column in one.figures)
+    ordered = tuple(sorted(columns, key=measure.place))
+    conditions = {
+        "recipe": recipe,
+        "overrides": list(overrides),
+        "protocol": protocol,
+        "split": split,
+        "seeds": list(seeds),
+        **({"folds": list(numbers)} if len(numbers) > 1 or folds else {}),
+        **measure.conditions,
+    }
+    return SweepResult(
+        sweep=sweep,
+        conditions=conditions,
+        columns=ordered,
+        units=measure.units,
+        rows=tuple(rows),
+        notes=tuple(measure.notes),
+    )
+
+
+def _folds(protocol: str | None, folds: Sequence[int] | None) -> Sequence[int | None]:
+    """Which folds are trained; (None,) where there are none to choose among."""
+    there = PROTOCOLS[protocol].folds if protocol is not None and protocol in PROTOCOLS else 1
+    if there == 1:
+        if folds is not None:
+            raise ConfigError("--folds: this protocol has none; leave it out")
+        return (None,)
+    chosen = list(range(there)) if folds is None else list(folds)
+    if not chosen or len(set(chosen)) != len(chosen) or not all(0 <= fold < there for fold in chosen):
+        raise ConfigError(f"--folds {chosen}: expected numbers from 0 to {there - 1}, each once")
+    return chosen
+
+
+def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str, data: str | None) -> dict[str, Any]:
+    """The recipe that all variants start from, as plain values."""
+    given = {text[2:].partition("=")[0].replace("-", "_") for text in overrides if text.startswith("--")}
+    for variant in sweep.variants:
+        for key in (*variant.changes, "seed", "out"):
+            if key in given:
+                option = {"seed": "--seeds", "out": "--out"}.get(key, "--only or another sweep")
+                raise ConfigError(f"--{key}: it is what this sweep sets itself; use {option}")
+    if "data.fold" in given:
+        raise ConfigError("--data.fold: it is what this sweep sets itself; use --folds")
+    task = load_recipe(name).task
+    if task != sweep.task and not (sweep.task == "any" and task in ("motion", "recognition")):
+        wanted = {"any": "motion or recognition"}.get(sweep.task, sweep.task)
+        raise ConfigError(f"recipe {name} is of task {task}; this sweep is of networks of {wanted}: give such a one")
+    laid = []
+    for key, value in sweep.fixed.items():
+        laid += [f"--{key}", json.dumps(to_dict(value))]
+    base: dict[str, Any] = to_dict(load_recipe(name, [*laid, *overrides]))
+    if task == "recognition" and "data.protocol" not in given:
+        base["data"]["protocol"] = protocol
+        if protocol == SYNTHETIC:
+            base["data"]["source"] = None
+    synthetic = base["data"].get("name") == "synthetic"
+    if data is not None and not synthetic and "data.source" not in given:
+        base["data"]["source"] = data
+    return base
+
+
+def _runs(
+    sweep: Sweep, base: Mapping[str, Any], out: Path, seeds: Sequence[int], folds: Sequence[int | None] = (None,)
+) -> list[SweepRun]:
+    """Every run; whatever is wrong with one is said before the first is trained."""
+    found = []
+    for variant in sweep.variants:
+        for seed, fold in product(seeds, folds):
+            place = f"seed_{seed}" if fold is None else f"seed_{seed}_fold_{fold}"
+            changes = {**variant.changes, "seed": seed, "out": str(out / variant.name / place)}
+            if fold is not None:
+                changes["data.fold"] = fold
+            try:
+                one = read_recipe(_changed(base, changes))
+                model_config(one, _given(one), "the recipe's transform")
+            except ConfigError as error:
+                raise ConfigError(f"variant {variant.name}: {error}") from error
+            found.append(SweepRun(variant, seed, one))
+    return found
+
+
+def _given(recipe: RunRecipe) -> dict[str, Any]:
+    """Fields of the model that data and transform decide; of those that the data decide, an example."""
+    if isinstance(recipe, MotionRecipe):
+        transform = recipe.transform
+        return {
+            "channels": 3,
+            "observed": transform.observed,
+            "horizon": transform.horizon,
+            "classes": int(transform.recognise),
+        }
+    return {"channels": 3, "classes": 2, "people": 1}
+
+
+def _changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    result = json.loads(json.dumps(data))
+    for name, value in changes.items():
+        place, *path = result, *name.split(".")
+        for key in path[:-1]:
+            inner = place.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"--vary {name}: '{key}' has no fields of its own")
+            place = inner
+        place[path[-1]] = to_dict(value)
+    return dict(result)
+
+
+def _is_finished(recipe: RunRecipe) -> bool:
+    """Whether the recipe's folder holds its finished run.
+
+    Raises:
+        ConfigError: it holds the run of another recipe. One of another length too: variants trained for different
+            times would stand in one table.
+    """
+    folder = Path(recipe.out)
+    if not (folder / RECIPE).is_file():
+        return False
+    before = read_recipe(read_yaml(folder / RECIPE))
+    old, new = to_dict(before), to_dict(recipe)
+    watched = {"threads", "compile", "tensorboard", "log_every", "checkpoint_every", "checkpoint_minutes"}
+    for key in new:
+        if key == "out" or (key == "trainer" and old.get("task") == new["task"]):
+            continue
+        if old.get(key) != new[key]:
+            raise ConfigError(_another(folder, key, old.get(key), new[key]))
+    for key, value in new["trainer"].items():
+        if key not in watched and old["trainer"].get(key) != value:
+            raise ConfigError(_another(folder, f"trainer.{key}", old["trainer"].get(key), value))
+    try:
+        status = json.loads((folder / RUN).read_text(encoding="utf-8"))["status"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(folder / RUN, "missing or damaged; delete the folder to train this run anew") from error
+    return status in ("finished", "stopped early") and (folder / BEST).is_dir()
+
+
+def _another(folder: Path, key: str, old: Any, new: Any) -> str:
+    return f"{key}: {folder} was trained with {old}, this sweep says {new}; choose another --out"
