@@ -45,11 +45,15 @@ _TRANSFORMS: dict[str, type[LiftingTransform] | type[MotionTransform] | type[Cli
 }
 """What a network of each task was trained with."""
 _MODEL_TASKS = {"lift": "lifting", "motion": "motion", "recognition": "recognition"}
+_KINDS = {"lift": "a lifting model", "motion": "a motion network", "recognition": "a recogniser of clips"}
 _USES = {
     "lift": "lifts 2D keypoints: use it with lift",
     "motion": "forecasts or recognises: use it with forecast",
     "recognition": "recognises actions in clips: use it with recognize",
 }
+_REPEATED = ("blocks", "gamma", "iterations", "differences", "hops")
+"""Fields of configurations of which each one more (or each entry) is further tensors."""
+_MOST_JOINTS = 2048
 _KEYS = ("format", "kinegraph", "task", "model", "skeleton", "transform", "metadata", "sha256")
 
 
@@ -76,6 +80,11 @@ class LoadedWeights:
     task: str
     folder: Path
     sha256: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words, for messages."""
+        return _KINDS[self.task]
 
     @property
     def parameters(self) -> int:
@@ -266,9 +275,18 @@ def _check_shapes(
     examples = getattr(config, "examples", 0)
     if not 0 <= examples < 1 << 24:
         raise FormatError(path.parent / CONFIG_FILE, f"model.config.examples is {examples}, not a number of clips")
-    blocks = getattr(config, "blocks", 0)
-    if blocks > len(stored):  # building that many would take for ever, memory or not
-        raise FormatError(path, f"{len(stored)} tensors cannot be the {blocks} blocks of the {name} in {CONFIG_FILE}")
+    # Building that many would take for ever, memory or not.
+    if skeleton.num_joints > _MOST_JOINTS:
+        raise FormatError(
+            path.parent / CONFIG_FILE, f"skeleton of {skeleton.num_joints} joints, more than {_MOST_JOINTS}"
+        )
+    for part in _REPEATED:
+        given = getattr(config, part, 0)
+        count = len(given) if isinstance(given, tuple) else given
+        if count > len(stored):
+            raise FormatError(
+                path, f"{len(stored)} tensors cannot be the {count} {part} of the {name} in {CONFIG_FILE}"
+            )
     try:
         with torch.device("meta"):
             expected = {key: tuple(value.shape) for key, value in build(name, skeleton, config).state_dict().items()}

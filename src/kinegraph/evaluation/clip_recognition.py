@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
+from kinegraph.datasets.action_splits import protocol as named_protocol
 from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
@@ -97,10 +98,9 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
         )
     weights = load_weights(folder)
     if not isinstance(weights.transform, ClipTransform):
-        kind = {"lift": "a lifting model", "motion": "a network of motion windows"}[weights.task]
         raise ConfigError(
-            f"{folder} holds {kind} ({weights.model_name}); this protocol measures recognition of clips: give weights "
-            "of a recipe with task: recognition"
+            f"{folder} holds {weights.kind} ({weights.model_name}); this protocol measures recognition of clips: "
+            "give weights of a recipe with task: recognition"
         )
     recipe = weights.metadata.get("recipe")
     return clip_method(
@@ -233,6 +233,8 @@ def evaluate_clips(
     view = view or ClipView()
     if batch < 1:
         raise ConfigError(f"batch {batch}: expected 1 or more")
+    if not any(f"{protocol}_train" in parts for parts in clips.splits):
+        named_protocol(protocol)  # a wrong name is said before what does not fit
     places = check_fit(method, clips)
     view.check(clips.skeleton)
     fold = _fold(method, protocol)

@@ -47,6 +47,7 @@ def write_confusion(content: Mapping[str, Any], path: Path | str) -> None:
 
 def _draw(classes: Sequence[str], counts: NDArray[np.int64], title: str, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
 
     number = len(classes)
@@ -61,7 +62,8 @@ def _draw(classes: Sequence[str], counts: NDArray[np.int64], title: str, path: P
     figure = Figure(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((margin / width, margin / height, side / width, side / height))
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
+    scaling = PowerNorm(1.0 if number <= _NUMBERS else 0.5, vmin=0, vmax=100)  # small cells need contrast
+    image = axes.imshow(shares, cmap="Blues", norm=scaling, interpolation="nearest")
     axes.set_xticks(range(number), names, rotation=90, fontsize=type_size)
     axes.set_yticks(range(number), names, fontsize=type_size)
     axes.set_xticks(np.arange(number + 1) - 0.5, minor=True)
@@ -76,7 +78,7 @@ def _draw(classes: Sequence[str], counts: NDArray[np.int64], title: str, path: P
             share = shares[row, column]
             colour = "white" if share > 55 else "#1d2430"
             axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color=colour)
-    else:  # what is confused most, in words: no eye finds it among thousands of cells
+    else:  # no eye finds what is confused most among thousands of cells
         wrong = shares - np.diag(np.diag(shares))
         for place in wrong.ravel().argsort()[::-1][:10]:
             row, column = divmod(int(place), number)

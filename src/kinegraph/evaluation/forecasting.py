@@ -217,7 +217,7 @@ def load_forecast_method(
     transform = weights.transform
     if not isinstance(transform, MotionTransform):
         raise ConfigError(
-            f"{name} holds a lifting model ({weights.model_name}); this protocol measures forecasting: give weights "
+            f"{name} holds {weights.kind} ({weights.model_name}); this protocol measures forecasting: give weights "
             "of a motion recipe, or a lifting protocol"
         )
     if not transform.horizon:

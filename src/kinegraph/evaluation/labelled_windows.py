@@ -86,7 +86,7 @@ def load_labelled_windows(
     """
     transform = weights.transform
     if not isinstance(transform, MotionTransform):
-        raise ConfigError(f"{weights.folder} holds a lifting model ({weights.model_name}); give a motion network")
+        raise ConfigError(f"{weights.folder} holds {weights.kind} ({weights.model_name}); give a motion network")
     if transform.root != "none":
         raise ConfigError(f"{weights.folder} was trained on recordings with the body's path; {dataset} leaves it out")
     if most < 1:

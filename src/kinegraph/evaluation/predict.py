@@ -68,7 +68,7 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
     weights = load_weights(folder)
     if not isinstance(weights.transform, LiftingTransform):
         raise ConfigError(
-            f"{name} holds a motion network ({weights.model_name}); this protocol measures lifting: give weights of a "
+            f"{name} holds {weights.kind} ({weights.model_name}); this protocol measures lifting: give weights of a "
             "lifting recipe, or a protocol of forecasting or recognition"
         )
     metadata = weights.metadata

@@ -81,7 +81,7 @@ def load_recognition_method(
     transform, model = weights.transform, weights.model
     if not isinstance(transform, MotionTransform) or not isinstance(model, MotionModel):
         raise ConfigError(
-            f"{folder} holds a lifting model ({weights.model_name}); this protocol measures recognition: give weights "
+            f"{folder} holds {weights.kind} ({weights.model_name}); this protocol measures recognition: give weights "
             "of a motion recipe"
         )
     if not transform.actions or not model.classes:
