@@ -133,8 +133,9 @@ def recognize(
     read: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     stride_s: float | None = None,
+    window_s: float | None = None,
 ) -> Recognition:
-    """What the people in a recording do; 2D keypoints are lifted first.
+    """What the people in a recording do; 2D keypoints are lifted first, unless the network was trained on them.
 
     Args:
         source: as of :func:`lift`, or 3D: a motion file, a sequence, or an array ``(..., joints, 3)`` in metres.
@@ -144,16 +145,20 @@ def recognize(
         read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
         progress: called with (windows done, windows in all).
         stride_s: seconds from window to window.
+        window_s: seconds of a window, for recognisers of clips; None takes the length of a training clip.
 
     Returns:
-        Scores by person and over time; ``top()`` names the best. ``notes`` say what was assumed.
+        Scores by person and over time; ``top()`` names the best, ``people[0].segments`` says what is done when. ``notes`` say what was assumed.
 
     Raises:
         DataError: shorter than the network's window, or no motion.
         ConfigError, FormatError: see :func:`lift`.
     """
-    motion = _motion(read_source(source, skeleton=skeleton, fps=fps, options=read))
-    result = _network(Recognizer, model).recognize(motion, stride_s=stride_s, progress=progress)
+    network = _network(Recognizer, model)
+    flat = network.dims == 2
+    motion = read_source(source, skeleton=skeleton, fps=fps, dims=2 if flat else None, options=read)
+    motion = motion if flat else _motion(motion)
+    result = network.recognize(motion, stride_s=stride_s, window_s=window_s, progress=progress)
     return replace(result, notes=tuple(dict.fromkeys([*motion.notes, *result.notes])))
 
 

@@ -1,0 +1,188 @@
+"""Processes that share a batch of clips do what one does with the whole: steps, padding, class weights, torchrun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from clip_samples import make_clip_splits
+from test_parallel import _both, _join
+from test_recognition_run import HCSF, recipe
+from test_run import log
+
+from kinegraph.errors import ConfigError
+from kinegraph.layers.clip_block import ClipNorm
+from kinegraph.models import build
+from kinegraph.training.launch import as_launched, is_leader
+from kinegraph.training.parallel import JointBatchNorm, average_over_ranks
+from kinegraph.training.recognition_setup import prepare
+from kinegraph.weights import load_weights
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    # One person alone, two, one who leaves: the processes hold different numbers of rows and of real frames.
+    "hcsf, all frames": {"model": HCSF, "transform": {"sampling": "all"}, "trainer": {"batch": 4}},
+    # Five clips for two processes: one has three, the other two.
+    "stgcn++, five clips": {"model": {"name": "stgcnpp", "width": 0.125}, "trainer": {"batch": 5}},
+    "symgnn": {
+        "model": {"name": "symgnn_recognizer", "width": 0.05, "agim_width": 8, "backbone": "light", "dropout": 0.0},
+        "trainer": {"batch": 4},
+    },
+}
+
+
+def _steps(rank: int, world: int, out: Path, variant: str) -> None:
+    """Three steps of the task, in float64 where rounding does not hide a mistake."""
+    _join(rank, world, out)
+    changes = {
+        "objective": {"class_weights": "balanced", "label_smoothing": 0.1},
+        "augment": {"rotation": 0.3, "noise": 0.01, "drop": 0.1},
+        "optim": {"clip": 1.0},
+        **VARIANTS[variant],
+    }
+    prepared = prepare(recipe(out, **changes), make_clip_splits())
+    model, task = prepared.model.double(), prepared.task
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+    class Stepper:
+        def step(self) -> None:
+            optimizer.step()
+
+    class Idle:
+        def step(self) -> None:
+            pass
+
+    task.optimizers = lambda *_, **__: Stepper()  # type: ignore[method-assign, assignment, return-value]
+    task.lr_schedulers = lambda *_, **__: Idle()  # type: ignore[method-assign, assignment, return-value]
+    losses = []
+    for step in range(3):
+        batch = prepared.data.batch_of(step, rank=rank, world=world)
+        task.training_step(batch._replace(inputs=batch.inputs.double(), weights=batch.weights.double()), step)  # type: ignore[operator]
+        losses.append(torch.tensor(task.take_losses()["train_loss"]))
+    if rank == world - 1:
+        mean = average_over_ranks(losses) if world > 1 else losses
+        torch.save({**model.state_dict(), "losses": torch.stack(mean)}, out)
+    elif world > 1:
+        average_over_ranks(losses)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_steps_of_two_processes_are_those_of_one(tmp_path: Path, variant: str) -> None:
+    one, two = _both(_steps, tmp_path, variant)
+    assert one.keys() == two.keys()
+    start = prepare(recipe(tmp_path, **VARIANTS[variant]), make_clip_splits()).model.state_dict()
+    for name, value in one.items():
+        # Weights of clips and the logits that the loss sees are float32.
+        torch.testing.assert_close(
+            two[name], value, atol=3e-6, rtol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
+    moved = max(float((value - start[name]).abs().max()) for name, value in one.items() if name in start)
+    assert moved > 1e-2
+
+
+def _masked(rank: int, world: int, out: Path) -> None:
+    """Batch norm over real frames; the second process has few of them, or nobody at all."""
+    _join(rank, world, out)
+    torch.manual_seed(0)
+    norm = ClipNorm(3).double()
+    x, y = torch.randn(5, 2, 6, 3).double() * torch.arange(1, 6).view(5, 1, 1, 1), torch.randn(5, 2, 6, 3).double()
+    lengths = torch.tensor([6, 4, 5, 0, 0])
+    mask = (torch.arange(6) < lengths[:, None]).double()
+    rows = {1: [slice(None)], 2: [slice(0, 3), slice(3, 5)]}[world][rank]
+    x = x[rows].requires_grad_()
+    with JointBatchNorm():
+        loss = (norm(x, mask[rows]) * mask[rows][:, None, :, None] * y[rows]).sum() / 5
+    found = torch.autograd.grad(loss, [*norm.parameters(), x])
+    shared = average_over_ranks([gradient * world for gradient in found[:2]])
+    if rank == 0:
+        torch.save({"weight": shared[0], "bias": shared[1], "x": found[2][:3], **dict(norm.named_buffers())}, out)
+
+
+def test_masked_batch_norm_of_two_processes(tmp_path: Path) -> None:
+    one, two = _both(_masked, tmp_path)
+    assert set(one) == {"weight", "bias", "x", "running_mean", "running_var", "num_batches_tracked"}
+    for name, value in one.items():
+        torch.testing.assert_close(
+            two[name], value, atol=1e-12, rtol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_a_batch_of_nobody_teaches_nothing() -> None:
+    splits = make_clip_splits()
+    model = build("stgcn", splits.clips.skeleton, {"classes": 3, "width": 0.05, "dropout": 0.0})
+    before = {name: value.clone() for name, value in model.state_dict().items() if "running" in name}
+    x = torch.zeros(2, 1, 8, splits.clips.skeleton.num_joints, 3)
+    scores = model.train()(x, torch.zeros(2, 1, 8, dtype=torch.bool))
+    torch.testing.assert_close(scores[0], model.classifier.bias)  # type: ignore[arg-type]
+    for name, value in before.items():
+        assert torch.equal(model.state_dict()[name], value)
+
+
+ELASTIC = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "RANK": "2"}
+
+
+def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plain = recipe(tmp_path)
+    assert as_launched(plain) is plain
+    assert is_leader()
+    for name, value in ELASTIC.items():
+        monkeypatch.setenv(name, value)
+    assert not is_leader()
+    trainer = as_launched(plain).trainer
+    assert (trainer.devices, trainer.nodes, trainer.processes) == (2, 2, 4)
+    assert as_launched(recipe(tmp_path, trainer={"devices": 2, "nodes": 2})).trainer.processes == 4
+    with pytest.raises(ConfigError, match="trainer.devices: found 4, but torchrun started 2; leave it to torchrun"):
+        as_launched(recipe(tmp_path, trainer={"devices": 4}))
+    with pytest.raises(ConfigError, match="trainer.batch: 6 poses cannot be shared equally by 4 devices"):
+        as_launched(recipe(tmp_path, trainer={"batch": 6}))
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(ConfigError, match="start as many on every machine"):
+        as_launched(plain)
+
+
+@pytest.mark.parametrize(
+    ("places", "leader"),
+    [
+        ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"NODE_RANK": "1"}, False),
+        ({"SLURM_PROCID": "3"}, False),
+        ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "1"}, True),
+    ],
+)
+def test_one_process_of_all_machines_leads(
+    places: dict[str, str], leader: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in places.items():
+        monkeypatch.setenv(name, value)
+    assert is_leader() is leader
+
+
+@pytest.mark.slow
+def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
+    options = ["--model.width", "0.05", "--model.dropout", "0", "--transform.frames", "8", "--trainer.steps", "2"]
+    options += ["--trainer.batch", "4", "--trainer.validate_poses", "9", "--trainer.tensorboard", "false"]
+    options += ["--trainer.accelerator", "cpu", "--trainer.validate_every", "1", "--objective.class_weights", "sqrt"]
+    (tmp_path / "r.yaml").write_text("task: recognition\nmodel: {name: stgcn}\n")
+    run = ["-m", "kinegraph", "train", str(tmp_path / "r.yaml"), *options, "--quiet", "--out"]
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    for name, start in (("one", []), ("two", launcher)):
+        command = [sys.executable, *start, *run, str(tmp_path / name)]
+        done = subprocess.run(
+            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("finished at step 2") == 1, done.stdout
+    one, two = (torch.load(tmp_path / name / "last.ckpt", weights_only=True) for name in ("one", "two"))
+    assert one["global_step"] == two["global_step"] == 2
+    for name, value in one["state_dict"].items():
+        torch.testing.assert_close(two["state_dict"][name], value, atol=1e-4, rtol=1e-3)
+    for a, b in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
+        assert float(a["val_loss"]) == pytest.approx(float(b["val_loss"]), rel=1e-3)
+    assert load_weights(tmp_path / "two" / "best").metadata["recipe"]["trainer"]["devices"] == 2

@@ -1,0 +1,242 @@
+"""Whole recognition runs: what they leave behind, and that an interrupted one ends as if it had not been."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from clip_samples import ACTIONS, make_clip_splits
+from test_run import assert_same_run, checkpoint, log
+
+from kinegraph.config import read_yaml
+from kinegraph.errors import ConfigError
+from kinegraph.training.clip_data_module import ClipSplits
+from kinegraph.training.recipe import RecognitionRecipe, read_recipe
+from kinegraph.training.recognition_task import RecognitionTask
+from kinegraph.training.run import RunResult, train
+from kinegraph.transforms.clips import ClipTransform
+from kinegraph.weights import load_weights
+
+STGCN = {"name": "stgcn", "width": 0.05}
+HCSF = {"name": "hcsf_recognizer", "width": 0.05, "dynamic": "m+alpha_o", "dynamic_kernel": 3}
+
+
+def recipe(out: Path, **changes: Any) -> RecognitionRecipe:
+    data: dict[str, Any] = {
+        "task": "recognition",
+        "model": STGCN,
+        "transform": {"frames": 8},
+        "trainer": {"steps": 6, "batch": 4, "validate_every": 2, "checkpoint_every": 2, "log_every": 3},
+        "out": str(out),
+    }
+    data["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
+    for key, value in changes.items():
+        merge = isinstance(value, dict) and key in data and key != "model"
+        data[key] = {**data[key], **value} if merge else value
+    found = read_recipe(data)
+    assert isinstance(found, RecognitionRecipe)
+    return found
+
+
+def run(out: Path, splits: ClipSplits | None = None, *, resume: bool = False, **changes: Any) -> RunResult:
+    return train(recipe(out, **changes), resume=resume, quiet=True, splits=splits or make_clip_splits())
+
+
+def alone(splits: ClipSplits) -> ClipSplits:
+    """Nothing held out."""
+    return ClipSplits(splits.clips, splits.train, np.zeros(0, dtype=np.int64))
+
+
+def test_run_folder_and_weights(tmp_path: Path) -> None:
+    splits = make_clip_splits()
+    result = run(tmp_path / "run", splits, trainer={"tensorboard": True})
+    names = sorted(path.name for path in result.folder.iterdir())
+    assert names == ["best", "last.ckpt", "log.csv", "recipe.yaml", "run.json", "tensorboard"]
+    assert (result.status, result.step) == ("finished", 6)
+    again = read_recipe(read_yaml(result.folder / "recipe.yaml"))
+    assert again == recipe(tmp_path / "run", trainer={"tensorboard": True})
+    rows = log(result.folder)
+    assert [int(row["step"]) for row in rows] == [2, 3, 4, 6]
+    found = {int(row["step"]): float(row["val_error_rate"]) for row in rows if row["val_error_rate"]}
+    assert result.best == min(found.values()) == found[result.best_step]
+    written = json.loads((result.folder / "run.json").read_text())
+    assert written["best"] == {"step": result.best_step, "validation_error_rate": result.best}
+    assert written["data"]["train"] | {"name": ""} == {
+        "name": "",
+        "clips": 8,
+        "frames": int(splits.clips.frames[:8].sum()),
+        "fingerprint": splits.clips.fingerprint,
+        "fps": 30.0,
+    }
+    loaded = load_weights(result.weights, task="recognition")
+    assert (loaded.model_name, loaded.skeleton) == ("stgcn", splits.clips.skeleton)
+    assert isinstance(loaded.transform, ClipTransform)
+    assert (loaded.transform.actions, loaded.transform.people, loaded.transform.fps) == (ACTIONS, 2, 30.0)
+    assert loaded.metadata["checkpoint"]["chosen_by"] == "lowest validation error rate"
+    assert loaded.metadata["metrics"]["validation_error_rate"] == result.best
+    assert loaded.metadata["parameters"] == loaded.parameters == result.parameters > 0
+    task = RecognitionTask(loaded.model, loaded.transform, steps=1, steps_per_epoch=1)
+    assert task.evaluate(splits.clips, splits.validation)["error_rate"] == pytest.approx(result.best)
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "dropout, averaged, clipped, changed clips, sgd": {
+        "optim": {"name": "sgd", "lr": 0.05, "clip": 1.0, "ema": 0.9, "weight_decay": 1e-3},
+        "augment": {"rotation": 0.3, "drop": 0.2, "crop": 0.8},
+        "schedule": {"name": "steps", "gamma": 0.1, "milestones": [2]},
+        "objective": {"class_weights": "balanced", "label_smoothing": 0.1},
+    },
+    "bf16, all frames, last weights": {
+        "model": HCSF,
+        "transform": {"sampling": "all", "stream": "bone-motion", "prenormalise": "2s-agcn"},
+        "trainer": {"precision": "bf16", "keep": "last"},
+        "optim": {"name": "adamw"},
+    },
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = VARIANTS[variant]
+    run(tmp_path / "straight", **changes)
+    step = RecognitionTask.training_step
+
+    def dies(self: RecognitionTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 5:
+            raise RuntimeError("pulled the plug")
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecognitionTask, "training_step", dies)
+        with pytest.raises(RuntimeError, match="pulled the plug"):
+            run(tmp_path / "killed", **changes)
+    assert checkpoint(tmp_path / "killed")["global_step"] == 4
+    torch.manual_seed(99)  # whatever has happened to the generators meanwhile
+    assert run(tmp_path / "killed", resume=True, **changes).status == "finished"
+    assert_same_run(tmp_path / "straight", tmp_path / "killed")
+
+
+def test_bf16_learns_in_bf16_and_validates_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = []
+    step, evaluate = RecognitionTask.training_step, RecognitionTask.evaluate
+
+    def stepped(self: RecognitionTask, batch: Any, batch_idx: int) -> Any:
+        kinds.append(("train", torch.is_autocast_enabled("cpu"), batch.inputs.dtype))
+        return step(self, batch, batch_idx)
+
+    def evaluated(self: RecognitionTask, *given: Any) -> Any:
+        found = evaluate(self, *given)
+        kinds.append(("evaluate", self.model.classifier.weight.dtype))  # type: ignore[union-attr, arg-type]
+        return found
+
+    monkeypatch.setattr(RecognitionTask, "training_step", stepped)
+    monkeypatch.setattr(RecognitionTask, "evaluate", evaluated)
+    result = run(tmp_path / "run", trainer={"precision": "bf16", "steps": 1, "validate_every": 1})
+    assert kinds == [("train", True, torch.float32), ("evaluate", torch.float32)]
+    assert np.isfinite(result.best)
+
+
+def test_early_stopping_and_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for keep, chosen in (("best", "lowest validation error rate"), ("last", "last step")):
+        errors = iter([50.0, 40.0, 40.0, 45.0, 10.0])
+        monkeypatch.setattr(
+            RecognitionTask, "evaluate", lambda *_, errors=errors: {"loss": 0.0, "error_rate": next(errors)}
+        )
+        settings = {"validate_every": 1, "patience": 2, "keep": keep}
+        result = run(tmp_path / keep, trainer=settings)
+        assert (result.status, result.step) == ("stopped early", 4)
+        assert (result.best_step, result.best) == ((2, 40.0) if keep == "best" else (4, 45.0))
+        loaded = load_weights(result.weights)
+        assert loaded.metadata["checkpoint"]["chosen_by"] == chosen
+        assert loaded.metadata["checkpoint"]["step"] == result.best_step
+        last = checkpoint(result.folder)["state_dict"]
+        same = all(torch.equal(value, last[f"model.{name}"]) for name, value in loaded.model.state_dict().items())
+        assert same == (keep == "last")
+
+
+def test_the_last_weights_of_a_run_that_holds_nothing_out(tmp_path: Path) -> None:
+    splits = alone(make_clip_splits())
+    with pytest.raises(ConfigError, match="trainer.keep: nothing is held out to choose a checkpoint by"):
+        run(tmp_path / "run", splits)
+    result = run(tmp_path / "run", splits, trainer={"keep": "last"})
+    assert result.monitor.label == "training error rate"
+    again = run(tmp_path / "run", splits, resume=True, trainer={"keep": "last"})
+    assert (again.best_step, again.best) == (result.best_step, result.best) == (6, result.best)
+
+
+def test_compiled_steps_are_the_same_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def compile_cheaply(model: Any) -> Any:
+        compiled.append(model)
+        return real(model, backend="eager")
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_cheaply)
+    changes: dict[str, Any] = {"model": {**STGCN, "dropout": 0.0}}
+    small = partial(run, trainer={"steps": 2, "compile": True}, **changes)
+    small(tmp_path / "compiled")
+    assert len(compiled) == 1
+    run(tmp_path / "plain", trainer={"steps": 2}, **changes)
+    one, two = (checkpoint(tmp_path / name)["state_dict"] for name in ("compiled", "plain"))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(value, two[name], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("model", "more"), [({"name": "nearest", "frames": 6}, {}), ({"name": "linear"}, {"augment": {"noise": 0.01}})]
+)
+def test_a_fitted_model_goes_the_same_way(tmp_path: Path, model: dict[str, Any], more: dict[str, Any]) -> None:
+    splits = alone(make_clip_splits())
+    length: dict[str, Any] = {"keep": "last", "steps": None, "epochs": 2}
+    if model["name"] == "nearest":
+        with pytest.raises(ConfigError, match="model.frames: found 6, but the data and the recipe's transform gives 8"):
+            run(tmp_path / "no", splits, model=model, trainer=length)
+        model = {"name": "nearest"}
+    result = run(tmp_path / "run", splits, model=model, trainer=length, **more)
+    assert sorted(path.name for path in result.folder.iterdir()) == ["best", "log.csv", "recipe.yaml", "run.json"]
+    loaded = load_weights(result.weights)
+    assert bool(loaded.model.fitted)
+    assert loaded.parameters == result.parameters == loaded.metadata["parameters"] > 0
+    assert json.loads((result.folder / "run.json").read_text())["parameters"] == result.parameters
+    if model["name"] == "nearest":
+        assert loaded.model.config.examples == len(loaded.model.labels) == 8  # type: ignore[union-attr, arg-type]
+        assert result.best == 0  # every clip is its own nearest
+    assert isinstance(loaded.transform, ClipTransform)
+    task = RecognitionTask(loaded.model, loaded.transform, steps=1, steps_per_epoch=1)
+    assert task.evaluate(splits.clips, splits.train)["error_rate"] == pytest.approx(result.best)
+    with pytest.raises(ConfigError, match="fitted by one process"):
+        run(tmp_path / "two", splits, model=model, trainer={**length, "devices": 2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": {"name": "fcn"}}, "model.name: fcn is a lifting model and recognises no clips"),
+        ({"model": {"name": "symgnn"}}, "model.name: symgnn is a motion model and recognises no clips"),
+        ({"model": {"name": "stgnc"}}, "did you mean 'stgcn'"),
+        ({"model": {**STGCN, "classes": 9}}, "model.classes: found 9, but the data and .* gives 3; leave it out"),
+        ({"model": {**STGCN, "widht": 9}}, r"model.widht: unknown key; did you mean 'width'\?"),
+        ({"trainer": {"devices": 2, "compile": True}}, "trainer.compile: joint batch norm"),
+        ({"trainer": {"batch": 18, "devices": 9}}, "8 training clips for 9 processes"),
+    ],
+)
+def test_mistakes_come_before_any_work(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run(tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_recognisers_are_no_models_of_the_other_tasks(tmp_path: Path) -> None:
+    for task in ("lift", "motion"):
+        settings = {"task": task, "model": {"name": "stgcn"}, "out": str(tmp_path / "run")}
+        settings["trainer"] = {"tensorboard": False}
+        with pytest.raises(ConfigError, match="stgcn"):
+            train(read_recipe(settings), quiet=True)
+    assert not (tmp_path / "run").exists()
