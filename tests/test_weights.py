@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kinegraph import weights as weights_module
 from kinegraph.errors import ConfigError, FormatError, KinegraphError
 from kinegraph.models import REGISTRY, build
 from kinegraph.skeleton import get_skeleton
+from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, load_weights, save_weights
@@ -109,6 +111,95 @@ def test_every_motion_network_comes_back(name: str, options: dict[str, Any], tmp
             assert (found is None and expected is None) or torch.equal(found, expected)
     with pytest.raises(KinegraphError, match="w: this network forecasts or recognises: use it with forecast"):
         load_weights(tmp_path / "w", task="lift")
+
+
+RECOGNISERS: dict[str, dict[str, Any]] = {
+    "hcsf_recognizer": {"width": 0.05, "dynamic": "m+alpha_o", "dynamic_kernel": 3},
+    "khop": {"width": 0.05},
+    "mixhop": {"width": 0.05},
+    "mshop": {"width": 0.05, "dynamic": "none"},
+    "stgcn": {"width": 0.05},
+    "agcn": {"width": 0.05},
+    "stgcnpp": {"width": 0.1},
+    "ctrgcn": {"width": 0.1},
+    "symgnn_recognizer": {"width": 0.05, "agim_width": 4, "frames": 5, "backbone": "light", "iterations": 1},
+    "nearest": {"frames": 5},
+    "linear": {"frames": 5},
+}
+CLIPS = ClipTransform(sampling="uniform", frames=6, stream="bone", fps=30.0, actions=("walk", "wave", "sit"))
+
+
+def recogniser(name: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = build(name, get_skeleton("ntu25"), {"classes": 3, "people": 2, **RECOGNISERS[name]}).eval()
+    if name in ("nearest", "linear"):
+        model.fit(torch.randn(4, 1, 6, 25, 3), torch.tensor([0, 2, 1, 1]))  # type: ignore[operator]
+    return model
+
+
+@pytest.mark.parametrize("name", [name for name, entry in REGISTRY.items() if entry.task == "recognition"])
+def test_every_recogniser_comes_back_and_is_not_believed(name: str, tmp_path: Path) -> None:
+    model, place = recogniser(name), tmp_path / "w"
+    save_weights(place, model, name, {"seed": 1}, transform=CLIPS, task="recognition")
+    loaded = load_weights(place, task="recognition")
+    assert (loaded.task, loaded.transform, loaded.model.config) == ("recognition", CLIPS, model.config)
+    assert loaded.parameters == model.num_parameters > 0
+    x, mask = torch.randn(2, 2, 6, 25, 3), torch.ones(2, 2, 6, dtype=torch.bool)
+    mask[0, 1] = False
+    with torch.no_grad():
+        assert torch.equal(loaded.model(x, mask), model(x, mask))
+    with pytest.raises(KinegraphError, match="this network recognises actions in clips: use it with recognize"):
+        load_weights(place, task="motion")
+    # No number of its configuration is taken on trust: what it would build is compared before it is built.
+    good = json.loads((place / CONFIG_FILE).read_text())
+    for field, value in good["model"]["config"].items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            for hostile in (10**9, 2**62, -1):
+                edit(place, "model", "config", field, value=hostile)
+                _refused_or_harmless(place, model)
+        elif isinstance(value, list):
+            edit(place, "model", "config", field, value=list(range(1, 100_000)))
+            _refused_or_harmless(place, model)
+        edit(place, "model", "config", field, value=value)
+    edit(place, "model", "config", "classes", value=10**9)
+    refused(place, r"tensor .* has shape|cannot be built|names 3 actions, the nearest has 1000000000 classes")
+    for wrong in (2, 4):
+        edit(place, "model", "config", "classes", value=wrong)
+        refused(place, rf"tensor .* has shape|names 3 actions, the nearest has {wrong} classes")
+
+
+def _refused_or_harmless(place: Path, model: torch.nn.Module) -> None:
+    """Refused, or of no account to what is built: the most people that a clip may hold."""
+    started = time.process_time()
+    try:
+        loaded = load_weights(place)
+    except FormatError as error:
+        assert str(error).startswith(str(place))  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
+    else:
+        assert {k: v.shape for k, v in loaded.model.state_dict().items()} == {
+            k: v.shape for k, v in model.state_dict().items()
+        }
+    assert time.process_time() - started < 3
+
+
+def test_a_fitted_recogniser_cannot_claim_more_examples_than_it_holds(tmp_path: Path) -> None:
+    place = tmp_path / "w"
+    save_weights(place, recogniser("nearest"), "nearest", {}, transform=CLIPS, task="recognition")
+    for claimed, message in ((5, "has shape"), (10**9, "not a number of clips"), (-1, "not a number of clips")):
+        edit(place, "model", "config", "examples", value=claimed)
+        refused(place, message)
+
+
+def test_a_skeleton_of_a_million_joints_is_not_built(folder: Path) -> None:
+    count = 3000
+    edit(folder, "skeleton", "joints", value=[f"j{n}" for n in range(count)])
+    edit(folder, "skeleton", "parents", value=[-1, *range(count - 1)])
+    edit(folder, "skeleton", "pairs", value=[])
+    edit(folder, "skeleton", "parts", value={})
+    edit(folder, "skeleton", "landmarks", value={})
+    edit(folder, "skeleton", "edges", value=[])
+    refused(folder, ".")
 
 
 def test_a_lifter_is_no_motion_network(folder: Path, tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ _USES = {
 _REPEATED = ("blocks", "gamma", "iterations", "differences", "hops")
 """Fields of configurations of which each one more (or each entry) is further tensors."""
 _MOST_JOINTS = 2048
+_MOST_UNNAMED = 1 << 16
+"""Classes without names that a recogniser may have: a model that holds no weight for a class could claim any number."""
 _KEYS = ("format", "kinegraph", "task", "model", "skeleton", "transform", "metadata", "sha256")
 
 
@@ -219,6 +221,10 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
         raise FormatError(config_path, f"metadata: found {type(config['metadata']).__name__}, expected a mapping")
     stored = _stored_shapes(tensors_path)
     _check_shapes(name, skeleton, model_config, stored, tensors_path)
+    if isinstance(transform, ClipTransform):
+        classes, named = int(model_config.classes), len(transform.actions)
+        if classes != named and (named or classes > _MOST_UNNAMED):
+            raise FormatError(config_path, f"transform names {named} actions, the {name} has {classes} classes")
     tensors = _read_tensors(tensors_path, config["sha256"])
     model = build(name, skeleton, model_config)
     model.load_state_dict(

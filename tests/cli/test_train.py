@@ -9,10 +9,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import action_files
 from kinegraph.cli import main
-from kinegraph.training import lifting_setup, motion_setup
+from kinegraph.config import to_dict
+from kinegraph.skeleton import get_skeleton
+from kinegraph.training import lifting_setup, motion_setup, recognition_setup
 from kinegraph.training.data_module import Splits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.motion_task import MotionTask
@@ -31,6 +35,7 @@ def _module(name: str) -> Any:
 
 tiny_data, tiny_motion = _module("conftest"), _module("motion_samples")
 
+FLOORS = ("nearest", "linear")
 TINY = [
     "--trainer.steps",
     "2",
@@ -77,7 +82,7 @@ def test_every_shipped_lifting_recipe_runs(name: str, tmp_path: Path, capsys: py
     assert loaded.metadata["checkpoint"]["step"] == 2
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if not name.startswith("lift_")])
+@pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).task == "motion"])
 def test_every_shipped_motion_recipe_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,9 +102,67 @@ def test_every_shipped_motion_recipe_runs(
     assert loaded.metadata["checkpoint"]["step"] == 2
 
 
+def _clips(recipe: Any) -> Any:
+    """Clips of the recipe's protocol, two of each class that there is, in three or eleven classes."""
+    from kinegraph.store import ActionClip, MemoryClips
+    from kinegraph.training.clip_data_module import ClipSplits
+
+    protocol = recipe.data.protocol
+    name = {"kinetics-skeleton": "openpose18", "hdm05-11-one": "hdm05_31"}.get(protocol, "ntu25")
+    dims = 2 if protocol == "kinetics-skeleton" else 3
+    rng = np.random.default_rng(0)
+    clips = [
+        ActionClip(name=f"{n}", label=n % 3, positions=rng.random((1, 9, get_skeleton(name).num_joints, dims)))
+        for n in range(12)
+    ]
+    source = action_files.ListSource(clips, 3, skeleton=name)
+    source.dims = dims
+    every = np.arange(12)
+    held = every[8:] if recipe.data.held_out else every[:0]
+    return ClipSplits(MemoryClips(source, "somewhere"), every[:8], held)
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if load_recipe(name).task == "recognition"])
+def test_every_shipped_recognition_recipe_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = load_recipe(name)
+    monkeypatch.setattr(recognition_setup, "load_clip_splits", lambda *_: _clips(recipe))
+    short = ["--transform.frames", "8"]
+    if recipe.model["name"] not in ("nearest", "linear"):
+        short += ["--model.width", "0.1"]
+    if recipe.model["name"] == "symgnn_recognizer":
+        short += ["--model.agim_width", "4"]
+    assert main(["train", name, *TINY, *out(tmp_path / "run"), *short, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    loaded = load_weights(tmp_path / "run" / "best", task="recognition")
+    assert loaded.model_name == recipe.model["name"]
+    assert loaded.transform.channels == 3
+    assert loaded.metadata["checkpoint"]["chosen_by"] == (
+        "lowest validation error rate" if recipe.data.held_out else "last step"
+    )
+
+
+def test_recipes_of_one_set_differ_in_the_network_alone() -> None:
+    """What is compared on HDM05 is trained alike."""
+    shared = None
+    for name in recipe_names():
+        if name.startswith("recognize_") and name.endswith("_hdm05") and load_recipe(name).model["name"] not in FLOORS:
+            plain = to_dict(load_recipe(name))
+            del plain["model"], plain["out"]
+            assert shared in (None, plain), name
+            shared = plain
+    assert shared is not None
+    for name in FLOORS:
+        floor = load_recipe(f"recognize_{name}_hdm05")
+        assert to_dict(floor.data) == shared["data"]
+        assert to_dict(floor.transform) == shared["transform"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["recognize_stgcn_ntu"], "data.source: missing; give the folder of the clips of ntu60-xsub"),
         (["symgnn_cmu"], "data.source: missing; give the folder with the data of cmu-8"),
         (["symgnn_cmu", "--transform.root", "heading", "--data.source", "x"], "cmu-8 leaves the root's own motion out"),
         (["symgnn_cmu", "--augment.flip", "true"], "augment.flip: unknown key"),
