@@ -2,13 +2,14 @@
 
 import argparse
 
-from benchmarks import forecasting, lifting, reading, recognition
+from benchmarks import exporting, forecasting, lifting, reading, recognition
 
 _SECTIONS = {
     "lifting": lifting.main,
     "forecasting": forecasting.main,
     "recognition": recognition.main,
     "reading": reading.main,
+    "exporting": exporting.main,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

@@ -26,7 +26,8 @@ __all__ = ["RecognizeGraph", "plan_recognizer"]
 class RecognizeGraph(nn.Module):
     """A recogniser with its transform before it.
 
-    Shapes: positions (batch, people, frames, joints, dims), present (batch, people, frames) bool -> (batch, classes).
+    Shapes: positions (batch, people, frames, joints, dims), present (batch, people, frames) bool and, where the
+    network has it as a channel, confidence (batch, people, frames, joints) -> (batch, classes).
     """
 
     parents: Tensor
@@ -40,17 +41,27 @@ class RecognizeGraph(nn.Module):
         for name in ("centre", "bottom", "top", "left", "right"):
             self.register_buffer(f"at_{name}", _weights(skeleton, getattr(place, name)))
 
-    def forward(self, positions: Tensor, present: Tensor) -> Tensor:
+    def forward(self, positions: Tensor, present: Tensor, confidence: Tensor | None = None) -> Tensor:
         """Scores, (batch, classes)."""
         x = torch.where(present[..., None, None], positions, 0.0)
         x = self._place(x, present[:, 0])
+        sure = None if confidence is None else confidence.unsqueeze(-1)
         if self.transform.sampling == "resize":
+            sure = None if sure is None else self._resize(sure, torch.ones_like(present))[0]
             x, present = self._resize(x, present)
         x, seen = self._stream(x, present)
-        if self.transform.confidence:
-            x = torch.cat((x, seen[..., None, None].to(x.dtype).expand(*x.shape[:-1], 1)), dim=-1)
         x = torch.where(seen[..., None, None], x, 0.0)
+        if sure is not None:
+            x = torch.cat((x, self._sureness(torch.where(present[..., None, None], sure, 0.0))), dim=-1)
         return torch.softmax(self.model(x, present), dim=-1)
+
+    def _sureness(self, sure: Tensor) -> Tensor:
+        """The confidence of a stream: the mean of the two joints, or frames, that it is made from."""
+        if self.transform.stream.startswith("bone"):
+            sure = (sure + sure[..., self.parents, :]) / 2
+        if self.transform.stream.endswith("motion"):
+            sure = (sure + torch.cat((sure[:, :, 1:], sure[:, :, -1:]), dim=2)) / 2
+        return sure
 
     def _point(self, person: Tensor, name: str) -> Tensor:
         return torch.einsum("btjc,j->btc", person, self.get_buffer(f"at_{name}"))
@@ -161,10 +172,12 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
     frames: str | int = transform.frames if chosen else "frames"
     people: str | int = "people" if model.people > 1 else 1
     axes = ("batch", people, frames, weights.skeleton.num_joints, transform.dims)
-    inputs = (
+    inputs: tuple[Port, ...] = (
         Port(name="positions", axes=axes, unit=transform.unit or "as recorded", meaning="joints of each person"),
         Port(name="present", axes=axes[:3], unit="bool", meaning="who is there when; others' positions do not count"),
     )
+    if transform.confidence:
+        inputs += (Port(name="confidence", axes=axes[:4], unit="share", meaning="of the detector, 0 to 1"),)
     graph = RecognizeGraph(model, transform).eval()
     length = transform.frames if chosen else 20
     feed = _feed(found, batch=3, people=min(model.people, 3), frames=length)
@@ -181,7 +194,7 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
             Part(
                 name="",
                 module=graph,
-                example=(torch.from_numpy(feed["positions"]), torch.from_numpy(feed["present"])),
+                example=tuple(torch.from_numpy(feed[port.name]) for port in inputs),
                 inputs=inputs,
                 outputs=(
                     Port(
@@ -211,7 +224,8 @@ def _feed(clip: Array, *, batch: int, people: int, frames: int, gaps: bool = Fal
     if gaps:
         present[0, :, : frames // 4] = False  # nobody at first
         present[-1, -1, frames // 2 :] = False  # somebody leaves
-    return {"positions": positions, "present": present}
+    confidence = np.linspace(0.5, 1.0, positions[..., 0].size, dtype=np.float32).reshape(positions.shape[:-1])
+    return {"positions": positions, "present": present, "confidence": confidence}
 
 
 def _cases(weights: LoadedWeights, clip: Array, length: int, chosen: bool) -> Iterator[Case]:
@@ -225,9 +239,9 @@ def _cases(weights: LoadedWeights, clip: Array, length: int, chosen: bool) -> It
         if people == 1 and most > 1 and weights.model_name == "linear":
             continue
         encoded = []
-        for positions, present in zip(feed["positions"], feed["present"], strict=True):
+        for positions, present, sure in zip(*feed.values(), strict=True):
             shown = np.where(present[..., None, None], positions, np.nan)
-            encoded.append(transform.encode(shown, weights.skeleton))
+            encoded.append(transform.encode(shown, weights.skeleton, sure))
         x, mask = (torch.from_numpy(np.stack(parts)) for parts in zip(*encoded, strict=True))
         with torch.inference_mode():
             scores = torch.softmax(model(x, mask).double(), dim=-1).numpy()

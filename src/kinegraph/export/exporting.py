@@ -296,7 +296,7 @@ def _program_run(part: Part, program: torch.export.ExportedProgram) -> Run:
         with torch.no_grad():
             found = module(*given)
         found = found if isinstance(found, tuple) else (found,)
-        return {port.name: value.numpy() for port, value in zip(part.outputs, found, strict=True)}
+        return {port.name: value.detach().numpy() for port, value in zip(part.outputs, found, strict=True)}
 
     return run
 

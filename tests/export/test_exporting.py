@@ -1,0 +1,269 @@
+"""Exports: every file agrees with PyTorch, lengths are free, fewer bits cost what is said, mistakes leave nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kinegraph.errors import ConfigError, KinegraphError, MissingExtraError
+from kinegraph.export import export, find_weights
+from kinegraph.export.exporting import Exported, compare, plan_export, trace
+from kinegraph.export.plan import Measure, Part, Plan, Run
+from kinegraph.models import REGISTRY
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_networks import BODY, PLACES, SMALL, loaded
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def eager(part: Part) -> Run:
+    """A part as it is, untraced."""
+
+    def run(feed):  # type: ignore[no-untyped-def]
+        with torch.no_grad():
+            found = part.module(*(torch.from_numpy(np.ascontiguousarray(feed[port.name])) for port in part.inputs))
+        found = found if isinstance(found, tuple) else (found,)
+        return {port.name: value.detach().numpy() for port, value in zip(part.outputs, found, strict=True)}
+
+    return run
+
+
+def error_of(plan: Plan) -> float:
+    """Largest error of the graphs before they are traced."""
+    return compare(plan, {part.name: eager(part) for part in plan.parts})[0]
+
+
+# ---- the graphs are the package's own pre- and postprocessing -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "transform"),
+    [
+        ("fcn", {}, {}),
+        ("fcn", {}, {"confidence": False}),
+        ("lcn", {}, {"normalise": "screen", "target": "pixel"}),
+        ("hcsf", {"frames": 3}, {"normalise": "screen", "target": "pixel", "confidence": False}),
+        ("videopose3d", {}, {"normalise": "screen"}),
+        ("videopose3d", {}, {"normalise": "screen", "target": "pixel"}),
+    ],
+)
+def test_lifters_take_pixels_and_give_metres(name: str, options: dict, transform: dict) -> None:
+    assert error_of(plan_export(loaded(name, transform=transform, **options))) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "transform"),
+    [
+        ("symgnn", {}, {}),
+        ("symgnn", {"stream": "dual", "actional": False}, {}),
+        ("symgnn", {"classes": 0, "structural": False, "actional": False}, {"root": "none"}),
+        ("symgnn", {"horizon": 0}, {"horizon": 0}),
+        ("simlpe", {}, {}),
+        ("simlpe", {}, {"representation": "positions"}),
+        ("ridge", {}, {"representation": "positions", "root": "none"}),
+    ],
+)
+def test_motion_networks_take_the_world_and_give_it_back(name: str, options: dict, transform: dict) -> None:
+    assert error_of(plan_export(loaded(name, transform=transform, **options))) < 2e-5
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.convention)
+@pytest.mark.parametrize("stream", ["joint", "bone-motion"])
+def test_recognisers_take_metres(place: object, stream: str) -> None:
+    transform = {"prenormalise": place, "stream": stream}
+    assert error_of(plan_export(loaded("linear", transform=transform))) < 1e-5
+
+
+@pytest.mark.parametrize("stream", ["joint", "bone-motion"])
+def test_confidence_is_a_channel_of_2d_clips(stream: str) -> None:
+    place = PLACES[2]  # pyskl
+    transform = {"prenormalise": place, "stream": stream, "dims": 2, "confidence": True}
+    plan = plan_export(loaded("linear", transform=transform))
+    assert [port.name for port in plan.parts[0].inputs] == ["positions", "present", "confidence"]
+    assert error_of(plan) < 1e-5
+
+
+@pytest.mark.parametrize("sampling", ["resize", "window", "all"])
+def test_frames_of_clips(sampling: str) -> None:
+    plan = plan_export(loaded("stgcnpp", transform={"sampling": sampling}))
+    assert error_of(plan) < 1e-5
+    assert plan.parts[0].inputs[0].axes[2] == (12 if sampling == "window" else "frames")
+
+
+def test_a_whirling_body_keeps_its_names() -> None:
+    """Rotations past half a turn: the graph's choice of names is the transform's."""
+    from kinegraph.export.turning import continuous
+    from kinegraph.transforms.heading import continuous_expmap
+
+    random = np.random.default_rng(3)
+    axis = random.normal(size=(4, 1, 6, 3))
+    axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
+    angle = np.linspace(-5, 5, 15)[None, :, None, None] + random.normal(size=(4, 1, 6, 1))
+    expmap = axis * ((angle + np.pi) % (2 * np.pi) - np.pi)
+    expected = continuous_expmap(expmap, axis=1, anchor=-1)
+    assert np.abs(expected).max() > np.pi
+    found = continuous(torch.from_numpy(expmap)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+# ---- files ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lifter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Exported]:
+    """A tiny lifter as ONNX."""
+    out = tmp_path_factory.mktemp("onnx") / "lifter.onnx"
+    return out, export(loaded("fcn"), out)
+
+
+def test_an_integrator_needs_onnxruntime_alone(lifter: tuple[Path, Exported]) -> None:
+    out, done = lifter
+    session = onnxruntime.InferenceSession(str(out))
+    assert [value.shape for value in session.get_inputs()] == [["batch", "frames", 17, 2], ["batch", "frames", 17]]
+    assert session.get_outputs()[0].shape == ["batch", "frames", 17, 3]
+    facts = json.loads(session.get_modelmeta().custom_metadata_map["kinegraph"])
+    beside = json.loads(out.with_name("lifter.onnx.json").read_text())
+    assert {key: beside[key] for key in facts} == facts
+    assert facts["joints"] == list(BODY.joints)
+    assert beside["check"]["largest_error_float32"] == done.error < 1e-5
+    keypoints = np.full((1, 1, 17, 2), np.nan, dtype=np.float32)
+    keypoints[..., :9, :] = np.random.default_rng(0).uniform(0, 500, (9, 2))
+    confidence = np.zeros((1, 1, 17), dtype=np.float32)
+    confidence[..., :9] = 1
+    found = session.run(None, {"keypoints": keypoints, "confidence": confidence})[0]
+    assert np.isfinite(found).all()  # a missing keypoint may be NaN
+
+
+def test_names_of_a_file(lifter: tuple[Path, Exported]) -> None:
+    out, done = lifter
+    assert [path.name for path in done.files] == ["lifter.onnx", "lifter.onnx.json"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["lifter.onnx", "lifter.onnx.json"]
+
+
+@pytest.mark.slow
+def test_encoder_and_step(tmp_path: Path) -> None:
+    weights = loaded("symgnn", parts=False, actional=False, differences=(0,))
+    done = export(weights, tmp_path / "walker.onnx")
+    assert [path.name for path in done.files] == ["walker.onnx", "walker_step.onnx", "walker.onnx.json"]
+    assert done.error < 1e-5
+    facts = json.loads((tmp_path / "walker.onnx.json").read_text())
+    step = onnxruntime.InferenceSession(str(tmp_path / "walker_step.onnx"))
+    assert [value.name for value in step.get_inputs()] == list(facts["state"])
+    after = {name for name in facts["state"].values() if name.endswith("_next")}
+    assert {value.name for value in step.get_outputs()} == {"frame", *after}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
+def test_fewer_bits_are_smaller_and_their_cost_is_told(tmp_path: Path, precision: str) -> None:
+    weights = loaded("fcn", width=128)
+    whole = export(weights, tmp_path / "whole.onnx")
+    done = export(weights, tmp_path / "small.onnx", precision=precision)  # type: ignore[arg-type]
+    assert done.sizes[0] < {"fp16": 0.6, "bf16": 0.6, "int8": 0.4}[precision] * whole.sizes[0]
+    assert done.error == whole.error < 1e-5
+    cost = done.figures[0]
+    assert cost.unit == "mm"
+    assert whole.figures[0].mean < cost.mean < 100
+
+
+def test_a_program_of_torch(tmp_path: Path) -> None:
+    done = export(loaded("fcn"), tmp_path / "lifter.pt2")
+    assert done.error < 1e-5
+    program = torch.export.load(tmp_path / "lifter.pt2")
+    found = program.module()(torch.rand(1, 1, 17, 2), torch.ones(1, 1, 17))
+    assert found.shape == (1, 1, 17, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in REGISTRY if name in SMALL])
+def test_every_network_traces(name: str) -> None:
+    from kinegraph.export.exporting import _program_run
+
+    plan = plan_export(loaded(name))
+    assert compare(plan, {part.name: _program_run(part, trace(part)) for part in plan.parts})[0] < 1e-4
+
+
+def test_no_network_is_forgotten() -> None:
+    assert set(REGISTRY) - set(SMALL) == {"zero_velocity", "constant_velocity", "nearest"}
+
+
+# ---- mistakes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Iterator[Path]:
+    """Where nothing may be left."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    yield folder / "x.pt2"
+    assert list(folder.iterdir()) == []
+
+
+def test_what_disagrees_is_not_written(out: Path) -> None:
+    with pytest.raises(KinegraphError, match=r"fcn: the exported graph differs from PyTorch by .* nothing was written"):
+        export(loaded("fcn"), out, limit=0.0)
+
+
+def test_what_is_not_finite_is_not_written(out: Path) -> None:
+    weights = loaded("fcn")
+    with torch.no_grad():
+        next(weights.model.parameters()).fill_(float("nan"))
+    with pytest.raises(KinegraphError, match="differs from PyTorch by inf"):
+        export(weights, out)
+
+
+@pytest.mark.parametrize("name", ["zero_velocity", "constant_velocity", "nearest"])
+def test_nothing_to_export(out: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="nothing to export"):
+        export(loaded(name), out)
+
+
+def test_never_fitted(out: Path) -> None:
+    weights = loaded("ridge")
+    weights.model.strengths.fill_(float("nan"))  # type: ignore[union-attr,operator]
+    with pytest.raises(ConfigError, match="never fitted"):
+        export(weights, out)
+
+
+def test_a_skeleton_of_another_kind_is_checked_on_random_motion() -> None:
+    weights = loaded("fcn")
+    other = replace(weights.skeleton, name="other", joints=tuple(f"j{i}" for i in range(17)), pairs=(), parts={})
+    other = replace(other, landmarks={})
+    assert plan_export(replace(weights, skeleton=other)).checked_on == "random motion"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lfit", "did you mean 'lift'"),
+        ("zero-velocity", "zero-velocity has no weights: there is nothing to export"),
+        ("hcsf", "a kind of model; export a trained one"),
+    ],
+)
+def test_names_that_are_no_weights(name: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        find_weights(name)
+
+
+def test_the_missing_extra_is_named(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"exporting to ONNX needs .*kinegraph\[export\]"):
+        export(loaded("fcn"), out.with_suffix(".onnx"))
+
+
+def test_angles_are_compared_as_rotations() -> None:
+    """A half turn has two names, and a whole turn changes nothing."""
+    measure = Measure(output="x", label="", unit="rad", rotation=True)
+    a = np.array([[np.pi, 0, 0], [0.1, 0, 0]])
+    b = np.array([[-np.pi, 0, 0], [0.1 + 2 * np.pi, 0, 0]])
+    np.testing.assert_allclose(measure.differences({"x": a}, {"x": b}), 0, atol=1e-7)
+    c = np.array([[np.pi, 0, 0], [0.3, 0, 0]])
+    np.testing.assert_allclose(measure.differences({"x": a}, {"x": c}), [0, 0.2], atol=1e-7)
