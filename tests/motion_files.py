@@ -20,6 +20,8 @@ TINY_TRAINER = [
 ]
 TINY_RUN = [*("--model.width", "0.05", "--model.agim_width", "8", "--model.differences", "[0]"), *TINY_TRAINER]
 """Options that make any motion recipe a matter of a second."""
+TINY_CLIPS = ["--model.width", "0.1", "--transform.frames", "8", *TINY_TRAINER]
+"""The same for recipes of recognisers, but for the fitted ones."""
 
 
 def write_recordings(folder: Path, frames: int = 170) -> Path:

@@ -16,7 +16,7 @@ import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
-from motion_files import TINY_RUN, TINY_TRAINER
+from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("lifting", "forecasting", "skeletons", "analyses", "data", "export")
@@ -80,8 +80,10 @@ def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: p
         assert words[0] == "kinegraph", f"{page.name}: what is '{line}'?"
         motion = any(word.startswith("symgnn_") for word in words)
         baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])
-        if words[1] == "train" or (words[1] == "analyze" and motion):
-            words += TINY_TRAINER if baseline else TINY_RUN if motion else TINY.split()
+        clips = any(word.startswith("recognize_") for word in words)
+        floor = any(word.startswith(("recognize_nearest", "recognize_linear")) for word in words)
+        if words[1] == "train" or (words[1] == "analyze" and (motion or clips)):
+            words += TINY_TRAINER if baseline or floor else TINY_CLIPS if clips else TINY_RUN if motion else TINY.split()
         if words[1:3] == ["data", "generate"]:
             words += ["--clips", "12", "--actions", "2"]
         assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"
