@@ -148,7 +148,8 @@ def recognize(
         window_s: seconds of a window, for recognisers of clips; None takes the length of a training clip.
 
     Returns:
-        Scores by person and over time; ``top()`` names the best, ``people[0].segments`` says what is done when. ``notes`` say what was assumed.
+        Scores by person and over time; ``top()`` names the best, ``people[0].segments`` says what is done when.
+        ``notes`` say what was assumed.
 
     Raises:
         DataError: shorter than the network's window, or no motion.
@@ -156,7 +157,8 @@ def recognize(
     """
     network = _network(Recognizer, model)
     flat = network.dims == 2
-    motion = read_source(source, skeleton=skeleton, fps=fps, dims=2 if flat else None, options=read)
+    dims = 2 if flat and "dims" not in (read or {}) else None
+    motion = read_source(source, skeleton=skeleton, fps=fps, dims=dims, options=read)
     motion = motion if flat else _motion(motion)
     result = network.recognize(motion, stride_s=stride_s, window_s=window_s, progress=progress)
     return replace(result, notes=tuple(dict.fromkeys([*motion.notes, *result.notes])))
