@@ -11,6 +11,7 @@ import torch
 from clip_people import ACTIONS, LAYOUT, Probe, probe, recording, waver
 from moving_people import network
 
+import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError, KinegraphError, SkeletonError
 from kinegraph.inference.recognizer import Recognizer
 from kinegraph.models import build
@@ -212,6 +213,17 @@ def test_2d_in_the_unit_of_the_training() -> None:
     assert Recognizer(in_px).dims == 2
 
 
+def test_the_one_line_api_gives_keypoints_to_a_network_of_keypoints() -> None:
+    positions = waver(*DAY)[..., :2] * 100
+    detected = np.concatenate([positions, np.full((*positions.shape[:-1], 1), 0.9)], axis=-1)
+    recognizer = Recognizer(probe(dims=2, unit="px", sharpness=2.0))
+    for read in (None, {"dims": 2}):
+        found = kg.recognize(detected, skeleton="h36m17", fps=30, model=recognizer, read=read, window_s=1.5)
+        assert [segment.action for segment in found.people[0].segments] == ["sideways", "still", "upwards"]
+        assert not any("lifted" in note for note in found.notes)
+        np.testing.assert_allclose(np.diff(found.people[0].times), 44 / 30)
+
+
 def test_fused_probabilities() -> None:
     sequence = recording(waver(*DAY))
     swapped = ("still", "forwards", "sideways", "upwards")  # the same classes in another order, wrongly named
@@ -277,5 +289,5 @@ def test_weights_of_either_kind(tmp_path: Path) -> None:
     assert Recognizer.from_pretrained(tmp_path / "motion").network.name == "symgnn"
     wrong = replace(transform, actions=("a", "b", "c"))
     save_weights(tmp_path / "wrong", model, "linear", {}, transform=wrong, task="recognition")
-    with pytest.raises(KinegraphError, match="has 2 classes and its transform 3"):
+    with pytest.raises(KinegraphError, match="3 actions, the linear has 2 classes"):
         Recognizer.from_pretrained(tmp_path / "wrong")
