@@ -83,7 +83,8 @@ def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: p
         clips = any(word.startswith("recognize_") for word in words)
         floor = any(word.startswith(("recognize_nearest", "recognize_linear")) for word in words)
         if words[1] == "train" or (words[1] == "analyze" and (motion or clips)):
-            words += TINY_TRAINER if baseline or floor else TINY_CLIPS if clips else TINY_RUN if motion else TINY.split()
+            own = TINY_CLIPS if clips else TINY_RUN if motion else TINY.split()
+            words += TINY_TRAINER if baseline or floor else own
         if words[1:3] == ["data", "generate"]:
             words += ["--clips", "12", "--actions", "2"]
         assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"

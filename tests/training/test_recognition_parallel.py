@@ -167,6 +167,8 @@ def test_one_process_of_all_machines_leads(
 @pytest.mark.slow
 def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
     options = ["--model.width", "0.05", "--model.dropout", "0", "--transform.frames", "8", "--trainer.steps", "2"]
+    # Adam would make whole steps of rounding errors where a gradient is nearly 0.
+    options += ["--optim.name", "sgd", "--optim.lr", "0.01", "--schedule.name", "constant"]
     options += ["--trainer.batch", "4", "--trainer.validate_poses", "9", "--trainer.tensorboard", "false"]
     options += ["--trainer.accelerator", "cpu", "--trainer.validate_every", "1", "--objective.class_weights", "sqrt"]
     (tmp_path / "r.yaml").write_text("task: recognition\nmodel: {name: stgcn}\n")
@@ -175,7 +177,7 @@ def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
     for name, start in (("one", []), ("two", launcher)):
         command = [sys.executable, *start, *run, str(tmp_path / name)]
         done = subprocess.run(
-            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300, capture_output=True, text=True
+            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("finished at step 2") == 1, done.stdout
