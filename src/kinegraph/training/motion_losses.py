@@ -75,21 +75,10 @@ class ForecastingLoss(nn.Module):
 def recognition_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Cross entropy (Eq. 11), mean over the batch, of ``(B, classes)`` against ``(B,)``; float32.
 
-    With smoothed labels it is measured from the least it can be, the labels' own entropy. Gradients are the same, and
-    a task that is learned has a loss near 0, which is what a balance by losses goes by.
-
     A window without an action (label -1) adds nothing but counts in the mean, so that the share of one process does not
     depend on what the others drew.
     """
     total = functional.cross_entropy(
         logits.float(), labels, label_smoothing=smoothing, ignore_index=-1, reduction="sum"
     )
-    least = _smoothed_entropy(smoothing, logits.shape[-1])
-    return (total - least * (labels >= 0).sum()) / len(labels)
-
-
-def _smoothed_entropy(smoothing: float, classes: int) -> float:
-    """Entropy in nats of a label of which a share is spread evenly over all classes."""
-    other = smoothing / classes
-    shares = [1 - smoothing + other] + [other] * (classes - 1)
-    return -sum(share * math.log(share) for share in shares if share > 0)
+    return total / len(labels)
