@@ -30,6 +30,7 @@ COMMANDS = (
     "recognize",
     "train",
     "evaluate",
+    "calibrate",
     "ensemble",
     "analyze",
     "data",

@@ -55,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of the camera, px")
     camera.add_argument("--fov", type=float, metavar="DEG", help="horizontal field of view, degrees")
+    parser.add_argument("--height", type=float, nargs="+", metavar="M", help="how tall they are, metres: one, or each")
+    parser.add_argument("--extrinsics", type=Path, metavar="FILE", help="the camera's calibration, JSON (see the docs)")
+    parser.add_argument("--one-euro", action="store_true", help="smooth with the causal one-euro filter")
     parser.add_argument(
         "--smooth",
         type=float,
@@ -75,7 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the body stands: estimated from the keypoints, or the root at the origin",
     )
     parser.add_argument("--stills", action="store_true", help="the frames are single pictures, not a video")
-    parser.add_argument("--no-rigid", action="store_true", help="leave limb lengths as the network gives them")
+    parser.add_argument(
+        "--constant-limbs",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="one length per limb, fitted over the clip (default), or as the network gives them",
+    )
+    parser.add_argument("--no-rigid", action="store_true", help="the same as --no-constant-limbs")
     parser.add_argument("--no-flip", action="store_true", help="no averaging with the mirror image (half the time)")
     add_read_arguments(parser)
 
@@ -124,6 +133,9 @@ def run(args: argparse.Namespace) -> int:
     if args.view is not None:
         print(f"{args.view}: the 2D beside the 3D")
     print(f"{result.people} {'person' if result.people == 1 else 'people'} lifted by {lifter.name}")
+    if result.uncertainty is not None:
+        half, most = stated_mm(result)
+        print(f"joints are off by {half:.0f} mm (half of them) to {most:.0f} mm (nine in ten), relative to the root")
     for note in result.notes:
         print(f"  note: {note}")
     return 0
@@ -148,7 +160,10 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
         "people": args.people,
         "flip": not args.no_flip,
         "fill_s": args.fill,
-        "rigid": not args.no_rigid,
+        "rigid": args.constant_limbs and not args.no_rigid,
+        "one_euro": args.one_euro,
+        "height_m": None if args.height is None else args.height[0] if len(args.height) == 1 else args.height,
+        "extrinsics": args.extrinsics,
         "smooth_s": args.smooth,
         "root": args.root,
         "focal_px": args.focal,
@@ -213,8 +228,18 @@ def summary(
         "root": args.root,
         "missing_share": float(1 - result.seen.mean()),
         "limb_variation": limb_variation(result),
+        "uncertainty_mm": None if result.uncertainty is None else stated_mm(result),
+        "contact_share": None if result.contact is None else float(result.contact.any(axis=2).mean()),
         "notes": list(result.notes),
     }
+
+
+def stated_mm(sequence: SkeletonSequence) -> list[float]:
+    """The stated error quantiles, averaged over joints and frames, mm."""
+    import numpy as np
+
+    assert sequence.uncertainty is not None
+    return [float(v) * 1000 for v in np.nanmean(sequence.uncertainty, axis=(0, 1, 2))]
 
 
 def limb_variation(sequence: SkeletonSequence) -> float | None:

@@ -139,18 +139,18 @@ def _regress(x: Floats, y: Floats, weight: Floats, quantile: float, prior: Float
     spread = np.maximum((weight[:, None] * x**2).sum(axis=0), 1e-6)
     pull = np.diag((0.01 if prior is not None else 1e-4) * spread)
     centre = np.zeros(x.shape[1]) if prior is None else prior
-    beta = centre.copy()
+    beta: Floats = centre.copy()
     if prior is None:
         beta[0] = np.quantile(y, quantile)
     for _ in range(_ROUNDS):
         rest = y - x @ beta
         w = weight * np.where(rest > 0, quantile, 1 - quantile) / np.maximum(np.abs(rest), 0.02)
         system = (x * w[:, None]).T @ x + pull
-        beta = np.linalg.solve(system, (x * w[:, None]).T @ y + pull @ centre)
+        beta = np.asarray(np.linalg.solve(system, (x * w[:, None]).T @ y + pull @ centre), dtype=np.float64)
     # The pull and the rounding of the loss leave a little bias, which the constant takes out.
     order = np.argsort(y - x @ beta)
-    place = np.searchsorted(np.cumsum(weight[order]), quantile)
-    beta[0] += (y - x @ beta)[order[min(place, len(order) - 1)]]
+    place = min(int(np.searchsorted(np.cumsum(weight[order]), quantile)), len(order) - 1)
+    beta[0] += (y - x @ beta)[int(order[place])]
     result: Floats = beta
     return result
 

@@ -11,6 +11,13 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.hub import Pretrained
+from kinegraph.inference.error_model import Calibration, ErrorTable, read_calibration
+from kinegraph.inference.forecast_features import (
+    FORECAST_FEATURES,
+    FURTHEST_S,
+    canonical_joints,
+    forecast_features,
+)
 from kinegraph.inference.motion_window import (
     MotionNetwork,
     PersonWindow,
@@ -70,6 +77,7 @@ class Forecaster(Pretrained):
 
     def __init__(self, network: MotionNetwork | str) -> None:
         self.weights = None if isinstance(network, str) else network.weights
+        self.calibration: Calibration | None
         if isinstance(network, str):
             baseline = baseline_of(network)
             if baseline is None:
@@ -78,6 +86,7 @@ class Forecaster(Pretrained):
                 )
             self.network: MotionNetwork | None = None
             self.name, self.baseline = baseline.replace("_", "-"), baseline
+            self.calibration, self.uncalibrated = None, "no estimate of the error: a baseline has none"
             self.folder: Path | None = None
             return
         if not network.transform.horizon:
@@ -86,6 +95,10 @@ class Forecaster(Pretrained):
                 "use it with 'kinegraph recognize', or name another"
             )
         self.network, self.name, self.folder, self.baseline = network, network.name, network.folder, ""
+        digest = network.weights.sha256 if network.weights is not None else ""
+        self.calibration, self.uncalibrated = read_calibration(
+            network.folder, digest, "forecast", ("motion",), FORECAST_FEATURES
+        )
 
     @classmethod
     def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Forecaster:
@@ -190,7 +203,25 @@ class Forecaster(Pretrained):
             source=history.source,
             notes=tuple(dict.fromkeys([*history.notes, f"forecast by {self.name}", *notes])),
         )
+        if self.calibration is None:
+            future = future.with_note(self.uncalibrated)
+        else:
+            future = self._estimated(recent, future, self.calibration.tables["motion"])
         return Forecast(future=future, history=history, actions=tuple(actions))
+
+    def _estimated(self, recent: SkeletonSequence, future: SkeletonSequence, table: ErrorTable) -> SkeletonSequence:
+        """The forecast with how far each joint may be off."""
+        assert self.network is not None
+        assert future.fps is not None
+        rows = table.rows(canonical_joints(future.skeleton, self.network.skeleton))
+        stated = [
+            table.quantiles(forecast_features(recent.positions[p], future.positions[p], future.fps), rows)
+            for p in range(future.people)
+        ]
+        note = "uncertainty: half of the errors are expected below the first number, nine in ten below the second"
+        if future.frames / future.fps > FURTHEST_S + 1e-6:
+            note += f"; none is stated beyond {FURTHEST_S:g} s"
+        return future.replace(uncertainty=np.stack(stated)).with_note(note)
 
     def _check_history(self, history: SkeletonSequence) -> None:
         if self.network is None:

@@ -24,7 +24,7 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.detector_noise import DetectorNoise
 
-__all__ = ["LiftErrors", "calibrate_lifter", "coverage", "lift_errors"]
+__all__ = ["MeasuredErrors", "calibrate_lifter", "coverage", "lift_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -44,12 +44,12 @@ _RIG_TRUNK_M, _RIG_LIMB_M = 0.035, 0.016
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftErrors:
-    """What a lifter did. N poses, J joints.
+class MeasuredErrors:
+    """What a network did on recordings with the truth. N poses, J joints.
 
     Attributes:
         features: ``(N, J, features)``.
-        errors: ``(N, J)`` metres relative to the root, NaN where the joint was left out.
+        errors: ``(N, J)`` metres, NaN where there is none.
         subject: ``(N,)`` names.
         joints: J names.
     """
@@ -69,7 +69,7 @@ def lift_errors(
     bodies: bool = False,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> LiftErrors:
+) -> MeasuredErrors:
     """Lift parts of clips, evenly taken from all subjects, under all kinds of detector noise.
 
     Args:
@@ -119,7 +119,7 @@ def lift_errors(
             progress(index + 1, len(parts))
     if not found:
         raise DataError(f"{data.name}: nothing could be lifted")
-    return LiftErrors(
+    return MeasuredErrors(
         features=np.concatenate([part[0] for part in found]),
         errors=np.concatenate([part[1] for part in found]),
         subject=np.concatenate([np.full(len(part[1]), part[2]) for part in found]),
@@ -164,7 +164,8 @@ def another_body(camera_m: Floats, skeleton: Skeleton, rng: np.random.Generator)
         parent = skeleton.parents[joint]
         if parent >= 0:
             result[:, joint] = result[:, parent] + factor[joint] * (camera_m[:, joint] - camera_m[:, parent])
-    return result + np.einsum("fki,jk->fji", _trunk_frames(camera_m, skeleton), shift)
+    result += np.einsum("fki,jk->fji", _trunk_frames(camera_m, skeleton), shift)
+    return result
 
 
 def _trunk_frames(camera_m: Floats, skeleton: Skeleton) -> Floats:
@@ -183,7 +184,7 @@ def _trunk_frames(camera_m: Floats, skeleton: Skeleton) -> Floats:
     return np.stack([x, y, np.cross(x, y)], axis=1)
 
 
-def coverage(table: ErrorTable, measured: LiftErrors) -> dict[str, Any]:
+def coverage(table: ErrorTable, measured: MeasuredErrors) -> dict[str, Any]:
     """How many errors lie below the stated quantiles: of all joints, by joint and by subject, 0..1.
 
     Also the mean error and the mean stated quantiles, in mm, and the rank correlation of statement and error.

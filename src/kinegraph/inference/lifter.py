@@ -23,7 +23,7 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.transforms.gaps import ASSUMED_FPS
 from kinegraph.transforms.lifting import LiftingTransform
-from kinegraph.transforms.smoothing import smooth_array
+from kinegraph.transforms.smoothing import OneEuro, smooth_array
 from kinegraph.weights import LoadedWeights, load_weights
 
 Floats = NDArray[np.float64]
@@ -160,7 +160,9 @@ class Lifter(Pretrained):
         notes.append(
             "size and distance are those of an average adult: one camera cannot tell a near child from a far giant"
         )
-        if options.smooth_s > 0 and frames > 1:
+        if options.one_euro and frames > 1:
+            notes.append("smoothed (one-euro, causal)")
+        elif options.smooth_s > 0 and frames > 1:
             notes.append(f"smoothed (zero phase, sigma {options.smooth_s * 1000:.0f} ms)")
         if options.rigid:
             notes.append("one length per limb over the clip, left and right alike")
@@ -362,7 +364,10 @@ class Lifter(Pretrained):
     def _finish(self, poses: Floats, ready: Prepared, person: int, options: LiftOptions, fps: float) -> Floats:
         """Smooth, make rigid and place one person's poses (frames, joints, 3); NaN where joints stay missing."""
         present, trust = ready.present[person], ready.trust[person]
-        if options.smooth_s > 0 and len(poses) > 1:
+        if options.one_euro and len(poses) > 1:
+            live = OneEuro(fps=fps)
+            poses = np.stack([live.step(pose) for pose in poses])
+        elif options.smooth_s > 0 and len(poses) > 1:
             sigma = options.smooth_s * fps
             half = max(1, int(np.ceil(3 * sigma)))
             kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)

@@ -114,7 +114,9 @@ def lift_files(
     network = model if isinstance(model, Lifter) else Lifter.from_pretrained(model)
     root = Path(sources) if isinstance(sources, str | Path) else None
     paths = find_recordings(root) if root is not None else [Path(path) for path in sources]  # type: ignore[union-attr]
-    targets = _targets(paths, root, Path(out), suffix) if out is not None else [None for _ in paths]
+    targets: list[Path | None] = [None] * len(paths)
+    if out is not None:
+        targets = _targets(paths, root, Path(out), suffix)
     return _each(paths, targets, network, progress, options)
 
 

@@ -23,8 +23,10 @@ class LiftOptions:
         rigid: one length per limb over the whole clip (the third quartile), left and right alike; directions are
             kept.
         smooth_s: sigma in seconds of the zero-phase smoothing of the joints; 0 for none.
+        one_euro: smooth with the causal one-euro filter instead, as live use would; it lags a little.
         root: ``"estimated"`` puts the person before the camera where the keypoints say; ``"relative"`` leaves the
             root at the origin in every frame.
+        centre_px: where the camera looks in the image, px; None takes the image's middle.
         focal_px: focal length of the camera in px; None derives it from ``fov_deg`` or assumes 1.145 times the
             image's longer side (Human3.6M's cameras; 47 degrees).
         fov_deg: horizontal field of view in degrees, if the focal length is not known.
@@ -41,7 +43,9 @@ class LiftOptions:
     minimum_confidence: float = 0.1
     rigid: bool = True
     smooth_s: float = 0.05
+    one_euro: bool = False
     root: Literal["estimated", "relative"] = "estimated"
+    centre_px: tuple[float, float] | None = None
     focal_px: float | None = None
     fov_deg: float | None = None
     framing: Literal["auto", "image", "person"] = "auto"
@@ -67,5 +71,7 @@ class LiftOptions:
             raise ConfigError(f"lift: field of view is {self.fov_deg} degrees; expected 1 to 170")
         if self.focal_px is not None and self.fov_deg is not None:
             raise ConfigError("lift: both a focal length and a field of view are given; give one")
+        if self.centre_px is not None and not (len(self.centre_px) == 2 and np.isfinite(self.centre_px).all()):
+            raise ConfigError(f"lift: the image's centre is {self.centre_px}; expected two numbers, px")
         if self.batch < 1:
             raise ConfigError(f"lift: batch is {self.batch}; expected at least 1")

@@ -233,14 +233,29 @@ def _floor_slope(sequence: SkeletonSequence, pitch: float) -> float | None:
     return float(np.arctan(np.median(slopes))) if slopes else None
 
 
-def _lowest(positions: Floats, sequence: SkeletonSequence) -> Floats:
-    """Height of the floor that the lowest joint of each pose would touch ``(people, frames)``; NaN where nobody is."""
+def floor_under(heights: Floats, seen: Mask, skeleton: Skeleton) -> float:
+    """Height of the floor under one person of a video, from the heights ``(frames, joints)`` of their joints.
+
+    The fifth of frames with the lowest joints touches it; NaN where nobody is seen.
+    """
+    lowest = np.where(seen, heights - _over(skeleton), np.inf).min(axis=1)
+    lowest = lowest[np.isfinite(lowest)]
+    return float(np.percentile(lowest, 20)) if len(lowest) else float("nan")
+
+
+def _over(skeleton: Skeleton) -> Floats:
+    """Height of each joint ``(joints,)`` over a floor that it touches."""
 
     def over(name: str) -> float:
         return TOE_M if any(w in name for w in ("toe", "heel", "foot")) else ANKLE_M if "ankle" in name else FLESH_M
 
+    return np.array([over(name) for name in skeleton.joints])
+
+
+def _lowest(positions: Floats, sequence: SkeletonSequence) -> Floats:
+    """Height of the floor that the lowest joint of each pose would touch ``(people, frames)``; NaN where nobody is."""
     # Every joint counts: somebody lies with the feet in the air, or stands on the hands.
-    heights = positions[..., 1] - np.array([over(n) for n in sequence.skeleton.joints])
+    heights = positions[..., 1] - _over(sequence.skeleton)
     result: Floats = np.where(sequence.seen, heights, np.inf).min(axis=-1)
     return np.where(np.isfinite(result), result, np.nan)
 

@@ -151,6 +151,8 @@ def camera(
     width, height = image_size
     centre = [width / 2, height / 2] if extent is None else list(extent.mean(axis=0))
     where = "centre of the image" if extent is None else "centre of what the keypoints span"
+    if options.centre_px is not None:
+        centre, where = list(options.centre_px), "centre as given"
     if options.focal_px is not None:
         focal, how = options.focal_px, "as given"
     elif options.fov_deg is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.hub import Pretrained, locate
@@ -13,6 +14,7 @@ from kinegraph.inference.motion_scores import MotionScores
 from kinegraph.inference.motion_window import MotionNetwork, baseline_of, load_motion_network, motion_network
 from kinegraph.inference.recognition import PersonActions, Recognition, Segment, person_actions
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton, map_joints
 from kinegraph.weights import LoadedWeights, load_weights
 
 __all__ = ["PersonActions", "Recognition", "Recognizer", "Segment"]
@@ -128,6 +130,18 @@ class Recognizer(Pretrained):
         found, notes = self._scores.score(sequence, window_s, stride_s, progress)
         people = tuple(person_actions(one, self.actions) for one in found)
         return Recognition(actions=self.actions, people=people, notes=tuple(dict.fromkeys(notes)))
+
+    @property
+    def acclaim_joints(self) -> Literal["starts", "ends"]:
+        """Which joints of Acclaim clips (ASF/AMC, option ``joints``) show the first network more of its own: the starts
+        of bones, as anatomy has them, or the ends, as HDM05's and CMU's raw layouts."""
+        if isinstance(self.network, MotionNetwork):
+            return "starts"
+        lost = {
+            joints: map_joints(get_skeleton(layout), self.network.skeleton, minimum=0.0).status.count("missing")
+            for joints, layout in (("starts", "cmu38"), ("ends", "cmu31"))
+        }
+        return "ends" if lost["ends"] < lost["starts"] else "starts"
 
     def _trained(self) -> LoadedWeights:
         if len(self.networks) > 1:

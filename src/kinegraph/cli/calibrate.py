@@ -1,0 +1,204 @@
+"""Fit how far a network's results may be off, and store it beside its weights as calibration.json.
+
+Lifting and forecasting weights; their results then carry `uncertainty`: per joint, what half of the errors and what
+nine in ten are expected to stay below. It is fitted on recordings that the network did not learn from and checked on
+subjects that it was not fitted on.
+
+lifting      DIR as of the protocol mocap-lifting: recordings or prepared. Fitted on its validation split (as in the
+             weights' recipe: the same choice of clips, procedural people where it had them), checked on the test split.
+forecasting  DIR holds 3D recordings. With --held-out it is the folder that the network was trained on, of which the
+             clips held out then are used. --check names a folder of other people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinegraph.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kinegraph.datasets.lifting_data import LiftingData
+    from kinegraph.inference.error_model import Calibration
+    from kinegraph.inference.forecaster import Forecaster
+    from kinegraph.inference.lift_calibration import MeasuredErrors
+    from kinegraph.inference.lifter import Lifter
+
+HELP = "fit and check how far a network's results may be off"
+
+EXAMPLES = """\
+examples:
+  kinegraph calibrate runs/hcsf/best --data prepared
+  kinegraph calibrate runs/hcsf/best --data prepared --only-check          what it states against what is true
+  kinegraph calibrate runs/symgnn/best --data recordings --held-out --check ../shared/data/hdm05/test"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("model", type=Path, metavar="M", help="a weights folder")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="recordings it did not learn from")
+    parser.add_argument("--extra", type=Path, metavar="DIR", action="append", default=[], help="further CMU folder")
+    parser.add_argument("--held-out", action="store_true", help="forecasting: DIR is what it was trained on")
+    parser.add_argument("--check", type=Path, metavar="DIR", help="forecasting: recordings of other people")
+    parser.add_argument("--only-check", action="store_true", help="fit nothing: check the calibration there is")
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="about how many poses (8000) or forecasts (400) to fit on"
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON with stable keys")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, store, check, print."""
+    from kinegraph.hub import CALIBRATION_FILE
+    from kinegraph.inference.lift_calibration import coverage
+    from kinegraph.weights import load_weights
+
+    if args.size is not None and args.size < 50:
+        raise ConfigError(f"--size {args.size}: expected 50 or more")
+    task = load_weights(args.model).task
+    if task not in ("lift", "motion"):
+        raise ConfigError(f"{args.model}: {task} weights give scores, which need no estimate of an error in metres")
+    if task == "lift" and (args.held_out or args.check is not None):
+        raise ConfigError("--held-out and --check belong to forecasting; lifting is checked on the test split")
+    calibration, tables = _lifting(args) if task == "lift" else _forecasting(args)
+    report = {name: coverage(calibration.tables[table], measured) for name, (table, measured) in tables.items()}
+    if not args.only_check:
+        about = {**calibration.about, "checked": {name: _brief(figures) for name, figures in report.items()}}
+        calibration.about.update(about)
+        calibration.save(args.model)
+    if args.json:
+        print(json.dumps({"model": str(args.model), "task": task, "about": calibration.about, "coverage": report}))
+        return 0
+    if not args.only_check:
+        print(f"{args.model / CALIBRATION_FILE}: fitted on {calibration.about['fitted_on']}")
+    for name, figures in report.items():
+        _print(name, figures)
+    return 0
+
+
+def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str, MeasuredErrors]]]:
+    from kinegraph.cli.render import Progress
+    from kinegraph.datasets import mocap_lifting
+    from kinegraph.inference.lift_calibration import calibrate_lifter, lift_errors
+    from kinegraph.inference.lifter import Lifter
+
+    lifter = Lifter.from_pretrained(args.model)
+    benchmark = mocap_lifting.load(args.data, args.extra)
+    with Progress("lifting") as progress:
+        if args.only_check:
+            calibration = _there(lifter)
+        else:
+            data = _held_out(benchmark.val, _recipe(lifter).get("data", {}))
+            calibration = calibrate_lifter(lifter, data, poses=args.size or 8000, progress=progress)
+        tables = {}
+        for name, flip in (("flip", True), ("plain", False)):
+            label = f"{benchmark.test.name}, {'with' if flip else 'without'} flip test"
+            tables[label] = (name, lift_errors(lifter, benchmark.test, flip=flip, poses=4000, progress=progress))
+    return calibration, tables
+
+
+def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData:
+    """What the network of a recipe did not learn from: matching clips of the validation split, procedural people."""
+    import dataclasses
+    import fnmatch
+
+    from kinegraph.datasets import synthetic
+    from kinegraph.datasets.lifting_data import concatenate
+
+    pattern = recipe.get("clips")
+    if pattern is not None:
+        validation = validation.clips(
+            [fnmatch.fnmatch(clip, str(pattern)) for clip in validation.clip_names], f"{validation.name} ({pattern})"
+        )
+    config = synthetic.SyntheticLifting()
+    config = dataclasses.replace(config, motion=dataclasses.replace(config.motion, fps=validation.fps))
+    made = [synthetic.load(split, config) for split in ("val", "test")]
+    return concatenate([validation, *made], f"{validation.name} and procedural people")
+
+
+def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str, MeasuredErrors]]]:
+    from kinegraph.cli.render import Progress
+    from kinegraph.inference.forecast_calibration import calibrate_forecaster, forecast_errors
+    from kinegraph.inference.forecaster import Forecaster
+
+    forecaster = Forecaster.from_pretrained(args.model)
+    if args.only_check and args.check is None:
+        raise ConfigError("--only-check needs --check DIR with recordings of other people")
+    tables = {}
+    with Progress("forecasting") as progress:
+        if args.only_check:
+            calibration = _there(forecaster)
+        else:
+            recordings = _recordings(args.data, _recipe(forecaster) if args.held_out else None)
+            name = f"{args.data.resolve().name}" + (" (held out)" if args.held_out else "")
+            calibration = calibrate_forecaster(
+                forecaster, recordings, windows=args.size or 400, name=name, progress=progress
+            )
+        if args.check is not None:
+            tables[str(args.check)] = (
+                "motion",
+                forecast_errors(forecaster, _recordings(args.check, None), windows=200, progress=progress),
+            )
+    return calibration, tables
+
+
+def _recordings(folder: Path, recipe: Mapping[str, Any] | None) -> list[tuple[str, Path]]:
+    """Who moves, and the file, of every recording in a folder, or of those that a training held out."""
+    from kinegraph.datasets.recordings import find_files
+
+    files = find_files(folder)
+    if recipe is not None:
+        held = _held_out_clips(folder, recipe)
+        files = [file for file in files if str(file.relative_to(folder).with_suffix("")).replace("\\", "/") in held]
+        if not files:
+            raise ConfigError(f"--held-out: {folder} has none of the {len(held)} clips held out in training")
+    return [(_who(file), file) for file in files]
+
+
+def _who(file: Path) -> str:
+    """The subject as CMU and HDM05 name files, else the file itself: unlike people should weigh alike."""
+    parts = file.stem.split("_")
+    return parts[1] if parts[0] == "HDM" and len(parts) > 1 else parts[0]
+
+
+def _held_out_clips(folder: Path, recipe: Mapping[str, Any]) -> set[str]:
+    from kinegraph.config import from_dict
+    from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
+    from kinegraph.training.motion_splits import load_motion_splits
+
+    data = from_dict(MotionDataRecipe, {**recipe.get("data", {}), "source": str(folder)}, "data")
+    transform = from_dict(MotionTransformRecipe, recipe.get("transform", {}), "transform")
+    return {clip.name for clip in load_motion_splits(data, transform).validation.clips}
+
+
+def _recipe(network: Lifter | Forecaster) -> Mapping[str, Any]:
+    recipe = network.weights.metadata.get("recipe") if network.weights is not None else None
+    return recipe if isinstance(recipe, Mapping) else {}
+
+
+def _there(network: Lifter | Forecaster) -> Calibration:
+    if network.calibration is None:
+        raise ConfigError(f"{network.folder}: {network.uncalibrated}")
+    return network.calibration
+
+
+def _brief(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept beside the weights."""
+    subjects = {name: [round(v, 3) for v in pair] for name, pair in figures["by_subject"].items()}
+    return {"below": [round(v, 3) for v in figures["below"]], "by_subject": subjects, "poses": figures["poses"]}
+
+
+def _print(name: str, figures: Mapping[str, Any]) -> None:
+    from kinegraph.inference.error_model import QUANTILES
+
+    print(f"{name}: {figures['poses']} poses, mean error {figures['mean_error_mm']:.1f} mm")
+    shares = [f"{100 * q:.0f} %" for q in QUANTILES]
+    print(f"  {'errors below the stated quantile':<34}" + "".join(f"{s:>8}" for s in shares))
+    rows = {"all": figures["below"], **figures["by_subject"], **figures["by_joint"]}
+    for label, pair in rows.items():
+        print(f"  {label:<34}" + "".join(f"{100 * v:7.1f}%" for v in pair))
+    stated = " and ".join(f"{v:.1f}" for v in figures["mean_stated_mm"])
+    print(f"  stated on average {stated} mm; rank correlation of statement and error {figures['rank_correlation']:.2f}")

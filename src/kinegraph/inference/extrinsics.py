@@ -1,0 +1,182 @@
+"""Where the camera stands, as a calibration states it: camera space to the world without guessing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError, FormatError, nearest
+from kinegraph.geometry.cameras import up_vector
+from kinegraph.sequence import SkeletonSequence
+
+__all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics"]
+
+Floats = NDArray[np.float64]
+
+_NAMES = {
+    "rotation": ("rotation", "R", "rvec"),
+    "translation": ("translation", "t", "T", "tvec"),
+    "intrinsics": ("intrinsics", "K", "camera_matrix"),
+    "image_size": ("image_size",),
+    "up": ("up",),
+    "floor": ("floor",),
+}
+_LARGEST = 1 << 20  # bytes
+#: how much larger or smaller than an average adult somebody may be who is measured by the floor
+_SMALLEST, _LARGEST_PERSON = 0.5, 1.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Extrinsics:
+    """``camera = rotation @ world + translation``, as OpenCV has it: x right, y down, z forward in the camera.
+
+    Attributes:
+        rotation: ``(3, 3)``.
+        translation: ``(3,)`` metres.
+        up: the world's axis that points up.
+        floor: the floor's height on that axis, metres; None if it is not known.
+        intrinsics: ``(4,)`` fx, fy, cx, cy in px; None if they are not stated.
+        image_size: width and height in px; None if it is not stated.
+    """
+
+    rotation: Floats
+    translation: Floats
+    up: Literal["y", "z"] = "y"
+    floor: float | None = None
+    intrinsics: Floats | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        rotation, translation = np.array(self.rotation, dtype=float), np.array(self.translation, dtype=float)
+        if rotation.shape != (3, 3) or not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
+            raise DataError("extrinsics: the rotation is none; expected three orthonormal rows")
+        if np.linalg.det(rotation) < 0:
+            raise DataError("extrinsics: the rotation is a mirror image (determinant -1); check the axes")
+        if translation.shape != (3,) or not np.isfinite(translation).all():
+            raise DataError("extrinsics: the translation must be three finite numbers, metres")
+        if self.up not in ("y", "z"):
+            raise DataError(f"extrinsics: up is '{self.up}'; choose y or z")
+        object.__setattr__(self, "rotation", rotation)
+        object.__setattr__(self, "translation", translation)
+
+    @property
+    def position(self) -> Floats:
+        """Where the camera stands ``(3,)`` in the world, metres."""
+        return np.asarray(-self.rotation.T @ self.translation)
+
+
+def load_extrinsics(path: Path | str) -> Extrinsics:
+    """Read a camera's calibration from JSON.
+
+    ``rotation`` (or ``R``: 3 x 3 rows; a quaternion xyzw; or ``rvec``, a rotation vector in radians) and
+    ``translation`` (or ``t``, ``tvec``; metres) turn world points into camera points. Further: ``up`` ("y", the
+    default, or "z"), ``floor`` (its height, metres), ``intrinsics`` (fx, fy, cx, cy in px, or ``K``, 3 x 3) and
+    ``image_size``.
+
+    Raises:
+        FormatError: no such file, no JSON, an unknown or missing key, or values that are no camera.
+    """
+    file = Path(path)
+    try:
+        if file.stat().st_size > _LARGEST:
+            raise FormatError(file, "is too large for a camera's calibration")
+        data = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise FormatError(file, f"holds {type(data).__name__}; expected an object with rotation and translation")
+        known = {alias: name for name, aliases in _NAMES.items() for alias in aliases}
+        for key in data:
+            if key not in known:
+                raise FormatError(
+                    file, f"'{key}' is no part of a camera{nearest(str(key), known)} ({', '.join(known)})"
+                )
+        fields = {known[key]: value for key, value in data.items()}
+        if len(fields) < len(data):
+            raise FormatError(file, "states something twice under two names; leave one out")
+        return Extrinsics(**_read(fields))
+    except OSError as error:
+        raise FormatError(file, f"cannot be read ({error.strerror or error}); expected a JSON file") from error
+    except KeyError as error:
+        raise FormatError(file, f"states no {error}; expected rotation and translation") from error
+    except (ValueError, TypeError, DataError, RecursionError, OverflowError) as error:
+        raise FormatError(file, f"is no camera's calibration: {error}") from error
+
+
+def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
+    from scipy.spatial.transform import Rotation
+
+    turn = np.array(fields["rotation"], dtype=np.float64)
+    if not np.isfinite(turn).all():
+        raise ValueError("the rotation is not finite")
+    if turn.size == 3:
+        turn = Rotation.from_rotvec(turn.reshape(3)).as_matrix()
+    elif turn.size == 4:
+        turn = Rotation.from_quat(turn.reshape(4)).as_matrix()
+    elif turn.shape == (9,):
+        turn = turn.reshape(3, 3)
+    result: dict[str, Any] = {
+        "rotation": turn,
+        "translation": np.array(fields["translation"], dtype=np.float64).reshape(-1),
+        "up": fields.get("up", "y"),
+        "floor": None if fields.get("floor") is None else float(fields["floor"]),
+    }
+    if fields.get("intrinsics") is not None:
+        k = np.array(fields["intrinsics"], dtype=np.float64)
+        k = np.array([k[0, 0], k[1, 1], k[0, 2], k[1, 2]]) if k.shape == (3, 3) else k
+        if k.shape != (4,) or not np.isfinite(k).all() or (k[:2] <= 0).any():
+            raise ValueError("intrinsics must be fx, fy, cx, cy or a 3 x 3 matrix, px")
+        result["intrinsics"] = k
+    if fields.get("image_size") is not None:
+        width, height = fields["image_size"]
+        result["image_size"] = (int(width), int(height))
+    return result
+
+
+def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False) -> SkeletonSequence:
+    """Camera space to the calibrated world.
+
+    Where the floor is known and nobody's height (`sized`), everybody is scaled about the camera so that their feet
+    come to stand on it: a camera of known height over the floor is a ruler. Their keypoints stay where they were.
+
+    Raises:
+        DataError: the sequence is not 3D in camera space.
+    """
+    from kinegraph.inference.placement import floor_under
+
+    if sequence.dims != 3 or sequence.space != "camera":
+        raise DataError(
+            f"extrinsics turn 3D camera space into the world; found {sequence.dims}D {sequence.space} space"
+        )
+    vertical = up_vector(camera.up)
+    notes = ["axes and place: those of the given extrinsics"]
+    factor = np.ones(sequence.people)
+    if camera.floor is not None and not sized:
+        height = float(camera.position @ vertical) - camera.floor
+        positions = (sequence.positions - camera.translation) @ camera.rotation
+        for person in range(sequence.people):
+            feet = floor_under(positions[person] @ vertical, sequence.seen[person], sequence.skeleton)
+            drop = float(camera.position @ vertical) - feet
+            if np.isfinite(feet) and height > 0.2 and drop > 0.2 and _SMALLEST < height / drop < _LARGEST_PERSON:
+                factor[person] = height / drop
+        done = [f"{f:.3f}" for f in factor if f != 1.0]
+        notes.append(
+            f"scaled by {', '.join(done)} so that the feet stand on the floor at {camera.floor:g} m"
+            if done
+            else "the floor's height gave no sensible scale: the size is still an average adult's"
+        )
+    scaled = sequence.positions * factor[:, None, None, None]
+    positions = (scaled - camera.translation) @ camera.rotation
+    uncertainty = None if sequence.uncertainty is None else sequence.uncertainty * factor[:, None, None, None]
+    return sequence.replace(
+        positions=positions,
+        uncertainty=uncertainty,
+        space="world",
+        up=camera.up,
+        rotations=None,
+        notes=(*sequence.notes, *notes),
+    )

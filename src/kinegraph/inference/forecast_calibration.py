@@ -1,0 +1,129 @@
+"""Calibrate a forecaster: its forecasts beside what recordings that it did not learn from hold of that time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinegraph.errors import DataError, KinegraphError
+from kinegraph.inference.error_model import Calibration, ErrorTable
+from kinegraph.inference.forecast_features import FORECAST_FEATURES, FURTHEST_S, canonical_joints, forecast_features
+from kinegraph.inference.forecaster import Forecaster
+from kinegraph.inference.lift_calibration import MeasuredErrors
+from kinegraph.inference.quick import read_source
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.posed_body import at_rate
+
+__all__ = ["calibrate_forecaster", "forecast_errors"]
+
+Floats = NDArray[np.float64]
+
+_HISTORY_S = 1.5
+_SAMPLED_S = (1 / 30, 1 / 15, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0)
+
+
+def forecast_errors(
+    forecaster: Forecaster,
+    recordings: Sequence[tuple[str, Path | SkeletonSequence]],
+    *,
+    windows: int = 200,
+    progress: Callable[[int, int], None] | None = None,
+) -> MeasuredErrors:
+    """Forecast from moments spread evenly over recordings and compare with what came.
+
+    Args:
+        forecaster: a trained network.
+        recordings: who (or what) moves, and the recording; a file is read with its rotations.
+        windows: about how many forecasts in all.
+        progress: called with (recordings done, recordings in all).
+
+    Raises:
+        DataError: nothing could be forecast.
+    """
+    network = forecaster.network
+    if network is None:
+        raise DataError("a baseline is not calibrated; name trained weights")
+    joints = network.skeleton.joints
+    place = {name: index for index, name in enumerate(joints)}
+    each = max(1, round(windows / max(1, len(recordings))))
+    features: list[Floats] = []
+    errors: list[Floats] = []
+    subject: list[str] = []
+    reason = ""
+    for done, (who, source) in enumerate(recordings, 1):
+        try:
+            found = _one(forecaster, source, each)
+        except KinegraphError as error:
+            reason, found = str(error), []
+        for names, x, e in found:
+            columns = [place.get(name, -1) for name in names]
+            kept = [c for c in range(len(names)) if columns[c] >= 0]
+            full_x = np.full((len(x), len(joints), x.shape[-1]), np.nan)
+            full_e = np.full((len(x), len(joints)), np.nan)
+            full_x[:, [columns[c] for c in kept]], full_e[:, [columns[c] for c in kept]] = x[:, kept], e[:, kept]
+            features.append(full_x)
+            errors.append(full_e)
+            subject += [who] * len(x)
+        if progress is not None:
+            progress(done, len(recordings))
+    if not features:
+        raise DataError(f"none of {len(recordings)} recordings could be forecast and compared; {reason}")
+    return MeasuredErrors(
+        features=np.concatenate(features), errors=np.concatenate(errors), subject=np.array(subject), joints=joints
+    )
+
+
+def _one(
+    forecaster: Forecaster, source: Path | SkeletonSequence, count: int
+) -> list[tuple[tuple[str, ...], Floats, Floats]]:
+    """Joint names, features and errors of forecasts from `count` moments of a recording, at the network's rate."""
+    assert forecaster.network is not None
+    network = forecaster.network
+    motion = read_source(source)
+    if motion.fps is not None and motion.fps > 1.5 * network.transform.fps:
+        motion = at_rate(motion, network.transform.fps)
+    assert motion.fps is not None
+    behind = max(network.transform.observed + 2, round(_HISTORY_S * motion.fps))
+    ahead = round(FURTHEST_S * motion.fps)
+    least = round(0.5 * motion.fps)
+    if motion.frames < behind + least:
+        raise DataError(f"{motion.source}: {motion.frames / motion.fps:.1f} s are too short to look back and ahead")
+    names = canonical_joints(motion.skeleton, network.skeleton)
+    found = []
+    for now in np.unique(np.linspace(behind, motion.frames - least, count + 2)[1:-1].round().astype(int)):
+        future_frames = min(ahead, motion.frames - int(now))
+        part = motion.slice_frames(int(now) - behind, int(now) + future_frames)
+        history = part.slice_frames(0, behind)
+        future = forecaster.forecast(history, future_frames / motion.fps)
+        frames = np.unique([round(s * motion.fps) for s in _SAMPLED_S if 1 <= round(s * motion.fps) <= future.frames])
+        for person in range(future.people):
+            x = forecast_features(history.positions[person], future.positions[person], motion.fps)
+            error = np.linalg.norm(
+                future.positions[person] - part.positions[person, behind : behind + future.frames], axis=-1
+            )
+            found.append((names, x[frames - 1], error[frames - 1]))
+    return found
+
+
+def calibrate_forecaster(
+    forecaster: Forecaster,
+    recordings: Sequence[tuple[str, Path | SkeletonSequence]],
+    *,
+    windows: int = 400,
+    name: str = "recordings",
+    progress: Callable[[int, int], None] | None = None,
+) -> Calibration:
+    """Fit the table of a forecaster on recordings that it did not learn from."""
+    found = forecast_errors(forecaster, recordings, windows=windows, progress=progress)
+    assert forecaster.weights is not None
+    table = ErrorTable.fit(found.joints, FORECAST_FEATURES, found.features, found.errors, found.subject)
+    about = {
+        "fitted_on": name,
+        "subjects": sorted(set(found.subject.tolist())),
+        "recordings": len(recordings),
+        "rows": len(found.errors),
+    }
+    return Calibration(task="forecast", sha256=forecaster.weights.sha256, tables={"motion": table}, about=about)

@@ -1,0 +1,285 @@
+"""Gravity, scale, floor and contacts against people whose place in the world is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lifting_people import BODY
+from scipy.spatial.transform import Rotation
+
+import kinegraph as kg
+from kinegraph.cli import main
+from kinegraph.datasets.synthetic import SyntheticMotion
+from kinegraph.datasets.synthetic.generator import generate_points
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
+from kinegraph.geometry.cameras import look_at
+from kinegraph.inference.contact import foot_contacts
+from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics
+from kinegraph.inference.placement import upright
+from kinegraph.inference.quick import into_world
+from kinegraph.inference.stature import scaled_to_height, stature
+from kinegraph.sequence import SkeletonSequence
+
+MOTION = SyntheticMotion(subjects=6, takes=1, seconds=4, fps=30)
+
+
+def filmed(subject: int, action: str, pitch_down: float = 10.0) -> tuple[SkeletonSequence, Extrinsics, np.ndarray]:
+    """A clip as a camera 1.6 m high sees it, that camera, and the world's truth (frames, joints, 3), z up."""
+    truth = MOTION.clip(subject, action, 0).positions[0]
+    goal = truth[:, 0].mean(axis=0)
+    away = 5.0
+    eye = goal + np.array([0.0, -away, 0.0])
+    eye[2] = goal[2] + away * np.tan(np.deg2rad(pitch_down))
+    rotation, translation = look_at(eye, goal, "z")
+    camera = Extrinsics(rotation=rotation, translation=translation, up="z", floor=0.0)
+    points = truth @ rotation.T + translation
+    return SkeletonSequence(points, BODY, fps=30, unit="m", space="camera"), camera, truth
+
+
+# ---- gravity ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["walking", "waving", "standing"])
+@pytest.mark.parametrize("pitch", [-5.0, 0.0, 12.0])
+def test_gravity_is_found_within_three_degrees(action: str, pitch: float) -> None:
+    seen, camera, _ = filmed(1, action, pitch)
+    world = upright(seen)
+    # The rotation camera -> world that was applied, from the points themselves.
+    a = (seen.positions[0] - seen.positions[0].mean((0, 1))).reshape(-1, 3)
+    b = world.positions[0].reshape(-1, 3)
+    turn, _ = Rotation.align_vectors(b - b.mean(0), a)
+    up = turn.apply(camera.rotation @ np.array([0.0, 0.0, 1.0]))
+    assert np.degrees(np.arccos(np.clip(up[1], -1, 1))) < 3.0
+
+
+def test_feet_stand_on_the_floor() -> None:
+    seen, _, truth = filmed(2, "walking")
+    world = upright(seen)
+    ankles = [BODY.index("left_ankle"), BODY.index("right_ankle")]
+    lowest = world.positions[0][:, ankles, 1].min(axis=1)
+    assert abs(np.median(lowest) - np.median(truth[:, ankles, 2].min(axis=1))) < 0.03
+
+
+# ---- scale -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subject", range(4))
+@pytest.mark.parametrize("action", ["walking", "squatting", "sitting"])
+def test_stature_is_measured_in_any_pose(subject: int, action: str) -> None:
+    truth = MOTION.clip(subject, action, 0)
+    found = stature(truth.positions[0], truth.seen[0], truth.skeleton)
+    assert found == pytest.approx(MOTION.subject(subject).body.stature, rel=0.03)
+
+
+def test_a_stated_height_gives_the_scale_and_keeps_the_keypoints() -> None:
+    seen, _, _ = filmed(3, "walking")
+    wrong = seen.replace(
+        positions=seen.positions * 0.8,
+        uncertainty=np.full((1, seen.frames, 17, 2), 0.1),
+        notes=("size and distance are those of an average adult: x",),
+    )
+    right = scaled_to_height(wrong, MOTION.subject(3).body.stature)
+    ratio = right.positions / seen.positions
+    assert abs(ratio.mean() - 1) < 0.03
+    np.testing.assert_allclose(
+        right.positions[..., :2] / right.positions[..., 2:], seen.positions[..., :2] / seen.positions[..., 2:]
+    )
+    assert right.uncertainty is not None
+    np.testing.assert_allclose(right.uncertainty, 0.1 * ratio.mean() / 0.8, rtol=1e-6)
+    assert any("to the stated height" in note for note in right.notes)
+    assert not any("average adult" in note for note in right.notes)
+
+
+@given(st.floats(0.45, 2.5), st.floats(0.3, 3.0))
+@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_the_height_is_reached_whatever_the_size_before(height: float, factor: float) -> None:
+    seen, _, _ = filmed(0, "standing")
+    scaled = scaled_to_height(seen.replace(positions=seen.positions * factor), height)
+    assert stature(scaled.positions[0], scaled.seen[0], BODY) == pytest.approx(height, rel=1e-9)
+
+
+def test_nonsense_heights_are_refused() -> None:
+    seen, _, _ = filmed(0, "standing")
+    for height, message in ((175.0, "expected 0.4 to 2.6"), ([1.7, 1.8], "2 heights for 1 people")):
+        with pytest.raises(ConfigError, match=message):
+            scaled_to_height(seen, height)
+    with pytest.raises(DataError, match="camera space"):
+        scaled_to_height(upright(seen), 1.7)
+
+
+def test_without_legs_the_height_is_not_used() -> None:
+    seen, _, _ = filmed(0, "standing")
+    confidence = np.ones((1, seen.frames, 17))
+    confidence[..., [BODY.index("left_knee"), BODY.index("right_knee")]] = 0
+    half = scaled_to_height(seen.replace(confidence=confidence), 1.9)
+    assert np.nanmax(np.abs(half.positions - seen.positions)) == 0
+    assert any("could not be used" in note for note in half.notes)
+
+
+# ---- a calibrated camera ---------------------------------------------------------------------------------------------
+
+
+def test_extrinsics_give_the_world_back() -> None:
+    seen, camera, truth = filmed(1, "walking")
+    world = by_extrinsics(seen, camera, sized=True)
+    np.testing.assert_allclose(world.positions[0], truth, atol=1e-9)
+    assert (world.space, world.up) == ("world", "z")
+
+
+@pytest.mark.parametrize("factor", [0.8, 1.15])
+def test_a_camera_over_a_known_floor_is_a_ruler(factor: float) -> None:
+    seen, camera, truth = filmed(1, "walking")
+    world = by_extrinsics(seen.replace(positions=seen.positions * factor), camera)
+    size = np.linalg.norm(world.positions[0, :, 10] - world.positions[0, :, 0], axis=-1)
+    want = np.linalg.norm(truth[:, 10] - truth[:, 0], axis=-1)
+    assert abs((size / want).mean() - 1) < 0.03
+    assert any("feet stand on the floor" in note for note in world.notes)
+
+
+@given(st.lists(st.floats(-3, 3), min_size=3, max_size=3), st.lists(st.floats(-5, 5), min_size=3, max_size=3))
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_every_way_to_write_a_rotation_is_the_same(tmp_path: Path, vector: list[float], place: list[float]) -> None:
+    turn = Rotation.from_rotvec(vector)
+    ways = (
+        {"R": turn.as_matrix().tolist(), "t": place},
+        {"rotation": turn.as_quat().tolist(), "translation": place},
+        {"rvec": vector, "tvec": [[v] for v in place]},
+    )
+    path = tmp_path / "camera.json"
+    for content in ways:
+        path.write_text(json.dumps(content))
+        got = load_extrinsics(path)
+        np.testing.assert_allclose(got.rotation, turn.as_matrix(), atol=1e-9)
+        np.testing.assert_allclose(got.rotation @ got.position + got.translation, 0, atol=1e-9)
+
+
+def test_intrinsics_come_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "camera.json"
+    k = [[900, 0, 320], [0, 910, 240], [0, 0, 1]]
+    path.write_text(json.dumps({"R": np.eye(3).tolist(), "t": [0, 0, 0], "K": k, "image_size": [640, 480]}))
+    camera = load_extrinsics(path)
+    assert camera.intrinsics is not None
+    assert camera.intrinsics.tolist() == [900, 910, 320, 240]
+    assert camera.image_size == (640, 480)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is no camera's calibration"),
+        ("[1]", "holds list"),
+        ('{"t": [0,0,0]}', "states no 'rotation'"),
+        ('{"R": [[1,0,0],[0,1,0],[0,0,2]], "t": [0,0,0]}', "three orthonormal rows"),
+        ('{"R": [[1,0,0],[0,1,0],[0,0,-1]], "t": [0,0,0]}', "mirror image"),
+        ('{"rvec": [0,0,0], "t": [0,0]}', "three finite numbers"),
+        ('{"rvec": [0,0,0], "t": [0,0,0], "up": "x"}', "choose y or z"),
+        ('{"rvec": [0,0,0], "t": [0,0,0], "flor": 0}', "did you mean 'floor'"),
+        ('{"rvec": [0,0,0], "t": [0,0,0], "tvec": [0,0,0]}', "twice"),
+        ('{"rvec": [0,0,0], "t": [0,0,0], "K": [1,2,3]}', "fx, fy, cx, cy"),
+        ('{"rvec": "x", "t": [0,0,0]}', "is no camera's calibration"),
+        ('{"rvec": [0,0,NaN], "t": [0,0,0]}', "not finite"),
+    ],
+)
+def test_damaged_calibrations_are_refused(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "camera.json"
+    path.write_text(content)
+    with pytest.raises(FormatError, match=message):
+        load_extrinsics(path)
+
+
+# ---- contacts --------------------------------------------------------------------------------------------------------
+
+
+def steps(subject: int, action: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ankles (frames, 2, 3) of somebody, z up, and whether any part of that foot truly rests on the floor."""
+    person = MOTION.subject(subject)
+    points = generate_points(person, action, np.random.default_rng([5, subject]), 150, 30.0)
+    ankles, truth = [], []
+    for side in ("left", "right"):
+        parts = [points[name] for name in points if name.startswith(f"{side}_") and ("toe" in name or "heel" in name)]
+        rests = [
+            (part[:, 2] < part[:, 2].min() + 0.02) & (np.linalg.norm(np.gradient(part, axis=0), axis=-1) * 30 < 0.35)
+            for part in parts
+        ]
+        truth.append(np.any(rests, axis=0))
+        ankles.append(points[f"{side}_ankle"])
+    return np.stack(ankles, axis=1), np.stack(truth, axis=1)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.008])
+def test_contacts_of_walkers_are_found(noise: float) -> None:
+    hits = found = there = 0
+    for subject in range(4):
+        ankles, truth = steps(subject, "walking")
+        positions = np.full((1, len(ankles), 17, 3), np.nan)
+        joints = [BODY.index("left_ankle"), BODY.index("right_ankle")]
+        positions[0][:, joints] = ankles + noise * np.random.default_rng(subject).normal(size=ankles.shape)
+        got = foot_contacts(SkeletonSequence(positions, BODY, fps=30, up="z"))[0][:, joints]
+        assert not foot_contacts(SkeletonSequence(positions, BODY, fps=30, up="z"))[0][:, 0].any()
+        hits += int((got & truth).sum())
+        found += int(got.sum())
+        there += int(truth.sum())
+    assert 2 * hits / (found + there) > 0.85
+
+
+def test_somebody_in_the_air_touches_nothing() -> None:
+    positions = np.tile(MOTION.clip(0, "standing", 0).positions, (1, 1, 1, 1))
+    lifted = SkeletonSequence(positions + np.array([0, 0, 0.5]), BODY, fps=30, up="z")
+    assert not foot_contacts(lifted).any()
+    assert foot_contacts(SkeletonSequence(positions, BODY, fps=30, up="z"))[0][:, [BODY.index("left_ankle")]].all()
+
+
+def test_contacts_come_with_the_world_and_not_with_the_camera() -> None:
+    seen, camera, _ = filmed(0, "walking")
+    for world in (into_world(seen), into_world(seen, camera)):
+        assert world.contact is not None
+        touched = set(np.flatnonzero(world.contact.any(axis=(0, 1))).tolist())
+        assert touched == {BODY.index("left_ankle"), BODY.index("right_ankle")}
+        assert 0.3 < world.contact[0][:, list(touched)].mean() < 0.9
+    with pytest.raises(DataError, match="in camera space"):
+        foot_contacts(seen)
+
+
+# ---- through the shipped lifter and the command line -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def walk_2d() -> tuple[SkeletonSequence, Extrinsics, float]:
+    seen, camera, _ = filmed(1, "walking", 8.0)
+    pixels = 1145 * seen.positions[..., :2] / seen.positions[..., 2:] + 500
+    two_d = SkeletonSequence(pixels, BODY, fps=30, unit="px", space="image", image_size=(1000, 1000))
+    return two_d, camera, MOTION.subject(1).body.stature
+
+
+def test_lift_takes_height_and_extrinsics(
+    walk_2d: tuple[SkeletonSequence, Extrinsics, float], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_d, camera, height = walk_2d
+    tall = kg.lift(two_d, height_m=height, focal_px=1145)
+    assert stature(tall.positions[0], tall.seen[0], BODY) == pytest.approx(height, rel=0.01)
+    kg.save(two_d, tmp_path / "in.npz")
+    calibration = {"R": camera.rotation.tolist(), "t": camera.translation.tolist(), "up": "z", "floor": 0.0}
+    calibration["intrinsics"] = [1145, 1145, 500, 500]
+    (tmp_path / "camera.json").write_text(json.dumps(calibration))
+    out = tmp_path / "out.npz"
+    argv = ["lift", str(tmp_path / "in.npz"), "--out", str(out), "--extrinsics", str(tmp_path / "camera.json")]
+    assert main([*argv, "--height", f"{height}", "--one-euro", "--no-constant-limbs"]) == 0
+    said = capsys.readouterr().out
+    for words in ("stated height", "given extrinsics", "one-euro", "centre as given"):
+        assert words in said
+    world = kg.load(out)
+    truth = MOTION.clip(1, "walking", 0).positions[0]
+    assert world.up == "z"
+    error = np.linalg.norm(world.positions[0, :, 0] - truth[:, 0], axis=-1)
+    assert np.median(error) < 0.5
+    assert world.contact is not None
+
+
+def test_a_missing_calibration_is_refused(walk_2d: tuple[SkeletonSequence, Extrinsics, float], tmp_path: Path) -> None:
+    with pytest.raises(KinegraphError, match="cannot be read"):
+        kg.lift(walk_2d[0], extrinsics=tmp_path / "none.json")
