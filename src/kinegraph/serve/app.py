@@ -105,7 +105,8 @@ class Viewer:
             found = recording_in(path, self.settings.unpacked_bytes)
             sequence = self.analyst.read(found, layout=layout, fps=fps)
             check_length(sequence.frames, sequence.people, self.settings.person_frames, name)
-            return self.results.add(self.analyst.analyse(sequence, name))
+            called = found.name if path.suffix.lower() == ".zip" else name
+            return self.results.add(self.analyst.analyse(sequence, called))
         except KinegraphError as error:
             raise _RefusedError(422, _told(error, root, name)) from None
         except MemoryError:

@@ -22,7 +22,6 @@ __all__ = ["harmless_name", "recording_in", "upload_folder"]
 _LONGEST = 80
 _MOST_ENTRIES = 20_000
 _COPY = 2**20
-_IGNORED = ("__macosx/", ".")
 
 
 def harmless_name(given: str) -> str:
@@ -95,7 +94,8 @@ def _check_size(path: Path, entries: list[zipfile.ZipInfo], limit: int) -> None:
 
 
 def _ignored(name: str) -> bool:
-    return name.lower().startswith(_IGNORED) or name.rsplit("/", 1)[-1].startswith(".")
+    """What an archiver adds of its own."""
+    return name.lower().startswith("__macosx/") or name.rsplit("/", 1)[-1].startswith(".")
 
 
 def _unpack(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: int) -> int:

@@ -149,6 +149,7 @@
   }
   $("links").addEventListener("click", (e) => { if (e.target.closest("a")) $("save").open = false; });
   addEventListener("pointerdown", (e) => { if (!e.target.closest("#save")) $("save").open = false; });
+  addEventListener("keydown", (e) => { if (e.key === "Escape" && $("save").open) { $("save").open = false; $("save").firstElementChild.focus(); } });
 
   // ---- a forecast from this moment -------------------------------------------------------------------------------
   async function foresee() {

@@ -63,8 +63,8 @@
 
   /** Soft shadows: limbs dropped to the floor on a small canvas; drawn large, its pixels blur. */
   function shadows(panel, put, shown, width, height) {
-    const small = panel.shade ??= document.createElement("canvas"), share = 0.16;
-    small.width = Math.max(1, Math.ceil(width * share)); small.height = Math.max(1, Math.ceil(height * share));
+    const small = panel.shade ??= document.createElement("canvas"), soft = panel.soft ??= document.createElement("canvas"), share = 0.2;
+    soft.width = small.width = Math.max(1, Math.ceil(width * share)); soft.height = small.height = Math.max(1, Math.ceil(height * share));
     const brush = small.getContext("2d"), a = [0, 0, 0, 0], b = [0, 0, 0, 0];
     brush.lineCap = "round"; brush.strokeStyle = "#000";
     for (const { track, ghost } of shown) for (const p of track.poses) track.bones.forEach(([from, to], i) => {
@@ -79,7 +79,9 @@
     });
     panel.brush.globalAlpha = K.theme.dark ? 0.5 : 0.17;
     panel.brush.imageSmoothingEnabled = true;
-    panel.brush.drawImage(small, 0, 0, small.width / share, small.height / share);
+    const blur = soft.getContext("2d");
+    blur.filter = "blur(1.7px)"; blur.drawImage(small, 0, 0);
+    panel.brush.drawImage(soft, 0, 0, small.width / share, small.height / share);
     panel.brush.globalAlpha = 1;
   }
 
@@ -123,7 +125,7 @@
     const [near, far] = track.radii[mark.bone];
     const colour = look.tint ?? K.colourOf(track.sides[mark.bone], person);
     K.limb(brush, at[a * 4], at[a * 4 + 1], at[b * 4], at[b * 4 + 1], Math.max(0.9, near * at[a * 4 + 3]), Math.max(0.9, far * at[b * 4 + 3]),
-      axis.map((v) => v / n), colour, look.alpha * (mark.trust < 0.3 ? 0.4 : 1));
+      axis.map((v) => v / n), colour, mark.trust < 0.3 ? 0.4 : 1);
   }
 
   K.draw3d = (panel, width, height) => {
@@ -133,8 +135,8 @@
     const ghosts = panel.ghosts.filter((g) => K.state.ghosts && time >= g.start - 1e-6 && time <= g.end + 1e-6);
     const over = ghosts.length > 0 && time > panel.end + 1e-6;
     shown.push({ track: panel, look: { alpha: over ? 0.22 : 1 }, ghost: over });
-    for (const ghost of ghosts) shown.push({ track: ghost, look: { tint: K.sideColours.forecast, alpha: over ? 0.92 : 0.55 }, ghost: true });
-    for (const other of panel.others ?? []) shown.push({ track: other, look: { tint: K.sideColours.other, alpha: 0.9 } });
+    for (const ghost of ghosts) shown.push({ track: ghost, look: { tint: K.sideColours.forecast, alpha: over ? 0.95 : 0.6 }, ghost: true });
+    for (const other of panel.others ?? []) shown.push({ track: other, look: { tint: K.sideColours.other, alpha: 1 } });
     for (const { track } of shown) for (let person = 0; person < track.people; person++) K.pose(track, person, time);
     for (const other of panel.others ?? []) shift(other);
     const lead = over ? ghosts[0] : panel, middle = K.state.follow ? K.middle(lead, time) : null;
@@ -145,10 +147,23 @@
       if (K.state.trail && panel.frames > 1) trail(panel, put);
       shadows(panel, put, shown, width, height);
     }
-    const marks = [];
-    for (const { track, look } of shown) body(marks, track, put, look);
-    marks.sort((m, n) => n.depth - m.depth);
-    for (const mark of marks) paint(brush, mark, put);
+    // What is solid is one scene, sorted limb by limb; what is pale is painted whole on a sheet of its own, so that its limbs
+    // do not show through each other, and laid in by its distance.
+    const scenes = [{ marks: [], alpha: 1 }];
+    for (const { track, look } of shown) {
+      const scene = look.alpha < 1 ? { marks: [], alpha: look.alpha } : scenes[0];
+      if (scene !== scenes[0]) scenes.push(scene);
+      body(scene.marks, track, put, look);
+    }
+    for (const scene of scenes) { scene.marks.sort((m, n) => n.depth - m.depth); scene.depth = scene.marks.reduce((n, m) => n + m.depth, 0) / (scene.marks.length || 1); }
+    for (const scene of scenes.sort((m, n) => n.depth - m.depth)) {
+      if (scene.alpha === 1) { for (const mark of scene.marks) paint(brush, mark, put); continue; }
+      const sheet = panel.sheet ??= document.createElement("canvas"), over = sheet.getContext("2d");
+      K.fitCanvas(sheet, panel.canvas.width, panel.canvas.height, 1);
+      over.setTransform(1, 0, 0, 1, 0, 0); over.clearRect(0, 0, sheet.width, sheet.height); over.setTransform(brush.getTransform());
+      for (const mark of scene.marks) paint(over, mark, put);
+      brush.globalAlpha = scene.alpha; brush.drawImage(sheet, 0, 0, width, height); brush.globalAlpha = 1;
+    }
     if (panel.people > 1) numbers(panel);
     panel.hits = shown;
     panel.ghostShown = ghosts.length;

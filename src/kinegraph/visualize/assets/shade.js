@@ -1,7 +1,7 @@
 // Paint: theme colours, and limbs that look round without any library: each is a tapered capsule whose cross-section is
 // lit as a cylinder's is, so one linear gradient a limb is the exact Lambert shade of its visible half.
 {
-  const LIGHT = unit([-0.42, 0.72, 0.55]);
+  const LIGHT = unit([-0.42, 0.58, 0.70]);
   const STOPS = [-1, -0.75, -0.4, 0, 0.4, 0.75, 1];
 
   function unit(v) { const n = Math.hypot(...v); return v.map((c) => c / n); }
@@ -21,7 +21,7 @@
   function shade(colour, nx, ny, nz) {
     const lit = Math.max(0, nx * LIGHT[0] + ny * LIGHT[1] + nz * LIGHT[2]);
     const sky = 0.5 + 0.5 * ny, rim = (1 - nz) ** 3;
-    const level = 0.60 + 0.16 * sky + 0.36 * lit, gleam = 0.30 * lit ** 14;
+    const level = 0.66 + 0.14 * sky + 0.36 * lit, gleam = 0.30 * lit ** 14;
     const back = K.theme.dark ? 0.16 * rim : 0;
     return colour.map((c) => Math.min(255, c * level * (1 - 0.18 * rim) + 255 * (gleam + back)));
   }

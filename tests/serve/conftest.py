@@ -1,0 +1,106 @@
+"""A viewer that runs, and small recordings to send to it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kinegraph.formats import write
+from kinegraph.sequence import SkeletonSequence
+
+
+@dataclass
+class Running:
+    """A viewer in a process of its own."""
+
+    process: subprocess.Popen[str]
+    port: int
+    temporary: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def send(self, name: str, body: bytes, query: str = "") -> tuple[int, Any]:
+        status, _, data = self.ask("POST", f"/api/files?name={name}{query}", body)
+        return status, json.loads(data)
+
+    def files(self) -> list[str]:
+        """What lies in the viewer's temporary folder."""
+        return [str(p.relative_to(self.temporary)) for p in self.temporary.glob("kinegraph*/**/*")]
+
+    def rss_mb(self) -> float:
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found.group(1)) / 1024
+
+    def open_files(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+
+@pytest.fixture(scope="module")
+def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """``kinegraph serve`` with a limit of 1 MB; it must end on Ctrl-C and leave nothing behind."""
+    pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
+    pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
+    temporary = tmp_path_factory.mktemp("viewer")
+    command = [sys.executable, "-m", "kinegraph", "serve", "--port", "0", "--upload-mb", "1"]
+    environment = {**os.environ, "TMPDIR": str(temporary), "MALLOC_ARENA_MAX": "2"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"http://127\.0\.0\.1:(\d+)/", line)
+    assert found is not None, line
+    yield Running(process, int(found.group(1)), temporary)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+    process.stdout.close()
+    assert not list(temporary.glob("kinegraph*"))  # torch may have made a folder of its own
+
+
+def recording(seconds: float, layout: str = "h36m17", action: str = "walking") -> SkeletonSequence:
+    """The generator's motion on a layout, 3D."""
+    from kinegraph.datasets.synthetic import SyntheticMotion
+    from kinegraph.skeleton import get_skeleton
+
+    clip = SyntheticMotion(subjects=1, takes=1, seconds=seconds).clip(0, action, 0)
+    return clip.to_skeleton(get_skeleton(layout), minimum=0.4).replace(notes=())
+
+
+@pytest.fixture(scope="session")
+def walk_bvh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recordings") / "walk.bvh"
+    write(recording(1.6), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def keypoints_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from kinegraph.serve.sample import walking
+
+    path = tmp_path_factory.mktemp("recordings") / "keypoints.npz"
+    write(walking(1.6), path)
+    return path

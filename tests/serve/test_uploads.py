@@ -1,0 +1,139 @@
+"""Names made harmless, archives within limits."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kinegraph.errors import DataError, FormatError
+from kinegraph.serve.uploads import check_length, harmless_name, recording_in, upload_folder
+
+
+@pytest.mark.parametrize(
+    ("given_name", "kept"),
+    [
+        ("walk.bvh", "walk.bvh"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\me\\walk.BVH", "walk.BVH"),
+        ("..", "recording"),
+        ("", "recording"),
+        (".hidden.bvh", "hidden.bvh"),
+        ("a\0b\n<x>.bvh", "a_b__x_.bvh"),
+        ("Gehen für später.csv", "Gehen für später.csv"),
+    ],
+)
+def test_names(given_name: str, kept: str) -> None:
+    assert harmless_name(given_name) == kept
+
+
+@given(st.text(max_size=300))
+def test_any_name_stays_in_its_folder(text: str) -> None:
+    name = harmless_name(text)
+    assert name not in ("", ".", "..")
+    assert len(name) <= 80
+    assert Path("/root/x", name).parent == Path("/root/x")
+    assert "/" not in name
+    assert "\\" not in name
+    assert "\0" not in name
+
+
+def test_a_long_name_keeps_its_suffix() -> None:
+    assert harmless_name("x" * 200 + ".bvh") == "x" * 76 + ".bvh"
+
+
+def test_the_folder_goes_whatever_happens(tmp_path: Path) -> None:
+    def fail() -> None:
+        with upload_folder(tmp_path) as folder:
+            (folder / "a").write_text("x")
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def packed(path: Path, files: dict[str, bytes], **options: int) -> Path:
+    with zipfile.ZipFile(path, "w", options.get("method", zipfile.ZIP_DEFLATED)) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_frames_a_pair_or_one_file(tmp_path: Path) -> None:
+    frames = {f"clip/f_{i:03d}_keypoints.json": b"{}" for i in range(3)} | {"__MACOSX/._x.json": b"", "clip/.DS": b""}
+    for name, files, expected in (
+        ("run.zip", frames, "run"),
+        ("pair.zip", {"09.asf": b"a", "x/09_01.amc": b"b"}, "09_01.amc"),
+        ("one.zip", {"deep/er/walk.bvh": b"c"}, "walk.bvh"),
+    ):
+        place = tmp_path / name[:3]
+        place.mkdir()
+        found = recording_in(packed(place / name, files), 10_000)
+        assert found.name == expected
+        assert found.parent in (place, place / "unpacked")
+    assert sorted(p.name for p in (tmp_path / "run" / "run").iterdir()) == [
+        f"f_{i:03d}_keypoints.json" for i in range(3)
+    ]
+
+
+def test_nothing_leaves_the_folder(tmp_path: Path) -> None:
+    place = tmp_path / "in"
+    place.mkdir()
+    found = recording_in(packed(place / "evil.zip", {"../../../escaped.bvh": b"x"}), 100)
+    assert found == place / "unpacked" / "escaped.bvh"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+def test_bombs_and_rubbish_are_refused(tmp_path: Path) -> None:
+    bomb = packed(tmp_path / "bomb.zip", {"a.csv": b"0" * 5_000_000})
+    assert bomb.stat().st_size < 10_000
+    with pytest.raises(FormatError, match="unpacks to 5 MiB; expected at most 1"):
+        recording_in(bomb, 2**20)
+    other = io.BytesIO()
+    np.savez_compressed(other, positions=np.zeros((1000, 17, 3)))
+    (tmp_path / "b.npz").write_bytes(other.getvalue())
+    with pytest.raises(FormatError, match="unpacks to"):
+        recording_in(tmp_path / "b.npz", 100_000)
+    for name, files, match in (
+        ("two.zip", {"a.bvh": b"", "b.bvh": b""}, "2 files"),
+        ("same.zip", {"x/a.bvh": b"", "y/a.bvh": b""}, "two files called"),
+        ("none.zip", {}, "no files"),
+        ("nest.zip", {"a.zip": b""}, "another archive"),
+    ):
+        folder = tmp_path / name[:4]
+        folder.mkdir()
+        with pytest.raises(FormatError, match=match):
+            recording_in(packed(folder / name, files), 1000)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "cut.zip").write_bytes(packed(tmp_path / "a.zip", {"a.bvh": b"abc"}).read_bytes()[:40])
+    with pytest.raises(FormatError, match="no sound archive"):
+        recording_in(tmp_path / "cut" / "cut.zip", 1000)
+
+
+def test_a_lying_header_is_counted(tmp_path: Path) -> None:
+    path = packed(tmp_path / "lie.zip", {"a.csv": b"0" * 5000})
+    raw = bytearray(path.read_bytes())
+    # the size as the directory states it: 4 bytes, 24 after the entry's signature
+    at = raw.index(b"PK\x01\x02") + 24
+    raw[at : at + 4] = (10).to_bytes(4, "little")
+    path.write_bytes(bytes(raw))
+    with pytest.raises(FormatError, match="unpacks to more|no sound archive"):
+        recording_in(path, 100)
+
+
+def test_length() -> None:
+    check_length(100, 2, 200, "x")
+    with pytest.raises(DataError, match="100 frames of 3 people are 300; the viewer takes 200"):
+        check_length(100, 3, 200, "x")
+
+
+def test_json_alone_is_a_file(tmp_path: Path) -> None:
+    found = recording_in(packed(tmp_path / "j.zip", {"k.json": json.dumps({}).encode()}), 100)
+    assert found.name == "k.json"
