@@ -214,7 +214,7 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
 
 
 def _feed(clip: Array, *, batch: int, people: int, frames: int, gaps: bool = False) -> dict[str, Array]:
-    """Clips cut from one, rows from different moments, people a metre apart."""
+    """Clips cut from one, rows from different moments, people half a metre apart."""
     rows = (np.arange(batch)[:, None] * 7 + np.arange(people)[None] * 3)[..., None]
     at = (rows + np.arange(frames)) % clip.shape[1]  # (batch, people, frames)
     who = (np.arange(people) % len(clip))[None, :, None]
@@ -236,8 +236,6 @@ def _cases(weights: LoadedWeights, clip: Array, length: int, chosen: bool) -> It
     for batch, people, frames, gaps in ((1, 1, length, False), (2, most, 33, False), (4, most, 50, True)):
         frames = length if chosen else frames
         feed = _feed(clip, batch=batch, people=people, frames=frames, gaps=gaps)
-        if people == 1 and most > 1 and weights.model_name == "linear":
-            continue
         encoded = []
         for positions, present, sure in zip(*feed.values(), strict=True):
             shown = np.where(present[..., None, None], positions, np.nan)
