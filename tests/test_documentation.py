@@ -19,7 +19,7 @@ from kinegraph.cli import main
 from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("lifting", "forecasting", "skeletons", "analyses", "data", "export")
+NAMES = ("detector-to-3d", "lifting", "forecasting", "skeletons", "analyses", "data", "export")
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
 SKIPPED = ("pip ", "make ")  # setting up is what continuous integration does before it comes here
@@ -60,6 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     for clip in ("02_01.amc", "02_03.amc", "02.asf"):
         shutil.copy(shared_data / "cmu_asfamc" / "02" / clip, mine / clip)
     (folder / "work").mkdir()
+    (folder / "detections").mkdir()
     return folder
 
 

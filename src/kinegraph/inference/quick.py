@@ -128,12 +128,13 @@ def lift(
             raise ConfigError(f"lift has no option '{name}'{nearest(name, known)} (options: {', '.join(known)})")
     keypoints = read_source(source, skeleton=skeleton, fps=fps, dims=2, options=read)
     camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
+    choices = {name: value for name, value in choices.items() if value is not None}
     if camera is not None and camera.intrinsics is not None and not {"focal_px", "fov_deg"} & set(choices):
         fx, _, cx, cy = camera.intrinsics.tolist()
         choices = {"focal_px": fx, "centre_px": (cx, cy), **choices}
     if camera is not None and camera.image_size is not None and keypoints.image_size is None:
         keypoints = keypoints.replace(image_size=camera.image_size)
-    options = LiftOptions(**{name: value for name, value in choices.items() if value is not None})
+    options = LiftOptions(**choices)
     if not options.stills and any(note.startswith(NO_VIDEO) for note in keypoints.notes):
         options = replace(options, stills=True)  # the reader of COCO files knows it
     lifted = _network(Lifter, model).lift(keypoints, options, progress=progress)
