@@ -13,6 +13,7 @@ from moving_people import network
 
 import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError, KinegraphError, SkeletonError
+from kinegraph.inference.clip_window import ClipNetwork
 from kinegraph.inference.recognizer import Recognizer
 from kinegraph.models import build
 from kinegraph.sequence import SkeletonSequence
@@ -291,3 +292,16 @@ def test_weights_of_either_kind(tmp_path: Path) -> None:
     save_weights(tmp_path / "wrong", model, "linear", {}, transform=wrong, task="recognition")
     with pytest.raises(KinegraphError, match="3 actions, the linear has 2 classes"):
         Recognizer.from_pretrained(tmp_path / "wrong")
+
+
+def test_acclaim_clips_are_read_as_the_network_knows_them(shared_data: Path) -> None:
+    """A network on the ends of bones (HDM05) and one on anatomical joints both find all of theirs."""
+    walk = shared_data / "cmu_asfamc" / "02" / "02_01.amc"
+    for layout, joints in (("cmu31", "ends"), ("cmu38", "starts"), ("h36m17", "starts")):
+        skeleton = get_skeleton(layout)
+        model = build("linear", skeleton, {"channels": 3, "classes": 2, "people": 1, "frames": 16})
+        model.fit(torch.randn(4, 1, 16, skeleton.num_joints, 3), torch.tensor([0, 1, 0, 1]))  # type: ignore[operator]
+        transform = ClipTransform(frames=16, people=1, fps=30, unit="m", clip_frames=40, actions=("a", "b"))
+        recognizer = Recognizer(ClipNetwork(model, "linear", skeleton, transform, None))  # type: ignore[arg-type]
+        assert recognizer.acclaim_joints == joints
+        assert not any("do without" in note for note in kg.recognize(walk, model=recognizer).notes)

@@ -120,14 +120,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_motion(args: argparse.Namespace) -> SkeletonSequence:
-    """Read IN as 3D motion; of Acclaim clips with their rotations."""
+def read_motion(args: argparse.Namespace, acclaim_joints: str = "starts") -> SkeletonSequence:
+    """Read IN as motion; of Acclaim clips the starts of bones, with their rotations, or the ends."""
     from kinegraph.cli.lift import read_keypoints
     from kinegraph.formats import detect
 
     name = args.format or detect(args.input)
     if name == "asf_amc" and not any(item.partition("=")[0].strip() == "joints" for item in args.read):
-        args.read = [*args.read, "joints=starts"]
+        args.read = [*args.read, f"joints={acclaim_joints}"]
     return read_keypoints(args.input, name, args)
 
 

@@ -72,10 +72,10 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.cli.render import Progress
 
     _check(args)
-    recording = read_motion(args)
     from kinegraph.inference.recognizer import Recognizer
 
     recognizer = Recognizer.from_pretrained(args.model, shares=args.fuse)
+    recording = read_motion(args, recognizer.acclaim_joints)
     with Progress("recognising", after_s=2.0) as progress:
         result = recognizer.recognize(recording, stride_s=args.stride, window_s=args.window, progress=progress)
     shown = result
