@@ -201,7 +201,7 @@ def part_rows(clips: Clips, protocol: str, part: str, fold: int, recipe: dict[st
             ) from None
         remark += f" ({100 * float(share):g} % of each class of train held out)"
     else:
-        train = split(clips, protocol, "train", fold)
+        train = split(clips, protocol, "train", fold) if part == "train" else held
     return (held if part == "val" else train), [remark]
 
 

@@ -1,0 +1,127 @@
+"""What is shown of a clip: exactly so many joints missing, the same for all, mirrors and beginnings by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from clip_methods import numbered, says
+from kinegraph.errors import ConfigError, SkeletonError
+from kinegraph.evaluation.clip_recognition import evaluate_clips
+from kinegraph.evaluation.clip_views import ClipView, beginning, lose_joints, mirror_clip
+from kinegraph.skeleton import Skeleton, get_skeleton
+from kinegraph.store import ActionClip
+from kinegraph.transforms.clips import ClipTransform
+from kinegraph.transforms.prenormalise import PreNormalise
+
+NTU = get_skeleton("ntu25")
+WHOLE = ClipTransform(prenormalise=PreNormalise(convention="none"), sampling="all", people=1)
+
+
+@pytest.fixture
+def clip():
+    rng = np.random.default_rng(0)
+    return ActionClip(name="c", label=0, positions=rng.normal(size=(2, 40, 25, 3)).astype(np.float32))
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_exactly_so_many_joints_are_lost(clip, frames):
+    lost = np.isnan(lose_joints(clip, 0.2, np.random.default_rng(0), frames=frames).positions)
+    assert (lost.all(axis=-1) == lost.any(axis=-1)).all()
+    by_frame = lost.any(axis=-1)
+    assert (by_frame.sum(axis=-1) == 5).all()
+    assert (by_frame == by_frame[:, :1]).all() != frames
+    assert (by_frame[0] != by_frame[1]).any()  # each person its own
+
+
+def test_lost_joints_have_no_confidence(clip):
+    sure = ActionClip(name="c", label=0, positions=clip.positions, confidence=np.ones((2, 40, 25), np.float32))
+    shown = lose_joints(sure, 0.2, np.random.default_rng(0))
+    np.testing.assert_array_equal(shown.confidence == 0, np.isnan(shown.positions).any(axis=-1))
+
+
+def test_chance_is_of_the_clip_alone(clip):
+    view = ClipView(missing=0.2)
+    (first, _), (again, _) = (view.encode(clip, WHOLE, NTU, "m")[0] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    other = ActionClip(name="d", label=0, positions=clip.positions)
+    assert (view.encode(other, WHOLE, NTU, "m")[0][0] != first).any()
+    bones = ClipTransform(**{**vars(WHOLE), "sampling": "resize", "frames": 40})
+    np.testing.assert_array_equal(view.encode(clip, bones, NTU, "m")[0][0], first)
+    assert (ClipView(missing=0.2, seed=1).encode(clip, WHOLE, NTU, "m")[0][0] != first).any()
+
+
+def test_beginning(clip):
+    assert beginning(clip, 0.1).frames == 4
+    assert beginning(clip, 0.001).frames == 1
+    np.testing.assert_array_equal(beginning(clip, 0.5).positions, clip.positions[:, :20])
+    late = clip.positions.copy()
+    late[:, :10] = np.nan
+    shown = beginning(ActionClip(name="c", label=0, positions=late), 0.1)
+    assert shown.frames == 11
+    assert shown.present.any()
+
+
+@pytest.mark.parametrize(("unit", "place"), [("m", 0.0), ("normalized", 1.0)])
+def test_mirror(clip, unit, place):
+    image = mirror_clip(clip, NTU, unit)
+    left, right = NTU.index("left_hand"), NTU.index("right_hand")
+    np.testing.assert_allclose(image.positions[:, :, left, 0], place - clip.positions[:, :, right, 0], rtol=1e-6)
+    np.testing.assert_array_equal(image.positions[:, :, left, 1:], clip.positions[:, :, right, 1:])
+    np.testing.assert_allclose(mirror_clip(image, NTU, unit).positions, clip.positions, atol=1e-6)
+
+
+def test_number_and_kind_of_looks(clip):
+    view = ClipView(looks=3, mirror=True)
+    looks = view.encode(clip, WHOLE, NTU, "m")
+    assert len(looks) == 6
+    np.testing.assert_array_equal(looks[0][0][0], clip.positions[0])
+    assert [look.shape[1] for look, _ in looks[:2]] == [40, 40]
+    assert all(36 <= look.shape[1] <= 40 for look, _ in looks[2:])
+    drawn = ClipTransform(**{**vars(WHOLE), "sampling": "uniform", "frames": 10})
+    first, second = (look for look, _ in ClipView(looks=2).encode(clip, drawn, NTU, "m"))
+    assert first.shape == second.shape == (1, 10, 25, 3)
+    assert (first != second).any()
+
+
+def test_scores_are_the_mean_over_looks():
+    clips = numbered([2.0, 4.0], [0, 1], classes=2, splits=["test", "test"])
+
+    def answer(numbers):
+        return np.stack([numbers, np.zeros_like(numbers)], axis=1)
+
+    plain = evaluate_clips(says(answer, classes=2), clips, "folder", batch=1)
+    np.testing.assert_allclose(plain.logits[:, 0], [2, 4])
+    both = evaluate_clips(says(answer, classes=2), clips, "folder", view=ClipView(mirror=True, looks=2), batch=3)
+    # of the three coordinates one changes its sign: the mean of 1 and 1/3
+    np.testing.assert_allclose(both.logits[:, 0], [2 * 2 / 3, 4 * 2 / 3])
+    assert any("mirror image" in note for note in both.notes)
+    missing = evaluate_clips(says(answer, classes=2), clips, "folder", view=ClipView(missing=0.2))
+    np.testing.assert_allclose(missing.logits[:, 0], [2 * 0.8, 4 * 0.8], rtol=1e-6)
+    assert any("5 of 25 joints missing (throughout each clip; seed 0)" in note for note in missing.notes)
+    assert missing.data["view"]["missing_joints"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"looks": 0}, "views 0"),
+        ({"missing": 1.0}, "below 1"),
+        ({"missing": float("nan")}, "below 1"),
+        ({"missing_by": "joint"}, "clip or frame"),
+        ({"observed": 0.0}, "above 0"),
+    ],
+)
+def test_what_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        ClipView(**settings)
+
+
+def test_what_a_skeleton_cannot_give():
+    chain = Skeleton("chain", ("a", "b"), (-1, 0))
+    with pytest.raises(SkeletonError, match="no left and right"):
+        ClipView(mirror=True).check(chain)
+    with pytest.raises(ConfigError, match="at least 1 lost and 1 left"):
+        ClipView(missing=0.1).check(chain)
+    with pytest.raises(ConfigError, match="at least 1 lost and 1 left"):
+        ClipView(missing=0.9).check(chain)
