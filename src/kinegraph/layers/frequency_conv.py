@@ -295,5 +295,5 @@ class _Convolution(torch.autograd.Function):
                         torch.bmm(window, found.transpose(0, 1), out=dx[rows])
                     else:
                         dx[rows, read] += torch.bmm(window, found.transpose(0, 1))
-        dw = None if transformed is None else torch.mm(transformed.flatten(1).t(), of_weights).view(weight.shape)
+        dw = None if transformed is None else torch.mm(of_weights.t(), transformed.flatten(1)).t().reshape(weight.shape)
         return dx, dw, None
