@@ -17,6 +17,7 @@ from kinegraph.export import export, find_weights
 from kinegraph.export.exporting import Exported, compare, plan_export, trace
 from kinegraph.export.plan import Measure, Part, Plan, Run
 from kinegraph.models import REGISTRY
+from kinegraph.skeleton import Skeleton
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny_networks import BODY, PLACES, SMALL, loaded
@@ -235,8 +236,7 @@ def test_never_fitted(out: Path) -> None:
 
 def test_a_skeleton_of_another_kind_is_checked_on_random_motion() -> None:
     weights = loaded("fcn")
-    other = replace(weights.skeleton, name="other", joints=tuple(f"j{i}" for i in range(17)), pairs=(), parts={})
-    other = replace(other, landmarks={})
+    other = Skeleton(name="other", joints=tuple(f"j{i}" for i in range(17)), parents=weights.skeleton.parents)
     assert plan_export(replace(weights, skeleton=other)).checked_on == "random motion"
 
 
