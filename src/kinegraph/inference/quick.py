@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.formats import detect, read_options
 from kinegraph.formats.arrays import load
+from kinegraph.formats.export import y_up
+from kinegraph.inference.contact import foot_contacts, foot_joints
+from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.options import LiftOptions
-from kinegraph.inference.placement import upright
+from kinegraph.inference.placement import floor_under, upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
+from kinegraph.inference.stature import scaled_to_height
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["Source", "forecast", "lift", "read_source", "recognize"]
+__all__ = ["Source", "forecast", "into_world", "lift", "read_source", "recognize"]
 
 Source = str | Path | SkeletonSequence | ArrayLike
 Progress = Callable[[int, int], None]
@@ -79,6 +84,8 @@ def lift(
     fps: float | None = None,
     model: Lifter | Path | str | None = None,
     space: Literal["world", "camera"] = "world",
+    height_m: float | Sequence[float] | None = None,
+    extrinsics: Extrinsics | Path | str | None = None,
     read: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     **choices: Any,
@@ -92,13 +99,16 @@ def lift(
         fps: frames per second, where `source` does not tell it.
         model: a :class:`Lifter`, a weights folder or a hub id; the network of the package if None.
         space: ``"world"``: y up, the floor at 0; ``"camera"``: x right, y down, z forward.
+        height_m: how tall they stand, one number or one a person; gives the metric scale.
+        extrinsics: where the camera stands, or a JSON file that says so (:func:`load_extrinsics`); without it, gravity
+            and floor are taken from the people (:func:`upright`).
         read: further options of the file's reader or of an array, e.g. ``{"image_size": (1920, 1080)}``.
         progress: called with (poses done, poses in all).
         choices: fields of :class:`LiftOptions`, e.g. ``people="main"`` or ``fov_deg=60``.
 
     Returns:
         ``(people, frames, joints, 3)`` on the network's skeleton; ``notes`` say what was assumed, ``uncertainty`` how
-        far each joint may be off, if the network was calibrated.
+        far each joint may be off, if the network was calibrated; ``contact``, in the world, which feet are down.
 
     Raises:
         DataError: 3D input, or nobody to lift.
@@ -117,11 +127,47 @@ def lift(
         if name not in known:
             raise ConfigError(f"lift has no option '{name}'{nearest(name, known)} (options: {', '.join(known)})")
     keypoints = read_source(source, skeleton=skeleton, fps=fps, dims=2, options=read)
+    camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
+    choices = {name: value for name, value in choices.items() if value is not None}
+    if camera is not None and camera.intrinsics is not None and not {"focal_px", "fov_deg"} & set(choices):
+        fx, _, cx, cy = camera.intrinsics.tolist()
+        choices = {"focal_px": fx, "centre_px": (cx, cy), **choices}
+    if camera is not None and camera.image_size is not None and keypoints.image_size is None:
+        keypoints = keypoints.replace(image_size=camera.image_size)
     options = LiftOptions(**choices)
     if not options.stills and any(note.startswith(NO_VIDEO) for note in keypoints.notes):
         options = replace(options, stills=True)  # the reader of COCO files knows it
     lifted = _network(Lifter, model).lift(keypoints, options, progress=progress)
-    return upright(lifted, stills=options.stills) if space == "world" else lifted
+    if height_m is not None:
+        lifted = scaled_to_height(lifted, height_m)
+    if space == "camera":
+        if camera is not None:
+            lifted = lifted.with_note("extrinsics not used: the result stays in camera space")
+        return lifted
+    return into_world(lifted, camera, sized=height_m is not None, stills=options.stills)
+
+
+def into_world(
+    lifted: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False, stills: bool = False
+) -> SkeletonSequence:
+    """Camera space to the world, by extrinsics or by gravity, with the feet that touch the floor.
+
+    Args:
+        lifted: 3D in camera space.
+        camera: where the camera stands, if it is known.
+        sized: the people have their stated height.
+        stills: the frames are single pictures.
+    """
+    world = upright(lifted, stills=stills) if camera is None else by_extrinsics(lifted, camera, sized=sized)
+    if stills or not foot_joints(world.skeleton.joints):
+        return world
+    heights = (world.positions @ y_up(world).T)[..., 1]
+    floor = 0.0
+    if camera is not None:
+        known = [floor_under(h, s, world.skeleton) for h, s in zip(heights, world.seen, strict=True)]
+        floor = camera.floor if camera.floor is not None else float(np.nanmedian(known))
+    world = world.replace(contact=foot_contacts(world, floor))
+    return world.with_note("contact: feet that are low and slow touch the floor")
 
 
 def recognize(
@@ -207,7 +253,7 @@ def _motion(sequence: SkeletonSequence) -> SkeletonSequence:
         return sequence
     if any(note.startswith(NO_VIDEO) for note in sequence.notes):
         raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
-    return upright(_network(Lifter, None).lift(sequence))
+    return into_world(_network(Lifter, None).lift(sequence))
 
 
 def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Network:
