@@ -62,6 +62,15 @@ def test_other_parts(clips):
         evaluate_clips(says(classes=4), clips, "folder", part="tset")
 
 
+def test_splits_that_the_files_name():
+    clips = numbered([0, 1, 1], [0, 1, 0], classes=2, splits=["xsub_train", "xsub_val", "xsub_val"])
+    result = evaluate_clips(says(classes=2), clips, "xsub")
+    assert (result.protocol, result.counts) == ("xsub", {"action 0": 1, "action 1": 1})
+    assert result.top1 == 50.0
+    with pytest.raises(ConfigError, match="no split 'xset'"):
+        evaluate_clips(says(classes=2), clips, "xset")
+
+
 def test_validation_is_what_training_held_out():
     clips = numbered([0] * 20, [n % 2 for n in range(20)], classes=2, splits=["train"] * 18 + ["test"] * 2)
     recipe = {"data": {"held_out": 0.3}, "seed": 4}

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
-from kinegraph.datasets.action_splits import protocol as named_protocol
 from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
@@ -233,12 +232,10 @@ def evaluate_clips(
     view = view or ClipView()
     if batch < 1:
         raise ConfigError(f"batch {batch}: expected 1 or more")
-    if not any(f"{protocol}_train" in parts for parts in clips.splits):
-        named_protocol(protocol)  # a wrong name is said before what does not fit
+    fold = _fold(method, protocol)
+    rows, remarks = part_rows(clips, protocol, part, fold, method.recipe)  # a wrong name before what does not fit
     places = check_fit(method, clips)
     view.check(clips.skeleton)
-    fold = _fold(method, protocol)
-    rows, remarks = part_rows(clips, protocol, part, fold, method.recipe)
     if part == "test":
         remarks += _leaks(method, clips, rows)
     scores = gather_rows(_scores(method, clips, share_of(rows), view, batch), rows)
