@@ -99,6 +99,18 @@ def test_frames_of_clips(sampling: str) -> None:
     assert plan.parts[0].inputs[0].axes[2] == (12 if sampling == "window" else "frames")
 
 
+def test_directions_turn_to_an_axis() -> None:
+    from kinegraph.export.clips import _turn_to
+    from kinegraph.transforms.prenormalise import turn_between
+
+    directions = np.random.default_rng(0).normal(size=(20, 3))
+    directions[0], directions[1], directions[2] = 0, [0, 0, -2], [-3, 0, 0]
+    for axis in (0, 2):
+        found = _turn_to(torch.from_numpy(directions).float(), axis).numpy()
+        expected = np.stack([turn_between(one, np.eye(3)[axis]) for one in directions])
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_whirling_body_keeps_its_names() -> None:
     """Rotations past half a turn: the graph's choice of names is the transform's."""
     from kinegraph.export.turning import continuous

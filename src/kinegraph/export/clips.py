@@ -116,7 +116,8 @@ class RecognizeGraph(nn.Module):
 
 def _scalar(value: Any) -> Tensor:
     """A length that may be symbolic, as a tensor."""
-    return torch.full((1,), 1.0) * value
+    result: Tensor = torch.full((1,), 1.0) * value
+    return result
 
 
 def _weights(skeleton: Skeleton, name: str) -> Tensor:
@@ -130,7 +131,10 @@ def _at(path: Tensor, frame: Tensor) -> Tensor:
 
 
 def _turn_to(source: Tensor, axis: int) -> Tensor:
-    """The smallest rotations (batch, 3, 3) that turn directions to an axis; the identity for those without length."""
+    """The smallest rotations (batch, 3, 3) that turn directions to an axis; the identity for those without length.
+
+    Of what is opposite, half a turn about the same axis as :func:`kinegraph.transforms.prenormalise.turn_between`.
+    """
     length = torch.linalg.vector_norm(source, dim=-1, keepdim=True)
     there = length > 1e-8
     target = torch.zeros(3)
@@ -140,8 +144,10 @@ def _turn_to(source: Tensor, axis: int) -> Tensor:
     across = torch.linalg.cross(a, target.expand_as(a))
     x, y, z = across.unbind(-1)
     zero = torch.zeros_like(x)
-    skew = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
-    return torch.eye(3) + skew + skew @ skew / (1 + cosine).clamp(min=1e-6)
+    skew = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).reshape(-1, 3, 3)
+    turn = torch.eye(3) + skew + skew @ skew / (1 + cosine).clamp(min=1e-6)
+    half = torch.diag(torch.tensor([-1.0, -1.0, 1.0] if axis == 0 else [-1.0, 1.0, -1.0]))
+    return torch.where(1 + cosine < 1e-7, half, turn)
 
 
 def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:

@@ -161,6 +161,7 @@ def plan_motion(weights: LoadedWeights, clip: MotionClip) -> Plan:
     features = Features(weights)
     windows = np.stack([_window(clip, transform.observed, start) for start in (0, 3, 7)])
     example = torch.from_numpy(windows)
+    parts: tuple[Part, ...]
     recurrent = isinstance(model, SymGNN) and model.horizon > 0
     if recurrent:
         assert isinstance(model, SymGNN)
@@ -178,8 +179,8 @@ def plan_motion(weights: LoadedWeights, clip: MotionClip) -> Plan:
         "actions": list(transform.actions),
     }
     if recurrent:
-        state = [port.name for port in parts[1].inputs]
-        moving = [port.name.removesuffix(_NEXT) for port in parts[1].outputs[1:]]
+        state = [port.name for port in parts[-1].inputs]
+        moving = [port.name.removesuffix(_NEXT) for port in parts[-1].outputs[1:]]
         facts["state"] = {name: f"{name}{_NEXT}" if name in moving else name for name in state}
         facts["how"] = (
             "run the main graph once on the observed frames; then the step graph once for each future frame, each time "

@@ -167,7 +167,7 @@ def load_run(model: Any, threads: int = 1) -> Run:
     kinds = {value.name: np.bool_ if value.type == "tensor(bool)" else np.float32 for value in session.get_inputs()}
 
     def run(feed: Feed) -> dict[str, Array]:
-        given = {name: np.ascontiguousarray(feed[name], dtype=kind) for name, kind in kinds.items()}
+        given: dict[str, Array] = {name: np.ascontiguousarray(feed[name], dtype=kind) for name, kind in kinds.items()}
         return dict(zip(outputs, session.run(None, given), strict=True))
 
     return run
