@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
-from kinegraph.inference.recognition import PersonActions, Recognition
 from kinegraph.visualize.canvas import Canvas
 from kinegraph.visualize.stills import fit, save_image
 from kinegraph.visualize.style import BANDS, RGB, blend, contrast, theme
+
+if TYPE_CHECKING:
+    from kinegraph.inference.recognition import PersonActions, Recognition
 
 __all__ = ["action_colours", "write_timeline"]
 
