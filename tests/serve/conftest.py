@@ -81,13 +81,19 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert not list(temporary.glob("kinegraph*"))  # torch may have made a folder of its own
 
 
-def recording(seconds: float, layout: str = "h36m17", action: str = "walking") -> SkeletonSequence:
-    """The generator's motion on a layout, 3D."""
+def recording(seconds: float) -> SkeletonSequence:
+    """The generator's walk on 17 joints, 3D."""
     from kinegraph.datasets.synthetic import SyntheticMotion
     from kinegraph.skeleton import get_skeleton
 
-    clip = SyntheticMotion(subjects=1, takes=1, seconds=seconds).clip(0, action, 0)
-    return clip.to_skeleton(get_skeleton(layout), minimum=0.4).replace(notes=())
+    clip = SyntheticMotion(subjects=1, takes=1, seconds=seconds).clip(0, "walking", 0)
+    return clip.to_skeleton(get_skeleton("h36m17"), minimum=0.4).replace(notes=())
+
+
+@pytest.fixture(scope="session")
+def long_walk() -> SkeletonSequence:
+    """A thousand frames."""
+    return recording(20.0)
 
 
 @pytest.fixture(scope="session")

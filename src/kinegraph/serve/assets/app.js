@@ -32,7 +32,7 @@
     if (together) {
       // Frames share a stem before their number; files that do not are recordings of their own.
       const frames = files.every((f) => /\d+(_keypoints)?\.json$/i.test(f.name));
-      if (frames) jobs.push({ name: `${files.label ?? files[0].name.replace(/[_-]?\d+(_keypoints)?\.json$/i, "") ?? "frames"}.zip`, files });
+      if (frames) jobs.push({ name: `${files.label || files[0].name.replace(/[_-]?\d+(_keypoints)?\.json$/i, "") || "frames"}.zip`, files });
       else for (const file of files) jobs.push({ name: file.name, files: [file] });
     } else for (const file of files) {
       if (bodies.includes(file)) continue;

@@ -87,7 +87,7 @@
 
   /** The way over the floor: what is behind in colour, what is ahead in grey. */
   function trail(panel, put) {
-    panel.path ??= Array.from({ length: 91 }, (_, i) => { const t = panel.end * i / 90; return [t, K.middle(panel, t)]; });
+    panel.path ??= Array.from({ length: 61 }, (_, i) => { const t = panel.end * i / 60; return [t, K.middle(panel, t)]; });
     const { brush } = panel, q = [0, 0, 0, 0];
     for (const past of [false, true]) {
       brush.beginPath();
