@@ -57,6 +57,18 @@ def test_two_files_side_by_side(walk: Path, tmp_path: Path, capsys: pytest.Captu
     assert "2 recordings" in out.read_text()
 
 
+def test_full_lifts_names_and_forecasts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from kinegraph.serve.sample import walking
+
+    source, out = tmp_path / "keypoints.npz", tmp_path / "all.html"
+    write(walking(1.6), source)
+    assert main(["view", str(source), "--out", str(out), "--full"]) == 0
+    assert "2D keypoints, lifted to 3D, actions, forecast" in capsys.readouterr().out
+    assert '"ghosts":[{' in out.read_text()
+    assert main(["view", str(source), "--out", str(tmp_path / "x.png"), "--full"]) == 2
+    assert "--full makes one IN into a page" in capsys.readouterr().err
+
+
 def test_a_folder_of_openpose_frames(shared_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "clip.html"
     assert main(["view", str(shared_data / "openpose_json" / "clip_1"), "--out", str(out), "--fps", "30"]) == 0

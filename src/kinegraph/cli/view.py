@@ -17,6 +17,7 @@ examples:
   kinegraph view walk.bvh                           writes walk.html here
   kinegraph view walk.bvh --out walk.png --frames 8
   kinegraph view keypoints/ --out walk.gif --theme dark
+  kinegraph view keypoints/ --out all.html --full       with the 3D, the actions and the forecast
   kinegraph view truth.bvh lifted.bvh --out both.html   side by side on one clock"""
 
 
@@ -45,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spin", type=float, default=0.0, metavar="DEG", help="turn the view of an animation, degrees a second"
     )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="in .html: also lift 2D to 3D, name the actions and forecast the next second, as 'kinegraph serve' does",
+    )
     add_read_arguments(parser)
 
 
@@ -63,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--frames {args.frames}: expected at least 1")
     if args.start < 0 or (args.seconds is not None and not args.seconds > 0):
         raise ConfigError("--start is 0 or more and --seconds above 0")
+    if args.full and (len(sources) != 1 or out.suffix.lower() != ".html"):
+        raise ConfigError("--full makes one IN into a page: give one file, and an OUT that ends in .html")
     sequences = []
     for source in sources:
         sequence = read_keypoints(source, args.format or detect(source), args)
@@ -73,6 +81,19 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"{source}: --start {args.start:g} is after its end, {sequence.frames / rate:.2f} s")
         caption = f"{title(source)} ({sequence.skeleton.name})"
         sequences.append((caption, sequence.slice_frames(first, last) if first or last is not None else sequence))
+    if args.full:
+        from kinegraph.serve.analysis import Analyst
+        from kinegraph.visualize import write_player
+
+        found = Analyst().analyse(sequences[0][1], title(sources[0]))
+        write_player(out, found.panels, title=found.name, notes=found.notes, ghosts=found.ghosts, bands=found.bands)
+        done = (
+            [caption for caption, _ in found.panels]
+            + ["actions"] * bool(found.bands)
+            + ["forecast"] * bool(found.ghosts)
+        )
+        print(f"{out.resolve()}: {', '.join(done)}")
+        return 0
     heading = title(sources[0]) if len(sources) == 1 else f"{len(sources)} recordings"
     draw(out, sequences, title=heading, theme=args.theme, frames=args.frames, spin_deg_s=args.spin)
     print(f"{out.resolve()}: " + "; ".join(f"{c}, {s.frames} frames" for c, s in sequences))

@@ -10,6 +10,7 @@ import numpy as np
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize.animation import write_animation
+from kinegraph.visualize.motion import Ghost
 from kinegraph.visualize.player import write_player
 from kinegraph.visualize.projection import stage
 from kinegraph.visualize.stills import Cell, write_grid
@@ -36,7 +37,7 @@ def write_forecast(
 
     A still (.png) has a row of the last observed poses and then the future every `step_s` seconds, or less often
     where that would be more than 24; a .gif, .mp4 or .html plays the last second and the future. The truth stands
-    pale behind the forecast; in .html beside it.
+    pale behind the forecast; in .html the forecast is the ghost.
 
     Args:
         path: what to write.
@@ -64,10 +65,11 @@ def write_forecast(
     whole = _joined(shown, future)
     ghost = _ghost(truth, shown.frames, whole) if truth is not None else None
     if suffix == ".html":
-        panels = [("observed, then forecast", whole)]
+        recorded = shown
         if truth is not None:
-            panels.append(("recorded", _joined(shown, truth.slice_frames(0, min(truth.frames, future.frames)))))
-        write_player(path, panels, title=title)
+            recorded = _joined(shown, truth.slice_frames(0, min(truth.frames, future.frames)))
+        coming = Ghost(panel=0, start=shown.frames / fps, sequence=future)
+        write_player(path, [("recorded", recorded)], title=title, notes=future.notes, ghosts=[coming])
         return
     if moving:
         write_animation(
@@ -80,10 +82,10 @@ def write_forecast(
     rows = [
         [Cell(sequence=whole, frame=f, caption="observed", note=_when(f - last, fps), stage=set_up) for f in frames]
     ]
-    coming = list(range(last + step, whole.frames, step)) or [whole.frames - 1]
+    ahead = list(range(last + step, whole.frames, step)) or [whole.frames - 1]
     cells = [
         Cell(sequence=whole, frame=f, caption="forecast", note=_when(f - last, fps), stage=set_up, ghost=ghost)
-        for f in coming
+        for f in ahead
     ]
     rows += [cells[at : at + _COLUMNS] for at in range(0, len(cells), _COLUMNS)]
     known = "; pale: what was recorded" if truth is not None else ""
