@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,6 +78,35 @@ def test_loss_and_gradient_against_numpy(smoothing: float) -> None:
     assert model.logits.grad is not None
     gradient = weighed[:, None] * (np.exp(log_share) - target) / len(labels)
     np.testing.assert_allclose(model.logits.grad.numpy(), gradient, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_a_step_goes_along_the_gradient(name: str) -> None:
+    """Gradients of convolutions lie in memory otherwise than their weights, which fused optimisers do not notice."""
+    torch.manual_seed(0)
+    plain = build("stgcn", small_skeleton(), {"classes": 3, "people": 2, "width": 0.05, "dropout": 0.0}).train()
+    model = copy.deepcopy(plain)
+    batch = ClipDataModule(make_clip_splits(), TRANSFORM, batch=8).batch_of(0)
+    functional.cross_entropy(plain(batch.inputs, batch.mask), batch.labels).backward()  # type: ignore[no-untyped-call]
+    reference = {
+        "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+        "adam": partial(torch.optim.Adam, weight_decay=0.0),
+        "adamw": partial(torch.optim.AdamW, weight_decay=0.0),
+    }[name]
+    # A large epsilon makes Adam's step a smooth function of the gradient.
+    more = {} if name == "sgd" else {"eps": 1.0}
+    reference(plain.parameters(), lr=0.1, fused=False, foreach=False, **more).step()
+    task = made(model, optim=DescentRecipe(name=name, lr=0.1), schedule=ScheduleRecipe(name="constant"))  # type: ignore[arg-type]
+    optimizer = task.configure_optimizers()["optimizer"]
+    for group in optimizer.param_groups:
+        group.update(more)
+    assert optimizer.param_groups[0]["fused"]
+    task.optimizers = lambda *_, **__: Stepper(optimizer)  # type: ignore[method-assign, assignment]
+    task.training_step(batch, 0)
+    changed = [weight for key, weight in model.named_parameters() if "conv" in key]
+    assert any(weight.dim() == 4 for weight in changed)
+    for (key, one), two in zip(plain.named_parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(two, one, atol=1e-5, rtol=1e-4, msg=lambda text, key=key: f"{key}: {text}")
 
 
 def test_gradients_are_clipped_to_a_norm() -> None:

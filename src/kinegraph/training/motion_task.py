@@ -99,13 +99,7 @@ class MotionTask(TrainingTask):
         """One step of the optimiser."""
         self.seed_step(batch.step)
         found = self.gradients(batch)
-        weights = list(self.model.parameters())
-        for weight, gradient in zip(weights, found.gradients, strict=True):
-            weight.grad = gradient
-        if self.optim.clip is not None:
-            torch.nn.utils.clip_grad_norm_(weights, self.optim.clip)
-        self.optimizers().step()  # type: ignore[union-attr]
-        self.lr_schedulers().step()  # type: ignore[union-attr]
+        self.take_step(list(self.model.parameters()), found.gradients)
         if len(self.losses) == 1:
             self.add_losses(found.loss)
         else:

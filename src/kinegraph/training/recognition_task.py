@@ -91,12 +91,7 @@ class RecognitionTask(TrainingTask):
                 # A gradient of 0 for what a batch does not touch, so that all processes send the same.
                 found = torch.autograd.grad(loss, weights, allow_unused=True)
         gradients = [torch.zeros_like(w) if g is None else g for w, g in zip(weights, found, strict=True)]
-        for weight, gradient in zip(weights, average_over_ranks(gradients), strict=True):
-            weight.grad = gradient
-        if self.optim.clip is not None:
-            torch.nn.utils.clip_grad_norm_(weights, self.optim.clip)
-        self.optimizers().step()  # type: ignore[union-attr]
-        self.lr_schedulers().step()  # type: ignore[union-attr]
+        self.take_step(weights, average_over_ranks(gradients))
         self.add_losses(loss, 100 * (logits.detach().argmax(dim=1) != batch.labels).float().mean())
 
     @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +124,21 @@ class TrainingTask(pl.LightningModule):
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def take_step(self, weights: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:
+        """A step of the optimiser and of the schedule along gradients that were taken by `torch.autograd.grad`.
+
+        Those can lie in memory otherwise than their weights (a convolution's do), and PyTorch's fused optimisers go
+        through both in memory order: each is laid out as its weight, as `backward` would have done.
+        """
+        for weight, gradient in zip(weights, gradients, strict=True):
+            if gradient is not None and gradient.stride() != weight.stride():
+                gradient = torch.empty_like(weight).copy_(gradient)
+            weight.grad = gradient
+        if self.optim.clip is not None:
+            torch.nn.utils.clip_grad_norm_(weights, self.optim.clip)
+        self.optimizers().step()  # type: ignore[union-attr]
+        self.lr_schedulers().step()  # type: ignore[union-attr]
 
     @torch.no_grad()
     def move_average(self, step: int) -> None:
