@@ -69,6 +69,16 @@ def test_parts_that_containers_name(tmp_path) -> None:
         split(two, "kinetics-skeleton", "val")
 
 
+def test_own_clips_without_parts(tmp_path) -> None:
+    store = write_store(tmp_path / "none", [{"label": n % 2} for n in range(20)], classes=2)
+    train, test = split(store, "folder", "train"), split(store, "folder", "test")
+    assert sorted([*train, *test]) == list(range(20))
+    assert np.bincount(store.labels[test]).tolist() == [2, 2]
+    assert split(store, "folder", "test").tolist() == test.tolist()  # always the same ones
+    partly = write_store(tmp_path / "some", [{"splits": ("train",)}, {}, {"splits": ("test",)}])
+    assert [split(partly, "folder", part).tolist() for part in ("train", "test")] == [[0], [2]]
+
+
 def test_what_does_not_exist(tmp_path) -> None:
     store = write_store(tmp_path, [{"subject": "P001", "label": -1}, {"subject": "ann"}])
     with pytest.raises(ConfigError, match="did you mean 'ntu60-xsub'"):
@@ -77,8 +87,8 @@ def test_what_does_not_exist(tmp_path) -> None:
         split(store, "folder", "training")
     with pytest.raises(DataError, match=r"'clip1' does not say whether it trains under ntu60-xsub \(subject 'ann'"):
         split(store, "ntu60-xsub", "train")
-    with pytest.raises(DataError, match="no clips of folder train"):
-        split(store, "folder", "train")
+    with pytest.raises(DataError, match="no clips of folder val"):
+        split(store, "folder", "val")
     assert {"hdm05-11", "hdm05-11-one", "cmu-8", "ntu60-xsub", "ntu60-xview", "ntu120-xsub", "ntu120-xset",
             "kinetics-skeleton", "synthetic-recognition", "folder"} == set(PROTOCOLS)  # fmt: skip
 

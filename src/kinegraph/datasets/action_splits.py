@@ -17,9 +17,11 @@ from kinegraph.datasets.ntu import XSUB_60, XSUB_120
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.store.clip import Clips
 
-__all__ = ["PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split"]
+__all__ = ["OWN_TEST", "PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split"]
 
 Indices = NDArray[np.int64]
+OWN_TEST = 0.2
+"""Share of every class that tests where a folder of one's own names no parts."""
 _TESTING = ("test", "val")
 """Names that containers give to the part that is tested on."""
 
@@ -75,6 +77,16 @@ def _hdm05_one(store: Clips, fold: int) -> NDArray[np.int8]:
     return np.array([_part(name, (everyone[fold],), others) for name in store.subjects], np.int8)
 
 
+def _unparted(store: Clips, fold: int) -> NDArray[np.int8]:
+    """Where no file names a part, a fifth of every class tests, always the same clips."""
+    if any(store.splits):
+        return np.full(len(store.labels), -1, dtype=np.int8)
+    _, test = hold_out(store.labels, np.arange(len(store.labels)), OWN_TEST)
+    result = np.ones(len(store.labels), dtype=np.int8)
+    result[test] = 0
+    return result
+
+
 def _part(subject: str, train: tuple[str, ...], test: tuple[str, ...]) -> int:
     return 1 if subject in train else 0 if subject in test else -1
 
@@ -106,7 +118,10 @@ PROTOCOLS: Mapping[str, ActionProtocol] = {
         ActionProtocol(name="cmu-8", title="CMU Mocap actions; clip 4 of every action validates"),
         ActionProtocol(name="kinetics-skeleton", title="Kinetics-skeleton as published"),
         ActionProtocol(name="synthetic-recognition", title="procedural motion; other people train, validate and test"),
-        ActionProtocol(name="folder", title="the parts that your folders or index name"),
+        ActionProtocol(
+            name="folder", title="the parts that your folders or index name; without, a fifth of every class tests",
+            trains=_unparted,
+        ),
     )
 }  # fmt: skip
 

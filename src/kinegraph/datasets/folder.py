@@ -1,8 +1,8 @@
 """A user's own labelled files, in any format the library reads: a folder for each class, or a CSV index.
 
 Folders: ``<source>/<class>/**/file``; with ``<source>/train/<class>/`` and ``<source>/test/<class>/`` (or ``val``) the
-parts are kept apart. Index: a CSV with the columns ``file`` and ``label`` and, where known, ``split``, ``subject``,
-``camera``, ``setup``; files are named relative to it, inside its folder.
+parts are kept apart, without them a fifth of every class tests. Index: a CSV with the columns ``file`` and ``label``
+and, where known, ``split``, ``subject``, ``camera``, ``setup``; files are named relative to it, inside its folder.
 
 All clips are on one skeleton at one rate: those stated, or those of the first file that can be read. Joints are matched
 by name. A world is turned to y up; at most two people are kept, those that move most.
