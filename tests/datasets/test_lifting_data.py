@@ -134,12 +134,12 @@ def test_concatenate_merges_names_and_keeps_clips_apart():
         concatenate([a, make(fps=25.0)], "both")
 
 
-def slow_windows(clip, frames, step):
-    half, rows = frames // 2, []
+def slow_windows(clip, frames, step, target=None):
+    half, rows = frames // 2 if target is None else target, []
     for i, label in enumerate(clip):
         members = [k for k, other in enumerate(clip) if other == label]
         row = []
-        for offset in range(-half, half + 1):
+        for offset in range(-half, frames - half):
             row.append(min(max(i + offset * step, members[0]), members[-1]))
         rows.append(row)
     return rows
@@ -156,6 +156,9 @@ def test_windows_match_the_loop(lengths, frames, step):
     got = windows(clip, frames, step)
     assert got.tolist() == slow_windows(clip.tolist(), frames, step)
     assert (clip[got] == clip[:, None]).all()
+    causal = windows(clip, frames, step, frames - 1)
+    assert causal.tolist() == slow_windows(clip.tolist(), frames, step, frames - 1)
+    assert (causal <= np.arange(len(clip))[:, None]).all()
 
 
 def test_even_windows_are_refused():

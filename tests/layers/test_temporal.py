@@ -35,11 +35,13 @@ def test_joints_are_convolved_apart_with_the_same_weights() -> None:
     torch.testing.assert_close(whole[:, :, 2], layer(x[:, :, 2]))
 
 
-def test_centres_are_the_frames_that_remain() -> None:
+def test_taps_are_the_frames_that_remain() -> None:
     layer = TemporalConv(1, 1, 3)
     frames = torch.arange(9.0).reshape(1, 9, 1)
-    assert layer.centre(frames).flatten().tolist() == [1, 4, 7]
-    assert layer.centre_dilated(frames, 2).flatten().tolist() == [2, 3, 4, 5, 6]
+    assert layer.tap(frames, 1).flatten().tolist() == [1, 4, 7]
+    assert layer.tap(frames, 2).flatten().tolist() == [2, 5, 8]
+    assert layer.tap_dilated(frames, 1, 2).flatten().tolist() == [2, 3, 4, 5, 6]
+    assert layer.tap_dilated(frames, 2, 2).flatten().tolist() == [4, 5, 6, 7, 8]
 
 
 @pytest.mark.parametrize("kernel", [0, 2])

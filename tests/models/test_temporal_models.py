@@ -12,9 +12,11 @@ from kinegraph.skeleton import get_skeleton
 
 
 @pytest.mark.parametrize("kernels", [(3, 3), (3, 5), (9,), (3, 1, 3)])
-def test_strided_form_equals_dilated_form(kernels: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("causal", [False, True])
+def test_strided_form_equals_dilated_form(kernels: tuple[int, ...], causal: bool) -> None:
     torch.manual_seed(0)
-    model = models.build("videopose3d", get_skeleton("h36m17"), {"channels": 12, "kernels": kernels}).double()
+    options = {"channels": 12, "kernels": kernels, "causal": causal}
+    model = models.build("videopose3d", get_skeleton("h36m17"), options).double()
     assert isinstance(model, models.VideoPose3D)
     frames = model.frames
     sequence = torch.randn(2, frames + 6, 17, 2, dtype=torch.float64)
@@ -40,6 +42,31 @@ def test_every_frame_of_the_window_reaches_the_centre(options: dict[str, object]
     model(x).square().sum().backward()
     assert x.grad is not None
     assert bool((x.grad.abs().sum(dim=(0, 2, 3)) > 0).all())
+
+
+@pytest.mark.parametrize("name", ["hcsf", "videopose3d"])
+def test_causal_networks_carry_the_last_frame(name: str) -> None:
+    """With convolutions that answer nothing, what is left is the lifted frame's own way through the network."""
+    torch.manual_seed(0)
+    options = {"channels": 16, **({"frames": 9} if name == "hcsf" else {"kernels": (1, 3, 3)})}
+    for causal in (False, True):
+        model = models.build(name, get_skeleton("h36m17"), {**options, "causal": causal}).eval()
+        assert isinstance(model, models.VideoPose3D | models.HCSFLifter)
+        assert model.target == (8 if causal else 4)
+        for key, weights in model.named_parameters():
+            if key.startswith("blocks") and "weight" in key and ("temporal" in key or "mix" in key):
+                torch.nn.init.zeros_(weights)
+        x = torch.randn(1, 9, 17, 2, requires_grad=True)
+        model(x).square().sum().backward()
+        assert x.grad is not None
+        assert torch.nonzero(x.grad.abs().sum(dim=(0, 2, 3))).flatten().tolist() == [model.target]
+
+
+def test_configurations_from_before_causal_are_not_causal() -> None:
+    for name, options in (("hcsf", {"frames": 9}), ("videopose3d", {})):
+        assert models.build(name, get_skeleton("h36m17"), {"channels": 8, **options}).target == 4
+    with pytest.raises(ConfigError, match="causal: a single frame"):
+        models.build("hcsf", get_skeleton("h36m17"), {"causal": True})
 
 
 def test_window_kernels() -> None:

@@ -196,13 +196,14 @@ class LiftingData:
             raise FormatError(file, f"not a prepared lifting file ({error!r}); prepare it again") from error
 
 
-def windows(clip: NDArray[Any], frames: int, step: int = 1) -> IntArray:
-    """Row indices of the window of ``frames`` frames centred on each pose.
+def windows(clip: NDArray[Any], frames: int, step: int = 1, target: int | None = None) -> IntArray:
+    """Row indices of the window of ``frames`` frames around each pose.
 
     Args:
         clip: (N,) clip of each pose; equal values contiguous.
-        frames: odd window length; the centre, ``frames // 2``, is the pose itself.
+        frames: odd window length.
         step: distance between neighbouring window frames, in rows.
+        target: which frame of the window is the pose itself: the centre if None, ``frames - 1`` for causal windows.
 
     Returns:
         (N, frames) int32. Beyond either end of a clip its first or last pose is repeated, so a window never
@@ -216,7 +217,7 @@ def windows(clip: NDArray[Any], frames: int, step: int = 1) -> IntArray:
     ends = np.concatenate([change, [len(labels)]]).astype(np.int32)
     lengths = ends - starts
     first, last = np.repeat(starts, lengths)[:, None], np.repeat(ends - 1, lengths)[:, None]
-    offsets = (np.arange(frames, dtype=np.int32) - frames // 2) * np.int32(step)
+    offsets = (np.arange(frames, dtype=np.int32) - (frames // 2 if target is None else target)) * np.int32(step)
     rows = np.arange(len(labels), dtype=np.int32)[:, None] + offsets
     return np.clip(rows, first, last).astype(np.int32)
 

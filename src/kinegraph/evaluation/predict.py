@@ -32,6 +32,7 @@ class Method:
         skeleton: its joints; None takes any.
         frames: length of the window; 1 for a single frame.
         step: distance between neighbouring window frames.
+        target: which frame of the window is lifted; the centre if None.
         info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
     """
 
@@ -41,6 +42,7 @@ class Method:
     skeleton: Skeleton | None = None
     frames: int = 1
     step: int = 1
+    target: int | None = None
     info: dict[str, Any] = field(default_factory=dict)
 
 
@@ -92,6 +94,7 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
         skeleton=weights.skeleton,
         frames=int(getattr(weights.model, "frames", 1)),
         step=int((recipe.get("data") or {}).get("step", 1)),
+        target=getattr(weights.model, "target", None),
         info=info,
     )
 
@@ -122,7 +125,7 @@ def predict(
         )
     transform = method.transform
     inputs = torch.from_numpy(transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size))
-    rows = None if method.frames == 1 else windows(data.clip, method.frames, method.step)
+    rows = None if method.frames == 1 else windows(data.clip, method.frames, method.step, method.target)
     mirror = torch.tensor(data.skeleton.mirror)
     if isinstance(method.model, nn.Module):
         method.model.eval().to(device)
@@ -149,8 +152,9 @@ def predict(
 def _answer(method: Method, x: Tensor) -> Tensor:
     y = method.model(x)
     if method.transform.residual:
-        centre = x if x.ndim == 3 else x[:, x.shape[1] // 2]
-        y = torch.cat([y[..., :2] + centre[..., :2], y[..., 2:]], dim=-1)
+        at = x.shape[1] // 2 if method.target is None else method.target
+        lifted = x if x.ndim == 3 else x[:, at]
+        y = torch.cat([y[..., :2] + lifted[..., :2], y[..., 2:]], dim=-1)
     return y
 
 

@@ -42,7 +42,7 @@ class LiftClip:
 class LiftGraph(nn.Module):
     """A lifter with its transform around it: :class:`kinegraph.transforms.lifting.LiftingTransform` in torch.
 
-    A network over a window of R frames answers for the middle one, so ``frames`` keypoints give ``frames - R + 1``
+    A network over a window of R frames answers for one of them, so ``frames`` keypoints give ``frames - R + 1``
     poses. Shapes: see :meth:`ports`.
     """
 
@@ -117,7 +117,7 @@ class LiftGraph(nn.Module):
     def _middle(self, x: Tensor) -> Tensor:
         """The frames that are lifted."""
         count = x.shape[1] - self.window + 1
-        return x[:, self.window // 2 : self.window // 2 + count]
+        return x[:, self.model.target : self.model.target + count]
 
     def _decode_pixel(self, output: Tensor, intrinsics: Tensor, size: Tensor, depth: Tensor) -> Tensor:
         fx, fy, cx, cy = intrinsics[:, None, None].unbind(-1)  # (batch, 1, 1)
@@ -166,7 +166,12 @@ def plan_lifter(weights: LoadedWeights, clip: LiftClip, fps: float | None) -> Pl
         "scale": "of an average adult; one camera cannot tell",
     }
     if window > 1:
-        facts["ends"] = f"repeat the first and the last frame {window // 2} times to keep the length of a recording"
+        before, after = model.target, window - 1 - model.target
+        facts["ends"] = (
+            f"repeat the first frame {before} times"
+            + (f" and the last {after} times" if after else "")
+            + " to keep the length of a recording"
+        )
     return Plan(
         parts=(
             Part(
@@ -229,7 +234,7 @@ def _expected(graph: LiftGraph, feed: dict[str, Array]) -> Array:
     with torch.inference_mode():
         output = graph.model(flat if window > 1 else flat[:, 0]).numpy()
     output = output.reshape(len(encoded), count, *output.shape[1:])
-    middle = slice(window // 2, window // 2 + count)
+    middle = slice(graph.model.target, graph.model.target + count)
     if transform.residual:
         output = np.concatenate([output[..., :2] + encoded[:, middle, :, :2], output[..., 2:]], axis=-1)
     if transform.target == "metric":

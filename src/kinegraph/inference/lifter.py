@@ -54,6 +54,7 @@ class Lifter(Pretrained):
         self.skeleton: Skeleton = weights.skeleton
         self.transform: LiftingTransform = weights.transform
         self.frames = int(getattr(weights.model, "frames", 1))
+        self.target = int(getattr(weights.model, "target", self.frames // 2))
         self.fps = _training_fps(weights.metadata)
         self.folder = weights.folder
         self.calibration, self.uncalibrated = read_calibration(
@@ -343,7 +344,7 @@ class Lifter(Pretrained):
         pace = fps / self.fps if self.fps else 1.0
         # A few per cent of tempo are nothing; whole frames need no blending.
         pace = float(round(pace)) if pace > 0.9 and abs(pace - round(pace)) < 0.1 * pace else pace
-        moments = (np.arange(self.frames) - self.frames // 2) * pace
+        moments = (np.arange(self.frames) - self.target) * pace
         low = np.floor(moments + 1e-9).astype(np.int64)
         share = np.where(moments - low < 1e-6, 0.0, moments - low)
         rows = np.arange(count)[:, None]
@@ -356,8 +357,8 @@ class Lifter(Pretrained):
         output: torch.Tensor = self.model(batch)
         if not self.transform.residual:
             return output
-        centre = batch[:, batch.shape[1] // 2] if self.frames > 1 else batch
-        return torch.cat([output[..., :2] + centre[..., :2], output[..., 2:]], dim=-1)
+        lifted = batch[:, self.target] if self.frames > 1 else batch
+        return torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)
 
     # ---- after the network ------------------------------------------------------------------------------------------
 

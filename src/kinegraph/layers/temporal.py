@@ -49,14 +49,13 @@ class TemporalConv(nn.Module):
         frames = x.shape[1] - dilation * (self.kernel - 1)
         return self._product([x[:, k * dilation : k * dilation + frames] for k in range(self.kernel)])
 
-    def centre(self, x: Tensor) -> Tensor:
-        """The middle frame of each strided window: what a residual connection adds to the strided form."""
-        return x[:, self.kernel // 2 :: self.kernel]
+    def tap(self, x: Tensor, at: int) -> Tensor:
+        """Frame `at` of each strided window: what a residual connection adds to the strided form."""
+        return x[:, at :: self.kernel]
 
-    def centre_dilated(self, x: Tensor, dilation: int) -> Tensor:
-        """The frames that the dilated form keeps."""
-        reach = dilation * (self.kernel // 2)
-        return x[:, reach : x.shape[1] - reach]
+    def tap_dilated(self, x: Tensor, at: int, dilation: int) -> Tensor:
+        """The frames under tap `at` of the dilated form."""
+        return x[:, dilation * at : x.shape[1] - dilation * (self.kernel - 1 - at)]
 
     def _product(self, taps: list[Tensor]) -> Tensor:
         stacked = taps[0] if len(taps) == 1 else torch.cat(taps, dim=-1)

@@ -31,13 +31,15 @@ class HCSFLifterConfig(HCSFOptions):
     blocks: int = 2
     """Residual blocks: two HCSF layers each, or one HCSF and one temporal convolution."""
     frames: int = 1
-    """Frames of one input; above 1 the centre frame is lifted."""
+    """Frames of one input; above 1 the centre frame is lifted, or the last."""
     kernels: tuple[int, ...] | None = None
     """Frames under each block's temporal convolution; their product is ``frames``. null: as even as can be."""
     dropout: float = 0.25
     """Share of features dropped in training."""
     norm: Norm = "node_channel"
     """What batch norm normalises together."""
+    causal: bool = False
+    """Lift the last frame of the window, for live use, instead of the middle one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,6 +48,8 @@ class HCSFLifterConfig(HCSFOptions):
                 f"dynamic_kernel {self.dynamic_kernel} and dynamic_stride {self.dynamic_stride} act over frames; "
                 "set frames above 1 (9 in the paper)"
             )
+        if self.causal and self.frames == 1:
+            raise ConfigError("causal: a single frame is causal as it is; set frames above 1, or leave it out")
         self.window_kernels()
 
     def window_kernels(self) -> tuple[int, ...]:
@@ -60,7 +64,7 @@ class HCSFLifter(LiftingModel):
 
     Over frames a block is one HCSF layer (with the temporal-aware dynamic graph, if there is one) and one temporal
     convolution over windows that do not overlap, so that 9 frames become 3 and then the centre one; the residual
-    connection carries each window's middle frame.
+    connection carries each window's middle frame (a causal network: its last).
 
     Shapes: ``(batch, joints, in_channels)``, or ``(batch, frames, joints, in_channels)`` for frames > 1, to
     ``(batch, joints, 3)``.
@@ -68,7 +72,7 @@ class HCSFLifter(LiftingModel):
 
     def __init__(self, skeleton: Skeleton, config: HCSFLifterConfig | None = None) -> None:
         config = config or HCSFLifterConfig()
-        super().__init__(skeleton, config, frames=config.frames)
+        super().__init__(skeleton, config, frames=config.frames, causal=config.causal)
         nodes, width = skeleton.num_joints, config.channels
         distances = skeleton.hop_distances()
         gain = math.sqrt(2 / (1 + _SLOPE**2))  # keeps the variance through the activation (He et al. 2015)
@@ -97,7 +101,7 @@ class HCSFLifter(LiftingModel):
                 slope=_SLOPE,
                 dropout=config.dropout,
             )
-            self.blocks.append(TemporalBlock(layer(width), convolution, kernel))
+            self.blocks.append(TemporalBlock(layer(width), convolution, kernel, causal=config.causal))
         if self.frames == 1:
             for _ in range(config.blocks):
                 self.blocks.append(ResidualBlock(layer(width), layer(width)))
@@ -116,13 +120,14 @@ class HCSFLifter(LiftingModel):
 class TemporalBlock(nn.Module):
     """One spatial layer, then one temporal convolution that merges windows of ``kernel`` frames to one."""
 
-    def __init__(self, spatial: nn.Module, temporal: nn.Module, kernel: int) -> None:
+    def __init__(self, spatial: nn.Module, temporal: nn.Module, kernel: int, *, causal: bool = False) -> None:
         super().__init__()
         self.spatial = spatial
         self.temporal = temporal
         self.kernel = kernel
+        self.kept = kernel - 1 if causal else kernel // 2
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, frames, nodes, channels) -> (batch, frames / kernel, nodes, channels)``."""
-        result: Tensor = x[:, self.kernel // 2 :: self.kernel] + self.temporal(self.spatial(x))
+        result: Tensor = x[:, self.kept :: self.kernel] + self.temporal(self.spatial(x))
         return result

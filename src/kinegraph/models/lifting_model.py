@@ -28,14 +28,16 @@ class LiftingModel(nn.Module):
         skeleton: whose joints, in which order.
         config: the configuration it was built from.
         frames: frames of one input; 1 for a single-frame network.
+        target: which of them is lifted: the middle one, or the last for a causal network.
         in_channels: 2 (x, y) or 3 (x, y, confidence).
     """
 
-    def __init__(self, skeleton: Skeleton, config: Any, *, frames: int = 1) -> None:
+    def __init__(self, skeleton: Skeleton, config: Any, *, frames: int = 1, causal: bool = False) -> None:
         super().__init__()
         self.skeleton = skeleton
         self.config = config
         self.frames = frames
+        self.target = frames - 1 if causal else frames // 2
         self.in_channels: int = config.in_channels
         if self.in_channels not in (2, 3):
             raise ConfigError(f"in_channels {self.in_channels}: expected 2 (x, y) or 3 (x, y, confidence)")

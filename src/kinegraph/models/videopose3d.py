@@ -30,6 +30,8 @@ class VideoPose3DConfig:
     """Frames under each convolution; their product is the receptive field (3, 3: 9 frames; five times 3: 243)."""
     dropout: float = 0.25
     """Share of features dropped in training."""
+    causal: bool = False
+    """Lift the last frame of the window, for live use, instead of the middle one."""
 
     def __post_init__(self) -> None:
         if not self.kernels or any(k < 1 or k % 2 == 0 for k in self.kernels):
@@ -49,23 +51,23 @@ class VideoPose3D(LiftingModel):
     :meth:`forward` is the strided form for one window; :meth:`forward_sequence` the dilated form for a whole
     sequence. They share the weights and give the same poses in eval mode.
 
-    Shapes: ``(batch, frames, joints, in_channels) -> (batch, joints, 3)``, the centre frame.
+    Shapes: ``(batch, frames, joints, in_channels) -> (batch, joints, 3)``, the centre frame, or the last one of a causal network.
     """
 
     def __init__(self, skeleton: Skeleton, config: VideoPose3DConfig | None = None) -> None:
         config = config or VideoPose3DConfig()
-        super().__init__(skeleton, config, frames=config.frames)
+        super().__init__(skeleton, config, frames=config.frames, causal=config.causal)
         joints, width = skeleton.num_joints, config.channels
         gain = math.sqrt(2)  # keeps the variance through ReLU (He et al. 2015)
         first, *rest = config.kernels
         self.first = TemporalConv(joints * self.in_channels, width, first)
         self.first_end = _ending(width, config.dropout)
-        self.blocks = nn.ModuleList(_Block(width, kernel, config.dropout, gain) for kernel in rest)
+        self.blocks = nn.ModuleList(_Block(width, kernel, config.dropout, gain, config.causal) for kernel in rest)
         self.last = nn.Linear(width, joints * OUT_CHANNELS)
         start_quietly(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Lift the centre frame of each window (strided form)."""
+        """Lift one frame of each window (strided form)."""
         self.check_input(x)
         x = self.first_end(self.first(x.flatten(2)))  # (batch, frames / kernel, width)
         for block in self.blocks:
@@ -78,7 +80,7 @@ class VideoPose3D(LiftingModel):
 
         Args:
             x: ``(batch, time, joints, in_channels)`` with ``time >= frames``; pad a sequence by ``frames // 2``
-                repeated frames at both ends to keep its length.
+                repeated frames at both ends to keep its length (a causal one by ``frames - 1`` at its start).
 
         Returns:
             ``(batch, time - frames + 1, joints, 3)``.
@@ -114,20 +116,21 @@ def _ending(width: int, dropout: float) -> nn.Sequential:
 
 
 class _Block(nn.Module):
-    def __init__(self, width: int, kernel: int, dropout: float, gain: float) -> None:
+    def __init__(self, width: int, kernel: int, dropout: float, gain: float, causal: bool) -> None:
         super().__init__()
+        self.kept = kernel - 1 if causal else kernel // 2  # of each window, what the residual connection carries
         self.convolution = TemporalConv(width, width, kernel, gain=gain)
         self.convolution_end = _ending(width, dropout)
         self.mix = TemporalConv(width, width, 1, gain=gain)
         self.mix_end = _ending(width, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        kept = self.convolution.centre(x)
+        kept = self.convolution.tap(x, self.kept)
         result: Tensor = kept + self.mix_end(self.mix(self.convolution_end(self.convolution(x))))
         return result
 
     def dilated(self, x: Tensor, dilation: int) -> Tensor:
-        kept = self.convolution.centre_dilated(x, dilation)
+        kept = self.convolution.tap_dilated(x, self.kept, dilation)
         features = self.convolution_end(self.convolution.dilated(x, dilation))
         result: Tensor = kept + self.mix_end(self.mix(features))
         return result

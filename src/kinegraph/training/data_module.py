@@ -52,7 +52,7 @@ class Batch(NamedTuple):
     inputs: Tensor
     """(B, J, C), or (B, F, J, C) for a temporal network."""
     targets: Tensor
-    """(B, J, 3), of the centre frame."""
+    """(B, J, 3), of the frame that is lifted."""
     flip: Tensor
     """(B,) bool: the poses to mirror."""
 
@@ -167,11 +167,13 @@ class LiftingTensors:
     """(N, F) int64 rows of each pose's window; None for a single frame."""
 
     @classmethod
-    def encode(cls, data: LiftingData, transform: LiftingTransform, frames: int, step: int = 1) -> LiftingTensors:
+    def encode(
+        cls, data: LiftingData, transform: LiftingTransform, frames: int, step: int = 1, target: int | None = None
+    ) -> LiftingTensors:
         """Encode every pose of `data` once."""
         inputs = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
         targets = transform.encode_targets(data.camera_m, data.intrinsics, data.image_size)
-        rows = None if frames == 1 else torch.from_numpy(windows(data.clip, frames, step).astype(np.int64))
+        rows = None if frames == 1 else torch.from_numpy(windows(data.clip, frames, step, target).astype(np.int64))
         return cls(inputs=torch.from_numpy(inputs), targets=torch.from_numpy(targets), windows=rows)
 
     def __len__(self) -> int:
@@ -238,6 +240,7 @@ class LiftingDataModule(pl.LightningDataModule):
         transform: how poses become tensors.
         frames: the network's window; 1 for a single frame.
         step: distance between neighbouring frames of a window.
+        target: which frame of a window is lifted; the centre if None.
         batch: poses per step over all ranks.
         augment: changes to the training inputs.
         seed: decides order, mirroring and noise.
@@ -249,6 +252,7 @@ class LiftingDataModule(pl.LightningDataModule):
         transform: LiftingTransform,
         *,
         frames: int = 1,
+        target: int | None = None,
         step: int = 1,
         batch: int = 256,
         augment: AugmentRecipe | None = None,
@@ -263,8 +267,8 @@ class LiftingDataModule(pl.LightningDataModule):
         self.transform = transform
         self.augment = augment or AugmentRecipe()
         self.seed = seed
-        self.train = LiftingTensors.encode(splits.train, transform, frames, step)
-        self.validation = LiftingTensors.encode(splits.validation, transform, frames, step)
+        self.train = LiftingTensors.encode(splits.train, transform, frames, step, target)
+        self.validation = LiftingTensors.encode(splits.validation, transform, frames, step, target)
         self.batch = min(batch, len(self.train))
 
     @property

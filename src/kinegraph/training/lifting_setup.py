@@ -43,6 +43,7 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
         splits,
         transform,
         frames=int(getattr(model, "frames", 1)),
+        target=getattr(model, "target", None),
         step=recipe.data.step,
         batch=recipe.trainer.batch,
         augment=recipe.augment,

@@ -97,6 +97,7 @@ class LiftingTask(TrainingTask):
         self.transform = transform
         self.skeleton = skeleton
         self.flip_test = flip_test
+        self._target = int(getattr(model, "target", getattr(model, "frames", 1) // 2))
         # In a tuple, so that the compiled wrapper is not registered as a second module with the same weights.
         self._train_model = (torch.compile(model) if compile_model else model,)
         self._loss = LOSSES[optim.loss]
@@ -110,8 +111,8 @@ class LiftingTask(TrainingTask):
         output = output.float()
         if not self.transform.residual:
             return output
-        centre = inputs if inputs.dim() == 3 else inputs[:, inputs.shape[1] // 2]
-        return torch.cat([output[..., :2] + centre[..., :2], output[..., 2:]], dim=-1)
+        lifted = inputs if inputs.dim() == 3 else inputs[:, self._target]
+        return torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
