@@ -51,7 +51,7 @@ class VideoPose3D(LiftingModel):
     :meth:`forward` is the strided form for one window; :meth:`forward_sequence` the dilated form for a whole
     sequence. They share the weights and give the same poses in eval mode.
 
-    Shapes: ``(batch, frames, joints, in_channels) -> (batch, joints, 3)``, the centre frame, or the last one of a causal network.
+    Shapes: ``(batch, frames, joints, in_channels) -> (batch, joints, 3)``, the centre frame; the last one if causal.
     """
 
     def __init__(self, skeleton: Skeleton, config: VideoPose3DConfig | None = None) -> None:
