@@ -24,7 +24,7 @@ EXAMPLES = """\
 examples:
   kinegraph export lift lifter.onnx                          the lifter in the package
   kinegraph export forecast walker.onnx --check walk.bvh     checked on a recording of yours
-  kinegraph export runs/x/best small.onnx --precision int8   a quarter of the size; the cost is printed
+  kinegraph export runs/x/best small.onnx --precision int8   smaller; the cost is printed
   kinegraph export lift lifter.pt2                           for torch.export.load"""
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="fp32",
         metavar="P",
-        help="of the stored weights: fp32, fp16, bf16 (half the size), int8 (a quarter, integer products); "
+        help="of the stored weights: fp32, fp16, bf16 (half the size), int8 (matrices in a quarter, integer products); "
         "the cost in accuracy is printed",
     )
     parser.add_argument(

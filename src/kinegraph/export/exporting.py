@@ -155,8 +155,8 @@ def export(
     Args:
         weights: see :func:`find_weights`.
         out: its suffix tells the format.
-        precision: of the stored weights: ``fp16`` and ``bf16`` halve the file, ``int8`` makes it a quarter and
-            multiplies in integers. ONNX only.
+        precision: of the stored weights: ``fp16`` and ``bf16`` halve the file, ``int8`` stores matrices in a quarter
+            and multiplies them in integers. ONNX only.
         recording: to check on; None: the embedded procedural motion.
         limit: the largest error of the float32 graph.
         progress: called with (steps done, steps in all).
