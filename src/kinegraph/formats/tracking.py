@@ -13,7 +13,7 @@ cross while both are hidden may swap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-__all__ = ["GATE", "MAX_GAP", "track"]
+__all__ = ["GATE", "MAX_GAP", "Tracker", "track"]
 
 GATE = 0.35
 """Largest distance, in box diagonals, at which two poses of neighbouring frames are the same person."""
@@ -93,25 +93,41 @@ def track(frames: Sequence[Sequence[Floats]], *, max_gap: int = MAX_GAP, gate: f
         Per frame, one track number for each of its poses; numbers start at 0 and count tracks in order of
         appearance. No number occurs twice in a frame.
     """
-    tracks: list[_Track] = []
-    result: list[list[int]] = []
-    for now, frame in enumerate(frames):
+    tracker = Tracker(max_gap=max_gap, gate=gate)
+    return [tracker.step(frame) for frame in frames]
+
+
+class Tracker:
+    """:func:`track`, one frame at a time; people who are away for too long are forgotten.
+
+    Args:
+        max_gap, gate: as of :func:`track`.
+    """
+
+    def __init__(self, *, max_gap: int = MAX_GAP, gate: float = GATE) -> None:
+        self.max_gap, self.gate = max_gap, gate
+        self._tracks: dict[int, _Track] = {}
+        self._now, self._next = 0, 0
+
+    def step(self, frame: Sequence[Floats]) -> list[int]:
+        """Track numbers of the poses (joints, dims) of the next frame, NaN where a joint is missing."""
         poses = [_Pose.of(pose) for pose in frame]
-        active = [i for i, known in enumerate(tracks) if now - known.last <= max_gap + 1]
+        now, self._now = self._now, self._now + 1
+        self._tracks = {i: known for i, known in self._tracks.items() if now - known.last <= self.max_gap + 1}
         numbers = [-1] * len(poses)
-        for known_index, pose_index in _match(tracks, active, poses, now, gate):
+        for known_index, pose_index in _match(self._tracks, list(self._tracks), poses, now, self.gate):
             numbers[pose_index] = known_index
-            tracks[known_index].pose, tracks[known_index].last = poses[pose_index], now
+            self._tracks[known_index].pose, self._tracks[known_index].last = poses[pose_index], now
         for pose_index, pose in enumerate(poses):
             if numbers[pose_index] < 0:
-                numbers[pose_index] = len(tracks)
-                tracks.append(_Track(pose, now))
-        result.append(numbers)
-    return result
+                numbers[pose_index] = self._next
+                self._tracks[self._next] = _Track(pose, now)
+                self._next += 1
+        return numbers
 
 
 def _match(
-    tracks: Sequence[_Track], active: Sequence[int], poses: Sequence[_Pose], now: int, gate: float
+    tracks: Mapping[int, _Track], active: Sequence[int], poses: Sequence[_Pose], now: int, gate: float
 ) -> list[tuple[int, int]]:
     """Pairs (track, pose) of the cheapest assignment, those beyond the gate left out."""
     if not active or not poses:

@@ -77,27 +77,13 @@ def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics:
         fps: frames per second.
     """
     rays = (np.nan_to_num(keypoints_px) - intrinsics[2:]) / intrinsics[:2]
-    total = np.maximum(weights.sum(axis=1), 1e-9)[:, None]
-
-    def mean(values: Floats) -> Floats:
-        result: Floats = (weights[..., None] * values).sum(axis=1) / total
-        return result
-
-    # x + tx = r (z + tz) at every joint: removing the means leaves one unknown, tz.
-    target = poses[..., :2] - rays * poses[..., 2:]
-    flat_rays, flat_target = rays - mean(rays)[:, None], target - mean(target)[:, None]
-    top = (weights[..., None] * flat_rays * flat_target).sum(axis=(1, 2))
-    bottom = (weights[..., None] * flat_rays**2).sum(axis=(1, 2))
-    valid = (bottom > 1e-12) & (weights.sum(axis=1) > 0)
-    depth = np.where(valid, top / np.where(valid, bottom, 1.0), np.nan)
-    valid &= np.isfinite(depth) & (depth > NEAREST_M) & (depth < FURTHEST_M)
+    depth, spread = fitted_depth(poses, rays, weights)
+    valid = np.isfinite(depth)
     if not valid.any():
         return np.tile([0.0, 0.0, 5.0], (len(poses), 1))
     sigma = 0.4 * (fps or ASSUMED_FPS)
     half = max(1, int(np.ceil(3 * sigma)))
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
-    # Somebody who crouches or bends says little of their distance: a frame counts by how far the body spreads.
-    spread = (weights[..., None] * (poses[..., :2] - mean(poses[..., :2])[:, None]) ** 2).sum(axis=(1, 2)) / total[:, 0]
     # Smoothing 1/z treats near and far alike: the size in the image is what was measured.
     inverse = local_polynomial(
         np.where(valid, 1 / np.where(valid, depth, 1.0), 0.0)[:, None],
@@ -107,9 +93,42 @@ def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics:
     )[:, 0]
     fallback = float(np.median(1 / depth[valid]))
     inverse = np.clip(np.where(np.isfinite(inverse), inverse, fallback), 1 / FURTHEST_M, 1 / NEAREST_M)
-    z = 1 / inverse
-    sideways = mean(rays * (poses[..., 2:] + z[:, None, None]) - poses[..., :2])
-    return np.concatenate([sideways, z[:, None]], axis=1)
+    return at_depth(poses, rays, weights, 1 / inverse)
+
+
+def fitted_depth(poses: Floats, rays: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Depth of the root ``(frames,)`` by least squares in each frame alone, NaN where there is none, and how much it
+    says ``(frames,)``: how far the body spreads, m^2, because somebody who crouches or bends says little of it.
+
+    Args:
+        poses: ``(frames, joints, 3)`` relative to the root, camera axes.
+        rays: ``(frames, joints, 2)`` x/z and y/z of the keypoints' rays.
+        weights: ``(frames, joints)``.
+    """
+    # x + tx = r (z + tz) at every joint: removing the means leaves one unknown, tz.
+    target = poses[..., :2] - rays * poses[..., 2:]
+    flat_rays = rays - _weighted_mean(rays, weights)[:, None]
+    flat_target = target - _weighted_mean(target, weights)[:, None]
+    top = (weights[..., None] * flat_rays * flat_target).sum(axis=(1, 2))
+    bottom = (weights[..., None] * flat_rays**2).sum(axis=(1, 2))
+    total = weights.sum(axis=1)
+    valid = (bottom > 1e-12) & (total > 0)
+    depth = np.where(valid, top / np.where(valid, bottom, 1.0), np.nan)
+    with np.errstate(invalid="ignore"):
+        depth = np.where((depth > NEAREST_M) & (depth < FURTHEST_M), depth, np.nan)
+    apart = poses[..., :2] - _weighted_mean(poses[..., :2], weights)[:, None]
+    return depth, (weights[..., None] * apart**2).sum(axis=(1, 2)) / np.maximum(total, 1e-9)
+
+
+def at_depth(poses: Floats, rays: Floats, weights: Floats, depth: Floats) -> Floats:
+    """Where the root stands ``(frames, 3)`` at a depth ``(frames,)``, so that the pose falls on its keypoints."""
+    sideways = _weighted_mean(rays * (poses[..., 2:] + depth[:, None, None]) - poses[..., :2], weights)
+    return np.concatenate([sideways, depth[:, None]], axis=1)
+
+
+def _weighted_mean(values: Floats, weights: Floats) -> Floats:
+    result: Floats = (weights[..., None] * values).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)[:, None]
+    return result
 
 
 def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bool = False) -> SkeletonSequence:

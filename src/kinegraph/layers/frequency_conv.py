@@ -189,8 +189,9 @@ def _plan_of(x: Tensor, weight: Tensor, stride: int, *, ready: bool) -> Plan | N
         return None
     if stride > 2 or torch.is_autocast_enabled("cpu"):
         return None
-    out, channels, _, kernel = weight.shape
-    rows, nodes, frames, _ = x.shape
+    # while a network is traced, sizes come as tensors; a plan is made of numbers
+    out, channels, _, kernel = (int(size) for size in weight.shape)
+    rows, nodes, frames, _ = (int(size) for size in x.shape)
     if stride == 2:
         frames, kernel, channels = (frames + 1) // 2, 2 * _reach_in_pairs(kernel) + 1, 2 * channels
     return plan(frames, kernel, channels, out, rows * nodes, ready=ready)
