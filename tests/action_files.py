@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,26 @@ def write_ntu(folder: Path, names: Sequence[str], frames: int = 6, seed: int = 0
         body = rng.normal(size=(1, 25, 3)) * 0.4 + [0, 0, 3] + 0.2 * np.sin(time * action / 3) * [1, 0.5, 0]
         (folder / f"{name}.skeleton").write_text(ntu_text([body]))
     return folder
+
+
+def write_containers(folder: Path, clips: int = 4) -> None:
+    """NTU clips as other projects ship them: PYSKL's pickle, CTR-GCN's npz, ST-GCN's arrays; half train, half test."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2 * clips, 12, 2, 25, 3)).astype(np.float32)  # (clips, frames, people, joints, dims)
+    names = [f"S001C{1 + n % 3:03d}P{n + 1:03d}R001A060" for n in range(2 * clips)]
+    annotations = [
+        {"frame_dir": name, "label": 59, "total_frames": 12, "keypoint": clip.swapaxes(0, 1).astype(np.float16)}
+        for name, clip in zip(names, x, strict=True)
+    ]
+    split = {"xsub_train": names[:clips], "xsub_val": names[clips:]}
+    (folder / "ntu60_3danno.pkl").write_bytes(pickle.dumps({"split": split, "annotations": annotations}))
+    y, flat = np.eye(60)[[59] * clips], x.reshape(2 * clips, 12, 150)
+    np.savez(folder / "NTU60_CS.npz", x_train=flat[:clips], y_train=y, x_test=flat[clips:], y_test=y)
+    place = folder / "ntu_xsub"
+    place.mkdir()
+    for part, rows in (("train", slice(0, clips)), ("val", slice(clips, None))):
+        np.save(place / f"{part}_data.npy", x[rows].transpose(0, 4, 1, 3, 2))
+        (place / f"{part}_label.pkl").write_bytes(pickle.dumps((names[rows], [59] * clips)))
 
 
 def write_amc(folder: Path, clips: Sequence[str]) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 import kinegraph as kg
+from action_files import write_containers
 from kinegraph.cli import main
 from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
@@ -23,6 +25,7 @@ NAMES = ("detector-to-3d", "lifting", "forecasting", "skeletons", "analyses", "d
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
 # setting up is what continuous integration does before it comes here; the viewer runs until Ctrl-C (tests/serve)
+HELD_OUT = ["--data.held_out", "0.4"]  # a tenth of three clips is none
 SKIPPED = ("pip ", "make ", "kinegraph serve")
 
 
@@ -48,6 +51,18 @@ def keypoints(folder: Path) -> None:
     )
 
 
+def own_clips(folder: Path) -> None:
+    """Two classes of five clips, and a recording in which both are done."""
+    from kinegraph.datasets.synthetic import SyntheticMotion
+
+    motion = SyntheticMotion(subjects=5, takes=1, seconds=1.0)
+    for action in ("kicking", "waving"):
+        (folder / "my_clips" / action).mkdir(parents=True)
+        for subject in range(5):
+            kg.save(motion.clip(subject, action, 0), folder / "my_clips" / action / f"take{subject}.bvh")
+    kg.save(SyntheticMotion(subjects=1, takes=1, seconds=4.0).clip(0, "kicking", 0), folder / "long.bvh")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     """A folder with the files the pages speak of."""
@@ -60,6 +75,8 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     mine.mkdir()
     for clip in ("02_01.amc", "02_03.amc", "02.asf"):
         shutil.copy(shared_data / "cmu_asfamc" / "02" / clip, mine / clip)
+    own_clips(folder)
+    write_containers(folder)
     (folder / "work").mkdir()
     (folder / "detections").mkdir()
     return folder
@@ -79,6 +96,8 @@ def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: p
             continue
         line = line.replace("../shared/data", str(shared_data))
         words = [w for word in shlex.split(line, comments=True) for w in (sorted(glob.glob(word)) or [word])]
+        if words[0] == "torchrun":  # alone here; tests/training/test_recognition_parallel.py starts two processes
+            words = words[words.index("kinegraph") :]
         assert words[0] == "kinegraph", f"{page.name}: what is '{line}'?"
         motion = any(word.startswith("symgnn_") for word in words)
         baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])
@@ -87,16 +106,35 @@ def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: p
         if words[1] == "train" or (words[1] == "analyze" and (motion or clips)):
             own = TINY_CLIPS if clips else TINY_RUN if motion else TINY.split()
             words += TINY_TRAINER if baseline or floor else own
+            words += HELD_OUT if clips and any(name in words[2] for name in ("_ntu", "_folder")) else []
         if words[1:3] == ["data", "generate"]:
             words += ["--clips", "12", "--actions", "2"]
         assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"
 
 
+def test_the_table_of_recognisers_is_computed() -> None:
+    from kinegraph.models import REGISTRY, build
+
+    page = (ROOT / "docs" / "recognition.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|[^|]+\| `(\{name: .*?\})` \| ([\d,]+) \|$", page, flags=re.M)
+    found = {}
+    for model, parameters in rows:
+        config = yaml.safe_load(model)
+        name = config.pop("name")
+        network = build(name, kg.get_skeleton("ntu25"), {"classes": 60, "people": 2, **config})
+        count = sum(weight.numel() for weight in network.parameters())
+        assert f"{count:,}" == parameters, f"{model} has {count:,} parameters"
+        found[name] = count
+    trained = {name for name, entry in REGISTRY.items() if entry.task == "recognition"} - {"nearest", "linear"}
+    assert set(found) == trained
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_python_runs(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
-    if page.name == "export.md" and not (place / "lifter.onnx").is_file():
-        pytest.skip("it runs the files that the page's commands write: run test_commands_run first")
+    for name, written in (("export.md", "lifter.onnx"), ("recognition.md", "runs/clips/best")):
+        if page.name == name and not (place / written).exists():
+            pytest.skip("it uses what the page's commands write: run test_commands_run first")
     for block in blocks(page, "toml"):
         name = re.match(r"# (\S+\.toml)", block)
         assert name is not None, "a TOML block begins with its file's name"
