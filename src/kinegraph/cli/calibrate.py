@@ -7,7 +7,7 @@ subjects that it was not fitted on.
 lifting      DIR as of the protocol mocap-lifting: recordings or prepared. Fitted on its validation split (as in the
              weights' recipe: the same choice of clips, procedural people where it had them), checked on the test split.
 forecasting  DIR holds 3D recordings. With --held-out it is the folder that the network was trained on, of which the
-             clips held out then are used. --check names a folder of other people.
+             clips held out then are used. Procedural people are added. --check names a folder of other people.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kinegraph.inference.forecaster import Forecaster
     from kinegraph.inference.lift_calibration import MeasuredErrors
     from kinegraph.inference.lifter import Lifter
+    from kinegraph.sequence import SkeletonSequence
 
 HELP = "fit and check how far a network's results may be off"
 
@@ -121,7 +122,11 @@ def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData
 
 def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str, MeasuredErrors]]]:
     from kinegraph.cli.render import Progress
-    from kinegraph.inference.forecast_calibration import calibrate_forecaster, forecast_errors
+    from kinegraph.inference.forecast_calibration import (
+        calibrate_forecaster,
+        forecast_errors,
+        procedural_recordings,
+    )
     from kinegraph.inference.forecaster import Forecaster
 
     forecaster = Forecaster.from_pretrained(args.model)
@@ -133,7 +138,8 @@ def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple
             calibration = _there(forecaster)
         else:
             recordings = _recordings(args.data, _recipe(forecaster) if args.held_out else None)
-            name = f"{args.data.resolve().name}" + (" (held out)" if args.held_out else "")
+            recordings += procedural_recordings()
+            name = f"{args.data.resolve().name}{' (held out)' if args.held_out else ''} and procedural people"
             calibration = calibrate_forecaster(
                 forecaster, recordings, windows=args.size or 400, name=name, progress=progress
             )
@@ -145,7 +151,7 @@ def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple
     return calibration, tables
 
 
-def _recordings(folder: Path, recipe: Mapping[str, Any] | None) -> list[tuple[str, Path]]:
+def _recordings(folder: Path, recipe: Mapping[str, Any] | None) -> list[tuple[str, Path | SkeletonSequence]]:
     """Who moves, and the file, of every recording in a folder, or of those that a training held out."""
     from kinegraph.datasets.recordings import find_files
 

@@ -1,0 +1,94 @@
+"""Fit, store and check how far results may be off, from the command line, on small data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import kinegraph as kg
+from kinegraph.cli import main
+from kinegraph.datasets import mocap_lifting, synthetic
+from kinegraph.datasets.synthetic import SyntheticMotion
+from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark, and the procedural people, as a few seconds of three actions."""
+    motion = SyntheticMotion(subjects=4, takes=1, seconds=1.5, fps=20, actions=("walking", "waving", "squatting"))
+    config = SyntheticLifting(motion=motion, validation=1, test=2)
+    splits = {name: synthetic_lifting(name, config) for name in ("val", "test")}
+    monkeypatch.setattr(
+        mocap_lifting, "load", lambda *_: SimpleNamespace(val=splits["test"], test=splits["val"], train=None)
+    )
+    monkeypatch.setattr(synthetic, "load", lambda *_: splits["test"].replace(name="procedural"))
+
+
+def test_a_lifter_is_calibrated_and_checked(small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kg.Lifter.from_pretrained().save_pretrained(tmp_path / "net")
+    config = json.loads((folder / "config.json").read_text())
+    config["metadata"]["recipe"]["data"]["clips"] = None
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "calibration.json").unlink(missing_ok=True)
+    assert main(["calibrate", str(folder), "--data", str(tmp_path), "--size", "900"]) == 0
+    said = capsys.readouterr().out
+    assert "calibration.json: fitted on" in said
+    assert "with flip test" in said
+    assert "left_knee" in said
+    stored = json.loads((folder / "calibration.json").read_text())
+    assert set(stored["tables"]) == {"flip", "plain"}
+    assert len(stored["about"]["checked"]) == 2
+    assert main(["calibrate", str(folder), "--data", str(tmp_path), "--only-check", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert set(report) == {"model", "task", "about", "coverage"}
+    for figures in report["coverage"].values():
+        assert 0 <= figures["below"][0] <= figures["below"][1] <= 1
+    assert kg.Lifter.from_pretrained(folder).calibration is not None
+
+
+def test_a_forecaster_is_calibrated_on_a_folder(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
+    (folder / "calibration.json").unlink(missing_ok=True)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for clip in ("02_01.amc", "02_03.amc", "02.asf"):
+        shutil.copy(shared_data / "cmu_asfamc" / "02" / clip, mine / clip)
+    argv = ["calibrate", str(folder), "--data", str(mine)]
+    assert main([*argv, "--size", "60", "--check", str(mine), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert "02" in report["about"]["subjects"]
+    assert "procedural walking" in report["about"]["subjects"]
+    half, most = report["coverage"][str(mine)]["below"]
+    assert 0.2 < half < 1
+    assert most > 0.7
+    future = kg.forecast(mine / "02_01.amc", 0.5, model=folder)
+    assert future.uncertainty is not None
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--size", "3"], "expected 50 or more"),
+        (["--held-out"], "belong to forecasting"),
+        (["--check", "x"], "belong to forecasting"),
+    ],
+)
+def test_what_is_refused(argv: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kg.Lifter.from_pretrained().folder
+    assert main(["calibrate", str(folder), "--data", str(tmp_path), *argv]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_only_check_needs_something_to_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
+    assert main(["calibrate", str(folder), "--data", str(tmp_path), "--only-check"]) == 2
+    assert "--check DIR" in capsys.readouterr().err
+    (folder / "calibration.json").unlink(missing_ok=True)
+    assert main(["calibrate", str(folder), "--data", str(tmp_path), "--only-check", "--check", str(tmp_path)]) == 2
+    assert "not calibrated" in capsys.readouterr().err
