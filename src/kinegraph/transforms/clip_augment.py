@@ -4,10 +4,10 @@ Each is a function of positions ``(people, frames, joints, dims)`` (NaN where mi
 which is the only source of chance; one draw holds for all people and frames of a clip, noise and frame-wise dropout
 apart. :class:`ClipAugmentation` names the strengths; 0 switches one off.
 
-Who uses what: rotation by up to 0.3 rad, the recipes of HCSF, CTR-GCN (Chen et al., 2021) and ST-GCN++; scale and
-noise, those of ST-GCN++ (PYSKL, Duan et al., 2022: 0.2 and 0.01); half
-the clips are mirrored in the HDM05 recipes, which see one person's handedness; shear comes from AimCLR (Guo et al.,
-2022: 0.5); joints are dropped in recipes for recordings with missing joints.
+Who uses what, among the recipes: rotation by up to 0.3 rad those of HDM05, of one's own folders and CTR-GCN's on NTU
+(Chen et al., 2021), 0.15 HCSF's on Kinetics; scale 0.2, noise 0.01 m and dropped joints 0.1 those of HDM05 and of
+folders, which have few clips (PYSKL, Duan et al., 2022, has the former two); half the clips are mirrored in those of
+HDM05, which see one person's handedness; shear 0.1 in that of folders (AimCLR, Guo et al., 2022: 0.5).
 """
 
 from __future__ import annotations

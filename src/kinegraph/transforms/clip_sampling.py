@@ -1,9 +1,10 @@
 """Clips of any length to the frames a network sees: which frames are taken, or interpolated between.
 
-``resize`` interpolates the whole clip (recipes of CTR-GCN and HCSF, 64 frames); ``uniform`` takes one frame at random
-from each of as many equal stretches (ST-GCN++; PYSKL takes 100), their middle without a generator; ``window`` takes
-consecutive frames from a random place, or the middle (Sym-GNN); ``repeat`` starts anew at the end until there are
-enough (ST-GCN, 2s-AGCN, the HCSF paper: 300), and cuts what is longer; ``all`` leaves a clip as it is.
+``resize`` interpolates the whole clip (recipes of HDM05, 32 frames, of CTR-GCN and Sym-GNN on NTU, 64); ``uniform``
+takes one frame at random from each of as many equal stretches (ST-GCN++; PYSKL takes 100), their middle without a
+generator; ``window`` takes consecutive frames from a random place, or the middle (HCSF on Kinetics, 150); ``repeat``
+starts anew at the end until there are enough (ST-GCN, 2s-AGCN, the HCSF paper: 300), and cuts what is longer; ``all``
+leaves a clip as it is.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ is seen stands in: another point of the trunk, the hips for the shoulders (not i
 fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and ``2s-agcn`` has no meaning. The choice is stored with the
 weights.
 
-Sources: 2s-AGCN (Shi et al., CVPR 2019), PYSKL (Duan et al., 2022), CTR-GCN (Chen et al., ICCV 2021). Recipes:
-those of HCSF and CTR-GCN take ``ctr-gcn``, of ST-GCN++ ``pyskl``, of 2s-AGCN and ST-GCN ``2s-agcn``.
+Sources: 2s-AGCN (Shi et al., CVPR 2019), PYSKL (Duan et al., 2022), CTR-GCN (Chen et al., ICCV 2021). Recipes: on
+NTU those of HCSF, ST-GCN, 2s-AGCN and Sym-GNN take ``2s-agcn``, CTR-GCN's ``ctr-gcn``; ST-GCN++'s and all of HDM05,
+Kinetics and one's own folders ``pyskl``.
 """
 
 from __future__ import annotations
