@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -235,6 +236,12 @@ def test_every_control_has_a_name(page: Any, until: Until) -> None:
         .map((e) => e.outerHTML.slice(0, 80))"""
     )
     assert nameless == []
+    # Without any result the page is as it was.
+    page.locator("#results .gone").click()
+    until(page, "document.body.classList.contains('empty')")
+    assert page.locator("#hero").is_visible()
+    assert not page.locator("#transport").is_visible()
+    assert page.locator("#sample").is_enabled()
 
 
 def test_a_thousand_frames_run_at_thirty_a_second(
@@ -251,21 +258,42 @@ def test_a_thousand_frames_run_at_thirty_a_second(
     page = browser.new_page(viewport={"width": 1200, "height": 760})
     rate = """async () => { const from = +document.body.dataset.drawn, start = performance.now();
         await new Promise((done) => setTimeout(done, 1500));
-        return (+document.body.dataset.drawn - from) / (performance.now() - start) * 1000; }"""
-    best, bare = 0.0, 0.0
-    for _ in range(3):  # a test machine may be busy with something else
-        page.goto((tmp_path / "p.html").as_uri())
-        until(page, "document.body.dataset.playing === 'true' && document.body.dataset.drawn > 20")
-        best = max(best, float(page.evaluate(rate)))
+        const frames = +document.body.dataset.drawn - from;
+        return [frames, frames / (performance.now() - start) * 1000]; }"""
+    best, cost = 0.0, 1e9
+    page.goto((tmp_path / "p.html").as_uri())
+    until(page, "document.body.dataset.playing === 'true' && document.body.dataset.drawn > 20")
+    for _ in range(3):
+        before = browser_ms()
+        frames, speed = page.evaluate(rate)
+        best, cost = max(best, float(speed)), min(cost, (browser_ms() - before) / max(1, frames))
         if best >= 30:
             break
-        page.evaluate("K.draw3d = K.draw2d = K.drawTimeline = () => {}")
-        bare = max(bare, float(page.evaluate(rate)))
-    # Where a page that draws nothing gets hardly more, the machine is what is measured.
-    assert best >= 30 or (bare < 45 and best > 0.6 * bare), (
-        f"{best:.0f} frames a second; {bare:.0f} when nothing is drawn"
-    )
+    # On a machine that is busy with something else: all that the browser's processes compute for a frame is less than
+    # one core has time for at thirty a second.
+    assert best >= 30 or cost < 33, f"{best:.0f} frames a second, {cost:.0f} ms of computing each"
     page.close()
+
+
+def browser_ms() -> float:
+    """Milliseconds that the browser under this process has computed so far, all its processes together."""
+    parents, spent = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            head, _, tail = stat.read_text().rpartition(")")
+        except OSError:  # it has ended meanwhile
+            continue
+        fields = tail.split()
+        pid, name = int(head.split(" ", 1)[0]), head.partition("(")[2]
+        parents[pid] = int(fields[1])
+        spent[pid] = int(fields[11]) + int(fields[12]) if "chrom" in name else 0
+
+    def ours(pid: int) -> bool:
+        while pid > 1 and pid != os.getpid():
+            pid = parents.get(pid, 0)
+        return pid == os.getpid()
+
+    return sum(ticks for pid, ticks in spent.items() if ours(pid)) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def test_weight(browser: Any, viewer: Any, until: Until) -> None:

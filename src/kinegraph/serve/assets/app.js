@@ -172,10 +172,11 @@
   // ---- hands -----------------------------------------------------------------------------------------------------
   $("file").onchange = () => { open([...$("file").files]); $("file").value = ""; };
   $("pick").onclick = () => $("file").click();
-  $("sample").onclick = async () => {
-    $("sample").disabled = true; say("making a walk …");
+  const sample = $("sample");  // it leaves the page together with the hero
+  sample.onclick = async () => {
+    sample.disabled = true; say("making a walk …");
     try { await add(await answer(await fetch("/api/sample", { method: "POST" }))); say(""); } catch (error) { say(error.message, true); }
-    $("sample").disabled = false;
+    sample.disabled = false;
   };
   let over = 0;
   addEventListener("dragenter", (e) => { e.preventDefault(); over++; $("veil").hidden = false; });
