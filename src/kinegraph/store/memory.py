@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ class MemoryClips(Clips):
     Args:
         source: the clips.
         folder: where they come from, for messages.
-        progress: show a bar on standard error.
+        progress: show a bar on standard error, and say what is left out.
 
     Attributes:
         bad: name and reason of each clip that could not be read.
@@ -46,6 +47,10 @@ class MemoryClips(Clips):
         if not clips:
             why = bad[0][1] if bad else "it is empty"
             raise DataError(f"{folder}: no clip of {source.dataset} can be read ({why})")
+        if bad and progress:
+            print(
+                f"{folder}: {len(bad)} of {len(source)} clips left out, first {bad[0][0]}: {bad[0][1]}", file=sys.stderr
+            )
         self.bad = tuple(bad)
         self._clips: tuple[ActionClip, ...] = tuple(clips)
         self.names = tuple(clip.name for clip in clips)
