@@ -41,7 +41,9 @@ class Some(ClipSource):
 
 def test_what_is_known_of_all_and_each_by_number() -> None:
     clips = MemoryClips(Some(), "folder")
-    assert clips.names == ("clip0", "clip1", "clip2") and clips.subjects == ("P0", "P1", "P2") and not clips.bad
+    assert clips.names == ("clip0", "clip1", "clip2")
+    assert clips.subjects == ("P0", "P1", "P2")
+    assert not clips.bad
     np.testing.assert_array_equal(clips.labels, [0, 1, 0])
     np.testing.assert_array_equal(clips.frames, [4, 5, 6])
     np.testing.assert_array_equal(clips.cameras, [0, 1, 2])
@@ -54,7 +56,8 @@ def test_what_is_known_of_all_and_each_by_number() -> None:
 
 def test_damaged_clips_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     clips = MemoryClips(Some((1,)), "folder", progress=True)
-    assert clips.names == ("clip0", "clip2") and clips.bad[0][0] == "clip1"
+    assert clips.names == ("clip0", "clip2")
+    assert clips.bad[0][0] == "clip1"
     assert "folder: 1 of 3 clips left out, first clip1:" in capsys.readouterr().err
     with pytest.raises(DataError, match="no clip of some can be read .*cut off"):
         MemoryClips(Some((0, 1, 2)), "folder")

@@ -30,7 +30,6 @@ class MemoryClips(Clips):
     """
 
     def __init__(self, source: ClipSource, folder: Path | str, *, progress: bool = False) -> None:
-        import sys
 
         from tqdm import tqdm
 
