@@ -22,6 +22,7 @@ _PUBLIC = {
     "lift": ("kinegraph.inference.quick", "lift"),
     "recognize": ("kinegraph.inference.quick", "recognize"),
     "forecast": ("kinegraph.inference.quick", "forecast"),
+    "live": ("kinegraph.inference.live", "live"),
     "lift_files": ("kinegraph.inference.many", "lift_files"),
     "Lifter": ("kinegraph.inference.lifter", "Lifter"),
     "Forecaster": ("kinegraph.inference.forecaster", "Forecaster"),
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from kinegraph.formats.arrays import load, save
     from kinegraph.inference.forecaster import Forecaster
     from kinegraph.inference.lifter import Lifter
+    from kinegraph.inference.live import live
     from kinegraph.inference.many import lift_files
     from kinegraph.inference.quick import forecast, lift, recognize
     from kinegraph.inference.recognizer import Recognizer

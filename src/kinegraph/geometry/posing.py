@@ -34,7 +34,7 @@ from kinegraph.geometry.rotations import (
 
 Array = NDArray[np.float64]
 
-__all__ = ["Posed", "rest_directions", "rotations_from_positions"]
+__all__ = ["Posed", "kabsch", "rest_directions", "rotations_from_positions", "swing"]
 
 # Where the bone that ends in an anatomical point lies in the T-pose; x is for the left side.
 _REST: Mapping[str, tuple[float, float, float]] = {
@@ -153,13 +153,13 @@ def rotations_from_positions(
             turned[j] = above
             for c in bones:
                 shape[c] = _direction(wanted[c], shape[j])
-                turned[j] = _swing(above, shape[c], directions[:, c], fps)
+                turned[j] = swing(above, shape[c], directions[:, c], fps)
             continue
         turned[j], fitted, missed = _fit(directions[:, bones], lengths[bones], wanted[bones], above)
         shape[bones] = fitted
         for c, off in zip(bones, missed, strict=True):
             if pivots and off > tolerance:
-                own_pivot[c] = _swing(turned[j], shape[c], directions[:, c], fps)
+                own_pivot[c] = swing(turned[j], shape[c], directions[:, c], fps)
     return _assemble(points, joints, parents, lengths, shape, turned, own_pivot)
 
 
@@ -188,7 +188,7 @@ def _direction(wanted: Array, before: Array) -> Array:
     return before if np.linalg.norm(before) > _ZERO else np.array([0.0, 1.0, 0.0])
 
 
-def _swing(above: Array, rest: Array, direction: Array, fps: float) -> Array:
+def swing(above: Array, rest: Array, direction: Array, fps: float) -> Array:
     """Global rotations (frames, 4) that carry `rest` (3,) to `direction` (frames, 3), starting from `above`."""
     base = quaternion_rotate(above, rest)
     shortest = quaternion_multiply(quaternion_between(base, direction), above)
@@ -236,14 +236,14 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tupl
     turned = matrices
     missed = np.zeros(len(lengths))
     for _ in range(12):
-        turned = _kabsch(directions, shape, weights, matrices)
+        turned = kabsch(directions, shape, weights, matrices)
         local = np.einsum("fji,fcj->fci", turned, directions)
         mean = local.mean(axis=0)
         norm = np.linalg.norm(mean, axis=-1, keepdims=True)
         new = np.where(norm > _ZERO, mean / np.where(norm > _ZERO, norm, 1.0), shape)
         if known.any():
             # the mean shape drifts with the poses it was seen in; bring it back to the T-pose as one piece
-            back = _kabsch(asked[None, known], new[known], weights[known], np.eye(3)[None])[0]
+            back = kabsch(asked[None, known], new[known], weights[known], np.eye(3)[None])[0]
             new = new @ back.T
         missed = np.sqrt(((local - mean) ** 2).sum(axis=-1).mean(axis=0)) * lengths
         weights = 1.0 / (missed / lengths + 0.01)
@@ -251,13 +251,13 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tupl
         shape = new
         if moved < 1e-9:
             break
-    turned = _kabsch(directions, shape, weights, matrices)
+    turned = kabsch(directions, shape, weights, matrices)
     local = np.einsum("fji,fcj->fci", turned, directions)
     missed = np.sqrt(((local - shape) ** 2).sum(axis=-1).mean(axis=0)) * lengths
     return matrix_to_quaternion(turned), shape, missed
 
 
-def _kabsch(directions: Array, shape: Array, weights: Array, towards: Array) -> Array:
+def kabsch(directions: Array, shape: Array, weights: Array, towards: Array) -> Array:
     """Rotations (frames, 3, 3) that best carry `shape` (bones, 3) to `directions` (frames, bones, 3).
 
     Where the bones leave a turn undecided (all in one line), the one nearest to `towards` (frames, 3, 3) is taken.

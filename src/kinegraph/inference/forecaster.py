@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,10 @@ from kinegraph.inference.motion_window import (
     who,
 )
 from kinegraph.sequence import SkeletonSequence
+
+if TYPE_CHECKING:
+    from kinegraph.inference.live_forecaster import ForecastStream
+    from kinegraph.skeleton import Skeleton
 
 __all__ = ["LONGEST_S", "Forecast", "Forecaster"]
 
@@ -208,6 +213,16 @@ class Forecaster(Pretrained):
         else:
             future = self._estimated(recent, future, self.calibration.tables["motion"])
         return Forecast(future=future, history=history, actions=tuple(actions))
+
+    def stream(self, skeleton: str | Skeleton, **settings: Any) -> ForecastStream:
+        """This forecaster fed one frame at a time; settings of :class:`kinegraph.inference.live_motion.MotionStream`.
+
+        Raises:
+            KinegraphError: a baseline without a network.
+        """
+        from kinegraph.inference.live_forecaster import forecast_stream
+
+        return forecast_stream(self, skeleton, settings)
 
     def _estimated(self, recent: SkeletonSequence, future: SkeletonSequence, table: ErrorTable) -> SkeletonSequence:
         """The forecast with how far each joint may be off."""

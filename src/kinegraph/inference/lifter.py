@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from kinegraph.transforms.gaps import ASSUMED_FPS
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.smoothing import OneEuro, smooth_array
 from kinegraph.weights import LoadedWeights, load_weights
+
+if TYPE_CHECKING:
+    from kinegraph.inference.live_lifter import LiftStream
 
 Floats = NDArray[np.float64]
 
@@ -184,6 +187,12 @@ class Lifter(Pretrained):
             notes=tuple(dict.fromkeys(notes)),
         )
         return lifted, features
+
+    def stream(self, skeleton: str | Skeleton, **settings: Any) -> LiftStream:
+        """This lifter fed one frame at a time; settings of :class:`kinegraph.inference.live_lifter.LiftStream`."""
+        from kinegraph.inference.live_lifter import LiftStream
+
+        return LiftStream(self, skeleton, **settings)
 
     def _stills(
         self, sequence: SkeletonSequence, options: LiftOptions, progress: Callable[[int, int], None] | None

@@ -257,12 +257,12 @@ def floor_under(heights: Floats, seen: Mask, skeleton: Skeleton) -> float:
 
     The fifth of frames with the lowest joints touches it; NaN where nobody is seen.
     """
-    lowest = np.where(seen, heights - _over(skeleton), np.inf).min(axis=1)
+    lowest = np.where(seen, heights - joint_heights(skeleton), np.inf).min(axis=1)
     lowest = lowest[np.isfinite(lowest)]
     return float(np.percentile(lowest, 20)) if len(lowest) else float("nan")
 
 
-def _over(skeleton: Skeleton) -> Floats:
+def joint_heights(skeleton: Skeleton) -> Floats:
     """Height of each joint ``(joints,)`` over a floor that it touches."""
 
     def over(name: str) -> float:
@@ -274,7 +274,7 @@ def _over(skeleton: Skeleton) -> Floats:
 def _lowest(positions: Floats, sequence: SkeletonSequence) -> Floats:
     """Height of the floor that the lowest joint of each pose would touch ``(people, frames)``; NaN where nobody is."""
     # Every joint counts: somebody lies with the feet in the air, or stands on the hands.
-    heights = positions[..., 1] - _over(sequence.skeleton)
+    heights = positions[..., 1] - joint_heights(sequence.skeleton)
     result: Floats = np.where(sequence.seen, heights, np.inf).min(axis=-1)
     return np.where(np.isfinite(result), result, np.nan)
 

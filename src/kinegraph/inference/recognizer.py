@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.hub import Pretrained, locate
@@ -16,6 +16,10 @@ from kinegraph.inference.recognition import PersonActions, Recognition, Segment,
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton, map_joints
 from kinegraph.weights import LoadedWeights, load_weights
+
+if TYPE_CHECKING:
+    from kinegraph.inference.live_recognizer import RecognizeStream
+    from kinegraph.skeleton import Skeleton
 
 __all__ = ["PersonActions", "Recognition", "Recognizer", "Segment"]
 
@@ -130,6 +134,13 @@ class Recognizer(Pretrained):
         found, notes = self._scores.score(sequence, window_s, stride_s, progress)
         people = tuple(person_actions(one, self.actions) for one in found)
         return Recognition(actions=self.actions, people=people, notes=tuple(dict.fromkeys(notes)))
+
+    def stream(self, skeleton: str | Skeleton, **settings: Any) -> RecognizeStream:
+        """This recogniser fed one frame at a time; settings of
+        :func:`kinegraph.inference.live_recognizer.recognize_stream`."""
+        from kinegraph.inference.live_recognizer import recognize_stream
+
+        return recognize_stream(self, skeleton, **settings)
 
     @property
     def acclaim_joints(self) -> Literal["starts", "ends"]:

@@ -1,0 +1,308 @@
+"""A motion network live: the last seconds of every person, what the network sees of them, and what it answers.
+
+Recognition and forecasting share it: a network that does both looks at a moment once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from kinegraph.errors import DataError
+from kinegraph.formats.bvh_write import bridge_gaps
+from kinegraph.formats.export import y_up
+from kinegraph.inference.live_frames import Clock, Frame, FrameBuffer, Id, read_frame
+from kinegraph.inference.motion_window import MotionNetwork, PersonWindow, check_rate, ground, person_window, ready
+from kinegraph.inference.traced import Forward, traced
+from kinegraph.models import SymGNN
+from kinegraph.models.symgnn import SymGNNState
+from kinegraph.sequence import SkeletonSequence, Space, Up
+from kinegraph.skeleton import Skeleton, get_skeleton
+from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.transforms.heading import HeadingFrame, heading_absolute, heading_relative
+from kinegraph.transforms.posed_body import posed_body
+from kinegraph.transforms.reposing import KnownRig
+
+__all__ = ["MotionStream", "Observation", "Rollout"]
+
+Floats = NDArray[np.float64]
+_REFIT_FIRST_S = 1.0
+
+
+class Rollout:
+    """The frames that follow a moment, made when they are asked for, each of them once.
+
+    Up to the network's horizon a recurrent network goes on step by step from its state; beyond, as in
+    :meth:`Forecaster.predict`, every network observes its own answer.
+    """
+
+    def __init__(
+        self, network: MotionNetwork, history: Floats, relative: Floats, frame: HeadingFrame | None, state: Any
+    ) -> None:
+        self.network, self._history, self._relative, self._frame = network, history, relative, frame
+        self._state: SymGNNState | None = state
+        self._steps: list[Floats] = []
+        self._blocks: list[Floats] = []
+
+    def features(self, count: int) -> Floats:
+        """The last observed frame and `count` more, (1 + count, joints, 3) world features."""
+        first = self._first(min(count, self.network.transform.horizon))
+        while len(first) + sum(map(len, self._blocks)) < count:
+            self._next_block(first)
+        return np.concatenate([self._history[-1:], first, *self._blocks])[: count + 1]
+
+    def _first(self, count: int) -> Floats:
+        transform, network = self.network.transform, self.network
+        if self._state is None:
+            if not self._steps:
+                found, _ = network.run(self._history, transform.horizon)
+                assert found is not None
+                self._steps = list(found)
+            return np.stack(self._steps)
+        model = network.model
+        assert isinstance(model, SymGNN)
+        with torch.inference_mode():
+            while len(self._steps) < count:
+                pose, self._state = model.step(self._state)
+                self._steps.append(pose[0].double().numpy())
+        output = np.stack(self._steps[: max(count, 1)])
+        future = transform.decode(output[None], self._relative[:, -1])
+        network._check(future)
+        if self._frame is not None:
+            future = heading_absolute(future, self._frame, network.skeleton, transform.representation)
+        return future[0]
+
+    def _next_block(self, first: Floats) -> None:
+        transform = self.network.transform
+        known = np.concatenate([self._history, first, *self._blocks])[-transform.observed :]
+        found, _ = self.network.run(known, transform.horizon)
+        assert found is not None
+        self._blocks.append(found)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a network made of one person at one moment."""
+
+    time: float
+    window: PersonWindow
+    scores: Floats | None
+    """(classes,) probabilities."""
+    rollout: Rollout | None
+    """What follows; None from a recogniser alone."""
+
+
+class MotionStream:
+    """3D people of one moment in, observations of a motion network out.
+
+    Args:
+        network: a trained one.
+        skeleton: layout of the people, or its name.
+        fps: nominal rate of the frames; irregular times are brought to it.
+        space, up: of the positions, metres.
+        history_s: how long the past is remembered, for bones and ground.
+        refit_s: 0 fits a person's bones anew whenever they are looked at, from all that is remembered, as a
+            recording's are. Above 0 they are fitted a second after somebody came, then at doubling intervals of at most
+            so many seconds, and the poses between are found for these bones, in a fifth of the time.
+        floor: height of the floor, metres; None takes it from the lowest joints.
+        away_s: who is not seen for longer is forgotten.
+        fast: record the network's operations; see :mod:`kinegraph.inference.traced`.
+
+    Raises:
+        DataError: a rate so low that the network's motion is not in it.
+    """
+
+    def __init__(
+        self,
+        network: MotionNetwork,
+        skeleton: str | Skeleton,
+        *,
+        fps: float = ASSUMED_FPS,
+        space: Space = "world",
+        up: Up | None = "y",
+        history_s: float = 10.0,
+        refit_s: float = 0.0,
+        floor: float | None = None,
+        away_s: float = 1.0,
+        fast: bool = False,
+    ) -> None:
+        self.network = network
+        self.skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        self.fps, self.space, self.up = float(fps), space, up if space == "world" else None
+        if not (np.isfinite(refit_s) and refit_s >= 0 and np.isfinite(history_s) and history_s > 0):
+            raise DataError(f"stream: refit_s {refit_s}, history_s {history_s}: expected seconds, 0 or more, above 0")
+        self.history_s = max(history_s, 2 * network.observed_s)
+        self.refit_s, self.floor, self.away_s = refit_s, floor, away_s
+        self._clock = Clock(self.fps)
+        self._buffer = FrameBuffer(self.skeleton.num_joints, 3, self.fps, self.history_s, away_s)
+        check_rate(self.told_as(np.zeros((1, 1, self.skeleton.num_joints, 3))), network)
+        self._turn: Floats = y_up(self.told_as(np.zeros((1, 1, self.skeleton.num_joints, 3))))
+        self._encode: Forward | None = None
+        if fast and isinstance(network.model, SymGNN):
+            shape = (1, network.transform.observed, network.skeleton.num_joints, network.model.channels)
+            self._encode = traced(network.model, _flat_state, shape)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._buffer.clear()
+        self._clock = Clock(self.fps)
+        self._rigs: dict[Id, tuple[float, float, KnownRig, float]] = {}
+        self._found: dict[Id, Observation] = {}
+        self.time: float | None = None
+
+    def push(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> Frame:
+        """Add the people of one moment.
+
+        Args:
+            people: ``(people, joints, 3)`` metres, or 4 with confidences, or one person; None for nobody. NaN is a
+                missing joint.
+            time: seconds; None: at the nominal rate.
+            ids: who is who, their numbers if None.
+
+        Raises:
+            DataError: see :func:`read_frame`.
+        """
+        moment = self._clock.tick(time)
+        frame = read_frame(moment, people, ids, self.skeleton.num_joints, 3, self.skeleton.name)
+        for name in self._buffer.push(frame):
+            self._rigs.pop(name, None)
+        self._found.clear()
+        self.time = moment
+        return frame
+
+    def ready(self) -> tuple[Id, ...]:
+        """Who is seen now, with their root, and was for as long as the network looks back."""
+        if self.time is None:
+            return ()
+        there = self._buffer.here(self.time)
+        return tuple(name for name in there if self._buffer.reach_s(name) + 1e-6 >= self.network.observed_s)
+
+    def recent(self, name: Id, span_s: float | None = None) -> SkeletonSequence:
+        """A person's past at the nominal rate."""
+        positions, confidence = self._buffer.told(name, span_s)
+        return self.told_as(positions[None], confidence[None])
+
+    def told_as(self, positions: Floats, confidence: Floats | None = None) -> SkeletonSequence:
+        """Positions (people, frames, joints, 3) in the stream's space."""
+        return SkeletonSequence(
+            positions=positions,
+            skeleton=self.skeleton,
+            fps=self.fps,
+            unit="m",
+            space=self.space,
+            up=self.up,
+            confidence=confidence,
+            source="the stream",
+        )
+
+    def observe(self, name: Id, *, predict: bool = True) -> Observation:
+        """Look at one person who is :meth:`ready`, once a moment.
+
+        Raises:
+            DataError: the body cannot be made of what is seen.
+            SkeletonError: too few of the network's joints.
+        """
+        if name in self._found:
+            return self._found[name]
+        assert self.time is not None
+        network, transform = self.network, self.network.transform
+        window = self._window(name)
+        history = window.features[-transform.observed :]
+        relative, frame = history[None], None
+        if transform.root == "heading":
+            relative, frame = heading_relative(relative, -1, network.skeleton, transform.representation)
+        x = torch.from_numpy(transform.encode(relative))
+        scores, state = None, None
+        if isinstance(network.model, SymGNN):
+            state = self._state(network.model, x)
+            logits = state.logits
+        else:
+            with torch.inference_mode():
+                logits = network.model(x, 0).logits if network.model.classes else None
+        if logits is not None:
+            scores = torch.softmax(logits[0].double(), dim=-1).numpy()
+            network._check(scores)
+        rollout = Rollout(network, history, relative, frame, state) if transform.horizon else None
+        found = Observation(self.time, window, scores, rollout)
+        self._found[name] = found
+        return found
+
+    @property
+    def observed(self) -> dict[Id, Observation]:
+        """Who was looked at in this moment."""
+        return self._found
+
+    # ---- what the network sees ---------------------------------------------------------------------------------
+
+    def _window(self, name: Id) -> PersonWindow:
+        known = self._rigs.get(name)
+        if known is not None and self.time is not None and self.time < known[1] - 1e-6:
+            window = self._posed_again(name, known[2], known[3])
+            if window is not None:
+                return window
+        sequence = ready(self.recent(name))
+        floor = float(ground(sequence)[0]) if self.floor is None else self.floor
+        if self.refit_s and self.network.transform.representation == "expmap":
+            self._fit(name, sequence, floor)
+            window = self._posed_again(name, self._rigs[name][2], floor)
+            if window is not None:
+                return window
+        return person_window(sequence, 0, self.network, floor)
+
+    def _fit(self, name: Id, sequence: SkeletonSequence, floor: float) -> None:
+        assert self.time is not None
+        rig = KnownRig(posed_body(sequence), self.network.skeleton, np.array(self.network.transform.mean))
+        step = self._rigs[name][0] * 2 if name in self._rigs else min(_REFIT_FIRST_S, self.refit_s)
+        step = min(step, self.refit_s)
+        self._rigs[name] = (step, self.time + step, rig, floor)
+
+    def _posed_again(self, name: Id, rig: KnownRig, floor: float) -> PersonWindow | None:
+        """The network's window on bones that are known; None where joints of the rig are not seen in it."""
+        rate = self.network.transform.fps
+        points, _ = self._buffer.told(name, self.network.observed_s, rate)
+        points = points @ self._turn.T
+        needed = rig.joints[rig.joints >= 0]
+        missing = np.isnan(points[:, needed, 0])
+        if missing.all(axis=0).any():
+            return None
+        if missing.any():
+            points[:, needed] = bridge_gaps(points[:, needed])
+        codec = rig.features(points, rate, floor)
+        return PersonWindow(codec.encode(), codec)
+
+    def _state(self, model: SymGNN, x: Tensor) -> SymGNNState:
+        if self._encode is None:
+            with torch.inference_mode():
+                return model.encode(x) if model.horizon else SymGNNState(model(x, 0).logits, ())
+        return _with_state(model, self._encode(x))
+
+
+def _flat_state(model: torch.nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    """A state's tensors in order, for recording."""
+    assert isinstance(model, SymGNN)
+    state = model.encode(x) if model.horizon else SymGNNState(model(x, 0).logits, ())
+    tensors = [] if state.logits is None else [state.logits]
+    return (*tensors, *(value for network in state.networks for value in network if value is not None))
+
+
+def _with_state(model: SymGNN, tensors: tuple[Tensor, ...]) -> SymGNNState:
+    """The inverse of :func:`_flat_state`."""
+    from kinegraph.models.symgnn_network import PredictionState
+
+    rest = list(tensors)
+    logits = rest.pop(0) if model.classes else None
+    if not model.horizon:
+        return SymGNNState(logits, ())
+    each = len(rest) // len(model.networks)
+    networks = []
+    for start in range(0, len(rest), each):
+        part = rest[start : start + each]
+        networks.append(PredictionState(*part, *([None] * (6 - each))))  # type: ignore[arg-type]
+    return SymGNNState(logits, tuple(networks))
