@@ -30,7 +30,6 @@ class MemoryClips(Clips):
     """
 
     def __init__(self, source: ClipSource, folder: Path | str, *, progress: bool = False) -> None:
-
         from tqdm import tqdm
 
         self.folder = Path(folder)
