@@ -82,8 +82,8 @@ class LiveResult:
 class Live:
     """Lifting, recognition and forecasting chained; made by :func:`live`.
 
-    Work is spread so that no frame has to wait for two heavy things: every frame is lifted; in a frame in which somebody
-    is due, the motion network looks at that one person, and their forecast is made in the frame after.
+    Work is spread so that no frame waits for two heavy things: every frame is lifted; in a frame in which somebody is
+    due, the motion network looks at that one person, and their forecast is made in the frame after.
     """
 
     def __init__(

@@ -94,15 +94,15 @@ def read_frame(
         given = given[None]
     if given.ndim != 3 or given.shape[1] != joints or given.shape[2] not in (dims, dims + 1):
         raise DataError(
-            f"stream: a frame of shape {np.shape(people)}; expected (people, {joints}, {dims}) or (people, {joints}, "
+            f"stream: a frame of shape {given.shape}; expected (people, {joints}, {dims}) or (people, {joints}, "
             f"{dims + 1}) with confidences, on the joints of '{layout}'"
         )
     positions = given[..., :dims]
-    finite = np.isfinite(positions).all(axis=-1)
-    confidence = finite.astype(np.float64)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(positions).all(axis=-1))
+    confidence: Floats = finite.astype(np.float64)
     if given.shape[2] > dims:
-        stated = np.nan_to_num(given[..., dims], nan=0.0)
-        if ((stated < 0) | (stated > 1)).any():
+        stated: Floats = np.where(np.isnan(given[..., dims]), 0.0, given[..., dims])
+        if stated.size and not (stated.min() >= 0 and stated.max() <= 1):
             raise DataError("stream: a confidence is outside 0..1; scale it, 0 means missing")
         confidence = np.where(finite, stated, 0.0)
     names = tuple(range(len(given))) if ids is None else tuple(ids)

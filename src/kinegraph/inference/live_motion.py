@@ -76,7 +76,8 @@ class Rollout:
         network._check(future)
         if self._frame is not None:
             future = heading_absolute(future, self._frame, network.skeleton, transform.representation)
-        return future[0]
+        result: Floats = future[0]
+        return result
 
     def _next_block(self, first: Floats) -> None:
         transform = self.network.transform
@@ -304,5 +305,5 @@ def _with_state(model: SymGNN, tensors: tuple[Tensor, ...]) -> SymGNNState:
     networks = []
     for start in range(0, len(rest), each):
         part = rest[start : start + each]
-        networks.append(PredictionState(*part, *([None] * (6 - each))))  # type: ignore[arg-type]
+        networks.append(PredictionState(*part, *([None] * (6 - each))))
     return SymGNNState(logits, tuple(networks))

@@ -53,7 +53,7 @@ def traced(model: nn.Module, call: Callable[[nn.Module, Tensor], Any], shape: tu
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             module(examples[0])  # what is folded or planned once is there before the recording
-            fast = torch.jit.freeze(torch.jit.trace(module, examples[0], check_trace=False))
+            fast = torch.jit.freeze(torch.jit.trace(module, examples[0], check_trace=False))  # type: ignore[no-untyped-call]
             for _ in range(_WARM):
                 fast(examples[0])
             same = all(_same(fast(x), module(x)) for x in examples)
