@@ -187,6 +187,14 @@ def test_fewer_bits_are_smaller_and_their_cost_is_told(tmp_path: Path, precision
     assert whole.figures[0].mean < cost.mean < 100
 
 
+@pytest.mark.slow
+def test_stacks_of_matrices_in_int8(tmp_path: Path) -> None:
+    """One weight for every pair of joints: onnxruntime has no scales by channel for them."""
+    done = export(loaded("lcn", channels=32), tmp_path / "small.onnx", precision="int8")
+    assert done.error < 1e-5
+    assert 0 < done.figures[0].mean < 100
+
+
 def test_a_program_of_torch(tmp_path: Path) -> None:
     done = export(loaded("fcn"), tmp_path / "lifter.pt2")
     assert done.error < 1e-5

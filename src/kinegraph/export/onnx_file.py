@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -144,14 +145,33 @@ def _quantised(model: Any) -> Any:
         options.optimized_model_filepath = folded
         options.log_severity_level = 3
         onnxruntime.InferenceSession(plain, options, providers=["CPUExecutionProvider"])
-        quantize_dynamic(
-            folded, small, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True
-        )
+        stacks, matrices = _products(onnx.load(folded))
+        # onnxruntime has no scales by channel for stacks of matrices: those get one scale each, single ones many
+        for source, target, names, by_channel in ((folded, plain, matrices, True), (plain, small, stacks, False)):
+            if not names:
+                shutil.copyfile(source, target)
+                continue
+            quantize_dynamic(
+                source,
+                target,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                nodes_to_quantize=names,
+                weight_type=QuantType.QInt8,
+                per_channel=by_channel,
+            )
         result = onnx.load(small)
     for entry in model.metadata_props:
         if entry.key not in {known.key for known in result.metadata_props}:
             result.metadata_props.add(key=entry.key, value=entry.value)
     return result
+
+
+def _products(model: Any) -> tuple[list[str], list[str]]:
+    """Names of the nodes that multiply by constant stacks of matrices, and by constant matrices."""
+    axes = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type in ("MatMul", "Gemm")]
+    found = [(node.name, axes.get(node.input[1], 0)) for node in products]
+    return [name for name, count in found if count > 2], [name for name, count in found if count == 2]
 
 
 def load_run(model: Any, threads: int = 1) -> Run:
