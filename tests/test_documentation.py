@@ -21,11 +21,13 @@ from kinegraph.cli import main
 from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("detector-to-3d", "lifting", "forecasting", "skeletons", "analyses", "data", "export", "viewer")
+NAMES = (
+    *("detector-to-3d", "lifting", "forecasting", "recognition", "skeletons", "analyses", "data", "export", "viewer"),
+)
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
-# setting up is what continuous integration does before it comes here; the viewer runs until Ctrl-C (tests/serve)
 HELD_OUT = ["--data.held_out", "0.4"]  # a tenth of three clips is none
+# setting up is what continuous integration does before it comes here; the viewer runs until Ctrl-C (tests/serve)
 SKIPPED = ("pip ", "make ", "kinegraph serve")
 
 
