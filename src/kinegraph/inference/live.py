@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import ConfigError, DataError
@@ -16,7 +18,7 @@ from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.live_forecaster import ForecastStream, LiveForecast
 from kinegraph.inference.live_frames import Id
 from kinegraph.inference.live_lifter import LiftStream, LiveLiftOptions
-from kinegraph.inference.live_motion import MotionStream, Observation
+from kinegraph.inference.live_motion import MotionStream, Observation, Prepared
 from kinegraph.inference.live_recognizer import LiveActions, MotionRecognizeStream, RecognizeStream
 from kinegraph.inference.live_world import LiveWorld
 from kinegraph.inference.motion_window import MotionNetwork
@@ -28,6 +30,8 @@ from kinegraph.transforms.gaps import ASSUMED_FPS
 __all__ = ["Live", "LiveInput", "LivePerson", "LiveResult", "live", "replay"]
 
 Floats = NDArray[np.float64]
+Work = Callable[[], Any]
+"""A piece of work; it returns the next, or None."""
 
 
 class LiveInput(NamedTuple):
@@ -82,8 +86,9 @@ class LiveResult:
 class Live:
     """Lifting, recognition and forecasting chained; made by :func:`live`.
 
-    Work is spread so that no frame waits for two heavy things: every frame is lifted; in a frame in which somebody is
-    due, the motion network looks at that one person, and their forecast is made in the frame after.
+    Work is spread so that no frame waits for two heavy things. Every frame is lifted. When somebody is due, the first
+    frame makes what the motion network will see of them, the next one has its answer (the actions), and the one after
+    that the forecast's poses; with several people, they take turns. What a result holds says of which moment it is.
     """
 
     def __init__(
@@ -101,12 +106,15 @@ class Live:
         self.skeleton, self.fps = lift.skeleton, lift.fps
         self.forecast_s, self.forecast_every, self.top = forecast_s, forecast_every, top
         self._count = max(1, round(forecast_s * lift.fps))
-        self._shared = (
-            isinstance(recognition, MotionRecognizeStream)
-            and forecasting is not None
-            and recognition.motion is forecasting.motion
-        )
+        own = None if recognition is None else self._motion_of(recognition)
+        self._motion = own if forecasting is None else forecasting.motion
+        shared = isinstance(recognition, MotionRecognizeStream) and recognition.motion is self._motion
+        self._scored = recognition if shared and isinstance(recognition, MotionRecognizeStream) else None
         self.reset()
+
+    @staticmethod
+    def _motion_of(recognition: RecognizeStream) -> MotionStream | None:
+        return recognition.motion if isinstance(recognition, MotionRecognizeStream) else None
 
     def reset(self) -> None:
         """Begin anew."""
@@ -119,7 +127,8 @@ class Live:
         self._actions: dict[Id, tuple[float, tuple[tuple[str, float], ...]]] = {}
         self._futures: dict[Id, tuple[float, SkeletonSequence]] = {}
         self._forecast_due: dict[Id, int] = {}
-        self._pending: dict[Id, Observation] = {}
+        self._looked: dict[Id, int] = {}
+        self._next: Work | None = None
         self._seen: dict[Id, float] = {}
 
     @property
@@ -176,39 +185,46 @@ class Live:
     # ---- what is due -------------------------------------------------------------------------------------------
 
     def _recognise_and_forecast(self, people: Floats | None, now: float, ids: tuple[Id, ...]) -> None:
-        if self.forecasting is not None:
-            self.forecasting.push(people, now, ids)
-        if self.recognition is not None and not self._shared:
+        """One piece of work a frame: what the network will see of somebody, its answer, the forecast's poses."""
+        if self.recognition is not None and self._motion_of(self.recognition) is not self._motion:
             self._heard(self.recognition.push(people, now, ids))
-        if self._pending:
-            assert self.forecasting is not None
-            name, observed = next(iter(self._pending.items()))
-            del self._pending[name]
-            made = self.forecasting.of({name: observed}, self._count)
-            if made.future is not None:
-                self._futures[name] = (made.time, made.future)
+        if self._motion is None:
             return
-        if self._shared:
-            assert isinstance(self.recognition, MotionRecognizeStream)
-            self._heard(self.recognition.look(1))
-        if self.forecasting is None:
+        self._motion.push(people, now, ids)
+        if self._next is not None:
+            self._next = self._next()
             return
-        motion = self.forecasting.motion
-        there = motion.ready()
-        due = sorted((self._forecast_due.get(name, -1), place) for place, name in enumerate(there))
-        # whoever was just looked at for their action costs nothing more
-        looked = [name for name in there if name in motion.observed]
-        late = [there[place] for frame, place in due if frame <= self._frame]
-        chosen = next((name for name in looked if name in late or self._soon(name)), None)
-        if chosen is None and late and not looked:
-            chosen = late[0]
-        if chosen is not None:
-            self._pending[chosen] = motion.observe(chosen)
-            self._forecast_due[chosen] = self._frame + self.forecast_every
+        asked = set(self._scored.due()) if self._scored is not None else set()
+        there = self._motion.ready()
+        due = [name for name in there if name in asked or self._forecast_now(name)]
+        if due:
+            # who waits longest comes first
+            name = min(due, key=lambda one: self._looked.get(one, -1))
+            self._looked[name] = self._frame
+            try:
+                self._next = partial(self._answer, name, self._motion.prepare(name))
+            except DataError:  # no body can be made of what is seen of them just now
+                self._forecast_due[name] = self._frame + self.forecast_every
 
-    def _soon(self, name: Id) -> bool:
-        """Whether a forecast is due in the next frames, so that one look serves both."""
-        return self._forecast_due.get(name, -1) - self._frame <= self.forecast_every // 3
+    def _answer(self, name: Id, seen: Prepared) -> Work | None:
+        assert self._motion is not None
+        observed = self._motion.answer(seen)
+        if self._scored is not None:
+            self._heard(self._scored.hear({name: observed}))
+        if not self._forecast_now(name):
+            return None
+        self._forecast_due[name] = self._looked[name] + self.forecast_every
+        return partial(self._forecast, name, observed)
+
+    def _forecast(self, name: Id, observed: Observation) -> Work | None:
+        assert self.forecasting is not None
+        made = self.forecasting.of({name: observed}, self._count)
+        if made.future is not None and name in self._seen:
+            self._futures[name] = (made.time, made.future)
+        return None
+
+    def _forecast_now(self, name: Id) -> bool:
+        return self.forecasting is not None and self._frame >= self._forecast_due.get(name, -1)
 
     def _heard(self, actions: LiveActions | None) -> None:
         for name in actions.scores if actions is not None else ():
@@ -219,7 +235,7 @@ class Live:
         away = self.lift.options.away_s
         gone = [name for name, last in self._seen.items() if now - last > away]
         for name in gone:
-            for memory in (self._seen, self._actions, self._futures, self._forecast_due, self._pending):
+            for memory in (self._seen, self._actions, self._futures, self._forecast_due, self._looked):
                 memory.pop(name, None)
 
 
@@ -241,6 +257,7 @@ def live(
     camera_height_m: float | None = None,
     refit_s: float = 10.0,
     fast: bool = True,
+    threads: int | None = 1,
 ) -> Live:
     """A pipeline fed one frame at a time: 2D keypoints in, 3D people, what they do and what comes next out.
 
@@ -260,7 +277,9 @@ def live(
         pitch_deg: how far the camera looks down; learnt from standing people if None.
         camera_height_m: of the camera over the floor; the floor is put under the feet if None.
         refit_s: how often a person's bones are fitted anew, see :class:`MotionStream`; 0 at every look.
-        fast: record the networks' operations at the start (seconds), for a third to a half of the time per frame.
+        fast: record the networks' operations at the start (a second or two), which halves their time per frame.
+        threads: of torch, for the whole process: networks this small gain nothing from more, and wait for each other
+            when other programs run. None leaves them as they are.
 
     Raises:
         ConfigError: impossible options.
@@ -278,6 +297,10 @@ def live(
             f"live: forecast_s {forecast_s}, forecast_every {forecast_every}, top {top}: expected seconds, 0 or more; "
             "frames and actions, 1 or more"
         )
+    if threads is not None:
+        if threads < 1:
+            raise ConfigError(f"live: threads is {threads}; expected 1 or more, or None")
+        torch.set_num_threads(threads)
     lifting = lifter if isinstance(lifter, Lifter) else Lifter.from_pretrained(lifter)
     chosen = options or LiveLiftOptions()
     if chosen.root != "estimated":

@@ -156,6 +156,17 @@ class FrameBuffer:
         past = self._past.get(name)
         return past[-1][0] - past[0][0] if past else -1.0
 
+    def seen_lately(self, name: Id, joint: int) -> bool:
+        """Whether a joint of a person was seen within the last :data:`LONGEST_GAP_S`."""
+        past = self._past[name]
+        end = past[-1][0]
+        for time, _, confidence in reversed(past):
+            if end - time > LONGEST_GAP_S:
+                return False
+            if confidence[joint] > 0:
+                return True
+        return False
+
     def told(self, name: Id, span_s: float | None = None, fps: float | None = None) -> tuple[Floats, Floats]:
         """A person's past at an even rate, its last moment the last frame's.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -29,10 +29,24 @@ from kinegraph.transforms.heading import HeadingFrame, heading_absolute, heading
 from kinegraph.transforms.posed_body import posed_body
 from kinegraph.transforms.reposing import KnownRig
 
-__all__ = ["MotionStream", "Observation", "Rollout"]
+__all__ = ["MotionStream", "Observation", "Prepared", "Rollout"]
 
 Floats = NDArray[np.float64]
 _REFIT_FIRST_S = 1.0
+
+
+class Prepared(NamedTuple):
+    """What a network will see of one person."""
+
+    time: float
+    window: PersonWindow
+    history: Floats
+    """(observed, joints, 3) world features."""
+    relative: Floats
+    """(1, observed, joints, 3), relative to the last frame's place and heading."""
+    frame: HeadingFrame | None
+    x: Tensor
+    """The network's input."""
 
 
 class Rollout:
@@ -40,14 +54,19 @@ class Rollout:
 
     Up to the network's horizon a recurrent network goes on step by step from its state; beyond, as in
     :meth:`Forecaster.predict`, every network observes its own answer.
+
+    Args:
+        network: whose.
+        seen: the moment.
+        state: of a recurrent network, there.
+        steps: (horizon, joints, channels) its answer, where it is at hand already.
     """
 
     def __init__(
-        self, network: MotionNetwork, history: Floats, relative: Floats, frame: HeadingFrame | None, state: Any
+        self, network: MotionNetwork, seen: Prepared, state: SymGNNState | None = None, steps: Floats | None = None
     ) -> None:
-        self.network, self._history, self._relative, self._frame = network, history, relative, frame
-        self._state: SymGNNState | None = state
-        self._steps: list[Floats] = []
+        self.network, self._seen, self._state = network, seen, state
+        self._steps: list[Floats] = [] if steps is None else list(steps)
         self._blocks: list[Floats] = []
 
     def features(self, count: int) -> Floats:
@@ -55,33 +74,30 @@ class Rollout:
         first = self._first(min(count, self.network.transform.horizon))
         while len(first) + sum(map(len, self._blocks)) < count:
             self._next_block(first)
-        return np.concatenate([self._history[-1:], first, *self._blocks])[: count + 1]
+        return np.concatenate([self._seen.history[-1:], first, *self._blocks])[: count + 1]
 
     def _first(self, count: int) -> Floats:
-        transform, network = self.network.transform, self.network
-        if self._state is None:
-            if not self._steps:
-                found, _ = network.run(self._history, transform.horizon)
-                assert found is not None
-                self._steps = list(found)
-            return np.stack(self._steps)
-        model = network.model
-        assert isinstance(model, SymGNN)
+        transform, network, model = self.network.transform, self.network, self.network.model
         with torch.inference_mode():
-            while len(self._steps) < count:
+            if self._state is None and not self._steps:
+                found = model(self._seen.x, transform.horizon).motion
+                assert found is not None
+                self._steps = list(found[0].double().numpy())
+            while self._state is not None and len(self._steps) < count:
+                assert isinstance(model, SymGNN)
                 pose, self._state = model.step(self._state)
                 self._steps.append(pose[0].double().numpy())
         output = np.stack(self._steps[: max(count, 1)])
-        future = transform.decode(output[None], self._relative[:, -1])
-        network._check(future)
-        if self._frame is not None:
-            future = heading_absolute(future, self._frame, network.skeleton, transform.representation)
+        future = transform.decode(output[None], self._seen.relative[:, -1])
+        network.check(future)
+        if self._seen.frame is not None:
+            future = heading_absolute(future, self._seen.frame, network.skeleton, transform.representation)
         result: Floats = future[0]
         return result
 
     def _next_block(self, first: Floats) -> None:
         transform = self.network.transform
-        known = np.concatenate([self._history, first, *self._blocks])[-transform.observed :]
+        known = np.concatenate([self._seen.history, first, *self._blocks])[-transform.observed :]
         found, _ = self.network.run(known, transform.horizon)
         assert found is not None
         self._blocks.append(found)
@@ -144,10 +160,10 @@ class MotionStream:
         self._buffer = FrameBuffer(self.skeleton.num_joints, 3, self.fps, self.history_s, away_s)
         check_rate(self.told_as(np.zeros((1, 1, self.skeleton.num_joints, 3))), network)
         self._turn: Floats = y_up(self.told_as(np.zeros((1, 1, self.skeleton.num_joints, 3))))
-        self._encode: Forward | None = None
+        self._whole: Forward | None = None
         if fast and isinstance(network.model, SymGNN):
             shape = (1, network.transform.observed, network.skeleton.num_joints, network.model.channels)
-            self._encode = traced(network.model, _flat_state, shape)
+            self._whole = traced(network.model, _both, shape)
         self.reset()
 
     def reset(self) -> None:
@@ -179,11 +195,15 @@ class MotionStream:
         return frame
 
     def ready(self) -> tuple[Id, ...]:
-        """Who is seen now, with their root, and was for as long as the network looks back."""
+        """Who is seen now, lately with their root, and was for as long as the network looks back."""
         if self.time is None:
             return ()
-        there = self._buffer.here(self.time)
-        return tuple(name for name in there if self._buffer.reach_s(name) + 1e-6 >= self.network.observed_s)
+        least, root = self.network.observed_s - 1e-6, self.skeleton.root
+        return tuple(
+            name
+            for name in self._buffer.here(self.time)
+            if self._buffer.reach_s(name) >= least and self._buffer.seen_lately(name, root)
+        )
 
     def recent(self, name: Id, span_s: float | None = None) -> SkeletonSequence:
         """A person's past at the nominal rate."""
@@ -203,15 +223,19 @@ class MotionStream:
             source="the stream",
         )
 
-    def observe(self, name: Id, *, predict: bool = True) -> Observation:
+    def observe(self, name: Id) -> Observation:
         """Look at one person who is :meth:`ready`, once a moment.
 
         Raises:
             DataError: the body cannot be made of what is seen.
             SkeletonError: too few of the network's joints.
         """
-        if name in self._found:
-            return self._found[name]
+        if name not in self._found:
+            self._found[name] = self.answer(self.prepare(name))
+        return self._found[name]
+
+    def prepare(self, name: Id) -> Prepared:
+        """The first half of :meth:`observe`: what the network will see."""
         assert self.time is not None
         network, transform = self.network, self.network.transform
         window = self._window(name)
@@ -219,26 +243,30 @@ class MotionStream:
         relative, frame = history[None], None
         if transform.root == "heading":
             relative, frame = heading_relative(relative, -1, network.skeleton, transform.representation)
-        x = torch.from_numpy(transform.encode(relative))
-        scores, state = None, None
-        if isinstance(network.model, SymGNN):
-            state = self._state(network.model, x)
-            logits = state.logits
+        return Prepared(self.time, window, history, relative, frame, torch.from_numpy(transform.encode(relative)))
+
+    def answer(self, seen: Prepared) -> Observation:
+        """The second half: what the network makes of it, at any later time."""
+        network, model = self.network, self.network.model
+        state: SymGNNState | None = None
+        steps: Floats | None = None
+        if self._whole is not None:
+            found = list(self._whole(seen.x))
+            logits = found.pop() if model.classes else None
+            steps = found[0][0].double().numpy() if found else None
         else:
             with torch.inference_mode():
-                logits = network.model(x, 0).logits if network.model.classes else None
+                if isinstance(model, SymGNN) and model.horizon:
+                    state = model.encode(seen.x)
+                    logits = state.logits
+                else:
+                    logits = model(seen.x, 0).logits if model.classes else None
+        scores = None
         if logits is not None:
             scores = torch.softmax(logits[0].double(), dim=-1).numpy()
-            network._check(scores)
-        rollout = Rollout(network, history, relative, frame, state) if transform.horizon else None
-        found = Observation(self.time, window, scores, rollout)
-        self._found[name] = found
-        return found
-
-    @property
-    def observed(self) -> dict[Id, Observation]:
-        """Who was looked at in this moment."""
-        return self._found
+            network.check(scores)
+        rollout = Rollout(network, seen, state, steps) if network.transform.horizon else None
+        return Observation(seen.time, seen.window, scores, rollout)
 
     # ---- what the network sees ---------------------------------------------------------------------------------
 
@@ -278,32 +306,9 @@ class MotionStream:
         codec = rig.features(points, rate, floor)
         return PersonWindow(codec.encode(), codec)
 
-    def _state(self, model: SymGNN, x: Tensor) -> SymGNNState:
-        if self._encode is None:
-            with torch.inference_mode():
-                return model.encode(x) if model.horizon else SymGNNState(model(x, 0).logits, ())
-        return _with_state(model, self._encode(x))
 
-
-def _flat_state(model: torch.nn.Module, x: Tensor) -> tuple[Tensor, ...]:
-    """A state's tensors in order, for recording."""
+def _both(model: torch.nn.Module, x: Tensor) -> tuple[Tensor, ...]:
+    """Future frames and scores, whichever there are, for recording."""
     assert isinstance(model, SymGNN)
-    state = model.encode(x) if model.horizon else SymGNNState(model(x, 0).logits, ())
-    tensors = [] if state.logits is None else [state.logits]
-    return (*tensors, *(value for network in state.networks for value in network if value is not None))
-
-
-def _with_state(model: SymGNN, tensors: tuple[Tensor, ...]) -> SymGNNState:
-    """The inverse of :func:`_flat_state`."""
-    from kinegraph.models.symgnn_network import PredictionState
-
-    rest = list(tensors)
-    logits = rest.pop(0) if model.classes else None
-    if not model.horizon:
-        return SymGNNState(logits, ())
-    each = len(rest) // len(model.networks)
-    networks = []
-    for start in range(0, len(rest), each):
-        part = rest[start : start + each]
-        networks.append(PredictionState(*part, *([None] * (6 - each))))
-    return SymGNNState(logits, tuple(networks))
+    output = model(x, model.horizon)
+    return tuple(one for one in output if one is not None)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.inference.clip_scores import ClipScores
 from kinegraph.inference.live_frames import Clock, FrameBuffer, Id, read_frame
-from kinegraph.inference.live_motion import MotionStream
+from kinegraph.inference.live_motion import MotionStream, Observation
 from kinegraph.inference.motion_window import MotionNetwork
 from kinegraph.sequence import SkeletonSequence, Space, Unit, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -100,19 +100,19 @@ class MotionRecognizeStream:
     ) -> LiveActions | None:
         """Add the people of one moment; scores of those for whom they are due, None where for nobody."""
         self.motion.push(people, time, ids)
-        return self.look()
+        due = self.due()
+        return self.hear({name: self.motion.observe(name) for name in due}) if due else None
 
-    def look(self, most: int | None = None) -> LiveActions | None:
-        """As :meth:`push`, at a moment that the motion stream was given by somebody else; of `most` people at most."""
-        there = self.motion.ready()
+    def due(self) -> list[Id]:
+        """Who is to be looked at now."""
         assert self.motion.time is not None
-        due = self._hops.due(there, self.motion.time)[:most]
-        scores: dict[Id, Array] = {}
-        for name in due:
-            found = self.motion.observe(name).scores
-            assert found is not None
-            scores[name] = found
-        return self._hops.result(self.motion.time, self.actions, scores, set(there)) if scores else None
+        return self._hops.due(self.motion.ready(), self.motion.time)
+
+    def hear(self, observed: dict[Id, Observation]) -> LiveActions:
+        """Scores of observations of one moment."""
+        scores = {name: one.scores for name, one in observed.items() if one.scores is not None}
+        time = next(iter(observed.values())).time
+        return self._hops.result(time, self.actions, scores, set(self.motion.ready()))
 
     def reset(self) -> None:
         """Forget everybody."""

@@ -77,12 +77,13 @@ class MotionNetwork:
         if output.motion is None or not horizon:
             return None, scores
         future = self.transform.decode(output.motion.double().numpy(), window[:, -1])
-        self._check(future)
+        self.check(future)
         if frame is not None:
             future = heading_absolute(future, frame, self.skeleton, self.transform.representation)
         return future[0], scores
 
-    def _check(self, values: Array) -> None:
+    def check(self, values: Array) -> None:
+        """Refuse values that are not finite."""
         if not np.isfinite(values).all():
             where = self.folder or self.name
             raise KinegraphError(f"the network in {where} gave values that are not finite; its weights are damaged")
