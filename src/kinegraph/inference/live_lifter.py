@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.formats.tracking import MAX_GAP, Tracker
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, Framing, scale_of_pose
-from kinegraph.inference.live_frames import Clock, Id, read_frame
+from kinegraph.inference.live_frames import LONGEST_GAP_S, Clock, Id, read_frame
 from kinegraph.inference.live_person import PersonState
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import make_rigid
@@ -128,6 +128,7 @@ class LiftStream:
         fast: bool = False,
     ) -> None:
         self.lifter, self.options, self.fps = lifter, options or LiveLiftOptions(), float(fps)
+        self._clock = Clock(self.fps)
         self.layout = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
         self.skeleton = lifter.skeleton
         self.mapping = map_joints(self.layout, self.skeleton)
@@ -295,7 +296,7 @@ class LiftStream:
     def _window(self, moment: float, state: PersonState, now: NDArray[np.float32]) -> NDArray[np.float32]:
         """Encoded poses (frames, joints, channels) of the window's moments, between frames blended, the first held."""
         past = state.inputs
-        if past and moment - past[-1][0] > max(self.options.hold_s, 1.5 / self.fps) + 1e-9:
+        if past and moment - past[-1][0] > max(LONGEST_GAP_S, 1.5 / self.fps) + 1e-9:
             past.clear()
         past.append((moment, now))
         while len(past) > 2 and past[1][0] <= moment + self._moments[0] - 1e-6:

@@ -1,0 +1,199 @@
+"""Recognition and forecasting frame by frame against the same on the recording up to then."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from clip_people import probe, recording, waver
+from moving_people import network, walker
+
+from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.inference import Forecaster, Recognizer
+from kinegraph.inference.live_frames import FrameBuffer, read_frame
+from kinegraph.inference.live_recognizer import ClipRecognizeStream, LiveActions, MotionRecognizeStream
+from kinegraph.sequence import SkeletonSequence
+
+ACTIONS = ("walk", "run", "jump")
+
+
+def positions_only(seconds: float, fps: float = 30.0, **options: object) -> SkeletonSequence:
+    return walker(seconds, fps, **options).replace(rotations=None, offsets=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ["symgnn", "simlpe"])
+@pytest.mark.parametrize("fps", [30.0, 60.0])
+def test_a_forecast_is_the_recording_s(model: str, fps: float) -> None:
+    forecaster = Forecaster(network(model=model))
+    walk = positions_only(1.0, fps)
+    stream = forecaster.stream("cmu38", fps=fps)
+    for frame in range(walk.frames):
+        stream.push(walk.positions[:, frame])
+        if frame not in (walk.frames // 2, walk.frames - 1):
+            continue
+        upto = walk.slice_frames(0, frame + 1)
+        for seconds in (0.1, 0.5, 0.3):  # beyond the horizon, and back: what was made is kept
+            live = stream.forecast(seconds)
+            expected = forecaster.forecast(upto, seconds)
+            assert live.future is not None
+            assert live.time == pytest.approx(frame / fps)
+            assert np.abs(live.future.positions - expected.positions).max() < 1e-5
+            assert live.future.fps == fps
+
+
+def test_places_are_forecast_as_in_the_recording() -> None:
+    forecaster = Forecaster(network(representation="positions"))
+    walk = positions_only(1.0)
+    stream = forecaster.stream("cmu38", fps=30)
+    for frame in range(walk.frames):
+        stream.push(walk.positions[:, frame])
+    live = stream.forecast(0.3).future
+    assert live is not None
+    assert np.abs(live.positions - forecaster.forecast(walk, 0.3).positions).max() < 1e-5
+
+
+def test_scores_are_the_recording_s() -> None:
+    recognizer = Recognizer(network(actions=ACTIONS))
+    walk = positions_only(1.2, people=2)
+    stream = recognizer.stream("cmu38", fps=30, hop_s=0.1)
+    heard: list[LiveActions] = []
+    for frame in range(walk.frames):
+        got = stream.push(walk.positions[:, frame], ids=["ann", "bob"])
+        if got is None:
+            continue
+        heard.append(got)
+        whole = recognizer.recognize(walk.slice_frames(0, frame + 1))
+        for name, person in zip(("ann", "bob"), whole.people, strict=True):
+            assert np.abs(got.scores[name] - person.timeline[-1]).max() < 1e-5
+    times = [one.time for one in heard]
+    assert times[0] == pytest.approx(11 / 30)  # as soon as there is a window
+    assert np.diff(times) == pytest.approx(0.1)
+    assert heard[0].top("ann", 1)[0][0] in ACTIONS
+    last = heard[-1].smooth["bob"]
+    assert last.sum() == pytest.approx(1)
+    assert min(o.scores["bob"].min() for o in heard) <= last.min() + 1e-9
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_scores_of_clips_are_the_recording_s(dims: int) -> None:
+    recognizer = Recognizer(probe(dims=dims, unit="px" if dims == 2 else "m"))
+    moves = waver(("sideways", 1.5), ("upwards", 1.5))[..., :dims]
+    fields = {"unit": "px", "space": "image", "up": None} if dims == 2 else {}
+    day = recording(moves, **fields)
+    stream = recognizer.stream(day.skeleton, fps=30, hop_s=0.2)
+    assert isinstance(stream, ClipRecognizeStream)
+    heard = []
+    for frame in range(day.frames):
+        got = stream.push(day.positions[:, frame])
+        if got is not None:
+            heard.append(got)
+            window = recognizer.recognize(day.slice_frames(frame - 29, frame + 1))
+            assert np.abs(got.scores[0] - window.people[0].timeline[-1]).max() < 1e-5
+    assert heard[0].time == pytest.approx(29 / 30)
+    assert [heard[0].top(0)[0][0], heard[-1].top(0)[0][0]] == ["sideways", "upwards"]
+
+
+def test_pairs_are_looked_at_together() -> None:
+    recognizer = Recognizer(probe(people=2))
+    stream = recognizer.stream("h36m17", fps=30)
+    moves = np.stack([waver(("sideways", 1.1)), waver(("still", 1.1), place=1.0)])
+    heard = [stream.push(moves[:, frame], ids=["a", "b"]) for frame in range(moves.shape[1])]
+    first = next(one for one in heard if one is not None)
+    assert set(first.scores) == {"a", "b", ("a", "b")}
+
+
+def test_irregular_times_are_brought_to_the_rate() -> None:
+    """Somebody who moves evenly: the past is told at even moments, whenever it was seen."""
+    buffer = FrameBuffer(3, 3, 30.0, 1.0)
+    start, speed = np.arange(9.0).reshape(3, 3), np.array([1.0, -2.0, 0.5])
+    rng = np.random.default_rng(0)
+    times = np.cumsum(rng.uniform(0.005, 0.08, size=100))
+    for time in times:
+        buffer.push(read_frame(float(time), start + speed * time, ["x"], 3, 3, "three"))
+    told, sure = buffer.told("x", 0.5)
+    moments = times[-1] - np.arange(15, -1, -1) / 30
+    np.testing.assert_allclose(told, start + speed * moments[:, None, None], atol=1e-9)
+    assert (sure == 1).all()
+    assert buffer.reach_s("x") == pytest.approx(1.0, abs=0.09)
+
+
+def test_missing_joints_and_gaps() -> None:
+    buffer = FrameBuffer(3, 3, 30.0, 1.0)
+    body = np.ones((1, 3, 3))
+    lost = body.copy()
+    lost[0, 1] = np.nan
+    for index, frame in enumerate([body, body, lost, body]):
+        buffer.push(read_frame(index / 30, frame, ["x"], 3, 3, "three"))
+    told, sure = buffer.told("x")
+    assert sure[:, 1].tolist() == [1, 1, 0, 1]
+    assert np.isnan(told[2, 1]).all()
+    half, _ = buffer.told("x", fps=60.0)
+    assert np.isnan(half[:, 1, 0]).tolist() == [False, False, False, True, True, True, False]
+    buffer.push(read_frame(3 / 30 + 0.7, body, ["x"], 3, 3, "three"))
+    assert buffer.reach_s("x") == 0  # too long a gap: anew
+    assert buffer.push(read_frame(5.0, None, None, 3, 3, "three")) == ["x"]
+    assert buffer.reach_s("x") < 0
+
+
+def test_buffers_are_bounded() -> None:
+    buffer = FrameBuffer(2, 3, 30.0, 0.5)
+    for index in range(3000):
+        buffer.push(read_frame(index / 1000, np.ones((2, 3)), [index // 100], 2, 3, "two"))
+    assert len(buffer._past) <= 12
+    assert max(len(past) for past in buffer._past.values()) <= 122
+
+
+def test_known_bones_come_near_the_fit() -> None:
+    """Between two fits the poses are found for the bones of the last one."""
+    forecaster = Forecaster(network())
+    walk = positions_only(2.5)
+    exact = forecaster.stream("cmu38", fps=30)
+    quick = forecaster.stream("cmu38", fps=30, refit_s=10.0)
+    for frame in range(walk.frames):
+        for stream in (exact, quick):
+            stream.push(walk.positions[:, frame])
+        if frame % 10 == 9 and frame > 20:
+            near = [stream.forecast(0.2).future for stream in (exact, quick)]
+            assert near[0] is not None
+            assert near[1] is not None
+            apart = np.linalg.norm(near[0].positions - near[1].positions, axis=-1)
+            assert apart.mean() < 0.01
+            assert apart.max() < 0.05
+    assert 1 < quick.motion._rigs[0][0] <= 10
+
+
+def test_who_is_not_ready_is_left_out() -> None:
+    stream = Forecaster(network()).stream("cmu38", fps=30)
+    walk = positions_only(1.0, people=2)
+    for frame in range(walk.frames):
+        there = [0, 1] if frame >= 25 else [0]
+        stream.push(walk.positions[there, frame], ids=there)
+    assert stream.ready() == (0,)
+    assert stream.forecast(0.2).ids == (0,)
+    with pytest.raises(DataError, match=r"only \(0,\) are seen"):
+        stream.forecast(0.2, ids=[1])
+    stream.push(walk.positions[[1], -1], 3.0, ids=[1])
+    assert stream.forecast(0.2).future is None
+    stream.reset()
+    assert stream.ready() == ()
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(KinegraphError, match="zero-velocity has no network to stream with"):
+        Forecaster("zero-velocity").stream("cmu38")
+    forecaster = Forecaster(network())
+    with pytest.raises(DataError, match="needs at least 6"):
+        forecaster.stream("cmu38", fps=2)
+    with pytest.raises(DataError, match="at least a frame"):
+        forecaster.stream("cmu38").forecast(0.0)
+    with pytest.raises(DataError, match="refit_s -1"):
+        forecaster.stream("cmu38", refit_s=-1)
+    recognizer = Recognizer(network(actions=ACTIONS))
+    assert isinstance(recognizer.stream("cmu38"), MotionRecognizeStream)
+    with pytest.raises(ConfigError, match="always looks at 0.37 s"):
+        recognizer.stream("cmu38", window_s=1.0)
+    with pytest.raises(ConfigError, match="hop of 0 s"):
+        recognizer.stream("cmu38", hop_s=0)
+    with pytest.raises(DataError, match="takes metres, found px"):
+        recognizer.stream("cmu38", unit="px")
+    with pytest.raises(DataError, match="states no image size"):
+        Recognizer(probe(dims=2, unit="normalized")).stream("h36m17", fps=30)
