@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import exporting, forecasting, lifting, reading, recognition
+from benchmarks import exporting, forecasting, lifting, live, reading, recognition
 
 _SECTIONS = {
     "lifting": lifting.main,
@@ -10,6 +10,7 @@ _SECTIONS = {
     "recognition": recognition.main,
     "reading": reading.main,
     "exporting": exporting.main,
+    "live": live.main,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)

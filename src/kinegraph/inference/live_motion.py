@@ -33,6 +33,7 @@ __all__ = ["MotionStream", "Observation", "Prepared", "Rollout"]
 
 Floats = NDArray[np.float64]
 _REFIT_FIRST_S = 1.0
+_FIT_S = 4.0  # of the past, to which bones are fitted that are then taken as known
 
 
 class Prepared(NamedTuple):
@@ -276,9 +277,10 @@ class MotionStream:
             window = self._posed_again(name, known[2], known[3])
             if window is not None:
                 return window
-        sequence = ready(self.recent(name))
+        quick = self.refit_s > 0 and self.network.transform.representation == "expmap"
+        sequence = ready(self.recent(name, _FIT_S if quick else None))
         floor = float(ground(sequence)[0]) if self.floor is None else self.floor
-        if self.refit_s and self.network.transform.representation == "expmap":
+        if quick:
             self._fit(name, sequence, floor)
             window = self._posed_again(name, self._rigs[name][2], floor)
             if window is not None:
