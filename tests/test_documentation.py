@@ -22,7 +22,8 @@ from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
 NAMES = (
-    *("detector-to-3d", "lifting", "forecasting", "recognition", "skeletons", "analyses", "data", "export", "live", "viewer"),
+    *("detector-to-3d", "lifting", "forecasting", "recognition", "skeletons", "analyses", "data", "export", "live"),
+    "viewer",
 )
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"

@@ -158,7 +158,7 @@ def test_known_bones_come_near_the_fit() -> None:
             apart = np.linalg.norm(near[0].positions - near[1].positions, axis=-1)
             assert apart.mean() < 0.01
             assert apart.max() < 0.05
-    assert 1 < quick.motion._rigs[0][0] <= 10
+    assert 1 < quick.motion._rigs[0].step <= 10
 
 
 def test_who_is_not_ready_is_left_out() -> None:

@@ -200,10 +200,14 @@ class Live:
         if due:
             # who waits longest comes first
             name = min(due, key=lambda one: self._looked.get(one, -1))
-            self._looked[name] = self._frame
             try:
+                if self._motion.fit_due(name):
+                    self._motion.fit(name)  # a frame of its own
+                    return
+                self._looked[name] = self._frame
                 self._next = partial(self._answer, name, self._motion.prepare(name))
             except DataError:  # no body can be made of what is seen of them just now
+                self._looked[name] = self._frame
                 self._forecast_due[name] = self._frame + self.forecast_every
 
     def _answer(self, name: Id, seen: Prepared) -> Work | None:

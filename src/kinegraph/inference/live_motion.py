@@ -116,6 +116,17 @@ class Observation:
     """What follows; None from a recogniser alone."""
 
 
+class _Fitted(NamedTuple):
+    """A person's bones."""
+
+    step: float
+    """Seconds from this fit to the next."""
+    due: float
+    """When that is."""
+    rig: KnownRig
+    floor: float
+
+
 class MotionStream:
     """3D people of one moment in, observations of a motion network out.
 
@@ -171,7 +182,7 @@ class MotionStream:
         """Forget everybody."""
         self._buffer.clear()
         self._clock = Clock(self.fps)
-        self._rigs: dict[Id, tuple[float, float, KnownRig, float]] = {}
+        self._rigs: dict[Id, _Fitted] = {}
         self._found: dict[Id, Observation] = {}
         self.time: float | None = None
 
@@ -271,32 +282,44 @@ class MotionStream:
 
     # ---- what the network sees ---------------------------------------------------------------------------------
 
-    def _window(self, name: Id) -> PersonWindow:
+    def fit_due(self, name: Id) -> bool:
+        """Whether a person's bones are to be fitted at the next look: the heaviest work there is."""
+        assert self.time is not None
         known = self._rigs.get(name)
-        if known is not None and self.time is not None and self.time < known[1] - 1e-6:
-            window = self._posed_again(name, known[2], known[3])
-            if window is not None:
-                return window
-        quick = self.refit_s > 0 and self.network.transform.representation == "expmap"
-        sequence = ready(self.recent(name, _FIT_S if quick else None))
+        return self._quick and (known is None or self.time >= known.due - 1e-6)
+
+    def fit(self, name: Id) -> None:
+        """Fit the bones of a person who is :meth:`ready` to the last seconds.
+
+        Raises:
+            DataError: the body cannot be made of what is seen.
+            SkeletonError: too few of the network's joints.
+        """
+        assert self.time is not None
+        sequence = ready(self.recent(name, _FIT_S))
+        rig = KnownRig(posed_body(sequence), self.network.skeleton, np.array(self.network.transform.mean))
         floor = float(ground(sequence)[0]) if self.floor is None else self.floor
-        if quick:
-            self._fit(name, sequence, floor)
-            window = self._posed_again(name, self._rigs[name][2], floor)
+        step = min(self._rigs[name].step * 2 if name in self._rigs else _REFIT_FIRST_S, self.refit_s)
+        self._rigs[name] = _Fitted(step, self.time + step, rig, floor)
+
+    @property
+    def _quick(self) -> bool:
+        return self.refit_s > 0 and self.network.transform.representation == "expmap"
+
+    def _window(self, name: Id) -> PersonWindow:
+        if self._quick:
+            if self.fit_due(name):
+                self.fit(name)
+            window = self._posed_again(name, self._rigs[name])
             if window is not None:
                 return window
+        sequence = ready(self.recent(name))
+        floor = float(ground(sequence)[0]) if self.floor is None else self.floor
         return person_window(sequence, 0, self.network, floor)
 
-    def _fit(self, name: Id, sequence: SkeletonSequence, floor: float) -> None:
-        assert self.time is not None
-        rig = KnownRig(posed_body(sequence), self.network.skeleton, np.array(self.network.transform.mean))
-        step = self._rigs[name][0] * 2 if name in self._rigs else min(_REFIT_FIRST_S, self.refit_s)
-        step = min(step, self.refit_s)
-        self._rigs[name] = (step, self.time + step, rig, floor)
-
-    def _posed_again(self, name: Id, rig: KnownRig, floor: float) -> PersonWindow | None:
+    def _posed_again(self, name: Id, known: _Fitted) -> PersonWindow | None:
         """The network's window on bones that are known; None where joints of the rig are not seen in it."""
-        rate = self.network.transform.fps
+        rate, rig = self.network.transform.fps, known.rig
         points, _ = self._buffer.told(name, self.network.observed_s, rate)
         points = points @ self._turn.T
         needed = rig.joints[rig.joints >= 0]
@@ -305,7 +328,7 @@ class MotionStream:
             return None
         if missing.any():
             points[:, needed] = bridge_gaps(points[:, needed])
-        codec = rig.features(points, rate, floor)
+        codec = rig.features(points, rate, known.floor)
         return PersonWindow(codec.encode(), codec)
 
 
