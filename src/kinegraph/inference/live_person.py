@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 _CENTRE_S, _SCALE_S, _DEPTH_S = 0.1, 0.3, 0.4  # time constants of what follows slowly
 _LOOK_BACK_S = 1.0  # over which the longest limbs tell the size
 _LIMBS = 300  # poses whose limbs are remembered
-_LIMBS_AGAIN = 10  # poses between two looks at them, once there are some
+_LIMBS_FIRST, _LIMBS_AGAIN = 10, 45  # poses in which they are looked at each time, then only every so many
 
 
 @dataclass
@@ -117,7 +117,7 @@ class PersonState:
         """Lengths (joints,) of the bones over what was seen lately."""
         self._limbs.append((pose, trust))
         self._looked += 1
-        if self._lengths is None or self._looked % _LIMBS_AGAIN == 0 or self._looked <= _LIMBS_AGAIN:
+        if self._lengths is None or self._looked <= _LIMBS_FIRST or self._looked % _LIMBS_AGAIN == 0:
             poses = np.stack([one for one, _ in self._limbs])
             self._lengths = bone_lengths(poses, np.stack([one for _, one in self._limbs]), self.skeleton)
         return self._lengths
