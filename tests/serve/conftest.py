@@ -35,7 +35,7 @@ class Running:
     def ask(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=400)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()
@@ -76,7 +76,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert found is not None, line
     yield Running(process, int(found.group(1)), temporary)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=200) == 0
     process.stdout.close()
     assert not list(temporary.glob("kinegraph*"))  # torch may have made a folder of its own
 
