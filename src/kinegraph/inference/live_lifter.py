@@ -49,7 +49,9 @@ class LiveLiftOptions:
         rigid: limbs of one length, learnt over the last poses.
         root: ``"estimated"`` before the camera, ``"relative"`` at the origin.
         framing: as of :class:`LiftOptions`.
-        focal_px, fov_deg, centre_px: of the camera, as of :class:`LiftOptions`.
+        focal_px: of the camera, as of :class:`LiftOptions`.
+        fov_deg: likewise.
+        centre_px: likewise.
         away_s: who is not seen for longer is forgotten.
     """
 

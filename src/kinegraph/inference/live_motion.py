@@ -134,7 +134,8 @@ class MotionStream:
         network: a trained one.
         skeleton: layout of the people, or its name.
         fps: nominal rate of the frames; irregular times are brought to it.
-        space, up: of the positions, metres.
+        space: of the positions, metres.
+        up: which axis points up in the world.
         history_s: how long the past is remembered, for bones and ground.
         refit_s: 0 fits a person's bones anew whenever they are looked at, from all that is remembered, as a
             recording's are. Above 0 they are fitted a second after somebody came, then at doubling intervals of at most
