@@ -43,7 +43,7 @@ class LiftGraph(nn.Module):
     """A lifter with its transform around it: :class:`kinegraph.transforms.lifting.LiftingTransform` in torch.
 
     A network over a window of R frames answers for one of them, so ``frames`` keypoints give ``frames - R + 1``
-    poses. Shapes: see :meth:`ports`.
+    poses. It takes at least `fewest`. Shapes: see :meth:`ports`.
     """
 
     def __init__(self, model: LiftingModel, transform: LiftingTransform) -> None:
@@ -51,6 +51,8 @@ class LiftGraph(nn.Module):
         self.model, self.transform = model, transform
         self.window = model.frames
         self.whole = isinstance(model, VideoPose3D)  # lifts sequences without cutting them into windows
+        # A single answer of a whole sequence is a case of its own to the tracer, and so not one of the graph.
+        self.fewest = model.frames + self.whole
 
     def ports(self) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
         """Inputs and outputs, in the order of :meth:`forward`."""
@@ -152,6 +154,7 @@ def plan_lifter(weights: LoadedWeights, clip: LiftClip, fps: float | None) -> Pl
     example = _feed(inputs, clip, people=3, frames=window + 3)
     facts: dict[str, Any] = {
         "frames_of_context": window,
+        "fewest_frames": graph.fewest,
         "fps": fps if window > 1 else None,
         "normalisation": "inside the graph",
         "view": (
@@ -207,7 +210,7 @@ def _feed(inputs: tuple[Port, ...], clip: LiftClip, *, people: int, frames: int,
 
 def _cases(graph: LiftGraph, inputs: tuple[Port, ...], clip: LiftClip) -> Iterator[Case]:
     window = graph.window
-    for people, frames in ((1, window), (1, window + 24), (2, window + 7), (5, window + 1)):
+    for people, frames in ((1, graph.fewest), (1, window + 24), (2, window + 7), (5, window + 1)):
         feed = _feed(inputs, clip, people=people, frames=frames, start=people)
         label = f"batch {people}, {frames} frame{'s' if frames > 1 else ''}"
         yield Case(feed=feed, expected={"positions": _expected(graph, feed)}, label=label)
