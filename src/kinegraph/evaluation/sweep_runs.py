@@ -6,6 +6,7 @@ that are finished are kept, one that was interrupted goes on where it was, so th
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -19,6 +20,7 @@ from kinegraph.errors import ConfigError, FormatError
 from kinegraph.evaluation.sweep_clips import ClipMeasure
 from kinegraph.evaluation.sweep_motion import MotionMeasure
 from kinegraph.evaluation.sweeps import Fusion, Measured, Sweep, SweepResult, Variant
+from kinegraph.models import model_entry
 from kinegraph.training.folder import BEST, RECIPE, RUN
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.prepared import model_config
@@ -219,6 +221,11 @@ def _given(recipe: RunRecipe) -> dict[str, Any]:
 
 def _changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     result = json.loads(json.dumps(data))
+    model = changes.get("model.name")
+    if model is not None and model != result["model"].get("name"):
+        # Another network keeps of the options what it has too.
+        known = {field.name for field in dataclasses.fields(model_entry(str(model)).config)}
+        result["model"] = {key: value for key, value in result["model"].items() if key in known}
     for name, value in changes.items():
         place, *path = result, *name.split(".")
         for key in path[:-1]:

@@ -176,8 +176,8 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
     found, name = clip
     chosen = transform.sampling not in ("resize", "all")
     frames: str | int = transform.frames if chosen else "frames"
-    people: str | int = "people" if model.people > 1 else 1
-    axes = ("batch", people, frames, weights.skeleton.num_joints, transform.dims)
+    # As many places as the network was trained with: fewer people leave some of them absent.
+    axes = ("batch", model.people, frames, weights.skeleton.num_joints, transform.dims)
     inputs: tuple[Port, ...] = (
         Port(name="positions", axes=axes, unit=transform.unit or "as recorded", meaning="joints of each person"),
         Port(name="present", axes=axes[:3], unit="bool", meaning="who is there when; others' positions do not count"),
@@ -186,11 +186,11 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
         inputs += (Port(name="confidence", axes=axes[:4], unit="share", meaning="of the detector, 0 to 1"),)
     graph = RecognizeGraph(model, transform).eval()
     length = transform.frames if chosen else 20
-    feed = _feed(found, batch=3, people=min(model.people, 3), frames=length)
+    feed = _feed(found, batch=3, places=model.people, frames=length)
     facts: dict[str, Any] = {
         "fps": transform.fps,
         "actions": list(transform.actions),
-        "people": model.people,
+        "people": f"up to {model.people}: the rest are not present",
         "normalisation": f"inside the graph: {place.convention}, stream {transform.stream}",
         "frames": f"choose {transform.frames} frames as '{transform.sampling}' does" if chosen else "any number",
         "gaps": "whoever is present shows every joint: fill gaps first",
@@ -219,14 +219,18 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
     )
 
 
-def _feed(clip: Array, *, batch: int, people: int, frames: int, gaps: bool = False) -> dict[str, Array]:
-    """Clips cut from one, rows from different moments, people half a metre apart."""
+def _feed(
+    clip: Array, *, batch: int, places: int, frames: int, people: int | None = None, gaps: bool = False
+) -> dict[str, Array]:
+    """Clips cut from one, rows from different moments, people half a metre apart; `people` of them are there."""
+    there, people = places if people is None else people, places
     rows = (np.arange(batch)[:, None] * 7 + np.arange(people)[None] * 3)[..., None]
     at = (rows + np.arange(frames)) % clip.shape[1]  # (batch, people, frames)
     who = (np.arange(people) % len(clip))[None, :, None]
     positions = np.array(clip[who, at], dtype=np.float32)
     positions[..., 0] += np.arange(people, dtype=np.float32)[None, :, None, None] * 0.5
     present = np.ones(positions.shape[:3], dtype=bool)
+    present[:, there:] = False
     if gaps:
         present[0, :, : frames // 4] = False  # nobody at first
         present[-1, -1, frames // 2 :] = False  # somebody leaves
@@ -241,7 +245,7 @@ def _cases(weights: LoadedWeights, clip: Array, length: int, chosen: bool) -> It
     most = model.people
     for batch, people, frames, gaps in ((1, 1, length, False), (2, most, 33, False), (4, most, 50, True)):
         frames = length if chosen else frames
-        feed = _feed(clip, batch=batch, people=people, frames=frames, gaps=gaps)
+        feed = _feed(clip, batch=batch, places=most, people=people, frames=frames, gaps=gaps)
         encoded = []
         for positions, present, sure in zip(*feed.values(), strict=True):
             shown = np.where(present[..., None, None], positions, np.nan)
