@@ -155,7 +155,8 @@ def _quantised(model: Any) -> Any:
                 source,
                 target,
                 op_types_to_quantize=["MatMul", "Gemm"],
-                nodes_to_quantize=names,
+                # a Gemm becomes a product and a sum, of names made from its own, before its product is looked up
+                nodes_to_quantize=[*names, *(f"{name}_MatMul" for name in names)],
                 weight_type=QuantType.QInt8,
                 per_channel=by_channel,
             )
