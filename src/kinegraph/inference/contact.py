@@ -60,8 +60,8 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
     positions = (sequence.positions @ y_up(sequence).T)[:, :, joints]
     sigma = 0.05 * fps
     half = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.asarray(np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2))
-    weights = np.isfinite(positions).all(axis=-1).astype(np.float64)
+    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2)
+    weights = np.asarray(np.isfinite(positions).all(axis=-1), dtype=np.float64)
     slow = smooth_array(np.where(np.isfinite(positions), positions, 0.0), weights, kernel, 1)
     speed = np.linalg.norm(np.gradient(slow, axis=1), axis=-1) * fps
     over = slow[..., 1] - np.broadcast_to(np.asarray(floor), (sequence.frames,))[None, :, None]
