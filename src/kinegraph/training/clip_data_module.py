@@ -63,7 +63,7 @@ def encode_clip(
     """What the network sees of a clip; with a generator and an augmentation, a changed one."""
     changes = None
     if augment is not None and rng is not None and rng.random() < augment.share:
-        changes = augment.augmentation()
+        changes = augment
     return transform.encode(clip.positions, skeleton, clip.confidence, rng=rng, augmentation=changes)
 
 

@@ -71,45 +71,16 @@ class ClipTransformRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipAugmentRecipe:
+class ClipAugmentRecipe(ClipAugmentation):
     """Changes to the training clips, drawn anew at every step."""
 
-    mirror: float = 0.0
-    """Probability that a clip is mirrored, left and right exchanged. Not for classes that tell left from right."""
-    rotation: float = 0.0
-    """Largest angle about each axis, rad."""
-    scale: float = 0.0
-    """Largest relative change of each axis."""
-    shear: float = 0.0
-    """Largest share of another axis that is added."""
-    noise: float = 0.0
-    """Standard deviation of a jitter of every coordinate, in the unit of the positions (m)."""
-    drop: float = 0.0
-    """Probability that a joint is missing."""
-    drop_frames: bool = False
-    """Drop joints frame by frame instead of throughout the clip."""
-    crop: float = 1.0
-    """Shortest share of a clip's frames that is kept; 1 keeps all."""
     share: float = 1.0
     """Share of the clips that are changed at all."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share: found {self.share}, expected 0 to 1")
-        self.augmentation()
-
-    def augmentation(self) -> ClipAugmentation:
-        """The strengths. Raises ConfigError when one is out of range."""
-        return ClipAugmentation(
-            mirror=self.mirror,
-            rotation=self.rotation,
-            scale=self.scale,
-            shear=self.shear,
-            noise=self.noise,
-            drop=self.drop,
-            drop_frames=self.drop_frames,
-            crop=self.crop,
-        )
+        super().__post_init__()
 
 
 @dataclass(frozen=True, kw_only=True)

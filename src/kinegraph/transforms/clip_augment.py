@@ -87,27 +87,24 @@ def _map(positions: Array, matrix: NDArray[np.float64]) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipAugmentation:
-    """What is done to training clips, and how strongly.
-
-    Attributes:
-        mirror: probability that a clip is mirrored.
-        rotation: largest angle about each axis, rad.
-        scale: largest relative change of each axis.
-        shear: largest share of another axis that is added.
-        noise: standard deviation of the jitter, in the unit of the positions (m).
-        drop: probability that a joint is missing.
-        drop_frames: whether joints are dropped frame by frame rather than throughout the clip.
-        crop: shortest share of a clip's frames that is kept; 1 keeps all.
-    """
+    """What is done to training clips, and how strongly; 0 switches a change off."""
 
     mirror: float = 0.0
+    """Probability that a clip is mirrored, left and right exchanged. Not for classes that tell left from right."""
     rotation: float = 0.0
+    """Largest angle about each axis, rad."""
     scale: float = 0.0
+    """Largest relative change of each axis."""
     shear: float = 0.0
+    """Largest share of another axis that is added."""
     noise: float = 0.0
+    """Standard deviation of a jitter of every coordinate, in the unit of the positions (m)."""
     drop: float = 0.0
+    """Probability that a joint is missing."""
     drop_frames: bool = False
+    """Drop joints frame by frame instead of throughout the clip."""
     crop: float = 1.0
+    """Shortest share of a clip's frames that is kept; 1 keeps all."""
 
     def __post_init__(self) -> None:
         for name, limit in (
