@@ -34,6 +34,7 @@ __all__ = [
     "blank",
     "masked_batch_norm",
     "masked_moments",
+    "masked_normalise",
     "remember",
     "time_mean",
 ]
@@ -84,6 +85,14 @@ def masked_moments(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return count, mean, var
 
 
+def masked_normalise(
+    x: Tensor, mask: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float
+) -> Tensor:
+    """Real frames of (rows, nodes, frames, channels) by mean and variance, scaled and shifted; the bias elsewhere."""
+    centred = (x - mean) * mask[:, None, :, None].to(x.dtype)
+    return torch.addcmul(bias, centred, weight * torch.rsqrt(var + eps))
+
+
 def masked_batch_norm(
     input: Tensor,
     mask: Tensor,
@@ -106,8 +115,7 @@ def masked_batch_norm(
     x = input.float() if input.dtype != torch.float64 else input
     count, mean, var = masked_moments(x, mask)
     remember(running_mean, running_var, mean, var, count, momentum)
-    weights = mask[:, None, :, None].to(x.dtype)
-    return torch.addcmul(bias, (x - mean) * weights, weight * torch.rsqrt(var + eps)).to(input.dtype)
+    return masked_normalise(x, mask, mean, var, weight, bias, eps).to(input.dtype)
 
 
 @torch.no_grad()

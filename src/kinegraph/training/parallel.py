@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from kinegraph.layers.clip_block import masked_batch_norm, masked_moments, remember
+from kinegraph.layers.clip_block import masked_batch_norm, masked_moments, masked_normalise, remember
 
 __all__ = ["JointBatchNorm", "UnwrappedDDP", "average_over_ranks", "ranks"]
 
@@ -119,8 +119,7 @@ def _joint_masked_batch_norm(
     x = input.float() if input.element_size() < 4 else input
     count, mean, variance = _join(*masked_moments(x, mask))
     remember(running_mean, running_var, mean, variance, count, momentum)
-    centred = (x - mean) * mask[:, None, :, None].to(x.dtype)
-    return torch.addcmul(bias, centred, weight * torch.rsqrt(variance + eps)).to(input.dtype)
+    return masked_normalise(x, mask, mean, variance, weight, bias, eps).to(input.dtype)
 
 
 def _joint_batch_norm(
