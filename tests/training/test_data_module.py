@@ -14,7 +14,8 @@ import torch
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.training.data_module import Batch, LiftingDataModule, Splits, limit_poses, load_splits, matching_clips
-from kinegraph.training.recipe import AugmentRecipe, DataRecipe
+from kinegraph.training.recipe import AugmentRecipe, DataRecipe, read_recipe
+from kinegraph.transforms.body_variation import BodyVariation
 from kinegraph.transforms.detector_noise import DetectorNoise
 from kinegraph.transforms.lifting import LiftingTransform
 
@@ -177,7 +178,7 @@ def write_h36m(folder: Path) -> None:
     """Random motion about the middle of the studio, in the layout VideoPose3D established."""
     rng = np.random.default_rng(0)
     poses = {
-        subject: {"Walking": rng.normal(0, 0.3, (6, 32, 3)).astype(np.float32) + np.float32([0, 0, 1])}
+        subject: {"Walking": rng.normal(0, 0.3, (6, 32, 3)).astype(np.float32) + np.array([0, 0, 1], dtype=np.float32)}
         for subject in ("S1", "S5", "S6", "S7", "S8")
     }
     np.savez(folder / "data_3d_h36m.npz", positions_3d=np.array(poses, dtype=object))
@@ -212,3 +213,49 @@ def test_h36m_mistakes(changes: dict[str, object], message: str, tmp_path: Path)
 def test_synthetic_with_a_source_is_refused() -> None:
     with pytest.raises(ConfigError, match="remove source"):
         load_splits(DataRecipe(name="synthetic", source="somewhere"))
+
+
+BODY = BodyVariation(size=0.1, limbs=0.1, turn_deg=45, distance=0.2)
+
+
+@pytest.mark.parametrize("frames", [1, 9])
+@pytest.mark.parametrize("target", ["pixel", "metric"])
+def test_varied_bodies_are_filmed_anew(splits: Splits, frames: int, target: Any) -> None:
+    """The 2D input of a varied pose is the projection of its 3D target, at the window's target frame."""
+    transform = LiftingTransform(target=target)
+    data = module(splits, transform=transform, frames=frames, augment=AugmentRecipe(body=BODY))
+    rows = np.arange(40)
+    inputs, targets = data.drawn_poses(rows, np.random.default_rng(0))
+    centre = inputs if frames == 1 else inputs[:, frames // 2]
+    train = splits.train
+    assert np.abs(targets - data.train.targets[torch.from_numpy(rows)].numpy()).max() > 0.02
+    camera = BODY.apply(
+        train.camera_m[rows[:, None] if frames == 1 else data.train.windows.numpy()[rows]],  # type: ignore[union-attr]
+        np.random.default_rng(0),
+        skeleton=train.skeleton,
+    )[:, frames // 2]
+    focal, centre_px = train.intrinsics[rows, None, :2], train.intrinsics[rows, None, 2:]
+    pixels = camera[..., :2] / camera[..., 2:] * focal + centre_px
+    expected = transform.encode_inputs(pixels, np.ones(pixels.shape[:-1]), train.image_size[rows])
+    np.testing.assert_allclose(centre, expected, atol=1e-5)
+    if target == "metric":
+        np.testing.assert_allclose(targets * transform.scale, camera - camera[:, train.root, None], atol=1e-5)
+
+
+def test_varied_bodies_resume_and_are_shared_between_ranks(splits: Splits) -> None:
+    data = module(splits, batch=20, augment=AugmentRecipe(body=BODY, noise=DetectorNoise(), noise_share=0.5))
+    whole = batches(data, 3)[2]
+    later = batches(data, 1, start=2)[0]
+    assert torch.equal(whole.inputs, later.inputs)
+    assert torch.equal(whole.targets, later.targets)
+    for rank in range(2):
+        part = batches(data, 3, rank=rank, world=2)[2]
+        assert torch.equal(part.inputs, whole.inputs[rank::2])
+        assert torch.equal(part.targets, whole.targets[rank::2])
+
+
+def test_varied_bodies_refuse_keypoints_they_would_not_use() -> None:
+    with pytest.raises(ConfigError, match=r"augment\.body"):
+        read_recipe(
+            {"task": "lift", "model": {"name": "fcn"}, "data": {"input": "noisy"}, "augment": {"body": {"size": 0.1}}}
+        )

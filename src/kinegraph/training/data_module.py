@@ -20,6 +20,7 @@ from torch import Tensor
 
 from kinegraph.datasets.lifting_data import LiftingData, concatenate, windows
 from kinegraph.errors import ConfigError, DataError
+from kinegraph.geometry.cameras import project
 from kinegraph.training.lifting_recipe import AugmentRecipe, DataRecipe
 from kinegraph.transforms.lifting import LiftingTransform
 
@@ -220,15 +221,16 @@ class _Steps:
             rows = order[start : start + module.batch]
             rng = np.random.default_rng((module.seed, 2, step))
             flips = rng.random(len(rows)) < (0.5 if module.augment.flip else 0.0)
-            if module.augment.noise is not None:
+            index = torch.from_numpy(rows[rank::world]).to(device, non_blocking=True)
+            if module.augment.draws_poses:
                 # Drawn for the whole batch and then shared out, so that the number of ranks changes nothing.
-                inputs = torch.from_numpy(module.noisy_inputs(rows, rng)[rank::world]).to(device)
-            rows, flips = rows[rank::world], flips[rank::world]
-            index = torch.from_numpy(rows).to(device, non_blocking=True)
-            if module.augment.noise is None:
-                inputs = tensors.gather_inputs(index)
-            flip = torch.from_numpy(flips).to(device, non_blocking=True)
-            yield Batch(step, inputs, tensors.targets[index], flip)
+                inputs, targets = (
+                    torch.from_numpy(array[rank::world]).to(device) for array in module.drawn_poses(rows, rng)
+                )
+            else:
+                inputs, targets = tensors.gather_inputs(index), tensors.targets[index]
+            flip = torch.from_numpy(flips[rank::world]).to(device, non_blocking=True)
+            yield Batch(step, inputs, targets, flip)
             step += 1
 
 
@@ -270,6 +272,7 @@ class LiftingDataModule(pl.LightningDataModule):
         self.train = LiftingTensors.encode(splits.train, transform, frames, step, target)
         self.validation = LiftingTensors.encode(splits.validation, transform, frames, step, target)
         self.batch = min(batch, len(self.train))
+        self.target = frames // 2 if target is None else target
 
     @property
     def steps_per_epoch(self) -> int:
@@ -284,17 +287,26 @@ class LiftingDataModule(pl.LightningDataModule):
         """An endless iterable of `Batch`, starting at the trainer's current step."""
         return _Steps(self)
 
-    def noisy_inputs(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Inputs of the poses `rows` with fresh noise, (B, J, C) or (B, F, J, C)."""
-        noise = self.augment.noise
-        assert noise is not None
+    def drawn_poses(
+        self, rows: NDArray[np.int64], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Inputs (B, J, C) or (B, F, J, C) and targets (B, J, 3) of the poses `rows`, varied and with fresh noise."""
+        body, noise = self.augment.body, self.augment.noise
         data, windows = self.splits.train, self.train.windows
         # A single frame is a clip of its own, so that errors correlated in time do not run from pose to pose.
         clip = rows[:, None] if windows is None else windows[torch.from_numpy(rows)].numpy()  # (B, F)
         keypoints, confidence = data.keypoints_px[clip], data.confidence[clip]  # (B, F, J, 2), (B, F, J)
-        noisy, seen = noise.apply(keypoints, confidence, rng, skeleton=data.skeleton)
-        chosen = rng.random(len(rows)) < self.augment.noise_share
-        keypoints = np.where(chosen[:, None, None, None], noisy, keypoints)
-        confidence = np.where(chosen[:, None, None], seen, confidence)
+        if body is None:
+            targets = self.train.targets[torch.from_numpy(rows)].numpy()
+        else:
+            points = body.apply(data.camera_m[clip], rng, skeleton=data.skeleton)
+            keypoints = project(points, data.intrinsics[clip])
+            target = self.target if windows is not None else 0
+            targets = self.transform.encode_targets(points[:, target], data.intrinsics[rows], data.image_size[rows])
+        if noise is not None:
+            noisy, seen = noise.apply(keypoints, confidence, rng, skeleton=data.skeleton)
+            chosen = rng.random(len(rows)) < self.augment.noise_share
+            keypoints = np.where(chosen[:, None, None, None], noisy, keypoints)
+            confidence = np.where(chosen[:, None, None], seen, confidence)
         inputs = self.transform.encode_inputs(keypoints, confidence, data.image_size[clip])
-        return inputs if windows is not None else inputs[:, 0]
+        return (inputs if windows is not None else inputs[:, 0]), targets

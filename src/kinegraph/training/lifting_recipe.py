@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, positive
+from kinegraph.transforms.body_variation import BodyVariation
 from kinegraph.transforms.detector_noise import DetectorNoise
 
 __all__ = ["AugmentRecipe", "DataRecipe", "TrainRecipe", "TransformRecipe"]
@@ -69,6 +70,14 @@ class AugmentRecipe:
     noise_share: float = 1.0
     """Share of the poses that get the noise; the others stay as the data has them."""
 
+    body: BodyVariation | None = None
+    """Other bodies and viewpoints, filmed anew from the truth (`body: {size: 0.1, limbs: 0.06, turn_deg: 45}`)."""
+
+    @property
+    def draws_poses(self) -> bool:
+        """Whether poses are made anew at every step, and not looked up."""
+        return self.noise is not None or self.body is not None
+
     def __post_init__(self) -> None:
         if not 0 < self.noise_share <= 1:
             raise ValueError(f"noise_share: found {self.noise_share}, expected a share above 0, up to 1")
@@ -90,3 +99,11 @@ class TrainRecipe(RunRecipe):
     """Loss and optimiser."""
     out: str = "runs/lift"
     """Run folder."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.augment.body is not None and self.data.input != "exact":
+            raise ValueError(
+                f"augment.body: films the truth anew, so data.input {self.data.input!r} would not be used; "
+                "use data.input: exact, and augment.noise for a detector's errors"
+            )

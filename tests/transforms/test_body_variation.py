@@ -1,0 +1,114 @@
+"""Other bodies and viewpoints: against a joint-by-joint loop, and by what must not change."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from kinegraph.errors import ConfigError
+from kinegraph.skeleton import get_skeleton
+from kinegraph.transforms.body_variation import BodyVariation
+
+SKELETON = get_skeleton("h36m17")
+STRONG = BodyVariation(size=0.1, limbs=0.1, turn_deg=60, tilt_deg=10, distance=0.3)
+
+
+def people(count: int = 5, frames: int = 3) -> NDArray[np.float64]:
+    rng = np.random.default_rng(0)
+    body = rng.normal(0, 0.4, (count, frames, SKELETON.num_joints, 3))
+    return body + np.array([0.3, -0.2, 5.0])
+
+
+def lengths(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    pairs = np.array(SKELETON.bones)
+    return np.asarray(np.linalg.norm(points[..., pairs[:, 0], :] - points[..., pairs[:, 1], :], axis=-1))
+
+
+def angles_at_joints(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosines between each bone and the bone before it."""
+    found = []
+    for joint, parent in enumerate(SKELETON.parents):
+        if parent >= 0 and SKELETON.parents[parent] >= 0:
+            a = points[..., joint, :] - points[..., parent, :]
+            b = points[..., parent, :] - points[..., SKELETON.parents[parent], :]
+            found.append((a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1))
+    return np.stack(found)
+
+
+def test_without_strengths_nothing_changes() -> None:
+    points = people()
+    np.testing.assert_allclose(BodyVariation().apply(points, np.random.default_rng(1), skeleton=SKELETON), points)
+
+
+def test_pose_stays_and_lengths_change_by_one_factor_a_bone_alike_on_both_sides() -> None:
+    points = people()
+    made = STRONG.apply(points, np.random.default_rng(1), skeleton=SKELETON)
+    np.testing.assert_allclose(angles_at_joints(made), angles_at_joints(points), atol=1e-9)
+    factors: NDArray[np.float64] = lengths(made) / lengths(points)  # (people, frames, bones)
+    np.testing.assert_allclose(factors, factors[:, :1].repeat(points.shape[1], 1))  # one body in all its frames
+    ends = [child if SKELETON.parents[child] == parent else parent for parent, child in SKELETON.bones]
+    place = {joint: number for number, joint in enumerate(ends)}
+    for joint, number in place.items():
+        np.testing.assert_allclose(factors[..., number], factors[..., place[SKELETON.mirror[joint]]])
+    assert factors[:, 0].std(axis=0).min() > 0.05  # people differ
+    assert factors[:, 0].std(axis=1).min() > 0.02  # and so do the bones of one of them
+
+
+def test_strengths_are_standard_deviations() -> None:
+    points = people(4000, 1)
+    made = BodyVariation(size=0.2).apply(points, np.random.default_rng(2), skeleton=SKELETON)
+    factors = np.log(lengths(made) / lengths(points))[:, 0]
+    assert factors.std(axis=0) == pytest.approx(np.full(len(SKELETON.bones), 0.2), rel=0.05)
+    np.testing.assert_allclose(factors, factors[:, :1].repeat(factors.shape[1], 1), atol=1e-9)
+    far = BodyVariation(distance=0.2).apply(points, np.random.default_rng(2), skeleton=SKELETON)
+    root = SKELETON.root
+    ratio = far[:, 0, root] / points[:, 0, root]
+    np.testing.assert_allclose(ratio, ratio[:, :1].repeat(3, 1))  # along the line of sight
+    assert np.log(ratio[:, 0]).std() == pytest.approx(0.2, rel=0.05)
+    np.testing.assert_allclose(far - far[:, :, root, None], points - points[:, :, root, None], atol=1e-9)
+
+
+def test_a_turn_is_about_the_cameras_vertical_and_within_its_bounds() -> None:
+    points = people(300, 1)
+    made = BodyVariation(turn_deg=30).apply(points, np.random.default_rng(3), skeleton=SKELETON)
+    root = SKELETON.root
+    before, after = ((p - p[:, :, root, None])[:, 0, 5] for p in (points, made))
+    np.testing.assert_allclose(after[:, 1], before[:, 1], atol=1e-9)
+    turned = np.rad2deg(np.arctan2(before[:, 0], before[:, 2]) - np.arctan2(after[:, 0], after[:, 2]))
+    turned = (turned + 180) % 360 - 180
+    assert np.abs(turned).max() <= 30 + 1e-9
+    assert turned.std() == pytest.approx(30 / np.sqrt(3), rel=0.1)
+
+
+def test_a_tilt_leans_the_vertical_by_its_strength() -> None:
+    points = np.zeros((4000, 1, SKELETON.num_joints, 3)) + np.array([0.0, 0.0, 5.0])
+    points[:, :, 1:, 1] += 1.0  # every joint a metre below the root
+    made = BodyVariation(tilt_deg=5).apply(points, np.random.default_rng(3), skeleton=SKELETON)
+    down = (made - made[:, :, SKELETON.root, None])[:, 0, 1]
+    assert np.rad2deg(np.arcsin(down[:, 2])).std() == pytest.approx(5, rel=0.05)
+    assert np.rad2deg(np.arcsin(down[:, 0])).std() == pytest.approx(5, rel=0.05)
+
+
+def test_nobody_is_brought_into_the_camera() -> None:
+    made = BodyVariation(distance=1.0).apply(people(2000, 2), np.random.default_rng(4), skeleton=SKELETON)
+    assert made[..., 2].min() >= 0.5 - 1e-9
+
+
+def test_equal_generators_give_equal_bodies_and_strengths_do_not_mix() -> None:
+    points = people()
+    first, again = (STRONG.apply(points, np.random.default_rng(5), skeleton=SKELETON) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    nearer = dataclasses.replace(STRONG, distance=0.0).apply(points, np.random.default_rng(5), skeleton=SKELETON)
+    root = SKELETON.root
+    np.testing.assert_allclose(first - first[:, :, root, None], nearer - nearer[:, :, root, None], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("size", -0.1), ("limbs", 2), ("turn_deg", 181), ("tilt_deg", float("nan"))]
+)
+def test_strengths_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=name):
+        BodyVariation(**{name: value})
