@@ -110,6 +110,8 @@ class SkeletonSequence:
             raise DataError(f"{who}: space '{self.space}' is unknown; choose world, camera or image")
         if self.up is not None and (self.space != "world" or self.up not in ("y", "z")):
             raise DataError(f"{who}: up='{self.up}' in {self.space} space; only world space has an up axis, y or z")
+        if self.image_size is not None and not (len(self.image_size) == 2 and min(self.image_size) >= 1):
+            raise DataError(f"{who}: image_size is {self.image_size}; expected width and height in px, at least 1 each")
         if self.rotations is not None:
             rotations = self._lead(self.rotations, single)
             if rotations.shape != (*positions.shape[:3], 4):

@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clips.add_argument(
         "--fps", type=float, metavar="N", help="folder: frame rate of the clips (default: the first file's)"
     )
+    clips.add_argument(
+        "--image-size", metavar="WxH", help="folder: size of the image in px, for 2D files that do not state it"
+    )
     clips.add_argument("--people", type=int, metavar="N", help="at most so many people in a clip (default 2)")
     clips.add_argument("--float16", action="store_true", help="half the size; 2 mm at 3 m")
     clips.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
@@ -80,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{info.name} is used as it is and needs no preparing (what can be prepared: {ready})")
     if info.name in SOURCES:
         return _clips(info.name, args)
-    for name in ("missing", "skeleton", "fps", "people", "float16", "workers"):
-        if getattr(args, name):
+    for name in ("missing", "skeleton", "fps", "image-size", "people", "float16", "workers"):
+        if getattr(args, name.replace("-", "_")):
             raise ConfigError(f"--{name} says nothing about {info.name}; leave it out")
     return _lifting(args)
 
@@ -144,6 +147,13 @@ def _clips(name: str, args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> SourceOptions:
+    from kinegraph.cli.options import size
     from kinegraph.datasets.clip_sources import SourceOptions
 
-    return SourceOptions(missing=tuple(args.missing), skeleton=args.skeleton, fps=args.fps, people=args.people)
+    return SourceOptions(
+        missing=tuple(args.missing),
+        skeleton=args.skeleton,
+        fps=args.fps,
+        people=args.people,
+        image_size=None if args.image_size is None else size(args.image_size, "--image-size"),
+    )

@@ -10,7 +10,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from kinegraph.errors import ConfigError, nearest
 
-__all__ = ["add_read_arguments", "key_values", "read_options"]
+__all__ = ["add_read_arguments", "key_values", "read_options", "size"]
+
+_SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
 
 def add_read_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +58,14 @@ def key_values(items: Sequence[str], flag: str, known: Mapping[str, Any]) -> dic
     return result
 
 
+def size(text: str, where: str) -> tuple[int, int]:
+    """``"1280x720"`` as two numbers. Raises ConfigError, which begins with `where`, when it is none."""
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ConfigError(f"{where} is {text!r}; expected WIDTHxHEIGHT, e.g. 1280x720")
+    return int(found[1]), int(found[2])
+
+
 def _value(text: str, kind: Any, where: str) -> Any:
     """`text` as the first of the types in `kind` (a type or a union) that it can be; text comes last."""
     kinds = get_args(kind) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
@@ -63,9 +73,8 @@ def _value(text: str, kind: Any, where: str) -> Any:
         return None
     if bool in kinds and text.lower() in ("true", "false", "yes", "no"):
         return text.lower() in ("true", "yes")
-    size = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", text)
-    if size and any(get_origin(k) is tuple for k in kinds):
-        return int(size[1]), int(size[2])
+    if _SIZE.fullmatch(text) and any(get_origin(k) is tuple for k in kinds):
+        return size(text, where)
     for number in (int, float):
         if number in kinds:
             try:

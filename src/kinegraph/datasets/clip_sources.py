@@ -34,18 +34,22 @@ class SourceOptions:
         skeleton: name or file of the layout of the clips (folder, pyskl).
         fps: frame rate of the clips (folder).
         people: at most so many in a clip; two by default (folder, NTU, Kinetics).
+        image_size: width and height of the image in px, where files of 2D keypoints do not state it (folder).
     """
 
     missing: tuple[str, ...] = ()
     skeleton: str | None = None
     fps: float | None = None
     people: int | None = None
+    image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.people is not None and self.people < 1:
             raise ConfigError(f"people is {self.people}; expected at least 1")
         if self.fps is not None and not (math.isfinite(self.fps) and self.fps > 0):
             raise ConfigError(f"fps is {self.fps}; expected a positive number")
+        if self.image_size is not None and min(self.image_size) < 1:
+            raise ConfigError(f"image_size is {self.image_size}; expected width and height in px, at least 1 each")
 
     @property
     def layout(self) -> Skeleton | None:
@@ -68,7 +72,10 @@ SOURCES: Mapping[str, _Entry] = {
     "pyskl": _Entry(lambda path, given: PysklSource(path, given.layout), ("skeleton",)),
     "ctrgcn": _Entry(lambda path, given: CtrGcnSource(path)),
     "stgcn": _Entry(lambda path, given: StGcnSource(path)),
-    "folder": _Entry(lambda p, o: FolderSource(p, o.layout, o.fps, o.people or _PEOPLE), ("skeleton", "fps", "people")),
+    "folder": _Entry(
+        lambda path, given: FolderSource(path, given.layout, given.fps, given.people or _PEOPLE, given.image_size),
+        ("skeleton", "fps", "people", "image_size"),
+    ),
 }
 """Name of the data set -> how it is opened."""
 
@@ -90,6 +97,7 @@ def open_source(name: str, path: Path | str, options: SourceOptions | None = Non
     entry, given = SOURCES[name], options or SourceOptions()
     for field in dataclasses.fields(given):
         if getattr(given, field.name) not in (None, ()) and field.name not in entry.options:
-            known = ", ".join(entry.options) or "none"
-            raise ConfigError(f"--{field.name} says nothing about {name}; leave it out (options: {known})")
+            known = ", ".join(entry.options).replace("_", "-") or "none"
+            option = field.name.replace("_", "-")
+            raise ConfigError(f"--{option} says nothing about {name}; leave it out (options: {known})")
     return entry.make(Path(path), given)

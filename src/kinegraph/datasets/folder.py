@@ -5,7 +5,8 @@ parts are kept apart, without them a fifth of every class tests. Index: a CSV wi
 and, where known, ``split``, ``subject``, ``camera``, ``setup``; files are named relative to it, inside its folder.
 
 All clips are on one skeleton at one rate: those stated, or those of the first file that can be read. Joints are matched
-by name. A world is turned to y up; at most two people are kept, those that move most.
+by name. A world is turned to y up; at most two people are kept, those that move most. 2D keypoints become fractions of
+the image where its size is known, from the files or from the user; otherwise they stay as they are.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from kinegraph.formats.export import y_up
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, liveliest, stamp
+from kinegraph.transforms.image_units import image_scale
 
 __all__ = ["FolderSource"]
 
@@ -50,6 +52,7 @@ class FolderSource(ClipSource):
         fps: frames a second of the clips; those of the first readable file if not given. Files of unknown rate are
             taken as they are.
         people: keep at most so many people.
+        image_size: width and height of the image in px, for 2D files that do not state it.
 
     Raises:
         DataError: no folder, no labelled files, a malformed index, or nothing readable among the first files.
@@ -58,7 +61,12 @@ class FolderSource(ClipSource):
     dataset = "folder"
 
     def __init__(
-        self, source: Path | str, skeleton: Skeleton | None = None, fps: float | None = None, people: int = 2
+        self,
+        source: Path | str,
+        skeleton: Skeleton | None = None,
+        fps: float | None = None,
+        people: int = 2,
+        image_size: tuple[int, int] | None = None,
     ) -> None:
         root = Path(source)
         index = root if root.suffix.lower() == ".csv" else root / "index.csv"
@@ -72,6 +80,16 @@ class FolderSource(ClipSource):
         self.fps = fps if fps is not None else first.fps
         self.dims, self.unit = first.dims, first.unit
         self.space = first.space if first.space == "image" else "world"
+        self.image_size = image_size
+        if image_size is not None and self.space != "image":
+            raise DataError(f"{root}: an image size is stated, and the files hold {self.dims}D motion; leave it out")
+        if self.unit == "px" and (image_size or first.image_size):
+            self.unit = "normalized"
+        if self.unit == "px":
+            self.notes = (
+                "2D keypoints in px, and the image size is not stated: they stay px; --image-size 1280x720 makes them "
+                "fractions of the image, which the pre-normalisation pyskl needs",
+            )
 
     def _example(self) -> SkeletonSequence:
         reason: KinegraphError | None = None
@@ -90,11 +108,14 @@ class FolderSource(ClipSource):
 
     def stamp(self, index: int) -> str:
         item = self.items[index]
-        return f"{stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}"
+        size = "" if self.image_size is None else f" {self.image_size}"
+        return f"{stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}{size}"
 
     def read(self, index: int) -> ActionClip:
         item = self.items[index]
         sequence = read(item.path)
+        if self.space == "image" and sequence.space == "image" and sequence.unit != self.unit:
+            sequence = self._in_unit(sequence, item.path)
         if sequence.dims != self.dims or sequence.unit != self.unit:
             raise DataError(
                 f"{item.path}: {sequence.dims}D in {sequence.unit}; expected {self.dims}D in {self.unit}, as the others"
@@ -118,6 +139,17 @@ class FolderSource(ClipSource):
             setup=item.setup,
             splits=item.splits,
         )
+
+    def _in_unit(self, sequence: SkeletonSequence, path: Path) -> SkeletonSequence:
+        """In the unit of the others."""
+        scale = image_scale(sequence, self.unit, self.image_size)
+        if scale is None:
+            names = {"px": "px", "normalized": "fractions of the image"}
+            raise DataError(
+                f"{path}: keypoints in {names[sequence.unit]} without an image size; the others are in "
+                f"{names[self.unit]}. State the size (--image-size 1280x720)"
+            )
+        return sequence.replace(positions=sequence.positions * scale, unit=self.unit)
 
 
 def _foldered(root: Path) -> list[_Item]:

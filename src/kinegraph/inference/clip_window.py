@@ -21,6 +21,7 @@ from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.store.clip import liveliest
 from kinegraph.transforms.clips import ClipTransform
+from kinegraph.transforms.image_units import image_scale
 from kinegraph.weights import LoadedWeights
 
 __all__ = [
@@ -139,17 +140,17 @@ def unit_scale(network: ClipNetwork, sequence: SkeletonSequence) -> Array | floa
     Raises:
         DataError: the size of the image is asked for and not known.
     """
-    if sequence.dims == 3 or sequence.unit == network.unit:
+    if sequence.dims == 3:
         return 1.0
-    if sequence.image_size is None:
+    scale = image_scale(sequence, network.unit)
+    if scale is None:
         wanted = "fractions of the image" if network.unit == "normalized" else "px"
         found = "px" if sequence.unit == "px" else "fractions of the image"
         raise DataError(
             f"{name_of(sequence)} is in {found} and states no image size, and {network.name} was trained on {wanted}; "
             "state it (--read image_size=1280x720)"
         )
-    size = np.array(sequence.image_size, dtype=np.float64)
-    return 1 / size if network.unit == "normalized" else size
+    return scale
 
 
 def assumptions(network: ClipNetwork, sequence: SkeletonSequence) -> list[str]:

@@ -14,7 +14,7 @@ from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.models import build, model_entry
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.store.clip import Clips
-from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, validation_rows
+from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, encode_clip, validation_rows
 from kinegraph.training.launch import is_leader
 from kinegraph.training.prepared import Prepared, model_config
 from kinegraph.training.recognition_recipe import ClipDataRecipe, RecognitionRecipe
@@ -82,6 +82,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
             f"trainer.devices: {len(splits.train)} training clips for {trainer.processes} processes; start fewer"
         )
     transform = _transform(recipe, splits)
+    encode_clip(clips[int(splits.train[0])], transform, clips.skeleton)  # its mistakes come before anything is written
     given = {"channels": transform.channels, "classes": len(clips.classes), "people": transform.people}
     if any(field.name == "frames" for field in dataclasses.fields(entry.config)) and transform.sampling != "all":
         given["frames"] = transform.frames
@@ -142,6 +143,11 @@ def _facts(recipe: RecognitionRecipe, splits: ClipSplits, rows: Any) -> dict[str
 
 def _transform(recipe: RecognitionRecipe, splits: ClipSplits) -> ClipTransform:
     wanted, clips = recipe.transform, splits.clips
+    if wanted.prenormalise == "pyskl" and clips.dims == 2 and clips.unit == "px":
+        raise ConfigError(
+            "transform.prenormalise: pyskl takes 2D for fractions of the image, and these clips are in px; set ctr-gcn "
+            "or state the size (kinegraph data prepare folder --image-size 1280x720)"
+        )
     people = wanted.people or min(_PEOPLE, int(clips.people[splits.train].max()))
     return ClipTransform(
         prenormalise=PreNormalise(convention=wanted.prenormalise),
