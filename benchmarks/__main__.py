@@ -17,9 +17,20 @@ parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc_
 parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(_SECTIONS)}; all by default")
 parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts, one after the other")
 parser.add_argument("--seconds", type=float, default=4.0, help="time for each comparison")
+parser.add_argument(
+    "--frames",
+    type=int,
+    nargs="+",
+    metavar="N",
+    help=f"recognition: lengths of the clips (default: {', '.join(map(str, recognition.FRAMES))})",
+)
 arguments = parser.parse_args()
 for section in arguments.sections:
     if section not in _SECTIONS:
         parser.error(f"no section is called '{section}' (known: {', '.join(_SECTIONS)})")
+if arguments.frames and arguments.sections and "recognition" not in arguments.sections:
+    parser.error("--frames is of the section recognition; name it, or leave the option out")
+if arguments.frames and min(arguments.frames) < 1:
+    parser.error(f"--frames {min(arguments.frames)}: expected 1 or more")
 for section in arguments.sections or _SECTIONS:
     _SECTIONS[section](arguments)

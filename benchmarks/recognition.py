@@ -20,7 +20,8 @@ from kinegraph.models import RecognitionModel, build
 from kinegraph.skeleton import get_skeleton
 
 _BATCH, _PEOPLE, _CLASSES = 8, 2, 60
-_FRAMES = (64, 100, 300)
+FRAMES = (64, 100, 300)
+"""Lengths of the clips, one after the other."""
 _SKELETON = get_skeleton("ntu25")
 _MODELS: dict[str, tuple[str, dict[str, object]]] = {
     "HCSF, Static-G": ("hcsf_recognizer", {"dynamic": "none"}),
@@ -64,7 +65,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _rows(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
-    for frames in _FRAMES:
+    for frames in arguments.frames or FRAMES:
         x = torch.randn(_BATCH, _PEOPLE, frames, _SKELETON.num_joints, 3)
         rival = _build(_RIVAL)
         for title in _MODELS:
