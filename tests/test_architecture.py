@@ -16,6 +16,7 @@ ORDER = (
     "errors",
     "atomic",
     "config",
+    "shipped",
     "skeleton",
     "geometry",
     "sequence",

@@ -12,7 +12,7 @@ import pytest
 import kinegraph as kg
 from kinegraph.errors import FormatError, KinegraphError, MissingExtraError
 from kinegraph.hub import is_hub_id, locate
-from kinegraph.inference import DEFAULT_WEIGHTS
+from kinegraph.shipped import FOLDER
 from kinegraph.weights import load_weights
 
 
@@ -76,7 +76,7 @@ def test_weights_go_there_and_come_back(hub: FakeHub) -> None:
 
 @pytest.mark.parametrize("kind", [kg.Forecaster, kg.Recognizer])
 def test_motion_networks_are_fetched_too(hub: FakeHub, kind: Any) -> None:
-    hub.folder = DEFAULT_WEIGHTS.parent / "forecast"
+    hub.folder = FOLDER / "forecast"
     assert kind.from_pretrained("you/mover").network.model is not None
     assert hub.asked[-1]["repo_id"] == "you/mover"
 
@@ -129,10 +129,10 @@ def test_saved_weights_are_the_same_file(tmp_path: Path) -> None:
     lifter = kg.Lifter.from_pretrained()
     folder = lifter.save_pretrained(tmp_path / "x")
     assert load_weights(folder).sha256 == lifter.weights.sha256
-    names = {file.name for file in DEFAULT_WEIGHTS.iterdir()}
+    names = {file.name for file in (FOLDER / "lift").iterdir()}
     assert {file.name for file in folder.iterdir()} == names
     for name in names - {"config.json"}:
-        assert (folder / name).read_bytes() == (DEFAULT_WEIGHTS / name).read_bytes()
+        assert (folder / name).read_bytes() == (FOLDER / "lift" / name).read_bytes()
 
 
 def test_weights_trained_on_are_saved_as_they_are_now(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Weights from and to the Hugging Face hub: an id `owner/name` stands for a folder wherever weights are read.
 
+So does the name of a network in the package (:mod:`kinegraph.shipped`); what lies at a path of that name comes first.
+
 Local folders need neither the package `huggingface_hub` nor a network. What is fetched is checked like any other
 folder: JSON and safetensors, no pickle.
 """
@@ -15,6 +17,7 @@ from typing import Any, Literal
 import torch
 
 from kinegraph.errors import FormatError, KinegraphError, MissingExtraError, require
+from kinegraph.shipped import find_folder, named
 from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, LoadedWeights, load_weights, save_weights
 
 __all__ = [
@@ -41,22 +44,26 @@ def is_hub_id(name: str) -> bool:
 
 
 def locate(folder: Path | str, revision: str | None = None) -> Path:
-    """The folder of weights: `folder` itself if it exists, else fetched from the hub when it has the form of an id.
+    """The folder of weights: `folder` itself if it exists, else of the package's networks the one of that name, else
+    fetched from the hub when it has the form of an id.
 
     Args:
-        folder: a path, or ``owner/name``.
+        folder: a path, the name of a network in the package, or ``owner/name``.
         revision: branch, tag or commit on the hub.
 
     Raises:
-        FormatError: no such folder, and no id.
+        FormatError: none of these.
         MissingExtraError: an id, and `huggingface_hub` is not installed.
         KinegraphError: the hub does not have it or is not reached.
     """
     name = str(folder)
-    if Path(folder).exists() or not is_hub_id(name):
+    found = find_folder(folder)
+    if found is not None or not is_hub_id(name):
         if revision is not None:
             raise KinegraphError(f"{name}: revision '{revision}' belongs to an id on the hub; a folder has none")
-        return Path(folder)
+        if found is None:
+            raise FormatError(folder, f"no such weights folder, and no network {named(name)}")
+        return found
     try:
         hub = require("huggingface_hub", extra="hub", purpose=_PURPOSE)
     except MissingExtraError as error:

@@ -163,9 +163,9 @@ def test_coco_annotations_are_pictures_not_a_video(
 @pytest.mark.parametrize("clip", ["clip_0", "clip_1", "clip_2"])
 def test_the_real_clips_with_the_networks_own_weights(shared_data: Path, tmp_path: Path, clip: str) -> None:
     """Steady limbs and no flips, with the weights that the package ships."""
-    from kinegraph.inference import DEFAULT_WEIGHTS
+    from kinegraph.shipped import default_weights
 
-    if not (DEFAULT_WEIGHTS / "config.json").is_file():
+    if default_weights("lift") is None:
         pytest.skip("this checkout ships no weights yet")
     out = tmp_path / "o.npz"
     source = shared_data / "openpose_json" / clip
@@ -252,7 +252,7 @@ def test_an_unwritable_folder(
 def test_no_shipped_weights(
     keypoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinegraph.inference.lifter.DEFAULT_WEIGHTS", tmp_path / "none")
+    monkeypatch.setattr("kinegraph.shipped.FOLDER", tmp_path / "none")
     assert main(["lift", str(keypoints), "--out", str(tmp_path / "o.csv")]) == 2
     said = capsys.readouterr().err
     assert "kinegraph train" in said

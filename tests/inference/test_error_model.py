@@ -11,7 +11,6 @@ from lifting_people import BODY, keypoints, motion
 
 import kinegraph as kg
 from kinegraph.errors import DataError, FormatError
-from kinegraph.inference import DEFAULT_WEIGHTS
 from kinegraph.inference.error_model import QUANTILES, Calibration, ErrorTable, read_calibration
 from kinegraph.inference.forecast_features import (
     FORECAST_FEATURES,
@@ -21,6 +20,7 @@ from kinegraph.inference.forecast_features import (
 )
 from kinegraph.inference.lift_calibration import MeasuredErrors, another_body, coverage
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
+from kinegraph.shipped import FOLDER
 
 NAMES = ("constant", "a", "b")
 JOINTS = ("hip", "knee")
@@ -205,7 +205,7 @@ def test_joints_are_named_as_the_network_names_them() -> None:
 
 
 def calibrated(name: str) -> pytest.MarkDecorator:
-    path = DEFAULT_WEIGHTS.parent / name / "calibration.json"
+    path = FOLDER / name / "calibration.json"
     return pytest.mark.skipif(
         not path.is_file(), reason=f"not calibrated: kinegraph calibrate src/kinegraph/weights_data/{name}"
     )
@@ -255,7 +255,7 @@ def test_weights_without_calibration_say_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=calibrated(name)) for name in ("lift", "forecast")])
 def test_what_was_checked_is_stored_with_the_weights(name: str) -> None:
-    about = json.loads((DEFAULT_WEIGHTS.parent / name / "calibration.json").read_text())["about"]
+    about = json.loads((FOLDER / name / "calibration.json").read_text())["about"]
     for label, figures in about["checked"].items():
         half, most = figures["below"]
         assert 0.38 < half < 0.62, label

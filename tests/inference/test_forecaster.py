@@ -231,7 +231,7 @@ def test_what_cannot_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         Forecaster("ridge")
     with pytest.raises(FormatError, match="no such weights folder"):
         Forecaster.from_pretrained(tmp_path / "nowhere")
-    monkeypatch.setattr("kinegraph.inference.motion_window.DEFAULT_WEIGHTS", tmp_path)
+    monkeypatch.setattr("kinegraph.shipped.FOLDER", tmp_path)
     with pytest.raises(KinegraphError, match="ships no weights.*--model"):
         Forecaster.from_pretrained()
     assert Forecaster.from_pretrained("constant-velocity").name == "constant-velocity"

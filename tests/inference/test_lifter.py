@@ -343,6 +343,6 @@ def test_weights_from_a_folder(
 def test_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FormatError, match="no such weights folder"):
         Lifter.from_pretrained(tmp_path / "none")
-    monkeypatch.setattr("kinegraph.inference.lifter.DEFAULT_WEIGHTS", tmp_path / "none")
+    monkeypatch.setattr("kinegraph.shipped.FOLDER", tmp_path / "none")
     with pytest.raises(KinegraphError, match="kinegraph train.*--model"):
         Lifter.from_pretrained()

@@ -85,6 +85,6 @@ def test_what_cannot_recognise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         Recognizer(network())
     with pytest.raises(KinegraphError, match="does not recognise"):
         Recognizer.from_pretrained("zero-velocity")
-    monkeypatch.setattr("kinegraph.inference.motion_window.DEFAULT_WEIGHTS", tmp_path)
+    monkeypatch.setattr("kinegraph.shipped.FOLDER", tmp_path)
     with pytest.raises(KinegraphError, match="ships no weights"):
         Recognizer.from_pretrained()

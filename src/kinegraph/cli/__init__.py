@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from kinegraph.errors import KinegraphError, nearest
+from kinegraph.shipped import named
 
 __all__ = ["COMMANDS", "main"]
 
@@ -133,11 +134,12 @@ def _dispatch(arguments: list[str]) -> int:
 def _main_parser() -> argparse.ArgumentParser:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {_command(name).HELP}" for name in COMMANDS]
+    networks = f"networks {named()}; wherever a weights folder is taken, its name does as well"
     parser = _Parser(
         prog="kinegraph",
         usage="kinegraph COMMAND ...",
         description=_DESCRIPTION + "\n\ncommands:\n" + "\n".join(lines),
-        epilog=_EPILOG,
+        epilog=f"{networks}\n\n{_EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")

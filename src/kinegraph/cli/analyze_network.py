@@ -62,6 +62,7 @@ def _robustness(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS, load_forecast_protocol
     from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS, load_recognition_method
     from kinegraph.evaluation.robustness import forecasting_robustness, recognition_robustness, robustness_report
+    from kinegraph.shipped import find_folder
     from kinegraph.weights import load_weights
 
     forecasting = args.protocol in FORECAST_PROTOCOLS
@@ -69,7 +70,8 @@ def _robustness(args: argparse.Namespace) -> int:
         known = ", ".join((*FORECAST_PROTOCOLS, *RECOGNITION_PROTOCOLS))
         raise ConfigError(f"unknown protocol '{args.protocol}' (there are {known})")
     noise = {"sigmas": args.sigmas, "draws": args.draws, "seed": args.seed}
-    loaded = {name: load_weights(name) for name in args.models if Path(name).is_dir()}
+    folders = {name: find_folder(name) for name in args.models}
+    loaded = {name: load_weights(folder) for name, folder in folders.items() if folder is not None}
     forecasters, recognisers = [], []
     for name in args.models:
         transform: Any = loaded[name].transform if name in loaded else None
@@ -283,10 +285,11 @@ def _poses(args: argparse.Namespace) -> int:
 
 def _network(name: str) -> LoadedWeights:
     from kinegraph.errors import ConfigError
+    from kinegraph.hub import locate
     from kinegraph.transforms.motion import MotionTransform
     from kinegraph.weights import load_weights
 
-    weights = load_weights(name)
+    weights = load_weights(locate(name))
     if not isinstance(weights.transform, MotionTransform):
         raise ConfigError(f"{name} holds a lifting model ({weights.model_name}); this is about motion networks")
     return weights

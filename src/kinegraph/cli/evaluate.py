@@ -50,7 +50,10 @@ _NTU_ONLY = ("normaliser", "ntu_split")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command\'s arguments."""
     parser.add_argument(
-        "models", nargs="+", metavar="M", help="a weights folder, or a baseline: flat, zero-velocity, constant-velocity"
+        "models",
+        nargs="+",
+        metavar="M",
+        help="a weights folder, a network of the package, or a baseline: flat, zero-velocity, constant-velocity",
     )
     add_protocol_arguments(parser)
     parser.add_argument(
@@ -171,9 +174,11 @@ def _task(args: argparse.Namespace) -> str:
 def _windows_or_clips(args: argparse.Namespace) -> str:
     """What the weights are of decides what is counted."""
     from kinegraph.errors import ConfigError
+    from kinegraph.shipped import find_folder
     from kinegraph.weights import load_weights
 
-    tasks = {name: load_weights(name).task for name in args.models if Path(name).is_dir()}
+    folders = {name: find_folder(name) for name in args.models}
+    tasks = {name: load_weights(folder).task for name, folder in folders.items() if folder is not None}
     of_clips = [name for name, task in tasks.items() if task == "recognition"]
     if of_clips and len(of_clips) < len(tasks):
         other = next(name for name in tasks if name not in of_clips)

@@ -31,10 +31,9 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.options import add_read_arguments
+    from kinegraph.shipped import model_help
 
-    parser.add_argument(
-        "model", metavar="M", help="weights folder, hub id, or a network in the package (lift, forecast)"
-    )
+    parser.add_argument("model", metavar="M", help=model_help())
     parser.add_argument("out", type=Path, metavar="OUT", help="OUT.onnx or OUT.pt2")
     parser.add_argument(
         "--precision",

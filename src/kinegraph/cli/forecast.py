@@ -34,15 +34,14 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.options import add_read_arguments
+    from kinegraph.shipped import model_help
 
     parser.add_argument("input", type=Path, metavar="IN", help="a 3D motion file")
     parser.add_argument("--seconds", type=float, required=True, metavar="S", help="how far; above 0, at most 60")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format"
     )
-    parser.add_argument(
-        "--model", metavar="M", help="weights folder, or a baseline's name; default: the network in the package"
-    )
+    parser.add_argument("--model", metavar="M", help=model_help("or a baseline's name; default: forecast"))
     parser.add_argument(
         "--from",
         dest="until",

@@ -34,6 +34,7 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.options import add_read_arguments
+    from kinegraph.shipped import model_help
 
     parser.add_argument(
         "input", type=Path, metavar="IN", help="2D keypoints: a file, a folder of OpenPose frames, or of files"
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format; or a folder"
     )
     parser.add_argument("--to", metavar="SUFFIX", help="format of the files in the folder OUT (default bvh)")
-    parser.add_argument("--model", metavar="M", help="weights folder or hub id; default: the one in the package")
+    parser.add_argument("--model", metavar="M", help=model_help("default: lift"))
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     parser.add_argument("--view", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
     parser.add_argument(

@@ -34,13 +34,14 @@ Of several people, each has a band in the picture; --person draws one alone."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.options import add_read_arguments
+    from kinegraph.shipped import model_help
 
     parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="a motion file")
     parser.add_argument(
         "--model",
         nargs="+",
         metavar="M",
-        help="weights folder or hub id, or several to fuse; default: the network in the package",
+        help=model_help("or several to fuse; default: recognize where there is one, else forecast"),
     )
     parser.add_argument(
         "--fuse", nargs="+", type=float, metavar="W", help="what each of several models counts (default: all the same)"

@@ -24,6 +24,7 @@ from kinegraph.evaluation.clip_views import ClipView
 from kinegraph.evaluation.forecasting import run_label, weights_info
 from kinegraph.evaluation.processes import gather_rows, share_of
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores
+from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import Clips
 from kinegraph.transforms.clips import ClipTransform
@@ -83,18 +84,19 @@ class ClipMethod:
 
 
 def load_clip_method(folder: Path | str, label: str | None = None, *, device: str = "cpu") -> ClipMethod:
-    """A method from a weights folder.
+    """A method from a weights folder or a network of the package.
 
     Raises:
         FormatError: the folder holds no usable weights.
         ConfigError: weights of another task.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
+    found = find_folder(folder)
+    if found is None:
         raise ConfigError(
             f"'{folder}' is no weights folder; recognition is learned (the floors nearest and linear too): give one of "
-            "kinegraph train"
+            f"kinegraph train, or one {named()}"
         )
+    folder = found
     weights = load_weights(folder)
     if not isinstance(weights.transform, ClipTransform):
         raise ConfigError(

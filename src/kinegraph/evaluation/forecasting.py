@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
 from kinegraph.models import REGISTRY, build
 from kinegraph.models.motion_model import MotionModel
+from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import LoadedWeights, load_weights
@@ -198,19 +199,19 @@ def baselines() -> dict[str, str]:
 def load_forecast_method(
     name: str | Path, label: str | None = None, *, batch: int = 256, device: str = "cpu"
 ) -> ForecastMethod:
-    """A method from a weights folder, or a baseline by name (``zero-velocity``, ``constant-velocity``).
+    """A method from a weights folder or a network of the package, or a baseline by name (``zero-velocity``).
 
     Raises:
         FormatError: the folder holds no usable weights.
         ConfigError: neither a folder nor a baseline, or weights that lift or only recognise.
     """
-    folder, known = Path(name), baselines()
-    if not folder.is_dir():
+    folder, known = find_folder(name), baselines()
+    if folder is None:
         registered = known.get(str(name).replace("_", "-"))
         if registered is None:
             raise ConfigError(
                 f"'{name}' is neither a weights folder nor a baseline of forecasting{nearest(str(name), known)} "
-                f"(baselines: {', '.join(known) or 'none'}; others are trained first)"
+                f"(baselines: {', '.join(known) or 'none'}; others are trained first; {named()})"
             )
         return _baseline(registered, label or str(name).replace("_", "-"))
     weights = load_weights(folder)

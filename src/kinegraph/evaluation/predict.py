@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kinegraph.datasets.lifting_data import LiftingData, windows
 from kinegraph.errors import ConfigError, SkeletonError, nearest
+from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.weights import load_weights
@@ -51,21 +52,21 @@ BASELINES = ("flat",)
 
 
 def load_method(name: str | Path, label: str | None = None) -> Method:
-    """A method from a weights folder, or a baseline by name.
+    """A method from a weights folder or a network of the package, or a baseline by name.
 
     Raises:
         FormatError: the folder holds no usable weights.
         ConfigError: neither a folder nor a baseline.
     """
-    folder = Path(name)
-    if not folder.is_dir():
+    folder = find_folder(name)
+    if folder is None:
         if str(name) == "flat":
             # Output 0 is "no correction to xy, no depth": the residual adds the input.
             transform = LiftingTransform(target="pixel")
             return Method(label=label or "flat", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=transform)
         raise ConfigError(
             f"'{name}' is neither a weights folder nor a baseline{nearest(str(name), BASELINES)} "
-            f"(baselines: {', '.join(BASELINES)})"
+            f"(baselines: {', '.join(BASELINES)}; {named()})"
         )
     weights = load_weights(folder)
     if not isinstance(weights.transform, LiftingTransform):

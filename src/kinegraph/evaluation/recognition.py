@@ -21,6 +21,7 @@ from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
 from kinegraph.evaluation.forecasting import run_label, weights_info
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores, fuse
 from kinegraph.models.motion_model import MotionModel
+from kinegraph.shipped import find_folder, named
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import load_weights
 
@@ -68,15 +69,18 @@ class RecognitionMethod:
 def load_recognition_method(
     folder: Path | str, label: str | None = None, *, batch: int = 256, device: str = "cpu"
 ) -> RecognitionMethod:
-    """A method from a weights folder.
+    """A method from a weights folder or a network of the package.
 
     Raises:
         FormatError: the folder holds no usable weights.
         ConfigError: weights that lift, or that only forecast.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ConfigError(f"'{folder}' is no weights folder; recognition is learned: give one of kinegraph train")
+    found = find_folder(folder)
+    if found is None:
+        raise ConfigError(
+            f"'{folder}' is no weights folder; recognition is learned: give one of kinegraph train, or one {named()}"
+        )
+    folder = found
     weights = load_weights(folder)
     transform, model = weights.transform, weights.model
     if not isinstance(transform, MotionTransform) or not isinstance(model, MotionModel):

@@ -14,7 +14,7 @@ import torch
 
 from kinegraph import __version__
 from kinegraph.atomic import atomic_path
-from kinegraph.errors import ConfigError, KinegraphError, nearest
+from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.export.checks import action_clip, lift_clip, motion_clip
 from kinegraph.export.clips import plan_recognizer
 from kinegraph.export.lifting import plan_lifter
@@ -26,7 +26,8 @@ from kinegraph.inference import Lifter
 from kinegraph.inference.motion_window import baseline_of
 from kinegraph.models import REGISTRY
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.weights import CONFIG_FILE, LoadedWeights, load_weights
+from kinegraph.shipped import find_folder, named
+from kinegraph.weights import LoadedWeights, load_weights
 
 __all__ = ["LARGEST_ERROR", "PRECISIONS", "SUFFIXES", "Exported", "Figure", "export", "find_weights", "plan_export"]
 
@@ -34,7 +35,6 @@ LARGEST_ERROR = 1e-4
 """In metres, radians, or as a share: beyond it a float32 export is wrong."""
 SUFFIXES = (".onnx", ".pt2")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
-_SHIPPED = Path(__file__).resolve().parent.parent / "weights_data"
 
 
 def _plan_lift(weights: LoadedWeights, recording: SkeletonSequence | None) -> Plan:
@@ -92,11 +92,6 @@ class Exported:
     sizes: tuple[int, ...] = field(default=())
 
 
-def shipped() -> tuple[str, ...]:
-    """Names of the networks in the package."""
-    return tuple(sorted(p.name for p in _SHIPPED.iterdir() if (p / CONFIG_FILE).is_file())) if _SHIPPED.is_dir() else ()
-
-
 def find_weights(name: str | Path) -> LoadedWeights:
     """Weights by folder, by id on the hub, or by the name of a network in the package.
 
@@ -105,20 +100,15 @@ def find_weights(name: str | Path) -> LoadedWeights:
         FormatError: the folder is damaged.
     """
     text = str(name)
-    if Path(name).exists() or is_hub_id(text):
+    if find_folder(name) is not None or is_hub_id(text):
         return load_weights(locate(name))
-    if text in shipped():
-        return load_weights(_SHIPPED / text)
     if baseline_of(text) is not None:
         raise ConfigError(f"{text} has no weights: there is nothing to export; name a trained network's folder")
-    known = ", ".join(shipped())
     if text.replace("-", "_") in REGISTRY:
         raise ConfigError(
-            f"{text} is a kind of model; export a trained one: name its weights folder, or one in the package ({known})"
+            f"{text} is a kind of model; export a trained one: name its weights folder, or one {named(text)}"
         )
-    raise ConfigError(
-        f"no model '{text}'{nearest(text, shipped())}; expected a weights folder, or one in the package ({known})"
-    )
+    raise ConfigError(f"no model '{text}'; expected a weights folder, or one {named(text)}")
 
 
 def plan_export(weights: LoadedWeights, recording: SkeletonSequence | None = None) -> Plan:

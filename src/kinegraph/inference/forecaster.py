@@ -107,10 +107,11 @@ class Forecaster(Pretrained):
 
     @classmethod
     def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Forecaster:
-        """Read a weights folder, or take a baseline by its name; without either, the network of the package.
+        """Read a weights folder, or take a baseline by its name; without either, the package's `forecast`.
 
         Args:
-            folder: a folder, or an id ``owner/name`` on the Hugging Face hub (extra `hub`).
+            folder: a folder, a network of the package by name, a baseline, or an id ``owner/name`` on the Hugging Face
+                hub (extra `hub`).
             revision: branch, tag or commit on the hub.
 
         Raises:

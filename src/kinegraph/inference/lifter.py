@@ -20,6 +20,7 @@ from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import bone_lengths, make_rigid, place_root
 from kinegraph.inference.preparation import Prepared, prepare
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.transforms.gaps import ASSUMED_FPS
 from kinegraph.transforms.lifting import LiftingTransform
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from kinegraph.inference.live_lifter import LiftStream
 
 Floats = NDArray[np.float64]
-
-#: the network shipped with the package
-DEFAULT_WEIGHTS = Path(__file__).resolve().parent.parent / "weights_data" / "lift"
 
 
 class Lifter(Pretrained):
@@ -66,24 +64,25 @@ class Lifter(Pretrained):
 
     @classmethod
     def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Lifter:
-        """Read a weights folder, or fetch one from the hub; without either, the network shipped with the package.
+        """Read a weights folder, or fetch one from the hub; without either, the network `lift` of the package.
 
         Args:
-            folder: a folder, or an id ``owner/name`` on the Hugging Face hub (extra `hub`).
+            folder: a folder, a network of the package by name (``"lift-causal"``), or an id ``owner/name`` on the
+                Hugging Face hub (extra `hub`).
             revision: branch, tag or commit on the hub.
 
         Raises:
             FormatError: the folder is missing or damaged.
-            KinegraphError: no folder is given and this installation ships none, or the hub is not reached.
+            KinegraphError: the network does not lift, none is given and this installation ships none, or the hub is
+                not reached.
         """
-        if folder is None:
-            if not (DEFAULT_WEIGHTS / "config.json").is_file():
-                raise KinegraphError(
-                    "this installation ships no lifting weights; train some ('kinegraph train "
-                    "lift_hcsf_synthetic_metric') and name their folder with --model"
-                )
-            folder = DEFAULT_WEIGHTS
-        return cls(load_weights(locate(folder, revision), task="lift"))
+        chosen = default_weights("lift") if folder is None else folder
+        if chosen is None:
+            raise KinegraphError(
+                "this installation ships no lifting weights; train some ('kinegraph train "
+                "lift_hcsf_synthetic_metric') and name their folder with --model"
+            )
+        return cls(load_weights(locate(chosen, revision), task="lift"))
 
     def report(self, skeleton: Skeleton) -> str:
         """Which of the network's joints a layout has exactly, derived or not at all, for people."""

@@ -24,6 +24,7 @@ from kinegraph.inference.live_world import LiveWorld
 from kinegraph.inference.motion_window import MotionNetwork
 from kinegraph.inference.recognizer import Recognizer
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.gaps import ASSUMED_FPS
 
@@ -270,7 +271,8 @@ def live(
         fps: nominal rate of the source. Stated times may be irregular.
         image_size: width and height, px, if they are known.
         unit: of the keypoints.
-        lifter: a :class:`Lifter`, a weights folder or hub id; the network of the package if None.
+        lifter: a :class:`Lifter`, a weights folder, a network of the package by name or a hub id; if None, the
+            package's `lift-causal`, which looks at the past too, or `lift` where it ships none.
         recognizer: likewise; of 3D motion, motion network or recogniser of clips; False for none.
         forecaster: likewise; False for none.
         forecast_s: how far ahead; 0 for no forecasts.
@@ -305,7 +307,7 @@ def live(
         if threads < 1:
             raise ConfigError(f"live: threads is {threads}; expected 1 or more, or None")
         torch.set_num_threads(threads)
-    lifting = lifter if isinstance(lifter, Lifter) else Lifter.from_pretrained(lifter)
+    lifting = lifter if isinstance(lifter, Lifter) else Lifter.from_pretrained(lifter or default_weights("live"))
     chosen = options or LiveLiftOptions()
     if chosen.root != "estimated":
         raise ConfigError("live: root 'relative' has no place in the world; use Lifter.stream() for poses alone")

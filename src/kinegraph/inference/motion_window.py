@@ -15,6 +15,7 @@ from kinegraph.formats.export import y_up
 from kinegraph.hub import locate
 from kinegraph.models import REGISTRY, MotionModel, build
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY, contract
 from kinegraph.transforms.gaps import fill_gaps
@@ -26,7 +27,6 @@ from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.weights import LoadedWeights, load_weights
 
 __all__ = [
-    "DEFAULT_WEIGHTS",
     "MotionNetwork",
     "PersonWindow",
     "baseline_of",
@@ -37,8 +37,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-#: the network shipped with the package, for forecasting and recognition
-DEFAULT_WEIGHTS = Path(__file__).resolve().parent.parent / "weights_data" / "forecast"
 _LONGEST_GAP_S = 0.5
 _SLOWEST = 0.2  # of the network's rate: under it, the motion between two frames is not in the recording
 
@@ -90,20 +88,19 @@ class MotionNetwork:
 
 
 def load_motion_network(folder: Path | str | None, revision: str | None = None) -> MotionNetwork:
-    """Read a weights folder or one of the hub; without one, the network shipped with the package.
+    """Read a weights folder, a network of the package or one of the hub; without any, the package's `forecast`.
 
     Raises:
         FormatError: the folder is missing or damaged, or holds a lifting network.
         KinegraphError: no folder is given and this installation ships none.
     """
-    if folder is None:
-        if not (DEFAULT_WEIGHTS / "config.json").is_file():
-            raise KinegraphError(
-                "this installation ships no weights to forecast and recognise with; train some ('kinegraph train "
-                "symgnn_cmu_cpu') and name their folder with --model, or forecast with --model constant-velocity"
-            )
-        folder = DEFAULT_WEIGHTS
-    return motion_network(load_weights(locate(folder, revision)))
+    chosen = default_weights("forecast") if folder is None else folder
+    if chosen is None:
+        raise KinegraphError(
+            "this installation ships no weights to forecast and recognise with; train some ('kinegraph train "
+            "symgnn_cmu_cpu') and name their folder with --model, or forecast with --model constant-velocity"
+        )
+    return motion_network(load_weights(locate(chosen, revision)))
 
 
 def motion_network(weights: LoadedWeights) -> MotionNetwork:

@@ -14,6 +14,7 @@ from kinegraph.inference.motion_scores import MotionScores
 from kinegraph.inference.motion_window import MotionNetwork, baseline_of, load_motion_network, motion_network
 from kinegraph.inference.recognition import PersonActions, Recognition, Segment, person_actions
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.shipped import default_weights, find_folder
 from kinegraph.skeleton import get_skeleton, map_joints
 from kinegraph.weights import LoadedWeights, load_weights
 
@@ -88,10 +89,12 @@ class Recognizer(Pretrained):
         shares: Sequence[float] | None = None,
         revision: str | None = None,
     ) -> Recognizer:
-        """Read a weights folder, or several to fuse; without one, the network shipped with the package.
+        """Read a weights folder, or several to fuse; without one, the package's `recognize`, or `forecast`, which
+        recognises too.
 
         Args:
-            folder: a folder, or an id ``owner/name`` on the Hugging Face hub (extra `hub`); or several.
+            folder: a folder, a network of the package by name, or an id ``owner/name`` on the Hugging Face hub (extra
+                `hub`); or several.
             shares: what each of several counts; all the same if None.
             revision: branch, tag or commit on the hub.
 
@@ -101,7 +104,8 @@ class Recognizer(Pretrained):
             ConfigError: networks that do not go together.
         """
         if folder is None:
-            return cls(load_motion_network(None, revision), shares)
+            own = default_weights("recognize")
+            return cls(load_motion_network(None, revision) if own is None else _load(own, revision), shares)
         folders = [folder] if isinstance(folder, str | Path) else list(folder)
         return cls([_load(one, revision) for one in folders], shares)
 
@@ -161,7 +165,7 @@ class Recognizer(Pretrained):
 
 
 def _load(folder: Path | str, revision: str | None) -> Network:
-    if not Path(folder).exists() and baseline_of(str(folder)) is not None:
+    if find_folder(folder) is None and baseline_of(str(folder)) is not None:
         raise KinegraphError(f"{folder} forecasts and does not recognise; name a trained network's folder")
     weights = load_weights(locate(folder, revision))
     return clip_network(weights) if weights.task == "recognition" else motion_network(weights)
