@@ -114,17 +114,23 @@ def test_noise_disturbs_the_input_and_not_the_target(splits: Splits, frames: int
     assert float(moved_px) == pytest.approx(5, rel=0.05)
 
 
-def test_noise_share_leaves_the_rest_alone(splits: Splits) -> None:
-    data = module(splits, augment=AugmentRecipe(noise=DetectorNoise(drop=0), noise_share=0.3))
-    found = batches(data, 20)
-    clean = torch.cat(
-        [
-            torch.equal(x, y) * torch.ones(1)
-            for b in found
-            for x, y in zip(b.inputs, data.train.inputs[rows_of(data, b)], strict=True)
-        ]
-    )
-    assert float(clean.mean()) == pytest.approx(0.7, abs=0.08)
+def test_noise_levels_are_drawn_by_lot(splits: Splits) -> None:
+    """A third of the poses is exact, a third has the noise, a third three times as much."""
+    data = module(splits, augment=AugmentRecipe(noise=DetectorNoise(sigma_px=5, drop=0), noise_levels=(0, 1, 3)))
+    found = batches(data, 40)
+    off = torch.cat([b.inputs - data.train.inputs[rows_of(data, b)] for b in found])[..., :2] * 500
+    sigma = off.flatten(1).std(dim=1)  # of a pose, over 34 coordinates
+    exact, plain, strong = sigma == 0, (sigma > 0) & (sigma < 8.5), sigma >= 8.5
+    for share in (exact, plain, strong):
+        assert float(share.float().mean()) == pytest.approx(1 / 3, abs=0.05)
+    assert float(off[plain].std()) == pytest.approx(5, rel=0.05)
+    assert float(off[strong].std()) == pytest.approx(15, rel=0.05)
+
+
+@pytest.mark.parametrize("levels", [(), (-1.0,), (float("nan"),)])
+def test_noise_levels_must_be_factors(levels: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="noise_levels"):
+        AugmentRecipe(noise=DetectorNoise(), noise_levels=levels)
 
 
 def test_more_batch_than_poses_takes_them_all(splits: Splits) -> None:
@@ -243,7 +249,7 @@ def test_varied_bodies_are_filmed_anew(splits: Splits, frames: int, target: Any)
 
 
 def test_varied_bodies_resume_and_are_shared_between_ranks(splits: Splits) -> None:
-    data = module(splits, batch=20, augment=AugmentRecipe(body=BODY, noise=DetectorNoise(), noise_share=0.5))
+    data = module(splits, batch=20, augment=AugmentRecipe(body=BODY, noise=DetectorNoise(), noise_levels=(0, 1, 2)))
     whole = batches(data, 3)[2]
     later = batches(data, 1, start=2)[0]
     assert torch.equal(whole.inputs, later.inputs)

@@ -218,8 +218,11 @@ def test_a_fitted_model_goes_the_same_way(tmp_path: Path, model: dict[str, Any],
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"name": "fcn"}}, "model.name: fcn is a lifting model and recognises no clips"),
-        ({"model": {"name": "symgnn"}}, "model.name: symgnn is a motion model and recognises no clips"),
+        ({"model": {"name": "fcn"}}, "model.name: fcn is a lifting model and the task is recognition; set task: lift"),
+        (
+            {"model": {"name": "symgnn"}},
+            "model.name: symgnn is a motion model and the task is recognition; set task: motion",
+        ),
         ({"model": {"name": "stgnc"}}, "did you mean 'stgcn'"),
         ({"model": {**STGCN, "classes": 9}}, "model.classes: found 9, but the data and .* gives 3; leave it out"),
         ({"model": {**STGCN, "widht": 9}}, r"model.widht: unknown key; did you mean 'width'\?"),

@@ -304,9 +304,13 @@ class LiftingDataModule(pl.LightningDataModule):
             target = self.target if windows is not None else 0
             targets = self.transform.encode_targets(points[:, target], data.intrinsics[rows], data.image_size[rows])
         if noise is not None:
-            noisy, seen = noise.apply(keypoints, confidence, rng, skeleton=data.skeleton)
-            chosen = rng.random(len(rows)) < self.augment.noise_share
-            keypoints = np.where(chosen[:, None, None, None], noisy, keypoints)
-            confidence = np.where(chosen[:, None, None], seen, confidence)
+            levels = self.augment.noise_levels
+            lot = rng.integers(len(levels), size=len(rows))
+            for number, level in enumerate(levels):
+                some = np.flatnonzero(lot == number)
+                if level > 0 and len(some):
+                    keypoints[some], confidence[some] = noise.scaled(level).apply(
+                        keypoints[some], confidence[some], rng, skeleton=data.skeleton
+                    )
         inputs = self.transform.encode_inputs(keypoints, confidence, data.image_size[clip])
         return (inputs if windows is not None else inputs[:, 0]), targets

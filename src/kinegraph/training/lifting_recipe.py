@@ -67,8 +67,8 @@ class AugmentRecipe:
     """Validate with the average over a pose and its mirror image, as the final evaluation does."""
     noise: DetectorNoise | None = None
     """Detector-like noise on the 2D input, by its fields (`noise: {sigma_px: 5, drop: 0.05, cut: 0.1}`)."""
-    noise_share: float = 1.0
-    """Share of the poses that get the noise; the others stay as the data has them."""
+    noise_levels: tuple[float, ...] = (1.0,)
+    """How many times as strong the noise may be; each pose gets one of them by lot (`[0, 1, 2]`: a third is exact)."""
 
     body: BodyVariation | None = None
     """Other bodies and viewpoints, filmed anew from the truth (`body: {size: 0.1, limbs: 0.06, turn_deg: 45}`)."""
@@ -79,8 +79,8 @@ class AugmentRecipe:
         return self.noise is not None or self.body is not None
 
     def __post_init__(self) -> None:
-        if not 0 < self.noise_share <= 1:
-            raise ValueError(f"noise_share: found {self.noise_share}, expected a share above 0, up to 1")
+        if not self.noise_levels or not all(0 <= level < float("inf") for level in self.noise_levels):
+            raise ValueError(f"noise_levels: found {list(self.noise_levels)}, expected factors of 0 or more, as [0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import torch
 
-from kinegraph.errors import ConfigError
-from kinegraph.models import build, model_entry
+from kinegraph.models import build
 from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
 from kinegraph.training.lifting_recipe import TrainRecipe
 from kinegraph.training.lifting_task import LiftingTask
-from kinegraph.training.prepared import Prepared, model_config
+from kinegraph.training.prepared import Prepared, model_config, network_entry
 from kinegraph.transforms.lifting import LiftingTransform
 
 __all__ = ["prepare"]
@@ -30,8 +29,7 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
         confidence=recipe.transform.confidence,
     )
     name = recipe.model["name"]
-    if model_entry(name).task != "lifting":
-        raise ConfigError(f"model.name: {name} is a motion network and does not lift; set task: motion")
+    network_entry(recipe)
     # Its mistakes come before minutes of reading data.
     config = model_config(recipe, {"in_channels": transform.channels}, "the transform")
     splits = load_splits(recipe.data) if splits is None else splits

@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 
 from kinegraph.errors import ConfigError
-from kinegraph.models import build, model_entry
+from kinegraph.models import build
 from kinegraph.models.motion_model import MotionModel
 from kinegraph.training.motion_data_module import MotionDataModule
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_splits import MotionSplits, load_motion_splits
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.motion_view import fit_transform
-from kinegraph.training.prepared import Prepared, model_config
+from kinegraph.training.prepared import Prepared, model_config, network_entry
 
 __all__ = ["prepare"]
 
@@ -25,14 +25,10 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
         DataError: the data are.
     """
     name = recipe.model["name"]
-    entry = model_entry(name)
-    if entry.task != "motion":
-        raise ConfigError(f"model.name: {name} lifts and is no motion network; set task: lift")
+    entry = network_entry(recipe)
     how = getattr(entry.model, "trains", "gradient")
     if how == "nothing":
         raise ConfigError(f"model.name: {name} has nothing to learn; evaluate it by its name")
-    if recipe.trainer.compile and recipe.trainer.processes > 1:
-        raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
     given = {"channels": 3, "observed": recipe.transform.observed, "horizon": recipe.transform.horizon}
     # Its mistakes come before minutes of reading data; how many classes there are is known after it.
     model_config(recipe, {**given, "classes": int(recipe.transform.recognise)}, "the recipe's transform")

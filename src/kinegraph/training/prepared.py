@@ -10,14 +10,17 @@ from torch import nn
 
 from kinegraph.config import from_dict
 from kinegraph.errors import ConfigError
-from kinegraph.models import model_entry
+from kinegraph.models import ModelEntry, model_entry
 from kinegraph.training.recipe_parts import RunRecipe
 from kinegraph.training.task import TrainingTask
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["Prepared", "model_config"]
+__all__ = ["Prepared", "model_config", "network_entry"]
+
+_KINDS = {"lift": "lifting", "motion": "motion", "recognition": "recognition"}
+"""Task of a recipe -> task of its network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,25 @@ class Prepared:
     """What was trained for, in a few words."""
     validated: Mapping[str, Any]
     """What the checkpoint is chosen on: the split's name and the number of examples."""
+
+
+def network_entry(recipe: RunRecipe) -> ModelEntry:
+    """The network that a recipe names, fit for its task.
+
+    Raises:
+        ConfigError: there is none of that name, it is for another task, or it cannot be compiled as the recipe asks.
+    """
+    name, trainer = str(recipe.model["name"]), recipe.trainer
+    entry = model_entry(name)
+    if entry.task != _KINDS[recipe.task]:
+        task = next(task for task, kind in _KINDS.items() if kind == entry.task)
+        raise ConfigError(
+            f"model.name: {name} is a {entry.task} model and the task is {recipe.task}; set task: {task}, or name "
+            f"another model"
+        )
+    if recipe.task != "lift" and trainer.compile and trainer.processes > 1:  # lifters have no joint normalisation
+        raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
+    return entry
 
 
 def model_config(recipe: RunRecipe, given: Mapping[str, Any], where: str) -> Any:

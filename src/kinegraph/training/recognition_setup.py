@@ -11,12 +11,12 @@ import torch
 from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
 from kinegraph.datasets.open_clips import SYNTHETIC, open_clips
 from kinegraph.errors import ConfigError, DataError, nearest
-from kinegraph.models import build, model_entry
+from kinegraph.models import build
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.store.clip import Clips
 from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, encode_clip, validation_rows
 from kinegraph.training.launch import is_leader
-from kinegraph.training.prepared import Prepared, model_config
+from kinegraph.training.prepared import Prepared, model_config, network_entry
 from kinegraph.training.recognition_recipe import ClipDataRecipe, RecognitionRecipe
 from kinegraph.training.recognition_task import RecognitionTask
 from kinegraph.transforms.clips import ClipTransform
@@ -69,12 +69,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
         DataError: the clips are.
     """
     name = recipe.model["name"]
-    entry = model_entry(name)
-    if entry.task != "recognition":
-        raise ConfigError(f"model.name: {name} is a {entry.task} model and recognises no clips; change task or model")
-    trainer = recipe.trainer
-    if trainer.compile and trainer.processes > 1:
-        raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
+    entry, trainer = network_entry(recipe), recipe.trainer
     splits = load_clip_splits(recipe.data, recipe.seed) if splits is None else splits
     clips = splits.clips
     if len(splits.train) < trainer.processes:
