@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import platform
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.report import ms, table
+from benchmarks.report import ms, sections, table
 from benchmarks.timing import matrix_products, race
 from kinegraph.models import SymGNN, SymGNNConfig
 from kinegraph.skeleton import contract, get_skeleton
@@ -24,14 +23,8 @@ _SKELETON = contract(_CMU, [joint for joint in _CMU.joints if not joint.endswith
 
 def main(arguments: argparse.Namespace) -> None:
     """Print the tables."""
-    print(
-        f"torch {torch.__version__}, {platform.processor() or platform.machine()}, float32, Sym-GNN on "
-        f"{_SKELETON.num_joints} joints, {_OBSERVED} frames in, {_HORIZON} out\n"
-    )
-    for threads in arguments.threads:
-        torch.set_num_threads(threads)
-        clock = "CPU time" if threads == 1 else "wall clock"
-        print(f"## {threads} thread{'s' if threads > 1 else ''} ({clock}, medians of interleaved turns)\n")
+    what = f"float32, Sym-GNN on {_SKELETON.num_joints} joints, {_OBSERVED} frames in, {_HORIZON} out"
+    for _ in sections(arguments, what):
         table(("forward, eval", "batch", "ms", "its matrix products ms", "ratio", "goal"), _forward(arguments))
         table(("K", "observe ms", "ms per frame", "frames per 20 ms", "with observing"), _iterations(arguments))
         table(("training step, batch 64", "parameters", "float32 ms", "bfloat16 ms"), _training(arguments))

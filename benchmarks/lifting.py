@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import platform
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.masked_dense import MaskedDenseHCSF
-from benchmarks.report import ms, table
+from benchmarks.report import ms, sections, table
 from benchmarks.timing import matrix_products, race
 from kinegraph import models
 from kinegraph.layers import HCSF
@@ -34,11 +33,7 @@ _LIFTERS: dict[str, tuple[str, dict[str, object]]] = {
 
 def main(arguments: argparse.Namespace) -> None:
     """Print the tables."""
-    print(f"torch {torch.__version__}, {platform.processor() or platform.machine()}, float32, skeleton h36m17\n")
-    for threads in arguments.threads:
-        torch.set_num_threads(threads)
-        clock = "CPU time" if threads == 1 else "wall clock"
-        print(f"## {threads} thread{'s' if threads > 1 else ''} ({clock}, medians of interleaved turns)\n")
+    for _ in sections(arguments, "float32, skeleton h36m17"):
         table(("HCSF layer, 128 channels", "batch", "layer ms", "masked dense ms", "ratio", "goal"), _layers(arguments))
         table(("HCSF lifter, eval", "batch", "ms", "its matrix products ms", "ratio", "goal"), _lifter(arguments))
         table(("lifter", "parameters", "ms at batch 1", "ms/pose at 1024", "training ms/pose at 256"), _all(arguments))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import time
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 
 import kinegraph as kg
-from benchmarks.report import table
+from benchmarks.report import sections, table
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.inference import Forecaster, Lifter, Recognizer
 from kinegraph.inference.live import Live
@@ -48,19 +47,13 @@ def latencies(pipeline: Live, frames: np.ndarray) -> np.ndarray:
 
 def main(arguments: argparse.Namespace) -> None:
     """Print the tables."""
-    print(
-        f"torch {torch.__version__}, {platform.processor() or platform.machine()}, weights of the package, 30 frames a "
-        "second, a forecast of 0.5 s every 5 frames\n"
-    )
     networks = {
         "lifter": Lifter.from_pretrained(),
         "recognizer": Recognizer.from_pretrained(),
         "forecaster": Forecaster.from_pretrained(),
     }
-    for threads in arguments.threads:
-        torch.set_num_threads(threads)
-        clock = "CPU time" if threads == 1 else "wall clock"
-        print(f"## {threads} thread{'s' if threads > 1 else ''} ({clock})\n")
+    what = "weights of the package, 30 frames a second, a forecast of 0.5 s every 5 frames"
+    for threads in sections(arguments, what, how=""):
         head = ("live, ms a frame", "p50", "p95", "p99", "largest", "goal")
         table(head, _rows(networks, 3 * arguments.seconds, threads))
 

@@ -8,13 +8,12 @@ frequencies are those that it then does, its transforms among them.
 from __future__ import annotations
 
 import argparse
-import platform
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
-from benchmarks.report import ms, table
+from benchmarks.report import ms, sections, table
 from benchmarks.timing import products_and_convolutions, race
 from kinegraph.models import RecognitionModel, build
 from kinegraph.skeleton import get_skeleton
@@ -40,14 +39,9 @@ _RIVAL = "ST-GCN++"
 
 def main(arguments: argparse.Namespace) -> None:
     """Print the tables."""
-    print(
-        f"torch {torch.__version__}, {platform.processor() or platform.machine()}, float32, batch {_BATCH} x {_PEOPLE} "
-        f"people x {_SKELETON.num_joints} joints, {_CLASSES} classes, ms per clip\n"
-    )
-    for threads in arguments.threads:
-        torch.set_num_threads(threads)
-        clock = "CPU time" if threads == 1 else "wall clock"
-        print(f"## {threads} thread{'s' if threads > 1 else ''} ({clock}, medians of interleaved turns)\n")
+    joints = _SKELETON.num_joints
+    what = f"float32, batch {_BATCH} x {_PEOPLE} people x {joints} joints, {_CLASSES} classes, ms per clip"
+    for _ in sections(arguments, what):
         head = (
             "frames",
             "model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import subprocess
 import sys
@@ -192,3 +193,24 @@ def test_ctrl_c_in_a_real_process() -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "kinegraph: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({}, {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256"}),
+        ({"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}, {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}),
+        ({"DNNL_PRIMITIVE_CACHE_CAPACITY": "7"}, {"DNNL_PRIMITIVE_CACHE_CAPACITY": "7"}),
+    ],
+)
+def test_kernels_are_bounded_before_torch_is_there(given: dict[str, str], found: dict[str, str]) -> None:
+    code = (
+        "import os, sys, types; from kinegraph import cli; module = types.ModuleType('kinegraph.cli.demo');"
+        "module.HELP = 'a test'; module.add_arguments = lambda parser: None;"
+        "module.run = lambda args: print('torch' in sys.modules, "
+        "{k: v for k, v in os.environ.items() if 'CACHE_CAPACITY' in k});"
+        "sys.modules['kinegraph.cli.demo'] = module; cli.main(['demo'])"
+    )
+    plain = {key: value for key, value in os.environ.items() if "CACHE_CAPACITY" not in key}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**plain, **given})
+    assert done.stdout.strip() == f"False {found}"

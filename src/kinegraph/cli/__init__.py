@@ -56,6 +56,10 @@ examples:
 
 'kinegraph COMMAND --help' explains a command. Errors are one line and exit status 2; --traceback shows the rest."""
 
+_KERNELS = "256"
+"""Compiled kernels that oneDNN keeps (its own default is 1024, up to 1 MB each). Clips of differing lengths and numbers
+of people need a set of them for every shape; one training step of the largest network needs some 130."""
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse, with errors in the one-line form of every other error."""
@@ -74,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments after the program's name; those of the process by default.
     """
+    _bound_memory()
     arguments = list(sys.argv[1:] if argv is None else argv)
     show_traceback = "--traceback" in arguments
     arguments = [argument for argument in arguments if argument != "--traceback"]
@@ -102,6 +107,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(
             f"{found} (this is a bug in kinegraph; run again with --traceback and report it)", show_traceback
         )
+
+
+def _bound_memory() -> None:
+    """Say, before torch is there, how many compiled kernels oneDNN keeps, unless the user has said so."""
+    if "DNNL_PRIMITIVE_CACHE_CAPACITY" not in os.environ:  # its older name
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KERNELS)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -21,56 +21,26 @@ from kinegraph.layers.difference import differences
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.part_scale import part_table
 from kinegraph.models.motion_model import MotionModel, MotionOutput
+from kinegraph.models.symgnn_config import STREAMS, BranchConfig
 from kinegraph.models.symgnn_network import BACKBONES, Block, Branch, Graphs, PredictionHead, PredictionState
 from kinegraph.skeleton import Skeleton, graph
 
 __all__ = ["SymGNN", "SymGNNConfig", "SymGNNState"]
 
 _HEAD_WIDTH = 256  # hidden features of both heads (section 6.1.2)
-_STREAMS = {"joint": ("joint",), "bone": ("bone",), "dual": ("joint", "bone")}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SymGNNConfig:
+class SymGNNConfig(BranchConfig):
     """Configuration of :class:`SymGNN`. The defaults are the paper's for Human3.6M and CMU, without the bone net."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
     observed: int = 50
     """Frames of an input."""
     horizon: int = 25
     """Frames forecast unless another number is asked for; 0 leaves the prediction head out ("no pred")."""
-    classes: int = 0
-    """Actions; 0 leaves the recognition head out ("no recg")."""
-    backbone: Literal["light", "deep"] = "light"
-    """``light``: 4 J-GTC and 3 P-GTC blocks (Table 18); ``deep``: 9 and 8 (Table 17)."""
-    width: float = 1.0
-    """Every width of backbone and heads is the paper's times this."""
     head_width: float | None = None
     """The heads' own factor; null takes `width`. Heads cost less than the backbone, which sees every frame, so a narrow
     network gains by wider ones."""
-    gamma: int = 3
-    """Orders of structural graphs (paper: 4 for recognition, 3 for prediction)."""
-    lambda_act: float = 1.0
-    """Weight of the actional graph in the joint-scale convolutions (paper: 0.5 on NTU and Kinetics)."""
-    iterations: int = 2
-    """K, how often features go from joints to edges and back before the actional graph is read off (0 to 4)."""
-    agim_width: int = 128
-    """Features inside the actional graph inference module; `width` does not scale it."""
-    differences: tuple[int, ...] = (0, 1, 2)
-    """Orders of motion differences, one branch each (Table 13). The prediction head always gets all three."""
-    structural: bool = True
-    """Joint-scale structural graphs."""
-    actional: bool = True
-    """Joint-scale actional graphs."""
-    parts: bool = True
-    """The part scale."""
-    stream: Literal["joint", "bone", "dual"] = "joint"
-    """``joint``: a network on joints ("no bone"); ``bone``: one on bones; ``dual``: both, fused."""
-    fusion: tuple[float, float] = (0.5, 0.5)
-    """Dual: weights of joint and bone network, in the sum of their scores and in the mean of their motions."""
-    dropout: float = 0.125
-    """Share of features dropped in training, wherever the paper's tables have dropout (it gives no figure)."""
     soft_label: bool = True
     """Feed the recognition head's softmax scores to the prediction head, where there are both."""
     label_dropout: float = 0.0
@@ -78,33 +48,11 @@ class SymGNNConfig:
     on every training clip and wrong on a tenth of new ones must not be all that the forecast goes by."""
 
     def __post_init__(self) -> None:
-        orders = self.differences
-        if not orders or len(set(orders)) != len(orders) or not set(orders) <= {0, 1, 2}:
-            raise ConfigError(f"differences {orders}: expected one or more of 0, 1, 2, each once")
-        if not (self.structural or self.actional or self.parts):
-            raise ConfigError("structural, actional and parts are all off: a graph network needs a graph; set one")
-        if self.gamma < 1:
-            raise ConfigError(f"gamma {self.gamma}: expected 1 or more orders of structural graphs")
-        for name in ("width", "head_width"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} {value}: expected a positive factor")
-        if self.agim_width < 1:
-            raise ConfigError(f"agim_width {self.agim_width}: expected 1 or more")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout {self.dropout}: expected 0 or more, below 1")
+        super().__post_init__()
+        if self.head_width is not None and not self.head_width > 0:
+            raise ConfigError(f"head_width {self.head_width}: expected a positive factor")
         if not 0 <= self.label_dropout <= 1:
             raise ConfigError(f"label_dropout {self.label_dropout}: expected a share from 0 to 1")
-        if self.backbone not in BACKBONES:
-            raise ConfigError(f"backbone '{self.backbone}': expected {' or '.join(BACKBONES)}")
-        if self.stream not in _STREAMS:
-            raise ConfigError(f"stream '{self.stream}': expected {', '.join(_STREAMS)}")
-        if len(self.fusion) != 2 or min(self.fusion) < 0 or not sum(self.fusion):
-            raise ConfigError(f"fusion {self.fusion}: expected two weights, 0 or more, not both 0")
-
-    def scaled(self, channels: int) -> int:
-        """A width of the paper's backbone times the multiplier."""
-        return max(1, round(channels * self.width))
 
     @property
     def head_features(self) -> int:
@@ -140,7 +88,7 @@ class SymGNN(MotionModel):
         parts = part_table(skeleton) if config.parts else None
         parents = np.asarray(skeleton.parents)
         self.networks = nn.ModuleDict()
-        for name in _STREAMS[config.stream]:
+        for name in STREAMS[config.stream]:
             adjacency = skeleton.adjacency() if name == "joint" else _bone_adjacency(skeleton)
             normalised = graph.normalise(adjacency + np.eye(len(parents)), "row")
             graphs = Graphs(

@@ -5,7 +5,7 @@ Li et al., TPAMI 2021; the network is :class:`kinegraph.models.symgnn.SymGNN` wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from torch import Tensor
@@ -13,54 +13,31 @@ from torch import Tensor
 from kinegraph.layers.resample import resample_clips
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.models.symgnn import SymGNN, SymGNNConfig
+from kinegraph.models.symgnn_config import BranchConfig
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["SymGNNRecognizer", "SymGNNRecognizerConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SymGNNRecognizerConfig:
+class SymGNNRecognizerConfig(BranchConfig):
     """Configuration of :class:`SymGNNRecognizer`. The defaults are the paper's for NTU and Kinetics, without bones."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
     people: int = 1
     """The most people in a clip."""
     frames: int = 64
     """Clips are resampled to so many frames: the actional graph is inferred from all of them at once."""
     backbone: Literal["light", "deep"] = "deep"
     """``light``: 4 J-GTC and 3 P-GTC blocks (Table 18); ``deep``: 9 and 8 (Table 17)."""
-    width: float = 1.0
-    """Every width of backbone and head is the paper's times this."""
     gamma: int = 4
     """Orders of structural graphs."""
     lambda_act: float = 0.5
     """Weight of the actional graph in the joint-scale convolutions."""
-    iterations: int = 2
-    """K, how often features go from joints to edges and back before the actional graph is read off."""
-    agim_width: int = 128
-    """Features inside the actional graph inference module."""
-    differences: tuple[int, ...] = (0, 1, 2)
-    """Orders of motion differences, one branch each."""
-    structural: bool = True
-    """Joint-scale structural graphs."""
-    actional: bool = True
-    """Joint-scale actional graphs."""
-    parts: bool = True
-    """The part scale."""
-    stream: Literal["joint", "bone", "dual"] = "joint"
-    """A network on joints, one on bones, or both."""
-    fusion: tuple[float, float] = (0.5, 0.5)
-    """Dual: weights of joint and bone network in the sum of their scores."""
-    dropout: float = 0.125
-    """Share of features dropped in training."""
 
     def network(self) -> SymGNNConfig:
         """The configuration of the network inside."""
-        own = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("people", "frames")}
-        return SymGNNConfig(**own, observed=self.frames, horizon=0)
+        shared = {field.name: getattr(self, field.name) for field in fields(BranchConfig)}
+        return SymGNNConfig(**shared, observed=self.frames, horizon=0)
 
 
 class SymGNNRecognizer(RecognitionModel):

@@ -1,0 +1,75 @@
+"""What every Sym-GNN is configured by, whether it forecasts or recognises clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kinegraph.errors import ConfigError
+from kinegraph.models.symgnn_network import BACKBONES
+
+__all__ = ["STREAMS", "BranchConfig"]
+
+STREAMS = {"joint": ("joint",), "bone": ("bone",), "dual": ("joint", "bone")}
+"""Networks of each kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BranchConfig:
+    """Backbone, actional graph and streams, with the paper's values for Human3.6M and CMU."""
+
+    channels: int = 3
+    """Features of a joint in a frame."""
+    classes: int = 0
+    """Actions; 0 leaves the recognition head out ("no recg")."""
+    backbone: Literal["light", "deep"] = "light"
+    """``light``: 4 J-GTC and 3 P-GTC blocks (Table 18); ``deep``: 9 and 8 (Table 17)."""
+    width: float = 1.0
+    """Every width of backbone and heads is the paper's times this."""
+    gamma: int = 3
+    """Orders of structural graphs (paper: 4 for recognition, 3 for prediction)."""
+    lambda_act: float = 1.0
+    """Weight of the actional graph in the joint-scale convolutions (paper: 0.5 on NTU and Kinetics)."""
+    iterations: int = 2
+    """K, how often features go from joints to edges and back before the actional graph is read off (0 to 4)."""
+    agim_width: int = 128
+    """Features inside the actional graph inference module; `width` does not scale it."""
+    differences: tuple[int, ...] = (0, 1, 2)
+    """Orders of motion differences, one branch each (Table 13). The prediction head always gets all three."""
+    structural: bool = True
+    """Joint-scale structural graphs."""
+    actional: bool = True
+    """Joint-scale actional graphs."""
+    parts: bool = True
+    """The part scale."""
+    stream: Literal["joint", "bone", "dual"] = "joint"
+    """``joint``: a network on joints ("no bone"); ``bone``: one on bones; ``dual``: both, fused."""
+    fusion: tuple[float, float] = (0.5, 0.5)
+    """Dual: weights of joint and bone network, in the sum of their scores and in the mean of their motions."""
+    dropout: float = 0.125
+    """Share of features dropped in training, wherever the paper's tables have dropout (it gives no figure)."""
+
+    def __post_init__(self) -> None:
+        orders = self.differences
+        if not orders or len(set(orders)) != len(orders) or not set(orders) <= {0, 1, 2}:
+            raise ConfigError(f"differences {orders}: expected one or more of 0, 1, 2, each once")
+        if not (self.structural or self.actional or self.parts):
+            raise ConfigError("structural, actional and parts are all off: a graph network needs a graph; set one")
+        if self.gamma < 1:
+            raise ConfigError(f"gamma {self.gamma}: expected 1 or more orders of structural graphs")
+        if not self.width > 0:
+            raise ConfigError(f"width {self.width}: expected a positive factor")
+        if self.agim_width < 1:
+            raise ConfigError(f"agim_width {self.agim_width}: expected 1 or more")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout {self.dropout}: expected 0 or more, below 1")
+        if self.backbone not in BACKBONES:
+            raise ConfigError(f"backbone '{self.backbone}': expected {' or '.join(BACKBONES)}")
+        if self.stream not in STREAMS:
+            raise ConfigError(f"stream '{self.stream}': expected {', '.join(STREAMS)}")
+        if len(self.fusion) != 2 or min(self.fusion) < 0 or not sum(self.fusion):
+            raise ConfigError(f"fusion {self.fusion}: expected two weights, 0 or more, not both 0")
+
+    def scaled(self, channels: int) -> int:
+        """A width of the paper's backbone times the multiplier."""
+        return max(1, round(channels * self.width))
