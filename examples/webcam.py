@@ -78,8 +78,15 @@ class RtmPose:
 
     def __init__(self, path: Path | str) -> None:
         runtime = require("onnxruntime", extra="export", purpose="an RTMPose file")
-        self._session: Any = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        try:
+            self._session: Any = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        except Exception as error:  # of onnxruntime's own kinds: no such file, not ONNX, an operator it lacks
+            raise KinegraphError(f"{path}: cannot be read as ONNX ({' '.join(str(error).split())[:200]})") from error
         given = self._session.get_inputs()[0]
+        if len(self._session.get_outputs()) != 2 or len(given.shape) != 4:
+            raise KinegraphError(
+                f"{path}: expected RTMPose's form: an image (batch, 3, height, width) in, two SimCC rows of bins out"
+            )
         self._name = given.name
         self.size = tuple(v if isinstance(v, int) else d for v, d in zip(given.shape[3:1:-1], (192, 256), strict=True))
         self._box: Floats | None = None
@@ -184,6 +191,7 @@ def main(
     parser.add_argument("--no-wait", action="store_true", help="replay as fast as it goes")
     parser.add_argument("--onnx", type=Path, help="RTMPose file for pictures of the webcam")
     parser.add_argument("--camera", type=int, default=0, help="number of the webcam")
+    parser.add_argument("--lifter", help="a weights folder or a network of the package (default: as kinegraph.live)")
     parser.add_argument("--skeleton", default="coco17", help="layout of the detector's keypoints")
     parser.add_argument("--fps", type=float, default=30.0, help="nominal rate of the webcam, or of a file without one")
     parser.add_argument("--seconds", type=float, help="stop after so long")
@@ -194,7 +202,7 @@ def main(
             sequence = kg.load(given.source)
             fps = sequence.fps or given.fps
             moments = replay(sequence.replace(fps=fps))
-            pipeline = kg.live(sequence.skeleton, fps=fps, image_size=sequence.image_size)
+            pipeline = kg.live(sequence.skeleton, fps=fps, image_size=sequence.image_size, lifter=given.lifter)
             source = moments if given.no_wait else paced(moments)
         else:
             if detector is None:
@@ -204,7 +212,7 @@ def main(
                     )
                 detector = RtmPose(given.onnx)
             source = detected(webcam(given.camera) if images is None else images, detector)
-            pipeline = kg.live(given.skeleton, fps=given.fps)
+            pipeline = kg.live(given.skeleton, fps=given.fps, lifter=given.lifter)
         count = show(pipeline, source, seconds=given.seconds, every=max(1, given.every))
     except KinegraphError as error:
         print(error, file=sys.stderr)
