@@ -68,8 +68,48 @@ def test_linear_against_the_normal_equations() -> None:
     y = np.eye(3)[labels] - np.eye(3)[labels].mean(axis=0)
     penalty = 0.3 * f.var(axis=0).sum()
     weight = np.linalg.solve(f.T @ f + penalty * np.eye(f.shape[1]), f.T @ y)
-    np.testing.assert_allclose(model.weight.numpy(), weight, atol=1e-10)
-    np.testing.assert_allclose(model(x).numpy(), f @ weight + np.eye(3)[labels].mean(axis=0), atol=1e-10)
+    scores = f @ weight + np.eye(3)[labels].mean(axis=0)
+    sharpness = float(np.abs(model.weight.numpy()).sum() / np.abs(weight).sum())
+    np.testing.assert_allclose(model.weight.numpy(), sharpness * weight, atol=1e-10)
+    np.testing.assert_allclose(model(x).numpy(), sharpness * scores, atol=1e-10)
+
+
+def test_linear_probabilities_are_those_of_clips_left_out() -> None:
+    """The factor against a search over what models without the clip say, one by one."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.arange(40) % 4
+    x = torch.randn(40, 1, 2, 17, 2, generator=generator).double()
+    x[torch.arange(40), 0, :, labels] += 1.5
+    f, y = x.flatten(1).numpy(), np.eye(4)[labels]
+    penalty = 0.3 * f.var(axis=0).sum()
+    alone = np.empty((40, 4))
+    for clip in range(40):
+        rest = np.arange(40) != clip
+        mean, share = f[rest].mean(axis=0), y[rest].mean(axis=0)
+        weight = np.linalg.solve(
+            (f[rest] - mean).T @ (f[rest] - mean) + penalty * np.eye(f.shape[1]), (f[rest] - mean).T @ (y[rest] - share)
+        )
+        alone[clip] = (f[clip] - mean) @ weight + share
+    targets = (40 * y + 1 / 4) / 41
+    factors = np.geomspace(0.1, 100, 4001)
+    logs = [z - np.log(np.exp(z).sum(axis=1, keepdims=True)) for z in factors[:, None, None] * alone]
+    best = factors[np.argmax([(targets * log).sum() for log in logs])]
+    model = LinearRecognizer(COCO, LinearRecognizerConfig(channels=2, classes=4, frames=2, strength=0.3)).double()
+    model.fit(x, labels)
+    centred, wanted = f - f.mean(axis=0), y - y.mean(axis=0)
+    plain = np.linalg.solve(centred.T @ centred + penalty * np.eye(f.shape[1]), centred.T @ wanted)
+    assert np.abs(model.weight.numpy()).sum() / np.abs(plain).sum() == pytest.approx(best, rel=3e-3)
+    assert best > 2  # the indicators themselves are too flat
+
+
+@pytest.mark.parametrize("labels", [[0], [0, 0, 0], [0, 1], [0, 1, 2, 0, 1, 2]])
+def test_linear_probabilities_of_few_clips_are_finite(labels: list[int]) -> None:
+    model = LinearRecognizer(COCO, LinearRecognizerConfig(channels=2, classes=3, frames=2))
+    x = clips(len(labels))
+    model.fit(x, torch.tensor(labels))
+    scores = model(x)
+    assert bool(scores.isfinite().all())
+    assert scores.argmax(dim=1).tolist() == labels
 
 
 def test_training_clips_of_the_wrong_kind_are_refused() -> None:

@@ -38,6 +38,9 @@ class LinearRecognizer(RecognitionModel):
     1 for a clip's action and 0 for the others, minus its mean, it minimises ``1/N sum |y - f W|^2 + s v / N |W|^2``,
     v the sum of the features' variances. There are more features than clips: it is solved among the clips (float64).
 
+    Scores between 0 and 1 make nearly flat probabilities. Coefficients and bias are multiplied by the one factor that
+    gives the training clips, each scored by what the others teach, the best likelihood; the order of the actions stays.
+
     Shapes: (batch, people, frames, joints, channels) -> (batch, classes); any number of frames.
     """
 
@@ -74,11 +77,18 @@ class LinearRecognizer(RecognitionModel):
             wanted = torch.nn.functional.one_hot(labels.to(x.device), self.classes).double()
             share = wanted.mean(dim=0)
             products = centred @ centred.T
-            variance = products.diagonal().mean().clamp(min=torch.finfo(torch.float64).tiny)
+            variance = products.diagonal().mean().clamp(min=1e-30)
             products.diagonal().add_(self.config.strength * variance)
-            weight = centred.T @ torch.linalg.solve(products, wanted - share)
-            self.weight.copy_(weight)
-            self.bias.copy_(share - mean @ weight)
+            inverse = torch.linalg.inv(products)
+            solution = inverse @ (wanted - share)
+            weight = centred.T @ solution
+            # What the others say of a clip, with the same penalty: its residual over one minus its leverage.
+            penalty = self.config.strength * variance
+            free = (penalty * inverse.diagonal() - 1 / len(labels)).clamp(min=1e-9)
+            alone = wanted - penalty * solution / free[:, None]
+            sharpness = _sharpness(alone, wanted) if len(labels) > 1 else 1.0
+            self.weight.copy_(sharpness * weight)
+            self.bias.copy_(sharpness * (share - mean @ weight))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Recognise; see :meth:`RecognitionModel.forward`. NaN until it is fitted."""
@@ -89,3 +99,19 @@ class LinearRecognizer(RecognitionModel):
         """(clips, people x frames x joints x channels), zero where there are fewer people than there may be."""
         found = resample_clips(x, mask, self.config.frames).flatten(1)
         return torch.nn.functional.pad(found, (0, self.weight.shape[0] - found.shape[1]))
+
+
+def _sharpness(scores: Tensor, wanted: Tensor) -> float:
+    """The factor of scores (N, classes) whose softmax gives the indicators `wanted` the best likelihood.
+
+    One clip more is counted, of which nobody knows the action, so that scores that are all right ask for no infinite
+    factor. The likelihood is concave in the factor; its slope is bisected.
+    """
+    clips, classes = wanted.shape
+    targets = (clips * wanted + 1 / classes) / (clips + 1)
+    low, high = 1e-3, 1e4
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        slope = ((targets - torch.softmax(middle * scores, dim=1)) * scores).sum()
+        low, high = (middle, high) if slope > 0 else (low, middle)
+    return low
