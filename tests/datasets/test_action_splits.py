@@ -90,7 +90,7 @@ def test_what_does_not_exist(tmp_path) -> None:
     with pytest.raises(DataError, match="no clips of folder val"):
         split(store, "folder", "val")
     assert {"hdm05-11", "hdm05-11-one", "cmu-8", "ntu60-xsub", "ntu60-xview", "ntu120-xsub", "ntu120-xset",
-            "kinetics-skeleton", "synthetic-recognition", "folder"} == set(PROTOCOLS)  # fmt: skip
+            "kinetics-skeleton", "synthetic-recognition", "folder", "everyday"} == set(PROTOCOLS)  # fmt: skip
 
 
 def test_held_out_clips_are_of_every_class() -> None:

@@ -69,6 +69,14 @@ DATASETS: dict[str, DatasetInfo] = {
             prepare=True,
         ),
         DatasetInfo(
+            name="everyday",
+            title="29 everyday actions: CMU Mocap and procedural motion in windows of two seconds (protocol everyday)",
+            files="CMU's SUBJECT_CLIP.amc with SUBJECT.asf, or SUBJECT_CLIP.bvh, of subjects 01 to 14, in any folders",
+            licence="free for any use",
+            citation="mocap.cs.cmu.edu, funded by NSF EIA-0196217",
+            prepare=True,
+        ),
+        DatasetInfo(
             name="h36m-angles",
             title="Human3.6M exponential maps; train S1 6 7 8 9 11, test S5 (protocol h36m-euler)",
             files="S1/ ... S11/ with <action>_1.txt and <action>_2.txt",

@@ -116,6 +116,7 @@ PROTOCOLS: Mapping[str, ActionProtocol] = {
             classes=11,
         ),
         ActionProtocol(name="cmu-8", title="CMU Mocap actions; clip 4 of every action validates"),
+        ActionProtocol(name="everyday", title="CMU Mocap and procedural motion; recordings and people apart"),
         ActionProtocol(name="kinetics-skeleton", title="Kinetics-skeleton as published"),
         ActionProtocol(name="synthetic-recognition", title="procedural motion; other people train, validate and test"),
         ActionProtocol(

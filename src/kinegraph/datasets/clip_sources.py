@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kinegraph.datasets.cmu_clips import CmuSource
 from kinegraph.datasets.ctrgcn import CtrGcnSource
+from kinegraph.datasets.everyday import EverydaySource
 from kinegraph.datasets.folder import FolderSource
 from kinegraph.datasets.hdm05 import Hdm05Source
 from kinegraph.datasets.kinetics_skeleton import KineticsSource
@@ -66,6 +67,7 @@ class _Entry:
 SOURCES: Mapping[str, _Entry] = {
     "hdm05-11": _Entry(lambda path, given: Hdm05Source(path)),
     "cmu-8": _Entry(lambda path, given: CmuSource(path)),
+    "everyday": _Entry(lambda path, given: EverydaySource(path)),
     "ntu60": _Entry(lambda p, o: NtuSource(p, "ntu60", o.missing, o.people or _PEOPLE), ("missing", "people")),
     "ntu120": _Entry(lambda p, o: NtuSource(p, "ntu120", o.missing, o.people or _PEOPLE), ("missing", "people")),
     "kinetics-skeleton": _Entry(lambda path, given: KineticsSource(path, given.people or _PEOPLE), ("people",)),

@@ -26,6 +26,7 @@ from pathlib import Path
 from kinegraph.atomic import write_text
 from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.recordings import CMU_BVH_LEAD_IN
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import asf_amc, bvh
 from kinegraph.geometry.cameras import CameraSampling
@@ -58,7 +59,6 @@ _HDM05_NAME = re.compile(r"HDM_(?P<subject>[a-z]{2})_\w+\.amc", re.IGNORECASE)
 _CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2}")
 VALIDATION_CMU_SUBJECTS = ("02", "12")
 VALIDATION_EVERY = 6
-BVH_LEAD_IN = 6  # frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ def read_recording(recording: Recording) -> SkeletonSequence:
         sequence = asf_amc.read(recording.path, asf=recording.asf)
         return sequence if sequence.fps is not None else sequence.replace(fps=120.0)
     sequence = bvh.read(recording.path)
-    return sequence.slice_frames(BVH_LEAD_IN)
+    return sequence.slice_frames(CMU_BVH_LEAD_IN)
 
 
 def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> MocapLifting:

@@ -34,13 +34,14 @@ from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 
-__all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton"]
+__all__ = ["CMU_BVH_LEAD_IN", "Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton"]
 
 Representation = Literal["expmap", "positions"]
 _STILL = ("hip_joint", "clavicle", "hand_index")  # never turn in CMU's skeletons
 _NOISY = ("finger_base", "thumb_base")  # without markers of their own: CMU's angles jump by up to a radian a frame
 _CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2,3}")
-_CMU_BVH_LEAD_IN = 6  # frames
+CMU_BVH_LEAD_IN = 6
+"""Frames at the start of CMU's BVH files that belong to a calibration pose."""
 _PREFERENCE = (".amc", ".bvh", ".npz", ".c3d", ".trc", ".csv", ".tsv", ".json", ".txt")
 
 
@@ -205,7 +206,7 @@ def _read(
     sequence = read(path, format=name, **given)
     check_motion(sequence)
     if name == "bvh" and _CMU_NAME.fullmatch(path.stem):
-        sequence = sequence.slice_frames(_CMU_BVH_LEAD_IN, None)
+        sequence = sequence.slice_frames(CMU_BVH_LEAD_IN, None)
     if not sequence.seen.all():
         sequence = fill_gaps(sequence)
     codecs: list[RotationFeatures | PositionFeatures] = []

@@ -1,0 +1,88 @@
+"""The everyday actions: what is in them, and that nobody trains whom validation knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.datasets import everyday
+from kinegraph.datasets.action_splits import split
+from kinegraph.datasets.everyday import CLASSES, CMU, PEOPLE, EverydaySource
+from kinegraph.datasets.open_clips import open_clips
+from kinegraph.datasets.synthetic.generator import ACTIONS
+from kinegraph.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def few(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some clips of subjects 02 and 07 to 09."""
+    folder = tmp_path_factory.mktemp("cmu")
+    for name in ("01/01.asf", "02/02.asf"):
+        (folder / Path(name).name).symlink_to(shared_data / "cmu_asfamc" / name)
+    for path in (*shared_data.glob("cmu_asfamc/02/*.amc"), *shared_data.glob("cmu_bvh/*/0[789]_*.bvh")):
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+def test_actions_are_those_of_both_kinds_of_motion_and_no_recording_has_two() -> None:
+    assert set(CLASSES) == {*CMU, *ACTIONS}
+    assert len(CLASSES) == 29
+    stems = [stem for clips in CMU.values() for stem in clips]
+    assert len(stems) == len(set(stems)) == 131
+
+
+def test_windows_are_two_seconds_at_30_on_h36m17_upright(few: Path) -> None:
+    source = EverydaySource(few)
+    assert source.notes[0].endswith("of 131 recordings of CMU are here")
+    recorded = [i for i, item in enumerate(source.items) if item.path is not None]
+    procedural = [i for i, item in enumerate(source.items) if item.path is None]
+    assert len(procedural) == 24 * len(ACTIONS) * 2
+    for index in (*recorded, *procedural[::97]):
+        clip = source.read(index)
+        assert clip.positions.shape[2:] == (17, 3)
+        assert 24 <= clip.frames <= 60
+        assert CLASSES[clip.label] == source.items[index].action
+        assert np.isfinite(clip.positions).all()
+        if CLASSES[clip.label] in ("walking", "running", "standing"):
+            head, feet = source.skeleton.index("head"), source.skeleton.index("left_ankle")
+            assert (clip.positions[0, :, head, 1] - clip.positions[0, :, feet, 1]).min() > 1.0  # metres, y up
+
+
+def test_parts_share_neither_recordings_nor_people(few: Path) -> None:
+    clips = open_clips(few, "everyday")
+    parts = {part: split(clips, "everyday", part) for part in ("train", "val", "test")}
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(len(clips)))
+
+    def origins(part: str) -> set[str]:
+        return {"/".join(clips.names[index].split("/")[:2]) for index in parts[part]}
+
+    assert not origins("train") & origins("val")
+    assert not origins("train") & origins("test")
+    assert not origins("val") & origins("test")
+    for part, people in PEOPLE.items():
+        assert {name for name in origins(part) if name.startswith("procedural")} == {
+            f"procedural/P{person:02d}" for person in people
+        }
+        assert any(name.startswith("cmu/") for name in origins(part))
+
+
+@pytest.mark.parametrize(
+    ("recordings", "expected"),
+    [
+        (1, ["train"]),
+        (2, ["train", "test"]),
+        (3, ["train", "train", "test"]),
+        (4, ["train", "train", "val", "test"]),
+        (7, ["train", "train", "train", "val", "test", "train", "train"]),
+    ],
+)
+def test_a_fifth_of_an_actions_recordings_tests_and_a_fifth_validates(recordings: int, expected: list[str]) -> None:
+    assert [everyday._part(order, recordings) for order in range(recordings)] == expected
+
+
+def test_a_folder_without_cmu_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.bvh").write_text("HIERARCHY\n")
+    with pytest.raises(DataError, match="none of CMU's recordings"):
+        EverydaySource(tmp_path)
