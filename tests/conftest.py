@@ -68,7 +68,7 @@ def browser() -> Iterator[Any]:
 def until() -> Callable[[Any, str], None]:
     """Wait until JavaScript in a page gives true. Playwright's own way calls eval, which our pages forbid."""
 
-    def wait(page: Any, expression: str, seconds: float = 90.0) -> None:
+    def wait(page: Any, expression: str, seconds: float = 300.0) -> None:
         end = time.monotonic() + seconds
         while not page.evaluate(expression):
             assert time.monotonic() < end, f"still not: {expression}; {page.evaluate('({...document.body.dataset})')}"

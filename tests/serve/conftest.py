@@ -51,11 +51,20 @@ class Running:
         """What lies in the viewer's temporary folder."""
         return [str(p.relative_to(self.temporary)) for p in self.temporary.glob("kinegraph*/**/*")]
 
+    def processes(self) -> list[int]:
+        """The viewer and the process that reads files for it."""
+        pid = self.process.pid
+        children = [child.read_text().split() for child in Path(f"/proc/{pid}/task").glob("*/children")]
+        return [pid, *(int(child) for found in children for child in found)]
+
     def rss_mb(self) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found.group(1)) / 1024
+        """Of all its processes together."""
+        total = 0
+        for pid in self.processes():
+            found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+            assert found is not None
+            total += int(found.group(1))
+        return total / 1024
 
     def open_files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

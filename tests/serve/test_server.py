@@ -86,6 +86,15 @@ REFUSED = {
     "bomb.zip": (bomb(), 422),
     "pickle.pkl": (b"\x80\x04\x95\x1a\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x8c\x06system\x93\x8c\x02id\x85R.", 422),
     "deep.json": (b"[" * 100_000, 422),
+    "billion.bvh": (
+        b"HIERARCHY\nROOT hips\n{\nOFFSET 0 0 0\nCHANNELS 3 Zrotation Xrotation Yrotation\n"
+        b"End Site\n{\nOFFSET 0 1 0\n}\n}\nMOTION\nFrames: 1000000000\nFrame Time: 0.01\n0 0 0\n",
+        422,
+    ),
+    "year.json": (
+        b'{"format":"kinegraph-motion","version":1,"fps":1e-9}',
+        422,
+    ),
 }
 
 
@@ -203,8 +212,8 @@ def crowd(viewer: Any, good: bytes) -> list[int]:
 def test_fifty_uploads_at_once(viewer: Any, walk_bvh: Path) -> None:
     good = walk_bvh.read_bytes()
     crowd(viewer, good)
-    memory, handles = viewer.rss_mb(), viewer.open_files()
-    for _ in range(2):
+    memory, handles, processes = viewer.rss_mb(), viewer.open_files(), len(viewer.processes())
+    for _ in range(3):
         answers = crowd(viewer, good)
         assert len(answers) == 50
         assert {status // 100 for status in answers} <= {2, 4}, answers
@@ -214,6 +223,7 @@ def test_fifty_uploads_at_once(viewer: Any, walk_bvh: Path) -> None:
     assert viewer.files() == []
     assert viewer.rss_mb() - memory < 40
     assert viewer.open_files() <= handles + 4
+    assert len(viewer.processes()) == processes == 2
     assert viewer.send("walk.bvh", good)[0] == 201
 
 

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinegraph.errors import DataError, FormatError
-from kinegraph.serve.uploads import check_length, harmless_name, recording_in, upload_folder
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.serve.uploads import check_extent, harmless_name, recording_in, upload_folder
+from kinegraph.skeleton import Skeleton, get_skeleton
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,24 @@ def test_a_lying_header_is_counted(tmp_path: Path) -> None:
         recording_in(path, 100)
 
 
-def test_length() -> None:
-    check_length(100, 2, 200, "x")
+def sequence(frames: int, people: int = 1, *, fps: float | None = 30, scale: float = 1.0) -> SkeletonSequence:
+    positions = scale * np.random.default_rng(0).normal(size=(people, frames, 17, 3))
+    return SkeletonSequence(positions, get_skeleton("h36m17"), fps=fps)
+
+
+def test_extent() -> None:
+    check_extent(sequence(100, 2), 200, "x")
+    check_extent(sequence(100, 2, fps=None), 200, "x")
+    check_extent(sequence(100, 2, fps=20.5), 200, "x")
     with pytest.raises(DataError, match="100 frames of 3 people are 300; the viewer takes 200"):
-        check_length(100, 3, 200, "x")
+        check_extent(sequence(100, 3), 200, "x")
+    with pytest.raises(DataError, match="10 frames of 1 people at 0.01 a second last 1000 s together; .* takes 10 s"):
+        check_extent(sequence(10, fps=0.01), 200, "x")
+    with pytest.raises(DataError, match="a joint stands at .*e\\+30"):
+        check_extent(sequence(10, scale=1e30), 200, "x")
+    wide = Skeleton("wide", tuple(f"j{i}" for i in range(300)), (-1,) + (0,) * 299)
+    with pytest.raises(DataError, match="300 joints; the viewer takes 256"):
+        check_extent(SkeletonSequence(np.zeros((1, 2, 300, 3)), wide), 200, "x")
 
 
 def test_json_alone_is_a_file(tmp_path: Path) -> None:

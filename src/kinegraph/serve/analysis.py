@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.errors import DataError, KinegraphError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import ASSUMED_FPS
 from kinegraph.visualize.motion import Band, Ghost, action_bands, ghost_track, motion
@@ -99,34 +98,6 @@ class Analyst:
         except KinegraphError as error:
             missing.append(f"no forecast: {error}")
         self._missing, self._ready = tuple(missing), True
-
-    def read(self, path: Path, *, layout: str | None = None, fps: float | None = None) -> SkeletonSequence:
-        """Read a recording, with the layout and frame rate that a person stated.
-
-        Raises:
-            FormatError: it is in no format there is, or damaged.
-            ConfigError: a layout or a rate that makes no sense.
-        """
-        from kinegraph.formats import detect, read, read_options
-        from kinegraph.skeleton import skeleton_names
-
-        if layout is not None and layout not in skeleton_names():
-            raise ConfigError(f"no layout '{layout[:40]}'; choose one of the list")
-        if fps is not None and not 0 < fps <= 10_000:
-            raise ConfigError(f"{fps:g} is no frame rate; expected a number above 0, up to 10000")
-        name = detect(path)
-        known = read_options(name)
-        options: dict[str, Any] = {}
-        if layout is not None and "skeleton" in known:
-            options["skeleton"] = layout
-        if fps is not None and "fps" in known:
-            options["fps"] = fps
-        if name == "asf_amc":
-            options["joints"] = "starts"  # with its rotations, so that limbs keep their length
-        sequence = read(path, format=name, **options)
-        if fps is not None and sequence.fps is None:
-            sequence = sequence.replace(fps=fps)
-        return sequence.replace(source=path.name)
 
     def analyse(self, sequence: SkeletonSequence, name: str) -> Analysis:
         """Lift, recognise and forecast as far as the recording allows; what cannot be done is a note.

@@ -24,14 +24,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from kinegraph.errors import FormatError, KinegraphError
+from kinegraph.errors import KinegraphError
 from kinegraph.serve.analysis import Analyst
 from kinegraph.serve.downloads import packed
 from kinegraph.serve.guard import Guard
 from kinegraph.serve.page import page
+from kinegraph.serve.reading import Reader, ReadLimits, RefusedFileError
 from kinegraph.serve.results import Result, Results
 from kinegraph.serve.settings import ServeSettings
-from kinegraph.serve.uploads import check_length, harmless_name, recording_in, upload_folder
+from kinegraph.serve.uploads import harmless_name, upload_folder
 
 __all__ = ["Viewer", "application"]
 
@@ -53,6 +54,13 @@ class Viewer:
         self.settings = settings
         self.analyst = analyst or Analyst(settings.forecast_s)
         self.results = Results(settings.keep, settings.keep_s)
+        limits = ReadLimits(
+            memory_mb=settings.read_mb,
+            seconds=settings.read_s,
+            unpacked_bytes=settings.unpacked_bytes,
+            person_frames=settings.person_frames,
+        )
+        self.reader = Reader(limits)
         self.folder: Path | None = None
         self.busy = 0
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="kinegraph-serve")
@@ -63,11 +71,13 @@ class Viewer:
         """The temporary folder is there as long as the server is."""
         with tempfile.TemporaryDirectory(prefix="kinegraph-serve-") as folder:
             self.folder = Path(folder)
+            self._worker.submit(self.reader.start)
             self._worker.submit(self.analyst.prepare)  # the first visitor need not wait for torch
             try:
                 yield
             finally:
                 self._worker.shutdown(wait=True, cancel_futures=True)
+                self.reader.close()
 
     async def _work(self, task: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, task)
@@ -102,13 +112,12 @@ class Viewer:
         """Read and analyse an upload, in the worker's thread."""
         name, root = path.name, str(path.parent)
         try:
-            found = recording_in(path, self.settings.unpacked_bytes)
-            sequence = self.analyst.read(found, layout=layout, fps=fps)
-            check_length(sequence.frames, sequence.people, self.settings.person_frames, name)
-            called = found.name if path.suffix.lower() == ".zip" else name
+            sequence, called = self.reader.read(path, layout=layout, fps=fps)
             return self.results.add(self.analyst.analyse(sequence, called))
+        except RefusedFileError as error:
+            raise _RefusedError(error.status, _told(error, root)) from None
         except KinegraphError as error:
-            raise _RefusedError(422, _told(error, root, name)) from None
+            raise _RefusedError(422, _told(error, root)) from None
         except MemoryError:
             raise _RefusedError(413, f"{name}: needs more memory than there is; send a shorter recording") from None
         except Exception as error:
@@ -274,9 +283,7 @@ def _number(request: Request, key: str) -> float | None:
     return value
 
 
-def _told(error: KinegraphError, root: str, name: str) -> str:
+def _told(error: KinegraphError, root: str) -> str:
     """An error's line without the folder that only this server knows."""
     line = " ".join(str(error).split())
-    if isinstance(error, FormatError):
-        line = f"{name}: {error.message}"
     return line.replace(f"{root}/", "").replace(root, "")

@@ -15,10 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from kinegraph.errors import DataError, FormatError
+from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["harmless_name", "recording_in", "upload_folder"]
+__all__ = ["MOST_JOINTS", "check_extent", "harmless_name", "recording_in", "upload_folder"]
 
+MOST_JOINTS = 256
+_SLOWEST = 20.0  # frames a second that a recording is counted as, if it has fewer
+_FAR = 1e7  # metres or pixels
 _LONGEST = 80
 _MOST_ENTRIES = 20_000
 _COPY = 2**20
@@ -132,14 +138,33 @@ def _the_recording(path: Path, folder: Path) -> Path:
     raise FormatError(path, f"holds {found}; expected JSON frames, an AMC with its ASF, or one recording")
 
 
-def check_length(frames: int, people: int, limit: int, name: str) -> None:
-    """Refuse what would keep the networks busy for long.
+def check_extent(sequence: SkeletonSequence, limit: int, name: str) -> None:
+    """Refuse what would keep the networks busy for long, or means no body.
+
+    Networks see recordings at some thirty frames a second, so a few frames at a rate of one an hour are as long as
+    many frames.
+
+    Args:
+        sequence: what was read.
+        limit: most people times frames, at the file's rate and at 20 frames a second alike.
+        name: what the recording is called.
 
     Raises:
-        DataError: more than `limit` people times frames.
+        DataError: it is longer, has more than `MOST_JOINTS` joints, or stands where no camera sees.
     """
+    frames, people, joints = sequence.frames, sequence.people, sequence.skeleton.num_joints
+    remedy = "cut it, or use 'kinegraph view'"
     if frames * people > limit:
         raise DataError(
-            f"{name}: {frames} frames of {people} people are {frames * people}; the viewer takes {limit}: cut it, or "
-            "use 'kinegraph view'"
+            f"{name}: {frames} frames of {people} people are {frames * people}; the viewer takes {limit}: {remedy}"
         )
+    if sequence.fps is not None and frames * people * _SLOWEST / sequence.fps > limit:
+        raise DataError(
+            f"{name}: {frames} frames of {people} people at {sequence.fps:.3g} a second last "
+            f"{frames * people / sequence.fps:.0f} s together; the viewer takes {limit / _SLOWEST:.0f} s: {remedy}"
+        )
+    if joints > MOST_JOINTS:
+        raise DataError(f"{name}: {joints} joints; the viewer takes {MOST_JOINTS}: use 'kinegraph view'")
+    farthest = float(np.nanmax(np.abs(sequence.positions), initial=0.0))
+    if farthest > _FAR:
+        raise DataError(f"{name}: a joint stands at {farthest:.3g} {sequence.unit}; expected a body. Check its unit")

@@ -1,0 +1,118 @@
+"""The process that reads uploads: ``python -m kinegraph.serve.reading_child`` under limits of memory and time.
+
+A request is a line of JSON at the standard input, the answer a line at the standard output (:mod:`.reading` is the
+other end). A sequence travels as an npz beside the upload. No torch is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kinegraph.errors import ConfigError, FormatError, KinegraphError
+from kinegraph.sequence import SkeletonSequence
+
+__all__ = ["read_recording"]
+
+
+def read_recording(path: Path, *, layout: str | None = None, fps: float | None = None) -> SkeletonSequence:
+    """Read a recording, with the layout and frame rate that a person stated.
+
+    Raises:
+        FormatError: it is in no format there is, or damaged.
+        ConfigError: a layout or a rate that makes no sense.
+    """
+    from kinegraph.formats import detect, read, read_options
+    from kinegraph.skeleton import skeleton_names
+
+    if layout is not None and layout not in skeleton_names():
+        raise ConfigError(f"no layout '{layout[:40]}'; choose one of the list")
+    if fps is not None and not 0 < fps <= 10_000:
+        raise ConfigError(f"{fps:g} is no frame rate; expected a number above 0, up to 10000")
+    name = detect(path)
+    known = read_options(name)
+    options: dict[str, Any] = {}
+    if layout is not None and "skeleton" in known:
+        options["skeleton"] = layout
+    if fps is not None and "fps" in known:
+        options["fps"] = fps
+    if name == "asf_amc":
+        options["joints"] = "starts"  # with its rotations, so that limbs keep their length
+    sequence = read(path, format=name, **options)
+    if fps is not None and sequence.fps is None:
+        sequence = sequence.replace(fps=fps)
+    return sequence.replace(source=path.name)
+
+
+def _answer(asked: dict[str, Any]) -> dict[str, Any]:
+    from kinegraph.formats import write
+    from kinegraph.serve.uploads import check_extent, recording_in
+
+    path = Path(asked["path"])
+    try:
+        found = recording_in(path, asked["unpacked_bytes"])
+        sequence = read_recording(found, layout=asked["layout"], fps=asked["fps"])
+        check_extent(sequence, asked["person_frames"], path.name)
+        target = path.parent / f"{asked['token']}.npz"
+        write(sequence, target)
+        called = found.name if path.suffix.lower() == ".zip" else path.name
+        return {"npz": str(target), "called": called}
+    except FormatError as error:
+        # The name that its sender knows, not the one that it was unpacked to.
+        return {"status": 422, "error": f"{path.name}: {error.message}"}
+    except KinegraphError as error:
+        return {"status": 422, "error": str(error)}
+    except MemoryError:
+        return {"status": 413, "error": f"{path.name}: needs more memory than a recording may; send a shorter one"}
+    except Exception as error:
+        # A file that nobody foresaw is the file's fault to its sender, and ours to whoever runs the server.
+        traceback.print_exc(file=sys.stderr)
+        return {"status": 422, "error": f"{path.name}: could not be read ({type(error).__name__}); please report it"}
+
+
+def _limit_memory(memory_mb: int) -> None:
+    """At most so much beyond what the libraries took. Where there are no such limits (Windows), time alone is one."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (taken + memory_mb * 2**20,) * 2)
+
+
+def _limit_time(seconds: float) -> None:
+    """The kernel ends this process when the next file has taken so much computing; waiting counts nothing."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, most = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + seconds) + 1, most))
+
+
+def main(arguments: list[str]) -> int:
+    """Answer until the standard input ends. Arguments: megabytes of memory, seconds of computing for a file."""
+    memory_mb, seconds = int(arguments[0]), float(arguments[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes our input
+    for module in ("numpy", "scipy.optimize", "kinegraph.formats.openpose", "kinegraph.formats.npz"):
+        import_module(module)  # what every reader needs, before memory is limited
+    _limit_memory(memory_mb)
+    # Whatever a library prints must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        _limit_time(seconds)
+        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+        answers.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
