@@ -155,6 +155,10 @@ def test_early(nets, tmp_path, capsys):
     assert (tmp_path / "early.png").is_file()
     assert evaluate(nets["joint"], *PROTOCOL, "--json", out) == 0
     assert json.loads(out.read_text())["top1"] == pytest.approx(contents[0]["top1"][1])
+    for words, message in ((("--ratios", "0.5", "2"), "observed share 2"), (("--split", "tset"), "expected test, val")):
+        assert main(["analyze", "early", nets["joint"], *PROTOCOL, *words, "--out", str(tmp_path / "no")]) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "no").exists()
 
 
 def test_pictures(nets, tmp_path):

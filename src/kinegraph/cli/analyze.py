@@ -76,5 +76,6 @@ def run(args: argparse.Namespace) -> int:
         found = " ".join(args.extra)
         raise ConfigError(f"unrecognized arguments: {found} (see 'kinegraph analyze {args.analysis} --help')")
     if getattr(args, "out", None) and not getattr(args, "list", False):
-        made_folder(args.out)  # a place nothing can be written to is said before minutes of work
+        with made_folder(args.out):  # a place nothing can be written to is said before minutes of work
+            return analysis.run(args)
     return analysis.run(args)

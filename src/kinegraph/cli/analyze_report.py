@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +22,26 @@ def add_report_arguments(parser: argparse.ArgumentParser, *, out: bool = True) -
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
 
 
-def made_folder(name: str) -> Path:
-    """The folder, made if missing.
+@contextlib.contextmanager
+def made_folder(name: str) -> Iterator[None]:
+    """The folder is there within, made if missing; after an error it goes again if it is new and still empty.
 
     Raises:
         KinegraphError: it cannot be made.
     """
+    path = Path(name)
+    new = not path.exists()
     try:
-        Path(name).mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KinegraphError(f"cannot make the folder {name}: {error.strerror}; choose another") from error
-    return Path(name)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # it is not empty
+            if new:
+                path.rmdir()
+        raise
 
 
 def write_json(name: str | None, content: Any) -> None:

@@ -39,6 +39,8 @@ def open_clips(folder: Path | str | None, protocol: str, *, progress: bool = Fal
         return synthetic_clips()
     if folder is None:
         raise DataError(f"{protocol} needs the folder of its clips: what `kinegraph data prepare` wrote")
+    if not Path(folder).exists():
+        raise DataError(f"{folder}: nothing of that name; give the folder that `kinegraph data prepare` wrote")
     if (Path(folder) / MANIFEST).is_file():
         return ClipStore(folder)
     name = next((name for name in SOURCES if protocol == name or protocol.startswith(f"{name}-")), None)

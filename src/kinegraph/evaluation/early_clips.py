@@ -85,9 +85,9 @@ def early_curve(
     """
     if not ratios or len(set(ratios)) != len(ratios):
         raise ConfigError(f"ratios {', '.join(f'{ratio:g}' for ratio in ratios) or 'none'}: expected each once")
+    views = {ratio: replace(view or ClipView(), observed=ratio) for ratio in sorted(ratios)}  # wrong ones at once
     rows = {}
-    for ratio in sorted(ratios):
-        shown = replace(view or ClipView(), observed=ratio)
+    for ratio, shown in views.items():
         results = {}
         for seed, members in group.seeds.items():
             own = [evaluate_clips(m, clips, protocol, part=part, view=shown, batch=batch) for m in members]

@@ -69,7 +69,7 @@ def prepare_clips(
 
     Raises:
         ConfigError: workers or dtype out of range.
-        DataError: no clip can be read; the message gives the first reason.
+        DataError: no clip can be read; the message gives the first reason, and ``bad.csv`` all of them.
         KinegraphError: the folder holds something else or cannot be written.
     """
     if dtype not in ("float32", "float16"):
@@ -116,7 +116,7 @@ def _folder(folder: Path) -> Path:
         inside = list(folder.iterdir())
     except OSError as error:
         raise KinegraphError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
-    if inside and not (folder / MANIFEST).is_file():
+    if [path for path in inside if path.name != BAD] and not (folder / MANIFEST).is_file():
         raise KinegraphError(f"{folder} holds other files and no prepared clips; choose an empty or new folder")
     return folder
 
@@ -182,13 +182,14 @@ def _finish(source: ClipSource, folder: Path, dtype: DType, notes: list[dict[str
     bad = tuple((str(name), str(reason)) for note in notes for name, reason in note["bad"])
     clips = sum(note["clips"] for note in notes)
     _list_bad(folder / BAD, bad)
-    if not clips:
-        first = f"; {bad[0][0]}: {bad[0][1]}" if bad else ""
-        raise DataError(f"{source.dataset}: none of {len(source)} clips can be used{first}")
-    names = [shard_name(number) for number in range(len(notes))]
+    names = [shard_name(number) for number in range(len(notes))] if clips else []
     for path in folder.iterdir():  # of an earlier, larger preparation, or of a killed one
         if _OURS.fullmatch(path.name) and path.with_suffix(".arrow").name not in names:
             path.unlink(missing_ok=True)
+    if not clips:  # only the list of reasons is left
+        (folder / MANIFEST).unlink(missing_ok=True)
+        first = f"; {folder / BAD} says why, first {bad[0][0]}: {bad[0][1]}" if bad else ""
+        raise DataError(f"{source.dataset}: none of {len(source)} clips can be used{first}")
     facts: dict[str, Any] = {
         "dataset": source.dataset,
         "skeleton": skeleton_field(source.skeleton),
