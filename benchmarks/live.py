@@ -14,6 +14,7 @@ from benchmarks.report import sections, table
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.inference import Forecaster, Lifter, Recognizer
 from kinegraph.inference.live import Live
+from kinegraph.shipped import default_weights
 
 _FPS = 30.0
 _INTRINSICS = np.array([1145.0, 1145.0, 500.0, 500.0])
@@ -48,7 +49,7 @@ def latencies(pipeline: Live, frames: np.ndarray) -> np.ndarray:
 def main(arguments: argparse.Namespace) -> None:
     """Print the tables."""
     networks = {
-        "lifter": Lifter.from_pretrained(),
+        "lifter": Lifter.from_pretrained(default_weights("live")),
         "recognizer": Recognizer.from_pretrained(),
         "forecaster": Forecaster.from_pretrained(),
     }

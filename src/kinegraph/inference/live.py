@@ -203,7 +203,7 @@ class Live:
             name = min(due, key=lambda one: self._looked.get(one, -1))
             try:
                 if self._motion.fit_due(name):
-                    self._motion.fit(name)  # a frame of its own
+                    self._next = self._motion.fit(name)  # half of it now, half with the next frame
                     return
                 self._looked[name] = self._frame
                 self._next = partial(self._answer, name, self._motion.prepare(name))

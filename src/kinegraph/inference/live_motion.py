@@ -5,7 +5,7 @@ Recognition and forecasting share it: a network that does both looks at a moment
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,6 +34,7 @@ __all__ = ["MotionStream", "Observation", "Prepared", "Rollout"]
 Floats = NDArray[np.float64]
 _REFIT_FIRST_S = 1.0
 _FIT_S = 4.0  # of the past, to which bones are fitted that are then taken as known
+_FIT_FRAMES = 40  # at most: lengths and shapes are medians and means, which more frames hardly move
 
 
 class Prepared(NamedTuple):
@@ -289,19 +290,32 @@ class MotionStream:
         known = self._rigs.get(name)
         return self._quick and (known is None or self.time >= known.due - 1e-6)
 
-    def fit(self, name: Id) -> None:
+    def fit(self, name: Id) -> Callable[[], None]:
         """Fit the bones of a person who is :meth:`ready` to the last seconds.
+
+        Returns:
+            The second half of the work, to be called at this moment or a later one; until then nothing has changed.
 
         Raises:
             DataError: the body cannot be made of what is seen.
             SkeletonError: too few of the network's joints.
         """
         assert self.time is not None
-        sequence = ready(self.recent(name, _FIT_S))
-        rig = KnownRig(posed_body(sequence), self.network.skeleton, np.array(self.network.transform.mean))
+        time, reach = self.time, min(self._buffer.reach_s(name), _FIT_S)
+        rate = self.fps / max(1, int(np.ceil(reach * self.fps / _FIT_FRAMES - 1e-6)))
+        positions, confidence = self._buffer.told(name, reach, rate)
+        sequence = ready(self.told_as(positions[None], confidence[None]).replace(fps=rate))
+        body = posed_body(sequence)
         floor = float(ground(sequence)[0]) if self.floor is None else self.floor
-        step = min(self._rigs[name].step * 2 if name in self._rigs else _REFIT_FIRST_S, self.refit_s)
-        self._rigs[name] = _Fitted(step, self.time + step, rig, floor)
+
+        def take() -> None:
+            if self._buffer.reach_s(name) < 0:  # gone meanwhile
+                return
+            rig = KnownRig(body, self.network.skeleton, np.array(self.network.transform.mean))
+            step = min(self._rigs[name].step * 2 if name in self._rigs else _REFIT_FIRST_S, self.refit_s)
+            self._rigs[name] = _Fitted(step, time + step, rig, floor)
+
+        return take
 
     @property
     def _quick(self) -> bool:
@@ -310,7 +324,7 @@ class MotionStream:
     def _window(self, name: Id) -> PersonWindow:
         if self._quick:
             if self.fit_due(name):
-                self.fit(name)
+                self.fit(name)()
             window = self._posed_again(name, self._rigs[name])
             if window is not None:
                 return window
