@@ -22,7 +22,7 @@ examples:
 
 'kinegraph analyze ANALYSIS --help' explains one."""
 
-_MODULES = ("analyze_hard_poses", "analyze_sweep", "analyze_network", "analyze_clips")
+_MODULES = ("analyze_hard_poses", "analyze_missing", "analyze_sweep", "analyze_network", "analyze_clips")
 
 
 @dataclass(frozen=True, kw_only=True)

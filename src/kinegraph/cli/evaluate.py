@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments
 
 if TYPE_CHECKING:
+    from kinegraph.datasets.lifting_data import LiftingData
     from kinegraph.evaluation.lifting import LiftingResult
+    from kinegraph.evaluation.predict import Method
 
 HELP = "measure weights under a named protocol"
 
@@ -87,7 +89,15 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
 
 def results_of(args: argparse.Namespace) -> list[LiftingResult]:
     """Evaluate every named model on the data of the protocol."""
-    from kinegraph.evaluation.lifting import evaluate, load_protocol
+    from kinegraph.evaluation.lifting import evaluate
+
+    methods, data, options = lifting_of(args)
+    return [evaluate(method, data, args.protocol, input=args.input, **options) for method in methods]
+
+
+def lifting_of(args: argparse.Namespace, input: str | None = None) -> tuple[list[Method], LiftingData, dict[str, Any]]:
+    """The named models, the data of the protocol (its `input`, or that of the arguments) and how to evaluate."""
+    from kinegraph.evaluation.lifting import load_protocol
     from kinegraph.evaluation.predict import load_method
 
     batch = _batch(args, "lifting")
@@ -96,7 +106,7 @@ def results_of(args: argparse.Namespace) -> list[LiftingResult]:
     data = load_protocol(
         args.protocol,
         args.data,
-        input=args.input,
+        input=input or args.input,
         split=args.split,
         extra=args.extra,
         drop_s11_directions=not args.keep_s11_directions,
@@ -104,21 +114,15 @@ def results_of(args: argparse.Namespace) -> list[LiftingResult]:
     notes = []
     if args.protocol.startswith("h36m") and args.split == "test":
         notes.append(f"S11 'Directions' {'kept' if args.keep_s11_directions else 'left out, as in VideoPose3D'}")
-    return [
-        evaluate(
-            method,
-            data,
-            args.protocol,
-            input=args.input,
-            split=args.split,
-            target=args.target,
-            flip_test=not args.no_flip,
-            batch=batch,
-            device=args.device,
-            notes=notes,
-        )
-        for method in methods
-    ]
+    options = {
+        "split": args.split,
+        "target": args.target,
+        "flip_test": not args.no_flip,
+        "batch": batch,
+        "device": args.device,
+        "notes": notes,
+    }
+    return methods, data, options
 
 
 def check_device(device: str) -> None:

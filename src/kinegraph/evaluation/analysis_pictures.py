@@ -17,7 +17,7 @@ from kinegraph.evaluation.robustness import RobustnessResult
 from kinegraph.evaluation.stability import StabilityResult
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["draw_actional_graphs", "draw_map", "draw_robustness", "draw_stability"]
+__all__ = ["draw_actional_graphs", "draw_curves", "draw_map", "draw_robustness", "draw_stability"]
 
 Array = NDArray[np.float64]
 _COLOURS = ("#3478d8", "#de6216", "#229458", "#9e58c4", "#b66e2a", "#1490a0", "#ce5078", "#7a828e")
@@ -32,15 +32,7 @@ def draw_robustness(results: Sequence[RobustnessResult], folder: Path | str) -> 
         own = [result for result in results if result.protocol == protocol]
         for index, result in enumerate(own):
             at = result.columns.index(result.headline)
-            axes.plot(
-                list(result.rows),
-                [values[at] for values in result.rows.values()],
-                marker=_MARKERS[index % 8],
-                markersize=4,
-                linewidth=1.5,
-                color=_COLOURS[index % 8],
-                label=result.label,
-            )
+            _curve(axes, index, result.label, list(result.rows), [values[at] for values in result.rows.values()])
         first = own[0]
         axes.set_xlabel(f"standard deviation of the noise on every input channel ({first.sigma_unit})")
         unit = "%" if first.headline == "top-1" else first.figure.rpartition(", ")[2]
@@ -49,6 +41,26 @@ def draw_robustness(results: Sequence[RobustnessResult], folder: Path | str) -> 
         axes.set_title(protocol, fontsize=10)
         axes.legend(frameon=False, fontsize=8)
     return [_save(figure, Path(folder) / "robustness.png")]
+
+
+def draw_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], path: Path, *, across: str, up: str, title: str = ""
+) -> list[Path]:
+    """Write one panel with a curve per label to `path`; errors begin at 0."""
+    figure, (axes,) = _figure(1, 6.0, 4.0)
+    for index, (label, (x, y)) in enumerate(curves.items()):
+        _curve(axes, index, label, x, y)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.set_ylim(bottom=0)
+    axes.set_title(title, fontsize=9)
+    axes.legend(frameon=False, fontsize=8)
+    return [_save(figure, path)]
+
+
+def _curve(axes: Any, index: int, label: str, x: Sequence[float], y: Sequence[float]) -> None:
+    marker, colour = _MARKERS[index % 8], _COLOURS[index % 8]
+    axes.plot(x, y, marker=marker, markersize=4, linewidth=1.5, color=colour, label=label)
 
 
 def draw_stability(results: Sequence[StabilityResult], folder: Path | str) -> list[Path]:

@@ -1,0 +1,60 @@
+"""Errors as joints go missing: a method whose error is known, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.datasets import synthetic
+from kinegraph.errors import ConfigError
+from kinegraph.evaluation.lifting import evaluate
+from kinegraph.evaluation.missing_joints import missing_curve, missing_report
+from kinegraph.evaluation.predict import load_method
+
+
+@pytest.fixture(scope="module")
+def data() -> Any:
+    return synthetic.load("test").subset(np.arange(0, 400))
+
+
+def test_each_share_loses_that_many_joints_and_the_error_is_what_evaluate_says(data: Any) -> None:
+    method = load_method("flat")
+    curve = missing_curve([method], data, "synthetic-lifting", shares=(0.0, 0.5), flip_test=False)[0]
+    plain = evaluate(method, data, "synthetic-lifting", flip_test=False)
+    assert curve.results[0].mpjpe_mm == plain.mpjpe_mm
+    assert curve.results[1].mpjpe_mm > plain.mpjpe_mm + 10
+    assert curve.shares == (0.0, 0.5)
+    assert "drop 0.5" in curve.results[1].data["name"]
+    jitter = missing_curve([method], data, "synthetic-lifting", shares=(0.0,), sigma_px=20.0, flip_test=False)[0]
+    assert jitter.results[0].mpjpe_mm > plain.mpjpe_mm
+
+
+def test_the_table_has_a_column_for_each_share(data: Any) -> None:
+    curve = missing_curve([load_method("flat")], data, "synthetic-lifting", shares=(0.0, 0.25), flip_test=False)
+    table = missing_report(curve, markdown=True).splitlines()
+    assert table[0].split(" | ")[-2:] == ["0 %", "25 % |"]
+    assert table[2].count("|") == 4
+
+
+@pytest.mark.parametrize("shares", [(), (1.0,), (-0.1,), (float("nan"),)])
+def test_shares_must_be_probabilities(data: Any, shares: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError, match="shares"):
+        missing_curve([load_method("flat")], data, "synthetic-lifting", shares=shares)
+
+
+def test_the_command_prints_draws_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["analyze", "missing-joints", "flat", "--protocol", "synthetic-lifting", "--shares", "0", "0.3"]
+    assert main([*arguments, "--no-flip", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "m.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "jitter 0 px" in printed
+    assert (tmp_path / "out" / "missing_joints.png").stat().st_size > 10_000
+    content = json.loads((tmp_path / "m.json").read_text())
+    assert content["methods"][0]["shares"] == [0.0, 0.3]
+    assert content["methods"][0]["mpjpe_mm"][0] < content["methods"][0]["mpjpe_mm"][1]
+    assert main([*arguments, "--input", "cpn"]) == 2
+    assert "--input cpn" in capsys.readouterr().err
