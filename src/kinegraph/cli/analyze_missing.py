@@ -21,7 +21,7 @@ Prints the MPJPE of each method at each share; with --out also draws the curves.
 _EXAMPLES = """\
 examples:
   kinegraph analyze missing-joints lift --protocol mocap-lifting --data prepared/ --input noisy --out pictures/
-  kinegraph analyze missing-joints runs/hcsf/best runs/fcn/best --protocol synthetic-lifting --shares 0 0.2 --json m.json"""
+  kinegraph analyze missing-joints runs/*/best --protocol synthetic-lifting --shares 0 0.2 --json m.json"""
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
