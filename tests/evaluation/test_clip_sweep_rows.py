@@ -49,7 +49,7 @@ def splits() -> ClipSplits:
 def test_every_row_learns(table: str, splits: ClipSplits) -> None:
     sweep = RECOGNITION_PRESETS[table](None)
     base = _base(sweep, "recognize_hcsf_ntu", TINY, "ntu60-xview", "somewhere")
-    sizes = set()
+    networks = set()
     for variant, _, recipe in _runs(sweep, base, Path("out"), (0,), (None,)):
         prepared = prepare(recipe, splits)
         batch = prepared.data.batch_of(0)
@@ -58,6 +58,5 @@ def test_every_row_learns(table: str, splits: ClipSplits) -> None:
         torch.nn.functional.cross_entropy(logits, batch.labels).backward()
         learnt = [weight for weight in prepared.model.parameters() if weight.requires_grad]
         assert all(weight.grad is not None and bool(weight.grad.isfinite().all()) for weight in learnt), variant.name
-        sizes.add((sum(weight.numel() for weight in learnt), str(prepared.transform.stream)))
-    # rows differ in what the network is or sees: stride and dilation alone leave the size as it is
-    assert len(sizes) >= {"clip-streams": 4, "squeeze": 6, "hops": 12, "graph-frames": 4}[table]
+        networks.add((repr(prepared.model.config), str(prepared.transform.stream)))
+    assert len(networks) == len(sweep.variants)  # what a row changes has come as far as the network
