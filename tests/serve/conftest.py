@@ -19,6 +19,16 @@ import pytest
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
 
+# Every process of the viewer notes whom it asks for a connection or an address.
+WATCH = """
+import pathlib, sys
+def _note(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
+        with (pathlib.Path(__file__).parent / "asked").open("a") as asked:
+            asked.write(f"{event} {arguments}\\n")
+sys.addaudithook(_note)
+"""
+
 
 @dataclass
 class Running:
@@ -77,7 +87,9 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     pytest.importorskip("uvicorn", reason="the extra 'serve' is not installed")
     temporary = tmp_path_factory.mktemp("viewer")
     command = [sys.executable, "-m", "kinegraph", "serve", "--port", "0", "--upload-mb", "1"]
-    environment = {**os.environ, "TMPDIR": str(temporary), "MALLOC_ARENA_MAX": "2"}
+    watch = tmp_path_factory.mktemp("watch")
+    (watch / "sitecustomize.py").write_text(WATCH)
+    environment = {**os.environ, "TMPDIR": str(temporary), "MALLOC_ARENA_MAX": "2", "PYTHONPATH": str(watch)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -88,6 +100,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert process.wait(timeout=200) == 0
     process.stdout.close()
     assert not list(temporary.glob("kinegraph*"))  # torch may have made a folder of its own
+    assert not (watch / "asked").exists(), (watch / "asked").read_text()  # offline: it asked nobody for anything
 
 
 def recording(seconds: float) -> SkeletonSequence:
@@ -119,3 +132,20 @@ def keypoints_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recordings") / "keypoints.npz"
     write(walking(1.6), path)
     return path
+
+
+@pytest.fixture
+def page(browser: Any, viewer: Any) -> Iterator[Any]:
+    """The viewer's page, calm, with whatever goes wrong on it collected; nothing outside may be asked for."""
+    page = browser.new_page(
+        viewport={"width": 1200, "height": 760}, color_scheme="light", reduced_motion="reduce", accept_downloads=True
+    )
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: None if request.url.startswith(viewer.address) else faults.append(request.url))
+    page.goto(viewer.address)
+    yield page
+    page.close()
+    # A refusal is written to the console by the browser itself.
+    assert [fault for fault in faults if "status of 4" not in fault] == []

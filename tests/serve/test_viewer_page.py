@@ -6,12 +6,13 @@ import base64
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from viewer_hands import data, drop, shown
 
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
@@ -21,46 +22,6 @@ from kinegraph.visualize.motion import Band, Ghost
 pytestmark = pytest.mark.browser
 
 Until = Callable[[Any, str], None]
-
-
-@pytest.fixture
-def page(browser: Any, viewer: Any) -> Iterator[Any]:
-    """The viewer's page, calm, with whatever goes wrong on it collected; nothing outside may be asked for."""
-    page = browser.new_page(
-        viewport={"width": 1200, "height": 760}, color_scheme="light", reduced_motion="reduce", accept_downloads=True
-    )
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("request", lambda request: None if request.url.startswith(viewer.address) else faults.append(request.url))
-    page.goto(viewer.address)
-    yield page
-    page.close()
-    # A refusal is written to the console by the browser itself.
-    assert [fault for fault in faults if "status of 4" not in fault] == []
-
-
-def drop(page: Any, *paths: Path) -> None:
-    """Let files go over the page, as a person does."""
-    files = [[p.name, base64.b64encode(p.read_bytes()).decode()] for p in paths]
-    page.evaluate(
-        """(files) => { const carried = new DataTransfer();
-        for (const [name, data] of files)
-          carried.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name));
-        for (const kind of ['dragenter', 'dragover', 'drop'])
-          document.body.dispatchEvent(
-            new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true})); }""",
-        files,
-    )
-
-
-def shown(page: Any, until: Until, count: int = 1) -> None:
-    until(page, f"document.querySelectorAll('#results li').length === {count} && document.body.dataset.drawn > 0")
-
-
-def data(page: Any, key: str) -> str:
-    page.wait_for_timeout(80)
-    return str(page.evaluate(f"document.body.dataset.{key}"))
 
 
 def test_drop_play_scrub_orbit_and_keys(page: Any, until: Until, keypoints_npz: Path) -> None:

@@ -117,5 +117,8 @@ def limb_mesh(
 
 
 def _plain(name: str) -> str:
-    side, _, rest = name.partition("_")
-    return rest if side in ("left", "right") and rest else name
+    """A joint's name without its side: ``left_knee`` and ``leftKnee`` are knees."""
+    rest = name.removeprefix("left").removeprefix("right")
+    if rest == name or not (rest.startswith("_") or rest[:1].isupper()):
+        return name
+    return rest.removeprefix("_") if rest.startswith("_") else rest[:1].lower() + rest[1:]

@@ -185,7 +185,8 @@ def _panel(caption: str, sequence: SkeletonSequence) -> dict[str, Any]:
         "ghosts": [],
     }
     if sequence.dims == 2:
-        panel |= {"frame": image_box(sequence), "thickness": 0.017 * pose_size(sequence)}
+        size = pose_size(sequence)
+        panel |= {"frame": image_box(sequence), "extent": _extent(sequence, size), "thickness": 0.017 * size}
     else:
         set_up = stage(sequence)
         front = facing(to_display(sequence), sequence)
@@ -200,6 +201,14 @@ def _panel(caption: str, sequence: SkeletonSequence) -> dict[str, Any]:
             "follow": set_up.follow,
         }
     return panel | _packed(points, trust)
+
+
+def _extent(sequence: SkeletonSequence, size: float) -> list[float]:
+    """Left, top, right, bottom of where the people are over the clip, with air; a few stray joints do not count."""
+    present = sequence.positions[np.isfinite(sequence.positions).all(axis=-1)]
+    low, high = np.percentile(present, 0.5, axis=0), np.percentile(present, 99.5, axis=0)
+    air = 0.2 * size
+    return [*(low - air).tolist(), *(high + air).tolist()]
 
 
 def _radii(sequence: SkeletonSequence, size: float) -> list[list[float]]:

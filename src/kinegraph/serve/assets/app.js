@@ -102,7 +102,7 @@
       const { name, people, frames, fps, layout, lifted, actions } = result.summary, item = document.createElement("li");
       const pick = document.createElement("button"), title = document.createElement("b"), about = document.createElement("small");
       title.textContent = name;
-      about.textContent = [`${frames} frames`, fps ? `${+fps.toFixed(1)} fps` : "", people > 1 ? `${people} people` : "", layout, lifted ? "lifted" : "", actions.slice(0, 2).join(", ").replaceAll("_", " ")].filter(Boolean).join(" · ");
+      about.textContent = [`${frames} frames`, fps ? `${+fps.toFixed(1)} fps` : "", people > 1 ? `${people} people` : "", layout, lifted ? "lifted" : "", actions.slice(0, 2).join(", ").replaceAll("_", " ")].filter(Boolean).join("\u00a0· ");
       pick.type = "button"; pick.className = "pick"; pick.append(title, about); pick.onclick = () => choose(result);
       pick.setAttribute("aria-current", String(result === shown));
       const versus = document.createElement("button"), gone = document.createElement("button");

@@ -48,7 +48,7 @@
   K.middle = (track, time) => {
     let n = 0, x = 0, z = 0;
     for (let person = 0; person < track.people; person++) {
-      const p = K.pose(track, person, time);
+      const p = K.pose(track, person, time, (track.aside ??= new Float64Array(track.count * 4)));  // what is shown stays
       for (let j = 0; j < track.count; j++) if (p[j * 4 + 3] > 0) { x += p[j * 4]; z += p[j * 4 + 2]; n++; }
     }
     return n ? [x / n, z / n] : null;

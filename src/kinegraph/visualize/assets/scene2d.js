@@ -6,9 +6,10 @@
   }
 
   K.draw2d = (panel, width, height) => {
-    const { brush } = panel, [left, top, right, bottom] = panel.frame;
-    const scale = Math.min((width - 28) / (right - left), (height - 60) / (bottom - top));
-    const ox = width / 2 - scale * (left + right) / 2, oy = (height + 24) / 2 - scale * (top + bottom) / 2;
+    // As large as the people allow: where they are over the whole clip is shown, the picture's rim where it is near.
+    const { brush } = panel, [left, top, right, bottom] = panel.frame, [west, north, east, south] = panel.extent;
+    const scale = Math.min((width - 28) / (east - west), (height - 60) / (south - north));
+    const ox = width / 2 - scale * (west + east) / 2, oy = (height + 24) / 2 - scale * (north + south) / 2;
     brush.fillStyle = K.theme.dark ? "rgba(255,255,255,0.025)" : "rgba(30,50,90,0.035)";
     brush.strokeStyle = K.theme.colours.line; brush.lineWidth = 1;
     brush.beginPath(); brush.roundRect(ox + left * scale, oy + top * scale, (right - left) * scale, (bottom - top) * scale, 6); brush.fill(); brush.stroke();
