@@ -16,6 +16,7 @@ import pytest
 import kinegraph as kg
 from action_files import ntu_text, write_ntu
 from kinegraph.cli import main
+from kinegraph.datasets.clip_sources import SOURCES
 from kinegraph.store import ClipStore
 
 pytest.importorskip("pyarrow")
@@ -286,3 +287,21 @@ def test_a_zip_bomb_among_own_files_is_listed(tmp_path: Path, capsys: pytest.Cap
     assert prepare("folder", tmp_path / "in", tmp_path / "out") == 0
     assert "1 clips could not be read" in capsys.readouterr().out
     assert "b.npz" in listed(tmp_path / "out")["wave/b.npz"]
+
+
+@pytest.mark.parametrize("what", ["empty", "missing", "text"])
+@pytest.mark.parametrize("dataset", SOURCES)
+def test_a_source_with_nothing_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], dataset: str, what: str
+) -> None:
+    source = tmp_path / what
+    if what == "empty":
+        source.mkdir()
+    elif what == "text":
+        source.write_text("nothing")
+    assert prepare(dataset, source, tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert str(source) in error
+    assert len(error.strip().splitlines()) == 1
+    assert "bug" not in error
+    assert not (tmp_path / "out").exists()

@@ -109,7 +109,9 @@ def test_ensemble(nets, tmp_path, capsys):
     out, fused = tmp_path / "e.json", tmp_path / "fused.npz"
     assert evaluate(nets["joint"], nets["bone"], *PROTOCOL, "--fuse", 0.6, 0.4, "--json", out) == 0
     at_once = json.loads(out.read_text())
-    capsys.readouterr()
+    assert f"joint stream alone (lin_joint): top-1 {at_once['joint']['top1']:.1f}" in capsys.readouterr().out
+    assert main(["ensemble", both[1], both[1], "--confusion", str(tmp_path / "fused.png")]) == 0
+    assert "none of them is of the joint stream" in capsys.readouterr().out
     assert main(["ensemble", *both, "--weights", "0.6", "0.4", "--json", str(out), "--save-scores", str(fused)]) == 0
     printed = capsys.readouterr().out
     content = json.loads(out.read_text())

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from test_parallel import _both, _join
 from test_recognition_run import HCSF, recipe
 from test_run import log
 
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.layers.clip_block import ClipNorm
 from kinegraph.models import build
+from kinegraph.training.callbacks import RunKeeper
 from kinegraph.training.launch import as_launched, is_leader
 from kinegraph.training.parallel import JointBatchNorm, average_over_ranks
 from kinegraph.training.recognition_setup import prepare
@@ -162,6 +164,21 @@ def test_one_process_of_all_machines_leads(
     for name, value in places.items():
         monkeypatch.setenv(name, value)
     assert is_leader() is leader
+
+
+@pytest.mark.parametrize("here", [4, 0])
+def test_machines_that_see_another_checkpoint_do_not_train_together(here: int, tmp_path: Path) -> None:
+    strategy = SimpleNamespace(broadcast=lambda step: 4, reduce_boolean_decision=lambda same, all: same and all)
+    trainer = SimpleNamespace(world_size=2, global_step=here, is_global_zero=False, strategy=strategy)
+    given: Any = {"recipe": None, "data": None, "steps": 9, "stop": None, "progress": None, "save_best": None}
+    keeper = RunKeeper(tmp_path / "run", **given)
+    if here == 4:
+        keeper.on_train_start(trainer, None)  # type: ignore[arg-type]
+        return
+    with pytest.raises(
+        KinegraphError, match=r"different steps \(0 here, 4 on the first\); --resume needs .*run on every"
+    ):
+        keeper.on_train_start(trainer, None)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.recognition_merge import SeedResults
     from kinegraph.evaluation.recognition_result import fuse
-    from kinegraph.evaluation.recognition_tables import clip_report
+    from kinegraph.evaluation.recognition_tables import clip_report, joint_stream
 
     check_files(args)
     if len(args.scores) < 2:
@@ -74,24 +74,19 @@ def run(args: argparse.Namespace) -> int:
     weights, searched = _weights(args, results)
     fused = fuse(results, weights, of=args.of)
     groups = [SeedResults(label=result.label, results={0: result}) for result in (*results, fused)]
-    joint = next((result for result in results if result.info.get("stream") == "joint"), None)
     content: dict[str, Any] = {
         **fused.to_json(),
         "weights": list(weights),
         "of": args.of,
         "searched_on": searched,
-        "joint": None if joint is None else {"model": joint.label, "top1": joint.top1, "top5": joint.top5},
+        "joint": joint_stream(groups),
         "streams": [result.to_json() for result in results],
     }
     print(clip_report(groups, markdown=args.markdown))
     print(f"fused: {fused.label} ({args.of}): top-1 {fused.top1:.1f}, top-5 {fused.top5:.1f}")
-    if joint is None:
-        print("note: no file is of the joint stream; its number belongs beside a fused one")
-    else:
-        print(f"joint stream alone ({joint.label}): top-1 {joint.top1:.1f}, top-5 {joint.top5:.1f}")
     if searched is not None:
         print(f"note: weights searched on {searched['clips']} validation clips ({searched['top1']:.1f} % there)")
-    for line in write_results(groups[-1:], args.save_scores, args.confusion):
+    for line in write_results(groups[-1:], args.save_scores, args.confusion, groups[:-1]):
         print(line)
     if args.json:
         write_text(Path(args.json), json.dumps(content, indent=2) + "\n")

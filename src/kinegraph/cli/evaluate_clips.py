@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def evaluate_clip_models(args: argparse.Namespace) -> tuple[str, dict[str, Any]]
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.processes import is_first, join_processes
     from kinegraph.evaluation.recognition_merge import fuse_seeds
-    from kinegraph.evaluation.recognition_tables import clip_report
+    from kinegraph.evaluation.recognition_tables import clip_report, joint_stream
 
     check_files(args)
     join_processes()
@@ -97,7 +98,7 @@ def evaluate_clip_models(args: argparse.Namespace) -> tuple[str, dict[str, Any]]
     if args.fuse is not None:
         fused = fuse_seeds(groups, args.fuse)
         shown.append(fused)
-        content = {**fused.to_json(), "fuse": args.fuse, "streams": contents}
+        content = {**fused.to_json(), "fuse": args.fuse, "joint": joint_stream(groups), "streams": contents}
     text = clip_report(shown, markdown=args.markdown)
     if is_first():
         text = "\n".join([text, *write_results(shown, args.save_scores, args.confusion)])
@@ -120,8 +121,10 @@ def check_files(args: argparse.Namespace) -> None:
             raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} does not exist; create it first")
 
 
-def write_results(groups: list[SeedResults], scores: str | None, confusion: str | None) -> list[str]:
-    """Write scores and confusion matrices; lines that say so."""
+def write_results(
+    groups: list[SeedResults], scores: str | None, confusion: str | None, beside: Sequence[SeedResults] = ()
+) -> list[str]:
+    """Write scores and confusion matrices; lines that say so. `beside`: what was fused, where it is not written."""
     from kinegraph.evaluation.score_files import save_scores
 
     lines = []
@@ -133,10 +136,12 @@ def write_results(groups: list[SeedResults], scores: str | None, confusion: str 
             lines.append(f"scores: {path}")
     if confusion is not None:
         from kinegraph.evaluation.confusion import write_confusion
+        from kinegraph.evaluation.recognition_tables import joint_stream
 
         for group in groups:
             path = _own(Path(confusion), group.label, None, len(groups))
-            write_confusion(group.to_json(), path)
+            joint = joint_stream([*groups, *beside]) if "fused" in group.first.info else None
+            write_confusion({**group.to_json(), "joint": joint}, path)
             lines.append(f"confusion matrix: {path}")
     return lines
 

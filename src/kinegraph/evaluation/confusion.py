@@ -24,7 +24,8 @@ def write_confusion(content: Mapping[str, Any], path: Path | str) -> None:
     """Write the confusion matrix of a result.
 
     Args:
-        content: of ``to_json()``: classes, confusion, protocol, model, top1.
+        content: of ``to_json()``: classes, confusion, protocol, model, top1; with ``joint`` where it is fused, see
+            :func:`kinegraph.evaluation.recognition_tables.joint_stream`.
         path: ``.csv``: counts, a row for each true class; ``.png``: a picture, rows in percent.
 
     Raises:
@@ -40,6 +41,8 @@ def write_confusion(content: Mapping[str, Any], path: Path | str) -> None:
         write_text(path, text.getvalue())
     elif path.suffix.lower() == ".png":
         title = f"{content['model']}: {content['protocol']}, top-1 {content['top1']:.1f} %"
+        if content.get("joint"):
+            title += f"\njoint stream alone: top-1 {content['joint']['top1']:.1f} %"
         _draw(classes, counts, title, path)
     else:
         raise ConfigError(f"{path}: a confusion matrix is written as .csv or .png")

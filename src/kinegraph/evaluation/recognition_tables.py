@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from kinegraph.errors import DataError
 from kinegraph.evaluation.recognition_merge import SeedResults
@@ -10,7 +11,7 @@ from kinegraph.evaluation.recognition_result import RecognitionResult
 from kinegraph.evaluation.tables import text_table
 from kinegraph.metrics import CALIBRATION_BINS
 
-__all__ = ["clip_report"]
+__all__ = ["clip_report", "joint_stream"]
 
 
 def clip_report(groups: Sequence[SeedResults], *, markdown: bool = False) -> str:
@@ -39,8 +40,23 @@ def clip_report(groups: Sequence[SeedResults], *, markdown: bool = False) -> str
     notes = dict.fromkeys(note for group in groups for result in group.results.values() for note in result.notes)
     lines += [_fact(group) for group in groups if _fact(group)]
     lines += [f"note: {note}" for note in notes]
+    if any("fused" in group.first.info for group in groups):
+        joint = joint_stream(groups)
+        lines.append(
+            "note: none of them is of the joint stream; its number belongs beside a fused one"
+            if joint is None
+            else f"joint stream alone ({joint['model']}): top-1 {joint['top1']:.1f}, top-5 {joint['top5']:.1f}"
+        )
     lines.append(f"note: ECE is the expected calibration error, {CALIBRATION_BINS} bins, in percent; NLL is in nats")
     return "\n".join(lines)
+
+
+def joint_stream(groups: Sequence[SeedResults]) -> dict[str, Any] | None:
+    """Name and accuracy (percent) of the first that is of the joint stream, which belongs beside a fused figure."""
+    for group in groups:
+        if group.first.info.get("stream") == "joint":
+            return {"model": group.label, "top1": group.mean("top1"), "top5": group.mean("top5")}
+    return None
 
 
 def _summary(groups: Sequence[SeedResults], markdown: bool) -> str:

@@ -191,7 +191,18 @@ class RunKeeper(pl.Callback):
         self.seconds_before = state_dict["seconds"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock, and forget log entries of steps that are about to be repeated."""
+        """Start the clock, and forget log entries of steps that are about to be repeated.
+
+        Raises:
+            KinegraphError: processes would begin at different steps: one of them does not see the checkpoint.
+        """
+        if trainer.world_size > 1:
+            first = trainer.strategy.broadcast(trainer.global_step)
+            if not trainer.strategy.reduce_boolean_decision(first == trainer.global_step, all=True):
+                raise KinegraphError(
+                    f"machines would go on from different steps ({trainer.global_step} here, {first} on the first); "
+                    f"--resume needs the run folder {self.folder} on every machine"
+                )
         self._started = self._checkpointed = time.monotonic()
         if self.progress is not None:
             self.progress.begin(trainer.global_step)
