@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -134,11 +135,17 @@ def test_extrinsics_give_the_world_back() -> None:
 @pytest.mark.parametrize("factor", [0.8, 1.15])
 def test_a_camera_over_a_known_floor_is_a_ruler(factor: float) -> None:
     seen, camera, truth = filmed(1, "walking")
-    world = by_extrinsics(seen.replace(positions=seen.positions * factor), camera)
+    told = seen.replace(
+        positions=seen.positions * factor, notes=("size and distance are those of an average adult: x",)
+    )
+    world = by_extrinsics(told, camera)
     size = np.linalg.norm(world.positions[0, :, 10] - world.positions[0, :, 0], axis=-1)
     want = np.linalg.norm(truth[:, 10] - truth[:, 0], axis=-1)
     assert abs((size / want).mean() - 1) < 0.03
     assert any("feet stand on the floor" in note for note in world.notes)
+    assert not any("average adult" in note for note in world.notes)  # the floor has told the size
+    kept = by_extrinsics(told, dataclasses.replace(camera, floor=None))
+    assert any("average adult" in note for note in kept.notes)
 
 
 @given(st.lists(st.floats(-3, 3), min_size=3, max_size=3), st.lists(st.floats(-5, 5), min_size=3, max_size=3))
@@ -243,6 +250,16 @@ def test_contacts_come_with_the_world_and_not_with_the_camera() -> None:
         assert 0.3 < world.contact[0][:, list(touched)].mean() < 0.9
     with pytest.raises(DataError, match="in camera space"):
         foot_contacts(seen)
+
+
+def test_a_floor_that_nobody_stated_is_said_to_be_assumed() -> None:
+    seen, camera, _ = filmed(0, "walking")
+    assert camera.floor is not None
+    assert not any("floor: assumed" in note for note in into_world(seen, camera).notes)
+    unknown = into_world(seen, dataclasses.replace(camera, floor=None))
+    said = next(note for note in unknown.notes if note.startswith("floor: assumed under the feet, at "))
+    assert abs(float(said.split(" at ")[1].split(" m")[0]) - camera.floor) < 0.05
+    assert any(note.startswith("up: ") and "floor put under the feet" in note for note in into_world(seen).notes)
 
 
 # ---- through the shipped lifter and the command line -----------------------------------------------------------------

@@ -146,7 +146,7 @@ def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool
     Raises:
         DataError: the sequence is not 3D in camera space.
     """
-    from kinegraph.inference.placement import floor_under
+    from kinegraph.inference.placement import ASSUMED_SIZE, floor_under
 
     if sequence.dims != 3 or sequence.space != "camera":
         raise DataError(
@@ -169,6 +169,8 @@ def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool
             if done
             else "the floor's height gave no sensible scale: the size is still an average adult's"
         )
+    # the floor has told the size of all of them
+    kept = sequence.notes if (factor == 1).any() else tuple(n for n in sequence.notes if not n.startswith(ASSUMED_SIZE))
     scaled = sequence.positions * factor[:, None, None, None]
     positions = (scaled - camera.translation) @ camera.rotation
     uncertainty = None if sequence.uncertainty is None else sequence.uncertainty * factor[:, None, None, None]
@@ -178,5 +180,5 @@ def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool
         space="world",
         up=camera.up,
         rotations=None,
-        notes=(*sequence.notes, *notes),
+        notes=(*kept, *notes),
     )

@@ -17,7 +17,7 @@ from kinegraph.inference.error_model import read_calibration
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, frame_person, scale_of_pose
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
-from kinegraph.inference.placement import bone_lengths, make_rigid, place_root
+from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
 from kinegraph.inference.preparation import Prepared, prepare
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
@@ -160,9 +160,7 @@ class Lifter(Pretrained):
             + (", flip test)" if options.flip else ")")
             + f", view of the {' and the '.join(sorted(framings))}"
         )
-        notes.append(
-            "size and distance are those of an average adult: one camera cannot tell a near child from a far giant"
-        )
+        notes.append(f"{ASSUMED_SIZE}: one camera cannot tell a near child from a far giant")
         if options.one_euro and frames > 1:
             notes.append("smoothed (one-euro, causal)")
         elif options.smooth_s > 0 and frames > 1:

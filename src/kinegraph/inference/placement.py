@@ -14,6 +14,8 @@ from kinegraph.transforms.smoothing import local_polynomial
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+#: how the note begins that says whose size it is where nothing tells it
+ASSUMED_SIZE = "size and distance are those of an average adult"
 #: height over the floor, metres, of the ankle and of toe and heel joints of somebody who stands, and of any other
 #: joint of somebody who lies on it
 ANKLE_M, TOE_M, FLESH_M = 0.08, 0.02, 0.06

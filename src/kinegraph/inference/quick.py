@@ -166,6 +166,8 @@ def into_world(
     if camera is not None:
         known = [floor_under(h, s, world.skeleton) for h, s in zip(heights, world.seen, strict=True)]
         floor = camera.floor if camera.floor is not None else float(np.nanmedian(known))
+        if camera.floor is None:
+            world = world.with_note(f"floor: assumed under the feet, at {floor:.2f} m; the extrinsics state none")
     world = world.replace(contact=foot_contacts(world, floor))
     return world.with_note("contact: feet that are low and slow touch the floor")
 

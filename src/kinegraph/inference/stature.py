@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError
+from kinegraph.inference.placement import ASSUMED_SIZE
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -86,7 +87,7 @@ def scaled_to_height(sequence: SkeletonSequence, height_m: float | Sequence[floa
         factor[person] = height / found
         notes.append(f"{who}scaled by {factor[person]:.3f} to the stated height of {height:g} m")
     by_person = factor[:, None, None, None]
-    kept = [note for note in sequence.notes if not note.startswith("size and distance are those of an average adult")]
+    kept = [note for note in sequence.notes if not note.startswith(ASSUMED_SIZE)]
     return sequence.replace(
         positions=sequence.positions * by_person,
         uncertainty=None if sequence.uncertainty is None else sequence.uncertainty * by_person,
