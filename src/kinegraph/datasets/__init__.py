@@ -47,6 +47,14 @@ DATASETS: dict[str, DatasetInfo] = {
             prepare=True,
         ),
         DatasetInfo(
+            name="mocap-folder",
+            title="your own 3D recordings through sampled cameras, for lifters (protocol mocap-folder)",
+            files="a folder of BVH, AMC with ASF, TRC, C3D, ...; train/, val/, test/ below it if you like",
+            licence="yours",
+            citation="yours",
+            prepare=True,
+        ),
+        DatasetInfo(
             name="h36m",
             title="Human3.6M, 17 joints; train S1 5 6 7 8, test S9 11 (protocols h36m-pixel, h36m-metric)",
             files="data_3d_h36m.npz, and data_2d_h36m_*.npz for detected 2D",
@@ -70,7 +78,7 @@ DATASETS: dict[str, DatasetInfo] = {
         ),
         DatasetInfo(
             name="everyday",
-            title="29 everyday actions: CMU Mocap and procedural motion in windows of two seconds (protocol everyday)",
+            title="26 everyday actions: CMU Mocap and procedural motion in short windows (protocol everyday)",
             files="CMU's SUBJECT_CLIP.amc with SUBJECT.asf, or SUBJECT_CLIP.bvh, of subjects 01 to 14, in any folders",
             licence="free for any use",
             citation="mocap.cs.cmu.edu, funded by NSF EIA-0196217",
