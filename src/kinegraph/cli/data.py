@@ -86,7 +86,23 @@ def run(args: argparse.Namespace) -> int:
     for name in ("missing", "skeleton", "fps", "image-size", "people", "float16", "workers"):
         if getattr(args, name.replace("-", "_")):
             raise ConfigError(f"--{name} says nothing about {info.name}; leave it out")
-    return _lifting(args)
+    return _own_lifting(args) if info.name == "mocap-folder" else _lifting(args)
+
+
+def _own_lifting(args: argparse.Namespace) -> int:
+    from kinegraph.datasets import mocap_folder
+    from kinegraph.errors import ConfigError
+
+    if args.extra:
+        raise ConfigError("--extra says nothing about mocap-folder; put all recordings below one folder")
+    own = mocap_folder.prepare(args.source, args.out)
+    for split in mocap_folder.SPLITS:
+        data = own[split]
+        print(f"{split:<6} {len(data):>8,} poses  {len(data.clip_names):>5,} clips  {data.fingerprint[:12]}")
+    if own.bad:
+        print(f"{len(own.bad):,} recordings cannot be used: {args.out}/bad.csv says why; the first: {own.bad[0][1]}")
+    print(f"wrote {args.out}; use it as --data {args.out}, or data.source with data.name mocap-folder in a recipe")
+    return 0
 
 
 def _generate(args: argparse.Namespace) -> int:

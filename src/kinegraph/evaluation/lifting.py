@@ -28,6 +28,7 @@ Target = Literal["pixel", "metric"]
 PROTOCOLS: dict[str, tuple[str, tuple[Target, ...]]] = {
     "synthetic-lifting": ("embedded synthetic data, held-out subjects", ("pixel", "metric")),
     "mocap-lifting": ("HDM05 subjects mm and tr, trained on other HDM05 subjects and CMU", ("pixel", "metric")),
+    "mocap-folder": ("your own recordings, as `data prepare mocap-folder` split them", ("pixel", "metric")),
     "h36m-pixel": ("Human3.6M S9, S11 in pixel space (LCN, HCSF)", ("pixel",)),
     "h36m-metric": ("Human3.6M S9, S11 in root-relative metres (VideoPose3D, SemGCN)", ("metric",)),
     "3dhp": ("MPI-INF-3DHP test set: PCK and AUC of 14 joints", ("metric",)),
@@ -145,6 +146,10 @@ def load_protocol(
         from kinegraph.datasets import mocap_lifting
 
         data = mocap_lifting.load(source, extra)[split]
+    elif protocol == "mocap-folder":
+        from kinegraph.datasets import mocap_folder
+
+        data = mocap_folder.load(source)[split]
     elif protocol == "3dhp":
         from kinegraph.datasets import mpi_inf_3dhp
 

@@ -74,6 +74,13 @@ def load_splits(recipe: DataRecipe) -> Splits:
             )
         benchmark = mocap_lifting.load(recipe.source, recipe.extra)
         train, validation = benchmark["train"], benchmark["val"]
+    elif recipe.name == "mocap-folder":
+        from kinegraph.datasets import mocap_folder
+
+        if recipe.source is None or recipe.extra:
+            raise ConfigError("data.source: one folder that `kinegraph data prepare mocap-folder` wrote, and no extra")
+        own = mocap_folder.load(recipe.source)
+        train, validation = own["train"], own["val"]
     elif recipe.name == "h36m":
         train, validation = _load_h36m(recipe)
     else:

@@ -16,11 +16,11 @@ __all__ = ["AugmentRecipe", "DataRecipe", "TrainRecipe", "TransformRecipe"]
 class DataRecipe:
     """What to train on."""
 
-    name: Literal["synthetic", "mocap-lifting", "h36m"] = "synthetic"
-    """The benchmark: `synthetic` makes its own data, `mocap-lifting` and `h36m` need a source."""
+    name: Literal["synthetic", "mocap-lifting", "mocap-folder", "h36m"] = "synthetic"
+    """The benchmark: `synthetic` makes its own data, the others need a source; `mocap-folder` is yours."""
     source: str | None = None
-    """Folder with the recordings or where `kinegraph data prepare` wrote them (`mocap-lifting`), or with the npz files
-    (`h36m`)."""
+    """Folder with the recordings or where `kinegraph data prepare` wrote them (`mocap-lifting`), where it wrote them
+    (`mocap-folder`), or with the npz files (`h36m`)."""
     extra: tuple[str, ...] = ()
     """Further folders with recordings (`mocap-lifting`)."""
     input: str = "exact"

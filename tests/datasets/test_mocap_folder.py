@@ -1,0 +1,108 @@
+"""Anybody's recordings become lifting data: splits without overlap, bad files named, 2D that is the truth's picture."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.datasets import mocap_folder
+from kinegraph.datasets.synthetic import SyntheticMotion
+from kinegraph.errors import DataError
+from kinegraph.formats import write
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+from kinegraph.training.data_module import load_splits
+from kinegraph.training.lifting_recipe import DataRecipe
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven walks in three formats and folders, and three files that cannot be used."""
+    folder = tmp_path_factory.mktemp("mine")
+    motion = SyntheticMotion(subjects=7, takes=1, seconds=0.6)
+    for number in range(7):
+        place = folder / ("walks" if number < 4 else "strolls")
+        place.mkdir(exist_ok=True)
+        suffix = ("bvh", "npz", "trc")[number % 3]
+        body = motion.clip(number, "walking", 0).to_skeleton(get_skeleton("h36m17"), minimum=0.4)
+        write(body, place / f"take{number}.{suffix}")
+    (folder / "walks" / "broken.bvh").write_text("HIERARCHY\nnothing")
+    flat = SkeletonSequence(np.ones((1, 5, 17, 2)), get_skeleton("coco17"), fps=30, unit="px", space="image")
+    write(flat, folder / "walks" / "flat.npz")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("prepared") / "poses"
+    assert main(["data", "prepare", "mocap-folder", "--source", str(recordings), "--out", str(out)]) == 0
+    return out
+
+
+def test_splits_share_no_recording_and_bad_files_are_named(prepared: Path) -> None:
+    own = mocap_folder.load(prepared)
+    clips = {
+        split: {name.split("/")[1].split("#")[0] for name in own[split].clip_names} for split in mocap_folder.SPLITS
+    }
+    assert not clips["train"] & clips["val"]
+    assert not clips["train"] & clips["test"]
+    assert not clips["val"] & clips["test"]
+    assert set().union(*clips.values()) == {f"take{number}" for number in range(7)}
+    rows = list(csv.DictReader((prepared / "bad.csv").open()))
+    assert {row["file"] for row in rows} == {"walks/broken.bvh", "walks/flat.npz"}
+    assert any("filming needs 3D" in row["reason"] for row in rows)
+    assert set(own.train.action_names) | set(own.test.action_names) <= {"walks", "strolls"}
+
+
+def test_keypoints_are_the_truth_seen_by_its_camera(prepared: Path) -> None:
+    data = mocap_folder.load(prepared).train
+    focal, centre = data.intrinsics[:, None, :2], data.intrinsics[:, None, 2:4]
+    seen = data.camera_m[..., :2] / data.camera_m[..., 2:] * focal + centre
+    np.testing.assert_allclose(seen, data.keypoints_px, atol=0.05)
+    assert (data.camera_m[..., 2] > 1).all()
+
+
+def test_splits() -> None:
+    assert mocap_folder.split_names([None] * 7) == ["train"] * 4 + ["test", "val", "train"]
+    assert mocap_folder.split_names(["train", "train", "val", "test"]) == ["train", "train", "val", "test"]
+    assert mocap_folder.split_names(["train"] * 5 + ["test"]) == ["train"] * 4 + ["val", "test"]
+    with pytest.raises(DataError, match="3 usable recordings leave none for test; expected 6 or more"):
+        mocap_folder.split_names([None] * 3)
+
+
+def test_stated_splits_are_kept(recordings: Path, tmp_path: Path) -> None:
+    for split, numbers in (("train", (0, 1)), ("val", (2,)), ("test", (3,))):
+        for number in numbers:
+            source = next(recordings.rglob(f"take{number}.*"))
+            target = tmp_path / "own" / split / "walk" / source.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+    own = mocap_folder.prepare(tmp_path / "own", tmp_path / "out")
+    takes = {split: {name.split("/")[2] for name in own[split].clip_names} for split in mocap_folder.SPLITS}
+    assert takes == {"train": {"take0", "take1"}, "val": {"take2"}, "test": {"take3"}}
+    assert own.train.action_names == ("walk",)
+
+
+def test_a_recipe_reads_them(prepared: Path) -> None:
+    splits = load_splits(DataRecipe(name="mocap-folder", source=str(prepared)))
+    own = mocap_folder.load(prepared)
+    assert splits.train.fingerprint == own.train.fingerprint
+    assert splits.validation.fingerprint == own.val.fingerprint
+
+
+def test_what_cannot_be_done(recordings: Path, prepared: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="not prepared; run: kinegraph data prepare mocap-folder"):
+        mocap_folder.load(recordings)
+    with pytest.raises(DataError, match="no split 'all'"):
+        mocap_folder.load(prepared)["all"]
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "take0.bvh").write_bytes((recordings / "walks" / "take0.bvh").read_bytes())
+    (tmp_path / "few" / "bad.bvh").write_text("HIERARCHY\nnothing")
+    with pytest.raises(DataError, match="few: 1 usable recordings leave none .*; bad.bvh: "):
+        mocap_folder.prepare(tmp_path / "few", tmp_path / "out")
+    arguments = ["data", "prepare", "mocap-folder", "--source", str(recordings), "--out", str(tmp_path / "x")]
+    assert main([*arguments, "--extra", str(recordings)]) == 2
