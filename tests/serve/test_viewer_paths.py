@@ -258,6 +258,7 @@ def test_two_people_are_numbered(page: Any, until: Until, tmp_path: Path, long_w
 def test_a_folder_of_frames_in_an_archive(page: Any, until: Until, tmp_path: Path) -> None:
     from kinegraph.serve.sample import walking
 
+    (tmp_path / "clip").mkdir()
     write(walking(1.2), tmp_path / "clip" / "frames", format="openpose")
     archive = shutil.make_archive(str(tmp_path / "clip"), "zip", tmp_path / "clip")
     page.locator("#file").set_input_files(archive)

@@ -186,7 +186,7 @@ def _panel(caption: str, sequence: SkeletonSequence) -> dict[str, Any]:
     }
     if sequence.dims == 2:
         size = pose_size(sequence)
-        panel |= {"frame": image_box(sequence), "extent": _extent(sequence, size), "thickness": 0.017 * size}
+        panel |= {"frame": image_box(sequence), "extent": _extent(sequence, size), "thickness": 0.022 * size}
     else:
         set_up = stage(sequence)
         front = facing(to_display(sequence), sequence)
