@@ -107,11 +107,19 @@ def test_a_class_without_examples_is_never_answered(clips):
         ({"classes": 4, "actions": ("a", "b", "c", "d")}, DataError, "calls class 0 'a', made 'action 0'"),
         ({"classes": 4, "skeleton": "coco17"}, SkeletonError, r"expects skeleton 'coco17' \(17 joints\).*'ntu25'"),
         ({"classes": 4, "dims": 2}, DataError, "looks at 2D clips, made holds 3D ones"),
+        ({"classes": 4, "unit": "px"}, DataError, "trained on clips in px, made holds them in metres"),
     ],
 )
 def test_what_does_not_fit_is_refused(clips, settings, error, message):
     with pytest.raises(error, match=message):
         evaluate_clips(says(**settings), clips, "folder")
+
+
+def test_another_frame_rate_is_remarked(clips):
+    assert clips.fps == 30
+    notes = {fps: evaluate_clips(says(classes=4, fps=fps), clips, "folder").notes for fps in (None, 30.0, 60.0)}
+    assert [any("Hz" in note for note in found) for found in notes.values()] == [False, False, True]
+    assert "made was trained on clips at 60 Hz, these are at 30 Hz" in notes[60.0]
 
 
 def test_unknown_protocol_is_said_first(clips):

@@ -263,3 +263,18 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
     with pytest.raises(KinegraphError, match="does not exist"):
         write(_sequence("flat"), target)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_the_size_of_the_image_can_be_said(tmp_path, suffix) -> None:
+    points = np.random.default_rng(0).uniform(0, 400, (1, 4, 17, 2))
+    flat = SkeletonSequence(points, get_skeleton("coco17"), fps=30, unit="px", space="image")
+    path = tmp_path / f"a.{suffix}"
+    write(flat, path)
+    assert read(path).image_size is None
+    sized = read(path, image_size=(640, 480))
+    assert (sized.image_size, sized.fps) == ((640, 480), 30)
+    np.savez(tmp_path / "foreign.npz", keypoints=points)
+    assert read(tmp_path / "foreign.npz", skeleton="coco17", image_size=(640, 480)).image_size == (640, 480)
+    with pytest.raises(KinegraphError, match=r"image_size is \(0, 480\); expected width and height in px"):
+        read(path, image_size=(0, 480))

@@ -144,17 +144,25 @@ def clip_method(
     )
 
 
+_UNITS: dict[str | None, str] = {"m": "metres", "px": "px", "normalized": "fractions of the image"}
+
+
 def check_fit(method: ClipMethod, clips: Clips) -> NDArray[np.int64]:
     """Whether a method can look at these clips; the place of each of their classes among its scores.
 
     Raises:
         SkeletonError: another skeleton.
-        DataError: other dims or classes.
+        DataError: other dims, unit or classes.
     """
     if method.transform.dims != clips.dims:
         raise DataError(
             f"{method.label} looks at {method.transform.dims}D clips, {clips.folder} holds {clips.dims}D ones; choose "
             f"weights trained on {clips.dims}D clips, or other data"
+        )
+    if method.transform.unit not in (None, clips.unit):
+        raise DataError(
+            f"{method.label} was trained on clips in {_UNITS[method.transform.unit]}, {clips.folder} holds them in "
+            f"{_UNITS[clips.unit]}; prepare these as those were (kinegraph data prepare folder --image-size WxH)"
         )
     if method.skeleton.joints != clips.skeleton.joints:
         ours, theirs = method.skeleton, clips.skeleton
@@ -238,6 +246,7 @@ def evaluate_clips(
     rows, remarks = part_rows(clips, protocol, part, fold, method.recipe)  # a wrong name before what does not fit
     places = check_fit(method, clips)
     view.check(clips.skeleton)
+    remarks += _rates(method, clips)
     if part == "test":
         remarks += _leaks(method, clips, rows)
     scores = gather_rows(_scores(method, clips, share_of(rows), view, batch), rows)
@@ -300,6 +309,14 @@ def _fold(method: ClipMethod, protocol: str) -> int:
             f"(data.protocol: {protocol}, data.fold: 0 to {item.folds - 1})"
         )
     return method.fold
+
+
+def _rates(method: ClipMethod, clips: Clips) -> list[str]:
+    """A remark where the network was trained at another frame rate."""
+    ours, theirs = method.transform.fps, clips.fps
+    if ours is None or theirs is None or abs(ours - theirs) <= 0.01 * theirs:
+        return []
+    return [f"{method.label} was trained on clips at {ours:g} Hz, these are at {theirs:g} Hz"]
 
 
 def _leaks(method: ClipMethod, clips: Clips, rows: Indices) -> list[str]:

@@ -58,13 +58,14 @@ def read(
     fps: float | None = None,
     unit: Unit | None = None,
     space: Space | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> SkeletonSequence:
     """Read a long or wide table.
 
     Args:
         path: the table.
         skeleton: layout whose joint names the table uses, where its comments name none.
-        fps, unit, space: replace what the comments say, or say what they do not.
+        fps, unit, space, image_size: replace what the comments say, or say what they do not.
 
     Raises:
         FormatError: no such columns, a row too short, a cell that is no number, unknown joints, or a joint twice.
@@ -98,7 +99,8 @@ def read(
             f"the unit is not in the file: taken as {'px' if flat else 'metres'}",
         )
     defaults = {"unit": "px" if flat else "m", "space": "image" if flat else "world"}
-    given = {k: v for k, v in (("fps", fps), ("unit", unit), ("space", space)) if v is not None}
+    said: dict[str, Any] = {"fps": fps, "unit": unit, "space": space, "image_size": image_size}
+    given = {name: value for name, value in said.items() if value is not None}
     return build(path, **{**defaults, **fields, **given, "positions": positions, "confidence": confidence})
 
 

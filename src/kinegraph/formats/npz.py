@@ -44,6 +44,7 @@ def read(
     unit: Unit | None = None,
     space: Space | None = None,
     up: Up | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> SkeletonSequence:
     """Read a kinegraph npz (then no option is needed) or an array that somebody else saved.
 
@@ -55,6 +56,7 @@ def read(
         unit: "m", "px" or "normalized" of a foreign array; without it, 3D is taken as metres and 2D as px, with a note.
         space: "world", "camera" or "image" of a foreign array; without it, 3D is "world" and 2D "image".
         up: "y" or "z", if a foreign array is in world space and this is known.
+        image_size: width and height in px of the image that 2D is in; replaces the one in the file.
 
     Foreign arrays are (people, frames, joints, dims), (frames, joints, dims) or (frames, joints * dims); NaN is
     missing.
@@ -73,7 +75,8 @@ def read(
         content = load_npz(path)
         if isinstance(content, dict) and "kinegraph" in content:
             sequence = _own(content, path)
-            return sequence.replace(fps=fps) if fps is not None else sequence
+            given: dict[str, Any] = {"fps": fps, "image_size": image_size}
+            return sequence.replace(**{name: value for name, value in given.items() if value is not None})
     array, name = _find(content, key, path)
     if skeleton is None:
         raise FormatError(path, f"{name} has shape {array.shape} and no skeleton; name its layout with skeleton=NAME")
@@ -88,6 +91,7 @@ def read(
         "unit": unit or ("px" if flat else "m"),
         "space": space or ("image" if flat else "world"),
         "up": up,
+        "image_size": image_size,
         "notes": notes,
     }
     return build(path, **fields)
