@@ -5,10 +5,12 @@ Training commands run with tiny settings appended; everything else runs as print
 
 from __future__ import annotations
 
+import argparse
 import glob
 import re
 import shlex
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 ROOT = Path(__file__).parents[1]
 NAMES = (
     *("detector-to-3d", "lifting", "forecasting", "recognition", "skeletons", "analyses", "data", "export", "live"),
-    "viewer",
+    *("viewer", "start", "your-data"),
 )
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
@@ -66,6 +68,17 @@ def own_clips(folder: Path) -> None:
     kg.save(SyntheticMotion(subjects=1, takes=1, seconds=4.0).clip(0, "kicking", 0), folder / "long.bvh")
 
 
+def own_mocap(folder: Path) -> None:
+    """Seven short walks of as many people."""
+    from kinegraph.datasets.synthetic import SyntheticMotion
+
+    motion = SyntheticMotion(subjects=7, takes=1, seconds=1.0)
+    folder.mkdir()
+    for subject in range(7):
+        body = motion.clip(subject, "walking", 0).to_skeleton(kg.get_skeleton("h36m17"), minimum=0.4)
+        kg.save(body, folder / f"walk{subject}.bvh")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     """A folder with the files the pages speak of."""
@@ -79,6 +92,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     for clip in ("02_01.amc", "02_03.amc", "02.asf"):
         shutil.copy(shared_data / "cmu_asfamc" / "02" / clip, mine / clip)
     own_clips(folder)
+    own_mocap(folder / "my_mocap")
     write_containers(folder)
     (folder / "work").mkdir()
     (folder / "detections").mkdir()
@@ -149,3 +163,40 @@ def test_python_runs(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -
         exec(compile(block, page.name, "exec"), scope)
     if page.name == "README.md":
         assert (place / "person.bvh").is_file()
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    known = re.findall(r"([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.M)
+    assert sorted(known) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_every_public_name_has_its_reference() -> None:
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    named = [name.rpartition(".") for name in re.findall(r"^::: (\S+)$", page, flags=re.M)]
+    there = [getattr(import_module(module), name) for module, _, name in named]
+    public = {name: getattr(kg, name) for name in kg.__all__ if name != "__version__"}
+    assert [name for name, value in public.items() if not any(value is one for one in there)] == []
+
+
+def test_the_commands_that_reproduce_are_commands() -> None:
+    """Those of docs/reproduce.md take hours; what is checked is that there are such options, recipes and sections."""
+    from kinegraph.cli import COMMANDS
+    from kinegraph.training.recipe import load_recipe
+
+    page = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    spans = re.findall(r"`((?:kinegraph|python -m) [^`]+)`", page)
+    assert len(spans) > 30
+    for span in spans:
+        words = shlex.split(span.replace("MODEL", "hcsf").replace("TARGET", "metric"))
+        if words[0] == "python":
+            module = words[2] if words[2] != "benchmarks" else f"benchmarks.{words[3]}"
+            assert module == "pytest" or (ROOT / f"{module.replace('.', '/')}.py").is_file(), span
+            continue
+        command = import_module(f"kinegraph.cli.{words[1]}")
+        assert words[1] in COMMANDS
+        parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
+        command.add_arguments(parser)
+        known, extra = parser.parse_known_args(words[2:])
+        assert words[1] == "train" or not extra, span
+        if words[1] == "train" and not known.list:
+            load_recipe(extra[0], extra[1:])

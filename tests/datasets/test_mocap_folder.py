@@ -70,7 +70,7 @@ def test_splits() -> None:
     assert mocap_folder.split_names([None] * 7) == ["train"] * 4 + ["test", "val", "train"]
     assert mocap_folder.split_names(["train", "train", "val", "test"]) == ["train", "train", "val", "test"]
     assert mocap_folder.split_names(["train"] * 5 + ["test"]) == ["train"] * 4 + ["val", "test"]
-    with pytest.raises(DataError, match="3 usable recordings leave none for test; expected 6 or more"):
+    with pytest.raises(DataError, match="3 usable recordings leave none for val; expected 6 or more"):
         mocap_folder.split_names([None] * 3)
 
 
