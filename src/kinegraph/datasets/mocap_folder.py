@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from kinegraph.atomic import write_text
 from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
@@ -158,7 +160,8 @@ def load(source: Path | str) -> MocapFolder:
     folder = Path(source)
     if not (folder / f"{NAME}.json").is_file():
         raise DataError(f"{folder}: not prepared; run: kinegraph data prepare {NAME} --source {folder} --out DIR")
-    return MocapFolder(**{split: LiftingData.load(folder / f"{split}.npz") for split in SPLITS})
+    train, val, test = (LiftingData.load(folder / f"{split}.npz") for split in SPLITS)
+    return MocapFolder(train=train, val=val, test=test)
 
 
 def _whole(path: Path) -> SkeletonSequence:
@@ -176,7 +179,7 @@ def _whole(path: Path) -> SkeletonSequence:
         sequence = sequence.replace(up="y")
     if not sequence.seen.all():
         sequence = fill_gaps(sequence)
-    complete = sequence.seen.all(axis=(0, 2)).nonzero()[0]
+    complete = np.flatnonzero(sequence.seen.all(axis=(0, 2)))
     if not len(complete):
         raise DataError(f"{path.name}: no frame in which every joint is seen; the truth must be complete")
     return sequence.slice_frames(int(complete[0]), int(complete[-1]) + 1)
