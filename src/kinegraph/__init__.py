@@ -24,6 +24,8 @@ _PUBLIC = {
     "forecast": ("kinegraph.inference.quick", "forecast"),
     "live": ("kinegraph.inference.live", "live"),
     "lift_files": ("kinegraph.inference.many", "lift_files"),
+    "recognize_files": ("kinegraph.inference.many", "recognize_files"),
+    "forecast_files": ("kinegraph.inference.many", "forecast_files"),
     "Lifter": ("kinegraph.inference.lifter", "Lifter"),
     "Forecaster": ("kinegraph.inference.forecaster", "Forecaster"),
     "Recognizer": ("kinegraph.inference.recognizer", "Recognizer"),
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from kinegraph.inference.forecaster import Forecaster
     from kinegraph.inference.lifter import Lifter
     from kinegraph.inference.live import live
-    from kinegraph.inference.many import lift_files
+    from kinegraph.inference.many import forecast_files, lift_files, recognize_files
     from kinegraph.inference.quick import forecast, lift, recognize
     from kinegraph.inference.recognizer import Recognizer
     from kinegraph.sequence import SkeletonSequence

@@ -105,3 +105,43 @@ def test_the_command_takes_folders(folder: Path, tmp_path: Path, capsys: pytest.
         (folder / bad).unlink()
     assert main(["lift", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "a.bvh").is_file()
+
+
+# ---- recognised and forecast ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def walks(tmp_path: Path) -> Path:
+    """A 3D recording, one further down, one in 2D, one too short, one broken."""
+    place = tmp_path / "in"
+    (place / "deep").mkdir(parents=True)
+    body = kg.load(motion(40) * [1, -1, -1], skeleton="h36m17", fps=30)
+    kg.save(body, place / "a.trc")
+    kg.save(body, place / "deep" / "b.npz")
+    kg.save(keypoints(motion(40)), place / "c.npz")
+    kg.save(body.slice_frames(0, 4), place / "d.npz")
+    (place / "e.bvh").write_text("HIERARCHY\n")
+    (place / "readme.txt").write_text("walks")
+    return place
+
+
+def test_recordings_are_recognised_one_by_one(walks: Path) -> None:
+    done = list(kg.recognize_files(walks))
+    assert [one.source.name for one in done] == ["a.trc", "c.npz", "d.npz", "b.npz", "e.bvh"]
+    assert [bool(one.error) for one in done] == [False, False, True, False, True]
+    assert done[0].actions is not None
+    assert done[0].actions.top(1) == kg.recognize(walks / "a.trc").top(1)
+    assert "e.bvh" in (done[4].error or "")
+    with pytest.raises(ConfigError, match=r"stride -1 s"):
+        next(kg.recognize_files([walks / "a.trc"], stride_s=-1.0))
+
+
+def test_recordings_are_forecast_one_by_one(walks: Path, tmp_path: Path) -> None:
+    done = list(kg.forecast_files(walks, 0.2, tmp_path / "out", to="npz", model="constant-velocity"))
+    assert [bool(one.error) for one in done] == [False, False, False, False, True]
+    written = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.npz"))
+    assert written == ["a.npz", "c.npz", "d.npz", "deep/b.npz"]
+    future = kg.load(tmp_path / "out" / "deep" / "b.npz")
+    assert future.frames == 6
+    with pytest.raises(ConfigError, match="nothing is written"):
+        kg.forecast_files(walks, 0.2, tmp_path, to=".xyz")

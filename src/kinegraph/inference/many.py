@@ -1,30 +1,34 @@
-"""Lift many recordings, one after the other: constant memory, a progress bar, and a bad file stops nothing."""
+"""Many recordings, one after the other: constant memory, a progress bar, and a bad file stops nothing."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.formats import detect, formats, write, write_format
 from kinegraph.formats.openpose import frame_files
+from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
-from kinegraph.inference.quick import lift
+from kinegraph.inference.quick import forecast, lift, recognize
+from kinegraph.inference.recognizer import Recognition, Recognizer
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["LiftedFile", "find_recordings", "lift_files"]
+__all__ = ["LiftedFile", "RecognizedFile", "find_recordings", "forecast_files", "lift_files", "recognize_files"]
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiftedFile:
-    """One recording done.
+    """One recording lifted, or forecast.
 
     Attributes:
         source: the file, or the folder of frames.
-        sequence: the lifted motion; None where it failed.
+        sequence: the lifted or future motion; None where it failed.
         written: the files written, if a folder for them was named.
         error: what was wrong, in one line; None where nothing was.
     """
@@ -35,8 +39,27 @@ class LiftedFile:
     error: str | None = None
 
 
-def find_recordings(folder: Path | str) -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class RecognizedFile:
+    """One recording recognised.
+
+    Attributes:
+        source: the file, or the folder of frames.
+        actions: who does what when; None where it failed.
+        error: what was wrong, in one line; None where nothing was.
+    """
+
+    source: Path
+    actions: Recognition | None = None
+    error: str | None = None
+
+
+def find_recordings(folder: Path | str, holds: str = "2D") -> list[Path]:
     """Every recording in a folder and those below it, in order of name: motion files, and folders of OpenPose frames.
+
+    Args:
+        folder: where.
+        holds: ``"2D"`` for files of formats that can hold keypoints, ``"3D"`` for motion too.
 
     Raises:
         FormatError: no such folder.
@@ -44,8 +67,12 @@ def find_recordings(folder: Path | str) -> list[Path]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise FormatError(root, "no such folder; expected one with 2D recordings")
-    suffixes = {suffix for info in formats() for suffix in info.suffixes if "2D" in info.holds}
+        raise FormatError(root, f"no such folder; expected one with {holds} recordings")
+    wanted = ("2D",) if holds == "2D" else ("2D", "3D")
+    suffixes = {s for i in formats() if i.reads and any(w in i.holds for w in wanted) for s in i.suffixes} - {
+        ".asf",  # the body of its AMC files
+        ".txt",  # of expmaps, or of anything
+    }
     found: list[Path] = []
 
     def visit(place: Path) -> None:
@@ -109,44 +136,140 @@ def lift_files(
         >>> for done in kinegraph.lift_files("detections/", "lifted/"):               # doctest: +SKIP
         ...     print(done.source, done.error or done.written)
     """
+    network = model if isinstance(model, Lifter) else Lifter.from_pretrained(model)
+    return _written(sources, out, to, "2D", "lifting", progress, lambda path: lift(path, model=network, **options))
+
+
+def recognize_files(
+    sources: Path | str | Iterable[Path | str],
+    *,
+    model: Recognizer | Path | str | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Iterator[RecognizedFile]:
+    """What is done in recordings, one by one as in :func:`lift_files`; 2D ones are lifted first.
+
+    Args:
+        sources: a folder (see :func:`find_recordings`), or paths.
+        model: a :class:`Recognizer`, a weights folder or a hub id; the network of the package if None.
+        progress: show a bar on the terminal's error stream.
+        options: as of :func:`kinegraph.recognize`.
+
+    Yields:
+        one result a recording, in order.
+
+    Raises:
+        ConfigError: options that are wrong for all of them.
+        FormatError: no such folder.
+    """
+    network = model if isinstance(model, Recognizer) else Recognizer.from_pretrained(model)
+    paths, _ = _paths(sources, "3D")
+
+    def one(index: int) -> RecognizedFile:
+        path = paths[index]
+        found, error = _guarded(path, lambda: recognize(path, model=network, **options))
+        return RecognizedFile(source=path, actions=found, error=error)
+
+    return _each(paths, one, "recognising", progress)
+
+
+def forecast_files(
+    sources: Path | str | Iterable[Path | str],
+    seconds: float,
+    out: Path | str | None = None,
+    *,
+    to: str = ".bvh",
+    model: Forecaster | Path | str | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> Iterator[LiftedFile]:
+    """How recordings go on, one by one as in :func:`lift_files`; 2D ones are lifted first.
+
+    Args:
+        sources: a folder (see :func:`find_recordings`), or paths.
+        seconds: how far, above 0 and at most 60.
+        out: folder to write to, as of :func:`lift_files`.
+        to: suffix of the files written.
+        model: a :class:`Forecaster`, a weights folder, a hub id or a baseline's name; the network of the package if
+            None.
+        progress: show a bar on the terminal's error stream.
+        options: as of :func:`kinegraph.forecast`.
+
+    Yields:
+        one result a recording, in order.
+
+    Raises:
+        ConfigError: options that are wrong for all of them.
+        FormatError: no such folder.
+    """
+    network = model if isinstance(model, Forecaster) else Forecaster.from_pretrained(model)
+    return _written(
+        sources, out, to, "3D", "forecasting", progress, lambda path: forecast(path, seconds, model=network, **options)
+    )
+
+
+def _written(
+    sources: Path | str | Iterable[Path | str],
+    out: Path | str | None,
+    to: str,
+    holds: str,
+    doing: str,
+    progress: bool,
+    make: Callable[[Path], SkeletonSequence],
+) -> Iterator[LiftedFile]:
+    """Motion made of every recording, and written if there is a folder for it."""
     suffix = to if to.startswith(".") else f".{to}"
     write_format(Path(f"x{suffix}"))
-    network = model if isinstance(model, Lifter) else Lifter.from_pretrained(model)
-    root = Path(sources) if isinstance(sources, str | Path) else None
-    paths = find_recordings(root) if root is not None else [Path(path) for path in sources]  # type: ignore[union-attr]
+    paths, root = _paths(sources, holds)
     targets: list[Path | None] = [None] * len(paths)
     if out is not None:
         targets = _targets(paths, root, Path(out), suffix)
-    return _each(paths, targets, network, progress, options)
+
+    def both(path: Path, target: Path | None) -> tuple[SkeletonSequence, tuple[Path, ...]]:
+        sequence = make(path)
+        if target is None:
+            return sequence, ()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return sequence, write(sequence, target)
+
+    def one(index: int) -> LiftedFile:
+        path = paths[index]
+        done, error = _guarded(path, lambda: both(path, targets[index]))
+        sequence, written = done if done is not None else (None, ())
+        return LiftedFile(source=path, sequence=sequence, written=written, error=error)
+
+    return _each(paths, one, doing, progress)
 
 
-def _each(
-    paths: list[Path], targets: list[Path | None], network: Lifter, progress: bool, options: dict[str, Any]
-) -> Iterator[LiftedFile]:
+def _paths(sources: Path | str | Iterable[Path | str], holds: str) -> tuple[list[Path], Path | None]:
+    """The recordings, and the folder they were found in."""
+    if isinstance(sources, str | Path):
+        return find_recordings(sources, holds), Path(sources)
+    return [Path(path) for path in sources], None
+
+
+def _each(paths: list[Path], one: Callable[[int], _Result], doing: str, progress: bool) -> Iterator[_Result]:
     from tqdm import tqdm
 
-    bar = tqdm(total=len(paths), desc="lifting", unit="file", disable=not (progress and sys.stderr.isatty()))
+    bar = tqdm(total=len(paths), desc=doing, unit="file", disable=not (progress and sys.stderr.isatty()))
     with bar:
-        for path, target in zip(paths, targets, strict=True):
+        for index, path in enumerate(paths):
             bar.set_postfix_str(path.name[-30:], refresh=True)
-            yield _one(path, target, network, options)
+            yield one(index)
             bar.update()
 
 
-def _one(path: Path, target: Path | None, network: Lifter, options: dict[str, Any]) -> LiftedFile:
+def _guarded(path: Path, work: Callable[[], _Result]) -> tuple[_Result | None, str | None]:
+    """What the work gives, or what was wrong with this recording."""
     try:
-        sequence = lift(path, model=network, **options)
-        if target is None:
-            return LiftedFile(source=path, sequence=sequence)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return LiftedFile(source=path, sequence=sequence, written=write(sequence, target))
+        return work(), None
     except ConfigError:
         raise  # a wrong option is wrong for every file
     except KinegraphError as error:
-        return LiftedFile(source=path, error=str(error))
+        return None, str(error)
     except (OSError, MemoryError, ValueError, ArithmeticError) as error:
         # Not ours, yet it must not end a night's work; the name says what it was.
-        return LiftedFile(source=path, error=f"{path}: {type(error).__name__}: {' '.join(str(error).split())}")
+        return None, f"{path}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _targets(paths: list[Path], root: Path | None, out: Path, suffix: str) -> list[Path | None]:

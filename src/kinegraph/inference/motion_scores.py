@@ -69,7 +69,10 @@ class MotionScores:
                 f"({transform.observed} frames at {transform.fps:g} a second) and the recording has "
                 f"{max(span, 0):.2f} s; give a longer one"
             )
-        stride = max(1, round((stride_s if stride_s is not None else network.observed_s / 4) * transform.fps))
+        step = network.observed_s / 4 if stride_s is None else stride_s
+        if not (np.isfinite(step) and step > 0):
+            raise ConfigError(f"stride {step:g} s: expected seconds, above 0")
+        stride = max(1, round(step * transform.fps))
         floors = ground(sequence)
         found, notes = [], list[str]()
         for person in range(sequence.people):
