@@ -93,6 +93,15 @@ def test_what_does_not_exist(tmp_path) -> None:
             "kinetics-skeleton", "synthetic-recognition", "folder", "everyday"} == set(PROTOCOLS)  # fmt: skip
 
 
+def test_too_few_clips_of_ones_own_to_test_on(tmp_path) -> None:
+    store = write_store(tmp_path, [{"label": n // 2} for n in range(4)], classes=2)
+    assert split(store, "folder", "train").tolist() == [0, 1, 2, 3]
+    with pytest.raises(
+        DataError, match="no clips of folder test .*; a fifth of each class tests: give a class 3 clips"
+    ):
+        split(store, "folder", "test")
+
+
 def test_held_out_clips_are_of_every_class() -> None:
     labels = np.repeat([0, 1, 2], [10, 20, 1])
     train, held = hold_out(labels, np.arange(1, 31), 0.2, seed=3)

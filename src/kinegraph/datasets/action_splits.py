@@ -172,7 +172,11 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
     result = np.flatnonzero(found & (store.labels >= 0))
     if not len(result):
         there = ", ".join(sorted(named)) or "none"
-        raise DataError(f"{store.folder}: no clips of {name} {part} (parts that its files name: {there})")
+        more = "; a fifth of each class tests: give a class 3 clips or more, or name the parts (train/, test/)"
+        raise DataError(
+            f"{store.folder}: no clips of {name} {part} (parts that its files name: {there})"
+            + (more if name == "folder" and part == "test" and not named else "")
+        )
     return result
 
 
