@@ -16,6 +16,7 @@ from kinegraph.export.exporting import compare, find_weights, plan_export, trace
 from kinegraph.export.onnx_file import load_run, reduce_precision, to_onnx
 from kinegraph.export.plan import Array, Feed, Plan
 from kinegraph.models import SymGNN
+from kinegraph.shipped import shipped
 
 Models = dict[str, dict[str, Any]]
 """Precision -> name of the graph -> ONNX model."""
@@ -25,7 +26,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Print the tables."""
     import onnxruntime
 
-    found = {name: _models(name) for name in ("lift", "forecast")}
+    found = {name: _models(name) for name in shipped()}
     print(f"onnxruntime {onnxruntime.__version__}, torch {torch.__version__}, the networks in the package\n")
     for name, (plan, models) in found.items():
         table(("network", "graph", "MB", "error beside PyTorch"), _agreement(name, plan, models))
@@ -57,28 +58,32 @@ def _times(found: dict[str, tuple[Plan, Models]], threads: int, seconds: float) 
     for name, (_, models) in found.items():
         weights = find_weights(name)
         runs = {p: {k: load_run(m, threads) for k, m in models[p].items()} for p in ("fp32", "int8")}
-        for label, batch, feed, torch_call, graph in _calls(name, weights.model, runs["fp32"]):
+        for label, batch, feed, torch_call, graph in _calls(weights.task, weights.model, runs["fp32"]):
             candidates: dict[str, Callable[[], object]] = {"torch": torch_call}
             candidates |= {p: partial(runs[p][graph], feed) for p in runs}
             with torch.inference_mode():
                 times = race(candidates, seconds=seconds, turns=7)
             row = (ms(times["torch"].median), ms(times["fp32"].median), f"{times['fp32'].ratio(times['torch']):.2f}x")
-            yield label, str(batch), *row, ms(times["int8"].median)
+            yield f"{name}: {label}", str(batch), *row, ms(times["int8"].median)
 
 
-def _calls(name: str, model: Any, runs: dict[str, Any]) -> Iterator[tuple[str, int, Feed, Callable[[], object], str]]:
+def _calls(task: str, model: Any, runs: dict[str, Any]) -> Iterator[tuple[str, int, Feed, Callable[[], object], str]]:
+    """Label, batch, input of the graph, the same in PyTorch, and which graph; recognisers of clips are not timed."""
     random = np.random.default_rng(0)
 
     def draw(*shape: int) -> Array:
         return random.normal(size=shape).astype(np.float32)
 
-    for batch in (1, 256) if name == "lift" else (1, 16):
-        if name == "lift":
-            x = draw(batch, 17, 3)
-            feed = {"keypoints": 300 + 100 * x[:, None, :, :2], "confidence": np.ones((batch, 1, 17), np.float32)}
+    if task == "lift":
+        window = () if model.frames == 1 else (model.frames,)
+        for batch in (1, 256):
+            x = draw(batch, *window, 17, 3)
+            seen = x.reshape(batch, model.frames, 17, 3)
+            feed = {"keypoints": 300 + 100 * seen[..., :2], "confidence": np.ones(seen.shape[:3], np.float32)}
             yield "lift a pose", batch, feed, partial(model, torch.from_numpy(x)), ""
-            continue
-        assert isinstance(model, SymGNN)
+    if not isinstance(model, SymGNN):
+        return
+    for batch in (1, 16):
         x = 0.1 * draw(batch, model.observed, model.skeleton.num_joints, 3)
         observed = torch.from_numpy(x)
         yield "observe", batch, {"motion": x}, partial(model.encode, observed), ""

@@ -52,6 +52,7 @@ def error_of(plan: Plan) -> float:
         ("fcn", {}, {"confidence": False}),
         ("lcn", {}, {"normalise": "screen", "target": "pixel"}),
         ("hcsf", {"frames": 3}, {"normalise": "screen", "target": "pixel", "confidence": False}),
+        ("hcsf", {"frames": 3, "causal": True}, {}),
         ("videopose3d", {}, {"normalise": "screen"}),
         ("videopose3d", {}, {"normalise": "screen", "target": "pixel"}),
     ],
@@ -205,11 +206,20 @@ def test_a_program_of_torch(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in REGISTRY if name in SMALL])
-def test_every_network_traces(name: str) -> None:
+def test_every_network_as_program_and_as_onnx(name: str) -> None:
+    """The cases of a plan have several batches, frames and people: a length that is not free fails in them."""
     from kinegraph.export.exporting import _program_run
+    from kinegraph.export.onnx_file import load_run, to_onnx
 
     plan = plan_export(loaded(name))
-    assert compare(plan, {part.name: _program_run(part, trace(part)) for part in plan.parts})[0] < 1e-4
+    programs = {part.name: trace(part) for part in plan.parts}
+    free = {axis for part in plan.parts for port in part.inputs for axis in port.axes if isinstance(axis, str)}
+    assert free, "nothing is free"
+    assert len({case.label for case in plan.cases}) > 1
+    as_program = {part.name: _program_run(part, programs[part.name]) for part in plan.parts}
+    assert compare(plan, as_program)[0] < 1e-4
+    as_onnx = {part.name: load_run(to_onnx(part, programs[part.name], "{}")) for part in plan.parts}
+    assert compare(plan, as_onnx)[0] < 1e-4
 
 
 def test_no_network_is_forgotten() -> None:
