@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from lifting_people import BODY, INTRINSICS, motion, project
 
+from kinegraph.inference import framing as framing_module
 from kinegraph.inference.framing import PX_PER_M, SIDE_PX, frame_person, look_along, scale_of_pose
 
 
@@ -53,6 +54,26 @@ def test_the_view_survives_absence() -> None:
     np.testing.assert_allclose(framing.centre[present], points[present][:, BODY.root], atol=30)
     nobody = frame_person(points, np.zeros((60, 17), dtype=bool), np.zeros(60, dtype=bool), BODY, None)
     assert np.isfinite(nobody.apply(points)).all()
+
+
+def test_absent_frames_take_the_nearest() -> None:
+    rng = np.random.default_rng(1)
+    for share in (0.0, 0.2, 0.9, 1.0):
+        values = rng.normal(size=(50, 2))
+        values[rng.random(50) < share] = np.nan
+        good = [frame for frame in range(50) if np.isfinite(values[frame]).all()]
+        expected = [values[min(good, key=lambda g, f=frame: (abs(g - f), g))] for frame in range(50) if good]
+        np.testing.assert_array_equal(framing_module._held(values), expected if good else np.zeros((50, 2)))
+
+
+def test_long_recordings_are_looked_at_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = motion(60)
+    seen = np.random.default_rng(0).random((60, 17)) > 0.3
+    whole = frame_person(project(truth), seen, seen.any(axis=1), BODY, 30.0)
+    monkeypatch.setattr(framing_module, "_PIECE", 7)
+    pieces = frame_person(project(truth), seen, seen.any(axis=1), BODY, 30.0)
+    np.testing.assert_array_equal(pieces.px_per_m, whole.px_per_m)
+    np.testing.assert_array_equal(pieces.centre, whole.centre)
 
 
 def test_turning_back_restores_the_camera() -> None:

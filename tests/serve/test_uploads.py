@@ -143,6 +143,8 @@ def test_extent() -> None:
         check_extent(sequence(100, 3), 200, "x")
     with pytest.raises(DataError, match="10 frames of 1 people at 0.01 a second last 1000 s together; .* takes 10 s"):
         check_extent(sequence(10, fps=0.01), 200, "x")
+    with pytest.raises(DataError, match="50000 frames a second; expected 1000"):
+        check_extent(sequence(10, fps=50_000), 200, "x")
     with pytest.raises(DataError, match="a joint stands at .*e\\+30"):
         check_extent(sequence(10, scale=1e30), 200, "x")
     wide = Skeleton("wide", tuple(f"j{i}" for i in range(300)), (-1,) + (0,) * 299)

@@ -10,7 +10,7 @@ import pytest
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
-from kinegraph.transforms.smoothing import OneEuro, local_polynomial, one_euro, smooth
+from kinegraph.transforms.smoothing import OneEuro, local_polynomial, one_euro, smooth, smooth_array
 
 BODY = Skeleton(name="two", joints=("a", "b"), parents=(-1, 0))
 
@@ -88,6 +88,15 @@ def test_missing_stays_missing_and_zero_does_nothing() -> None:
         smooth(holed, -0.1)
     with pytest.raises(DataError, match="degree"):
         smooth(holed, 0.1, degree=7)
+
+
+def test_pieces_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    positions, confidence = rng.normal(size=(2, 40, 3, 2)), (rng.random((2, 40, 3)) > 0.2).astype(float)
+    kernel = np.exp(-0.5 * (np.arange(-4, 5) / 1.5) ** 2)
+    whole = smooth_array(positions, confidence, kernel, 2)
+    monkeypatch.setattr("kinegraph.transforms.smoothing._PIECE", 7)
+    np.testing.assert_array_equal(smooth_array(positions, confidence, kernel, 2), whole)
 
 
 def test_one_euro_is_its_recursion_and_starts_afresh_after_a_gap() -> None:

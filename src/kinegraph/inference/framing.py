@@ -35,6 +35,7 @@ LIMBS_M: dict[tuple[str, str], float] = {
     ("elbow", "wrist"): 0.146 * 1.7,
 }
 TORSO_M = 0.288 * 1.7
+_PIECE = 1024  # windows of frames looked at at once, which bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,14 +110,19 @@ def frame_person(keypoints_px: Floats, seen: Mask, present: Mask, skeleton: Skel
     half = max(1, round(0.5 * rate))
     padded = np.pad(scale, half, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    filled = np.where(np.isfinite(windows), windows, -np.inf)
-    upper = np.sort(filled, axis=1)[:, -max(1, half // 3) :].min(axis=1)
-    upper = np.where(np.isfinite(upper), upper, filled.max(axis=1))
+    upper = np.concatenate([_upper(windows[at : at + _PIECE], half) for at in range(0, max(1, len(windows)), _PIECE)])
     upper = np.where(np.isfinite(upper) & (upper > 0), upper, np.nan)
     fallback = float(np.nanmedian(upper)) if np.isfinite(upper).any() else 1.0
     slow = _slow(upper[:, None], np.isfinite(upper), 0.3 * rate)[:, 0]
     centre = _slow(keypoints_px[:, skeleton.root], present, 0.1 * rate)
     return Framing(centre=_held(centre), px_per_m=np.maximum(np.where(np.isfinite(slow), slow, fallback), 1e-6))
+
+
+def _upper(windows: Floats, half: int) -> Floats:
+    """The longest but a sixth of each window (n, 2 half + 1), or the longest if that many are not there."""
+    filled = np.where(np.isfinite(windows), windows, -np.inf)
+    upper = np.sort(filled, axis=1)[:, -max(1, half // 3) :].min(axis=1)
+    return np.where(np.isfinite(upper), upper, filled.max(axis=1))
 
 
 def _slow(values: Floats, valid: Mask, sigma: float) -> Floats:
@@ -130,6 +136,9 @@ def _held(values: Floats) -> Floats:
     good = np.flatnonzero(np.isfinite(values).all(axis=1))
     if not len(good):
         return np.zeros_like(values)
-    nearest = good[np.abs(np.arange(len(values))[:, None] - good[None, :]).argmin(axis=1)]
+    frames = np.arange(len(values))
+    after = np.searchsorted(good, frames).clip(max=len(good) - 1)
+    before = (after - 1).clip(min=0)
+    nearest = np.where(frames - good[before] <= np.abs(good[after] - frames), good[before], good[after])
     result: Floats = values[nearest]
     return result

@@ -24,6 +24,7 @@ __all__ = ["MOST_JOINTS", "check_extent", "harmless_name", "recording_in", "uplo
 
 MOST_JOINTS = 256
 _SLOWEST = 20.0  # frames a second that a recording is counted as, if it has fewer
+_FASTEST = 1000.0
 _FAR = 1e7  # metres or pixels
 _LONGEST = 80
 _MOST_ENTRIES = 20_000
@@ -163,6 +164,8 @@ def check_extent(sequence: SkeletonSequence, limit: int, name: str) -> None:
             f"{name}: {frames} frames of {people} people at {sequence.fps:.3g} a second last "
             f"{frames * people / sequence.fps:.0f} s together; the viewer takes {limit / _SLOWEST:.0f} s: {remedy}"
         )
+    if sequence.fps is not None and sequence.fps > _FASTEST:
+        raise DataError(f"{name}: {sequence.fps:.6g} frames a second; expected {_FASTEST:g} at most. Check its rate")
     if joints > MOST_JOINTS:
         raise DataError(f"{name}: {joints} joints; the viewer takes {MOST_JOINTS}: use 'kinegraph view'")
     farthest = float(np.nanmax(np.abs(sequence.positions), initial=0.0))

@@ -15,6 +15,7 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import ASSUMED_FPS
 
 Floats = NDArray[np.float64]
+_PIECE = 1024  # frames smoothed at once
 
 
 def local_polynomial(values: Floats, weights: Floats, kernel: Floats, degree: int) -> Floats:
@@ -98,7 +99,14 @@ def smooth_array(positions: Floats, confidence: Floats, kernel: Floats, degree: 
     people, frames, joints, dims = positions.shape
     series = np.moveaxis(positions, 1, 0).reshape(frames, -1)
     weights = np.repeat(np.moveaxis(confidence, 1, 0).reshape(frames, -1), dims, axis=1)
-    smoothed = local_polynomial(series, weights, kernel, degree)
+    # Piece by piece, each with the frames beside it that its windows reach: the same numbers in bounded memory.
+    half, pieces = len(kernel) // 2, []
+    for start in range(0, frames, _PIECE):
+        low, stop = max(0, start - half), min(start + _PIECE, frames)
+        reach = slice(low, min(frames, stop + half))
+        found = local_polynomial(series[reach], weights[reach], kernel, degree)
+        pieces.append(found[start - low : stop - low])
+    smoothed = np.concatenate(pieces) if pieces else series
     smoothed = np.where(weights > 0, smoothed, np.nan)
     return np.moveaxis(smoothed.reshape(frames, people, joints, dims), 0, 1)
 
