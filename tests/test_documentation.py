@@ -91,6 +91,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     mine.mkdir()
     for clip in ("02_01.amc", "02_03.amc", "02.asf"):
         shutil.copy(shared_data / "cmu_asfamc" / "02" / clip, mine / clip)
+    (folder / "other_recordings").mkdir()
+    for clip in ("03_01.amc", "03.asf"):
+        shutil.copy(shared_data / "cmu_asfamc" / "03" / clip, folder / "other_recordings" / clip)
     own_clips(folder)
     own_mocap(folder / "my_mocap")
     write_containers(folder)

@@ -2,10 +2,11 @@
 
 M is a weights folder (of `kinegraph train`: <run>/best) or a baseline's name. Several give one comparison table.
 
-lifting      synthetic-lifting, mocap-lifting, h36m-pixel, h36m-metric, 3dhp. A table never mixes the targets `pixel`
-             (absolute camera space, true root depth and intrinsics granted) and `metric` (root-relative metres).
+lifting      synthetic-lifting, mocap-lifting, mocap-folder, h36m-pixel, h36m-metric, 3dhp. A table never mixes the
+             targets `pixel` (absolute camera space, true root depth and intrinsics granted) and `metric`
+             (root-relative metres).
 forecasting  cmu-euler-64, cmu-euler-std, cmu-mpjpe, h36m-euler, ntu-pck. Printed numbers stand below, in a block that
-             says what they were had under.
+             says what they were had under. recordings: a folder of your own 3D recordings, in mm.
 recognition  ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, hdm05-11, hdm05-11-one, kinetics-skeleton, folder,
              synthetic-recognition, cmu-8, or a split that prepared clips name (xsub of PYSKL's xsub_train). Every clip
              counts once. Weights of one recipe are one row: folds are merged (hdm05-11-one: the mean of five), seeds
@@ -165,7 +166,12 @@ def _task(args: argparse.Namespace) -> str:
     protocol: str = args.protocol
     if protocol in RECOGNITION_PROTOCOLS and protocol in CLIPS:
         return _windows_or_clips(args)
-    tasks: dict[str, Iterable[str]] = {"lifting": PROTOCOLS, "forecasting": FORECAST_PROTOCOLS, "clips": CLIPS}
+    tasks: dict[str, Iterable[str]] = {
+        "lifting": PROTOCOLS,
+        "forecasting": FORECAST_PROTOCOLS,
+        "recordings": ("recordings",),
+        "clips": CLIPS,
+    }
     for task, protocols in tasks.items():
         if protocol in protocols:
             return task
@@ -209,7 +215,13 @@ def run(args: argparse.Namespace) -> int:
         _refuse(args, CLIP_ONLY, "recognition of clips")
     if args.protocol != "ntu-pck":
         _refuse(args, _NTU_ONLY, "ntu-pck")
-    measure = {"lifting": _lifting, "forecasting": _forecasting, "windows": _windows, "clips": _clips}[task]
+    measure = {
+        "lifting": _lifting,
+        "forecasting": _forecasting,
+        "recordings": _recordings,
+        "windows": _windows,
+        "clips": _clips,
+    }[task]
     text, content = measure(args)
     if not is_first():
         return 0
@@ -258,6 +270,29 @@ def _forecasting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         return forecast_report(results[0], markdown=args.markdown), results[0].to_json()
     contents = [result.to_json() for result in results]
     return forecast_comparison(results, markdown=args.markdown), {"protocol": args.protocol, "results": contents}
+
+
+def _recordings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    from kinegraph.cli.render import Progress
+    from kinegraph.datasets.recordings import find_files
+    from kinegraph.errors import ConfigError
+    from kinegraph.inference.forecast_evaluation import evaluate_recordings, recordings_table
+
+    if args.data is None:
+        raise ConfigError("protocol recordings needs a folder of 3D recordings: --data DIR")
+    if args.split != "test" or args.batch is not None:
+        raise ConfigError("protocol recordings has neither splits nor batches; leave --split and --batch out")
+    check_device(args.device)
+    if args.device != "cpu":
+        raise ConfigError("protocol recordings runs on the cpu; leave --device out")
+    files = find_files(args.data)
+    results = []
+    for name in args.models:
+        with Progress(f"forecasting with {name}", after_s=1.0) as progress:
+            results.append(evaluate_recordings(name, files, progress=progress))
+    contents = [result.to_json() for result in results]
+    content = contents[0] if len(contents) == 1 else {"protocol": args.protocol, "results": contents}
+    return recordings_table(results, markdown=args.markdown), content
 
 
 def _windows(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:

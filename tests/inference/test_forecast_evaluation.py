@@ -1,0 +1,55 @@
+"""Own recordings: the same moments for all, errors as computed by hand, what cannot be used is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.cli import main
+from kinegraph.errors import DataError
+from kinegraph.formats import write
+from kinegraph.inference.forecast_evaluation import TIMES_MS, evaluate_recordings
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+
+
+def gliding(speed: float, frames: int = 105, fps: float = 30.0) -> SkeletonSequence:
+    """A body that stands stiff and glides along x, metres a second."""
+    rest = np.random.default_rng(0).normal(size=(17, 3)) * 0.3
+    path = np.zeros((frames, 1, 3))
+    path[:, 0, 0] = speed * np.arange(frames) / fps
+    return SkeletonSequence((rest + path)[None], get_skeleton("h36m17"), fps=fps, up="y")
+
+
+def test_errors_are_those_of_standing_still(tmp_path: Path) -> None:
+    write(gliding(0.5), tmp_path / "slow.npz")
+    write(gliding(1.0), tmp_path / "fast.npz")
+    write(gliding(1.0, frames=40), tmp_path / "short.npz")
+    files = sorted(tmp_path.glob("*.npz"))
+    still = evaluate_recordings("zero-velocity", files)
+    # Somebody who stays where they are is behind by speed times time; posture is not off at all.
+    np.testing.assert_allclose(still.error_mm, [0.75 * ms for ms in TIMES_MS], rtol=1e-6)
+    np.testing.assert_allclose(still.pose_mm, 0, atol=1e-3)
+    assert (still.recordings, still.moments) == (2, 2 * 3)
+    assert still.skipped[0][0] == "short.npz"
+    assert "2.5 s or more" in still.skipped[0][1]
+    with pytest.raises(DataError, match="none of 1 recordings"):
+        evaluate_recordings("zero-velocity", [tmp_path / "short.npz"])
+
+
+def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(gliding(1.0), tmp_path / "fast.npz")
+    command = ["evaluate", "zero-velocity", "constant-velocity", "--protocol", "recordings"]
+    assert main([*command, "--data", str(tmp_path), "--json", str(tmp_path / "out.json")]) == 0
+    said = capsys.readouterr().out
+    assert "3 forecasts from 1 recordings" in said
+    assert "relative to the root" in said
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert [result["model"] for result in content["results"]] == ["zero-velocity", "constant-velocity"]
+    assert content["results"][0]["error"][-1] == pytest.approx(1000, rel=1e-6)
+    assert main(command) == 2
+    assert "--data DIR" in capsys.readouterr().err
+    assert main([*command, "--data", str(tmp_path), "--split", "val"]) == 2
