@@ -56,6 +56,13 @@ def test_2d_is_lifted_before_it_is_recognised_or_forecast(two_d: kg.SkeletonSequ
     future = kg.forecast(two_d, 0.5)
     assert (future.frames, future.fps) == (15, 30)
     assert any("lifted by" in note for note in future.notes)
+    # what was said of the lifted joints' own estimates and contacts is not said of what comes next
+    assert any(note.startswith("contact: ") for note in kg.lift(two_d).notes)
+    for made in (found, future):
+        assert not any(note.startswith("contact: ") for note in made.notes)
+    said = [note for note in future.notes if "relative to the root are expected" in note]
+    assert not said
+    assert any("level from side to side" in note for note in future.notes)
 
 
 def test_acclaim_files_keep_their_rotations(shared_data: Path) -> None:

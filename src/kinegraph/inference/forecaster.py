@@ -26,6 +26,7 @@ from kinegraph.inference.motion_window import (
     check_rate,
     ground,
     load_motion_network,
+    notes_that_hold,
     person_window,
     ready,
     untrained,
@@ -207,7 +208,7 @@ class Forecaster(Pretrained):
             offsets=history.offsets if kept else None,
             label=history.label,
             source=history.source,
-            notes=tuple(dict.fromkeys([*history.notes, f"forecast by {self.name}", *notes])),
+            notes=tuple(dict.fromkeys([*notes_that_hold(history.notes), f"forecast by {self.name}", *notes])),
         )
         if self.calibration is None:
             future = future.with_note(self.uncalibrated)

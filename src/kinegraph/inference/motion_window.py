@@ -33,11 +33,13 @@ __all__ = [
     "ground",
     "load_motion_network",
     "motion_network",
+    "notes_that_hold",
 ]
 
 Array = NDArray[np.float64]
 
 _LONGEST_GAP_S = 0.5
+_OF_THE_RECORDING = ("uncertainty: ", "contact: ")
 _SLOWEST = 0.2  # of the network's rate: under it, the motion between two frames is not in the recording
 
 
@@ -227,6 +229,11 @@ def person_window(sequence: SkeletonSequence, person: int, network: MotionNetwor
     if codec.has_trajectory and network.transform.root != "heading":
         raise DataError(f"{network.name}: its skeleton has a '{TRAJECTORY}' and its transform no heading")
     return PersonWindow(codec.encode(), codec)
+
+
+def notes_that_hold(notes: tuple[str, ...]) -> list[str]:
+    """A recording's notes that are true of what is made of it too: not those about its own estimates and contacts."""
+    return [note for note in notes if not note.startswith(_OF_THE_RECORDING)]
 
 
 def who(sequence: SkeletonSequence, person: int) -> str:

@@ -179,7 +179,7 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bo
             else positions[person, frame, sequence.skeleton.root]
         )
         positions[..., [0, 2]] -= start[[0, 2]]
-    note = f"up: {how}; floor put under the feet" + (
+    note = f"up: {how}; the camera taken to be level from side to side; floor put under the feet" + (
         ", slow drifts of it taken out" if level_ground and not stills else ""
     )
     return sequence.replace(positions=positions, space="world", up="y", rotations=None, notes=(*sequence.notes, note))

@@ -18,6 +18,7 @@ from kinegraph.inference.contact import foot_contacts, foot_joints
 from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
+from kinegraph.inference.motion_window import notes_that_hold
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import floor_under, upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
@@ -212,7 +213,7 @@ def recognize(
     motion = read_source(source, skeleton=skeleton, fps=fps, dims=dims, options=given)
     motion = motion if flat else _motion(motion)
     result = network.recognize(motion, stride_s=stride_s, window_s=window_s, progress=progress)
-    return replace(result, notes=tuple(dict.fromkeys([*motion.notes, *result.notes])))
+    return replace(result, notes=tuple(dict.fromkeys([*notes_that_hold(motion.notes), *result.notes])))
 
 
 def forecast(
