@@ -9,6 +9,9 @@ from __future__ import annotations
 import argparse
 import gzip
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -77,11 +80,44 @@ def rates(player: Path, seconds: float) -> list[tuple[str, str, str]]:
     return rows
 
 
+def picture(recording: Path, target: Path) -> None:
+    """The viewer with a recording (a file, or a folder of frames) and a forecast from its middle, as a picture."""
+    from playwright.sync_api import sync_playwright
+
+    files = sorted(recording.iterdir()) if recording.is_dir() else [recording]
+    command = [sys.executable, "-m", "kinegraph", "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as driver:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[4]
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1360, "height": 820}, reduced_motion="reduce")
+        page.goto(address)
+        page.locator("#file").set_input_files([str(file) for file in files])
+        while not page.evaluate("document.querySelectorAll('#results li').length"):
+            page.wait_for_timeout(100)
+        page.evaluate("K.seek(0.55 * K.state.observed)")
+        page.locator("#foresee").click()
+        while page.evaluate("K.ghosts().length") < 2:
+            page.wait_for_timeout(100)
+        page.evaluate("K.play(false), K.seek(K.state.time + 0.4)")
+        page.wait_for_timeout(400)
+        page.screenshot(path=target)
+        browser.close()
+        server.send_signal(signal.SIGINT)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.viewer", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each screen plays")
+    parser.add_argument("--of", type=Path, metavar="FILE", help="make a picture of the viewer with this recording")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="where to write it")
     arguments = parser.parse_args()
+    if (arguments.of is None) is not (arguments.picture is None):
+        parser.error("--of and --picture go together")
+    if arguments.of is not None:
+        picture(arguments.of, arguments.picture)
+        return
     with tempfile.TemporaryDirectory() as folder:
         player = Path(folder) / "player.html"
         long_clip(player)

@@ -147,6 +147,8 @@ def test_extent() -> None:
         check_extent(sequence(10, fps=50_000), 200, "x")
     with pytest.raises(DataError, match="a joint stands at .*e\\+30"):
         check_extent(sequence(10, scale=1e30), 200, "x")
+    with pytest.raises(DataError, match="31 people; the viewer takes 30"):
+        check_extent(sequence(3, 31), 200, "x")
     wide = Skeleton("wide", tuple(f"j{i}" for i in range(300)), (-1,) + (0,) * 299)
     with pytest.raises(DataError, match="300 joints; the viewer takes 256"):
         check_extent(SkeletonSequence(np.zeros((1, 2, 300, 3)), wide), 200, "x")

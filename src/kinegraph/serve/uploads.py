@@ -20,9 +20,10 @@ import numpy as np
 from kinegraph.errors import DataError, FormatError
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["MOST_JOINTS", "check_extent", "harmless_name", "recording_in", "upload_folder"]
+__all__ = ["MOST_JOINTS", "MOST_PEOPLE", "check_extent", "harmless_name", "recording_in", "upload_folder"]
 
 MOST_JOINTS = 256
+MOST_PEOPLE = 30
 _SLOWEST = 20.0  # frames a second that a recording is counted as, if it has fewer
 _FASTEST = 1000.0
 _FAR = 1e7  # metres or pixels
@@ -151,7 +152,8 @@ def check_extent(sequence: SkeletonSequence, limit: int, name: str) -> None:
         name: what the recording is called.
 
     Raises:
-        DataError: it is longer, has more than `MOST_JOINTS` joints, or stands where no camera sees.
+        DataError: it is longer, has more than `MOST_JOINTS` joints or `MOST_PEOPLE` people, or stands where no camera
+            sees.
     """
     frames, people, joints = sequence.frames, sequence.people, sequence.skeleton.num_joints
     remedy = "cut it, or use 'kinegraph view'"
@@ -166,6 +168,8 @@ def check_extent(sequence: SkeletonSequence, limit: int, name: str) -> None:
         )
     if sequence.fps is not None and sequence.fps > _FASTEST:
         raise DataError(f"{name}: {sequence.fps:.6g} frames a second; expected {_FASTEST:g} at most. Check its rate")
+    if people > MOST_PEOPLE:
+        raise DataError(f"{name}: {people} people; the viewer takes {MOST_PEOPLE}: {remedy}")
     if joints > MOST_JOINTS:
         raise DataError(f"{name}: {joints} joints; the viewer takes {MOST_JOINTS}: use 'kinegraph view'")
     farthest = float(np.nanmax(np.abs(sequence.positions), initial=0.0))

@@ -6,9 +6,11 @@
   }
 
   K.draw2d = (panel, width, height) => {
-    // As large as the people allow: where they are over the whole clip is shown, the picture's rim where it is near.
-    const { brush } = panel, [left, top, right, bottom] = panel.frame, [west, north, east, south] = panel.extent;
-    const scale = Math.min((width - 28) / (east - west), (height - 60) / (south - north));
+    // As large as the people allow: the whole picture, or where they are over the clip if that is much less.
+    const { brush } = panel, [left, top, right, bottom] = panel.frame;
+    const fit = ([l, t, r, b]) => Math.min((width - 28) / (r - l), (height - 60) / (b - t));
+    const box = fit(panel.extent) > 1.35 * fit(panel.frame) ? panel.extent : panel.frame, [west, north, east, south] = box;
+    const scale = fit(box);
     const ox = width / 2 - scale * (west + east) / 2, oy = (height + 24) / 2 - scale * (north + south) / 2;
     brush.fillStyle = K.theme.dark ? "rgba(255,255,255,0.025)" : "rgba(30,50,90,0.035)";
     brush.strokeStyle = K.theme.colours.line; brush.lineWidth = 1;
