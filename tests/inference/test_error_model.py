@@ -73,6 +73,44 @@ def test_a_joint_of_another_name_takes_what_holds_for_all() -> None:
     assert (errors <= stated[..., 0]).mean() == pytest.approx(0.5, abs=0.02)
 
 
+def strangers(seed: int, people: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """People whose second feature is as good as a name, and tells nothing of how large their errors are."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(people), 300)
+    level, name = rng.normal(size=(people, 1)), rng.normal(size=(people, 1))
+    x = np.stack([np.ones((len(who), 2)), rng.normal(size=(len(who), 2)), np.repeat(name[who], 2, axis=1)], axis=-1)
+    errors = np.exp(-3.0 + level[who] + 0.3 * rng.normal(size=(len(who), 2)))
+    return x, errors, who
+
+
+def test_what_is_stated_holds_for_strangers() -> None:
+    """Three people can be told apart by a feature, so that their fit promises others too little."""
+    names = ("constant", "a", "who")
+    plain, enlarged = [], []
+    for seed in range(12):
+        x, errors, who = strangers(seed, 3)
+        table = ErrorTable.fit(JOINTS, names, x, errors, who)
+        wider, factors = table.for_strangers(x, errors, who)
+        np.testing.assert_allclose(
+            wider.weights[:, :, 0] - table.weights[:, :, 0], np.log(factors)[:, None] + [[0.0] * 3]
+        )
+        np.testing.assert_array_equal(wider.weights[:, :, 1:], table.weights[:, :, 1:])
+        fresh, truth, _ = strangers(100 + seed, 40)
+        for found, of in ((plain, table), (enlarged, wider)):
+            found.append((truth <= of.quantiles(fresh, of.rows(JOINTS))[..., 1]).mean())
+    assert np.mean(plain) < 0.8
+    assert np.mean(enlarged) > np.mean(plain) + 0.05
+
+
+def test_of_one_subject_nothing_is_said_of_others() -> None:
+    x, errors, who = world(0)
+    table = ErrorTable.fit(JOINTS, NAMES, x, errors, who)
+    with pytest.raises(DataError, match="at least two"):
+        table.for_strangers(x, errors, np.zeros_like(who))
+    _, factors = table.for_strangers(x, errors, who)  # like laws: nothing to add
+    np.testing.assert_allclose(factors, 1.0, atol=0.05)
+
+
 def test_too_few_errors_are_refused() -> None:
     x, errors, who = world(0, 40)
     with pytest.raises(DataError, match="give more recordings"):

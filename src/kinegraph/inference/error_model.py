@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,42 @@ class ErrorTable:
                 )
         return cls(joints=joints, features=names, weights=weights, low=low, high=high)
 
+    def for_strangers(self, features: Floats, errors: Floats, subject: NDArray[Any]) -> tuple[ErrorTable, Floats]:
+        """The table with its quantiles enlarged, or reduced, to hold for people it was not fitted on.
+
+        Every subject in turn is left out of a fit and its errors are set against what that fit states; the factor is
+        the one with which the share below the stated quantile is right (cross-conformal prediction with subjects as
+        folds; Vovk, 2015), each subject of equal weight.
+
+        Args:
+            features, errors, subject: as :meth:`fit` got them; at least two subjects.
+
+        Returns:
+            the table, and the factor of each quantile.
+
+        Raises:
+            DataError: fewer than two subjects, or too few rows without one of them.
+        """
+        people = np.unique(subject)
+        if len(people) < 2:
+            raise DataError(f"errors of {len(people)} subject; to hold for others it takes at least two")
+        ratios, shares = [], []
+        rows = np.arange(len(self.joints))
+        for who in people:
+            own = subject == who
+            others = ErrorTable.fit(self.joints, self.features, features[~own], errors[~own], subject[~own])
+            known = np.isfinite(errors[own]) & np.isfinite(features[own]).all(axis=-1)
+            stated = others.quantiles(np.nan_to_num(features[own]), rows)[known]
+            ratios.append(np.maximum(errors[own][known], _LEAST_M)[:, None] / stated)
+            shares.append(np.full(len(stated), 1.0 / max(len(stated), 1)))
+        share = np.concatenate(shares)
+        factors = np.array(
+            [_weighted_quantile(np.concatenate(ratios)[:, i], share, quantile) for i, quantile in enumerate(QUANTILES)]
+        )
+        weights = self.weights.copy()
+        weights[:, :, 0] += np.log(factors)[:, None]  # the first feature is constant
+        return replace(self, weights=weights), factors
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -148,11 +184,16 @@ def _regress(x: Floats, y: Floats, weight: Floats, quantile: float, prior: Float
         system = (x * w[:, None]).T @ x + pull
         beta = np.asarray(np.linalg.solve(system, (x * w[:, None]).T @ y + pull @ centre), dtype=np.float64)
     # The pull and the rounding of the loss leave a little bias, which the constant takes out.
-    order = np.argsort(y - x @ beta)
-    place = min(int(np.searchsorted(np.cumsum(weight[order]), quantile)), len(order) - 1)
-    beta[0] += (y - x @ beta)[int(order[place])]
+    beta[0] += _weighted_quantile(y - x @ beta, weight, quantile)
     result: Floats = beta
     return result
+
+
+def _weighted_quantile(values: Floats, weight: Floats, quantile: float) -> float:
+    """The least value at or below which lies that share of the weight."""
+    order = np.argsort(values)
+    place = int(np.searchsorted(np.cumsum(weight[order]), quantile * weight.sum()))
+    return float(values[order[min(place, len(order) - 1)]])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,12 +127,18 @@ def calibrate_forecaster(
     name: str = "recordings",
     progress: Callable[[int, int], None] | None = None,
 ) -> Calibration:
-    """Fit the table of a forecaster on recordings that it did not learn from."""
+    """Fit the table of a forecaster on recordings that it did not learn from, to hold for people not among them.
+
+    Raises:
+        DataError: nothing could be forecast, too little was, or all of it is of one subject.
+    """
     found = forecast_errors(forecaster, recordings, windows=windows, progress=progress)
     assert forecaster.weights is not None
     table = ErrorTable.fit(found.joints, FORECAST_FEATURES, found.features, found.errors, found.subject)
+    table, factors = table.for_strangers(found.features, found.errors, found.subject)
     about = {
         "fitted_on": name,
+        "factors_for_strangers": np.round(factors, 3).tolist(),
         "subjects": sorted(set(found.subject.tolist())),
         "recordings": len(recordings),
         "rows": len(found.errors),
