@@ -140,6 +140,7 @@ def page(browser: Any, viewer: Any) -> Iterator[Any]:
     page = browser.new_page(
         viewport={"width": 1200, "height": 760}, color_scheme="light", reduced_motion="reduce", accept_downloads=True
     )
+    page.set_default_timeout(180_000)  # a machine may be busy with other work
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)

@@ -169,6 +169,12 @@ def test_the_page_is_small_and_closed(viewer: Any) -> None:
     assert not [word for word in ("http://", "https://", "//cdn", "@import") if word in text]
 
 
+def test_only_the_loopback_is_listened_at(viewer: Any) -> None:
+    rows = [line.split() for line in Path(f"/proc/{viewer.process.pid}/net/tcp").read_text().splitlines()[1:]]
+    listening = [row[1] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == viewer.port]
+    assert listening == [f"0100007F:{viewer.port:04X}"]
+
+
 @pytest.mark.parametrize(
     ("header", "host", "allowed"),
     [

@@ -146,6 +146,7 @@ def test_a_phone(browser: Any, viewer: Any, until: Until) -> None:
         viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True, device_scale_factor=2
     )
     page = context.new_page()
+    page.set_default_timeout(180_000)
     page.goto(viewer.address)
     page.locator("#sample").tap()
     shown(page, until)
@@ -217,6 +218,7 @@ def test_a_thousand_frames_run_at_thirty_a_second(
     write_player(tmp_path / "p.html", [("2D", flat), ("3D", solid)], title="long", ghosts=[ghost], bands=[band])
     assert (tmp_path / "p.html").stat().st_size < 2_000_000
     page = browser.new_page(viewport={"width": 1200, "height": 760})
+    page.set_default_timeout(180_000)
     rate = """async () => { const from = +document.body.dataset.drawn, start = performance.now();
         await new Promise((done) => setTimeout(done, 1500));
         const frames = +document.body.dataset.drawn - from;
@@ -259,6 +261,7 @@ def browser_ms() -> float:
 
 def test_weight(browser: Any, viewer: Any, until: Until) -> None:
     page = browser.new_page()
+    page.set_default_timeout(180_000)
     sizes: list[int] = []
     page.on("response", lambda answer: sizes.append(len(answer.body())))
     page.goto(viewer.address)

@@ -231,6 +231,7 @@ def test_a_forecast_travels_and_the_saved_page_works_offline(
     loading.value.save_as(saved)
     context = browser.new_context(offline=True)
     alone = context.new_page()
+    alone.set_default_timeout(180_000)
     asked: list[str] = []
     alone.on("request", lambda request: asked.append(request.url))
     alone.goto(saved.as_uri())
