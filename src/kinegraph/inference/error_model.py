@@ -28,6 +28,7 @@ QUANTILES = (0.5, 0.9)
 _LEAST_M = 1e-3  # errors below a millimetre are as good as none, and have no logarithm worth fitting
 _FORMAT = 1
 _ROUNDS = 20
+_STRANGERS = 0.75  # of the subjects left out, for whom enough is stated
 _MOST = 30_000  # rows of a regression; more change the third figure
 _LARGEST = 4 << 20  # bytes
 
@@ -110,11 +111,11 @@ class ErrorTable:
         return cls(joints=joints, features=names, weights=weights, low=low, high=high)
 
     def for_strangers(self, features: Floats, errors: Floats, subject: NDArray[Any]) -> tuple[ErrorTable, Floats]:
-        """The table with its quantiles enlarged, or reduced, to hold for people it was not fitted on.
+        """The table with its quantiles enlarged, or reduced, to hold for people and actions it was not fitted on.
 
-        Every subject in turn is left out of a fit and its errors are set against what that fit states; the factor is
-        the one with which the share below the stated quantile is right (cross-conformal prediction with subjects as
-        folds; Vovk, 2015), each subject of equal weight.
+        Every subject in turn is left out of a fit; the factor by which that fit's quantiles must be multiplied to be
+        right about this subject is the subject's own, and the one taken is enough for three subjects of four
+        (conformal prediction over groups: Vovk, Gammerman and Shafer, 2005; the groups are subjects).
 
         Args:
             features, errors, subject: as :meth:`fit` got them; at least two subjects.
@@ -128,19 +129,17 @@ class ErrorTable:
         people = np.unique(subject)
         if len(people) < 2:
             raise DataError(f"errors of {len(people)} subject; to hold for others it takes at least two")
-        ratios, shares = [], []
+        own_factors = []
         rows = np.arange(len(self.joints))
         for who in people:
             own = subject == who
             others = ErrorTable.fit(self.joints, self.features, features[~own], errors[~own], subject[~own])
             known = np.isfinite(errors[own]) & np.isfinite(features[own]).all(axis=-1)
             stated = others.quantiles(np.nan_to_num(features[own]), rows)[known]
-            ratios.append(np.maximum(errors[own][known], _LEAST_M)[:, None] / stated)
-            shares.append(np.full(len(stated), 1.0 / max(len(stated), 1)))
-        share = np.concatenate(shares)
-        factors = np.array(
-            [_weighted_quantile(np.concatenate(ratios)[:, i], share, quantile) for i, quantile in enumerate(QUANTILES)]
-        )
+            ratios = np.maximum(errors[own][known], _LEAST_M)[:, None] / stated
+            if len(ratios):
+                own_factors.append([np.quantile(ratios[:, i], quantile) for i, quantile in enumerate(QUANTILES)])
+        factors: Floats = np.quantile(np.array(own_factors), _STRANGERS, axis=0)
         weights = self.weights.copy()
         weights[:, :, 0] += np.log(factors)[:, None]  # the first feature is constant
         return replace(self, weights=weights), factors

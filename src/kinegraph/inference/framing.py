@@ -122,7 +122,8 @@ def _upper(windows: Floats, half: int) -> Floats:
     """The longest but a sixth of each window (n, 2 half + 1), or the longest if that many are not there."""
     filled = np.where(np.isfinite(windows), windows, -np.inf)
     upper = np.sort(filled, axis=1)[:, -max(1, half // 3) :].min(axis=1)
-    return np.where(np.isfinite(upper), upper, filled.max(axis=1))
+    longest: Floats = np.where(np.isfinite(upper), upper, filled.max(axis=1))
+    return longest
 
 
 def _slow(values: Floats, valid: Mask, sigma: float) -> Floats:
