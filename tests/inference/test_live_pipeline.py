@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def networks() -> dict[str, object]:
     return {
         "lifter": Lifter.from_pretrained(),
-        "recognizer": Recognizer.from_pretrained(),
+        "recognizer": Recognizer.from_pretrained("forecast"),  # it looks together with the forecast
         "forecaster": Forecaster.from_pretrained(),
     }
 
@@ -62,6 +62,15 @@ def test_three_in_one(networks: dict[str, object]) -> None:
     now = own.forecast(0.2)
     assert now.time == pytest.approx(44 / 30)
     assert any("camera looks" in note for note in own.notes)
+
+
+def test_a_recogniser_of_its_own_looks_at_two_seconds(networks: dict[str, object]) -> None:
+    own = pipeline(networks | {"recognizer": Recognizer.from_pretrained("recognize")})
+    results = list(own.run(replay(keypoints(motion(80)))))
+    told = [bool(result.people[0].actions) for result in results]
+    assert not any(told[:59])
+    assert all(told[60:])
+    assert results[-1].people[0].forecast is not None
 
 
 def test_people_take_turns_and_are_forgotten(networks: dict[str, object]) -> None:

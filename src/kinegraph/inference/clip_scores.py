@@ -5,11 +5,13 @@ Only the windows of one batch are in memory at a time.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.errors import ConfigError, DataError, KinegraphError
@@ -24,12 +26,14 @@ from kinegraph.inference.clip_window import (
     unit_scale,
 )
 from kinegraph.inference.recognition import ScoredWindows
+from kinegraph.inference.traced import traced
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import map_joints
 
 __all__ = ["ClipScores"]
 
 Array = NDArray[np.float64]
+_Forward = Callable[[Tensor, Tensor], Tensor]
 _BATCH = 16
 _SLOWEST = 0.2  # of the network's rate: under it, the motion between two frames is not in the recording
 _LONGEST_S = 600.0
@@ -72,6 +76,13 @@ class ClipScores:
         if not all(np.isfinite(share) and share >= 0 for share in given) or not sum(given) > 0:
             raise ConfigError(f"shares {', '.join(f'{s:g}' for s in given)}: expected numbers, 0 or more, not all 0")
         self.shares = tuple(share / sum(given) for share in given)
+        self._forwards: tuple[_Forward, ...] = tuple(network.model for network in self.networks)
+
+    def for_live(self) -> ClipScores:
+        """The same scores, had faster where one window is looked at at a time; see :func:`traced`."""
+        quick = copy.copy(self)
+        quick._forwards = tuple(_recorded(network) for network in self.networks)
+        return quick
 
     def score(
         self,
@@ -196,10 +207,10 @@ class ClipScores:
         """Probabilities (windows, classes)."""
         total = np.zeros((len(windows), len(self.actions)))
         cuts = [cut(sequence, people, start, stop) for _, start, stop in windows]
-        for network, share in zip(self.networks, self.shares, strict=True):
+        for network, forward, share in zip(self.networks, self._forwards, self.shares, strict=True):
             x, mask = pad_clips([encoded(network, cut) for cut in cuts])
             with torch.inference_mode():
-                logits = network.model(torch.from_numpy(x), torch.from_numpy(mask))
+                logits = forward(torch.from_numpy(x), torch.from_numpy(mask))
                 found = torch.softmax(logits.double(), dim=-1).numpy()
             if not np.isfinite(found).all():
                 raise KinegraphError(
@@ -208,3 +219,19 @@ class ClipScores:
             names = network.transform.actions
             total += share * found[:, [names.index(action) for action in self.actions]]
         return total
+
+
+def _recorded(network: ClipNetwork) -> _Forward:
+    """The network for one window in which everybody is there; for others it runs as it is."""
+    transform, model = network.transform, network.model
+    if transform.sampling == "all":  # windows of any length
+        return model
+    shape = (1, transform.people, transform.frames, network.skeleton.num_joints, transform.channels)
+    whole = torch.ones(shape[:3], dtype=torch.bool)
+    run = traced(model, lambda network, x: network(x, whole), shape)
+
+    def forward(x: Tensor, mask: Tensor) -> Tensor:
+        found: Tensor = run(x) if x.shape == shape and bool(mask.all()) else model(x, mask)
+        return found
+
+    return forward

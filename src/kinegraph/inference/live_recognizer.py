@@ -147,7 +147,7 @@ class ClipRecognizeStream:
         image_size: tuple[int, int] | None = None,
         away_s: float = 1.0,
     ) -> None:
-        self._scores, self.actions, self.dims = scores, scores.actions, scores.dims
+        self._scores, self.actions, self.dims = scores.for_live(), scores.actions, scores.dims
         self.skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
         self.fps = float(fps)
         self._unit: Unit = unit or ("m" if self.dims == 3 else "px")
