@@ -53,7 +53,7 @@ def draw_curves(
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.set_ylim(bottom=0)
-    axes.set_title(title, fontsize=9)
+    axes.set_title(textwrap.fill(title, 80), fontsize=9)
     axes.legend(frameon=False, fontsize=8)
     return [_save(figure, path)]
 
