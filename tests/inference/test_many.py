@@ -126,11 +126,11 @@ def walks(tmp_path: Path) -> Path:
 
 
 def test_recordings_are_recognised_one_by_one(walks: Path) -> None:
-    done = list(kg.recognize_files(walks))
+    done = list(kg.recognize_files(walks, model="forecast"))
     assert [one.source.name for one in done] == ["a.trc", "c.npz", "d.npz", "b.npz", "e.bvh"]
     assert [bool(one.error) for one in done] == [False, False, True, False, True]
     assert done[0].actions is not None
-    assert done[0].actions.top(1) == kg.recognize(walks / "a.trc").top(1)
+    assert done[0].actions.top(1) == kg.recognize(walks / "a.trc", model="forecast").top(1)
     assert "e.bvh" in (done[4].error or "")
     with pytest.raises(ConfigError, match=r"stride -1 s"):
         next(kg.recognize_files([walks / "a.trc"], stride_s=-1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from datetime import timedelta
 
@@ -20,7 +21,14 @@ def join_processes() -> bool:
     """Join the processes that torchrun started; whether there are several. Does nothing in a process of its own."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and dist.is_available() and not dist.is_initialized():
         dist.init_process_group("gloo", timeout=timedelta(hours=_HOURS))
+        atexit.register(_leave)
     return _world() > 1
+
+
+def _leave() -> None:
+    """Take leave of the others: a process that ends with its group's threads running is aborted now and then."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def is_first() -> bool:

@@ -25,8 +25,9 @@ def resample_clips(x: Tensor, mask: Tensor | None, frames: int) -> Tensor:
             return x
         mask = torch.ones(x.shape[:3], dtype=torch.bool, device=x.device)
     count = mask.sum(dim=2, keepdim=True)
-    # where in time the n-th real frame stands: real frames first, in their order
-    order = torch.argsort((~mask).to(torch.int8), dim=2, stable=True)
+    # where in time the n-th real frame stands: real frames first, in their order. The places make the keys differ: a
+    # stable sort, which ONNX lacks, is not needed.
+    order = torch.argsort((~mask) * length + torch.arange(length, device=x.device), dim=2)
     steps = torch.linspace(0, 1, frames, dtype=torch.float64, device=x.device)
     at = steps * (count - 1).clamp(min=0)
     before = at.floor().long()
