@@ -79,21 +79,17 @@ def test_fractions_among_px(tmp_path: Path) -> None:
         FolderSource(tmp_path).read(1)
 
 
+def training(place: Path) -> list[str]:
+    return ["train", "recognize_folder", "--data.source", str(place / "store"), *TRAIN, "--out", str(place / "r")]
+
+
 @pytest.mark.parametrize("convention", ["pyskl", "ctr-gcn", "none"])
 def test_training_on_sized_keypoints_with_every_convention(tmp_path: Path, convention: str) -> None:
     assert prepare(folder(tmp_path / "clips"), tmp_path / "store", "--image-size", "640x480", "--quiet") == 0
     clips = ClipStore(tmp_path / "store")
     assert (clips.unit, clips.dims) == ("normalized", 2)
     assert 0 < clips[0].positions.min() < clips[0].positions.max() < 1
-    train = [
-        "train",
-        "recognize_folder",
-        "--data.source",
-        str(tmp_path / "store"),
-        *TRAIN,
-        "--out",
-        str(tmp_path / "r"),
-    ]
+    train = training(tmp_path)
     assert main([*train, "--transform.prenormalise", convention]) == 0
 
 
@@ -102,15 +98,7 @@ def test_px_without_a_size_names_the_remedy_before_anything_is_written(
 ) -> None:
     assert prepare(folder(tmp_path / "clips"), tmp_path / "store", "--quiet") == 0
     assert "the image size is not stated" in capsys.readouterr().out
-    train = [
-        "train",
-        "recognize_folder",
-        "--data.source",
-        str(tmp_path / "store"),
-        *TRAIN,
-        "--out",
-        str(tmp_path / "r"),
-    ]
+    train = training(tmp_path)
     for convention, message in (
         (
             "pyskl",

@@ -22,7 +22,7 @@ from kinegraph.datasets.recordings import CMU_BVH_LEAD_IN, find_files
 from kinegraph.datasets.synthetic.generator import ACTIONS, SyntheticMotion
 from kinegraph.errors import DataError
 from kinegraph.formats import read
-from kinegraph.formats.export import y_up
+from kinegraph.formats.export import turned_y_up
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, stamp
@@ -167,18 +167,14 @@ def _spans(frames: int) -> list[tuple[int, int]]:
     return found or ([(0, frames)] if frames >= _SHORTEST_S * FPS else [])
 
 
-@lru_cache(maxsize=4)  # the windows of a recording are read one after the other
+@lru_cache(maxsize=128)  # all of CMU: their frames are counted first, and read later
 def _read_cmu(path: Path) -> SkeletonSequence:
     sequence = read(path)
     if path.suffix.lower() == ".bvh":
         sequence = sequence.slice_frames(CMU_BVH_LEAD_IN)
-    return _upright(sequence.to_skeleton(get_skeleton("h36m17"), minimum=1.0).resample(FPS))
+    return turned_y_up(sequence.to_skeleton(get_skeleton("h36m17"), minimum=1.0).resample(FPS))
 
 
 @lru_cache(maxsize=4)
 def _procedural(person: int, action: str) -> SkeletonSequence:
-    return _upright(_MOTION.clip(person, action, 0))
-
-
-def _upright(sequence: SkeletonSequence) -> SkeletonSequence:
-    return sequence.replace(positions=sequence.positions @ y_up(sequence).T, up="y")
+    return turned_y_up(_MOTION.clip(person, action, 0))

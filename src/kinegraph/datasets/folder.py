@@ -17,7 +17,7 @@ from pathlib import Path
 
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import formats, read
-from kinegraph.formats.export import y_up
+from kinegraph.formats.export import turned_y_up
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, liveliest, stamp
@@ -124,8 +124,7 @@ class FolderSource(ClipSource):
         if self.fps is not None and sequence.fps is not None:
             sequence = sequence.resample(self.fps)
         if self.dims == 3:
-            turned = sequence.positions @ y_up(sequence).T
-            sequence = sequence.replace(positions=turned, rotations=None, offsets=None, space="world", up="y")
+            sequence = turned_y_up(sequence)
         present = [person for person in liveliest(sequence.positions, self.people) if sequence.seen[person].any()]
         if not present:
             raise DataError(f"{item.path}: nobody is seen")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["UNITS", "check_metric", "person_paths", "y_up"]
+__all__ = ["UNITS", "check_metric", "person_paths", "turned_y_up", "y_up"]
 
 UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
 """Names accepted for ``unit=``, with their metres."""
@@ -27,6 +27,12 @@ _TO_Y_UP = {
 def y_up(sequence: SkeletonSequence) -> NDArray[np.float64]:
     """Rotation matrix (3, 3) from the sequence's space to a world with y up; a world of unstated up is taken as is."""
     return _TO_Y_UP["camera" if sequence.space == "camera" else sequence.up or "y"]
+
+
+def turned_y_up(sequence: SkeletonSequence) -> SkeletonSequence:
+    """The positions in a world with y up, see :func:`y_up`; rotations, which would have to turn as well, are left out."""
+    turned = sequence.positions @ y_up(sequence).T
+    return sequence.replace(positions=turned, rotations=None, offsets=None, space="world", up="y")
 
 
 def check_metric(sequence: SkeletonSequence, format_name: str, unit: str) -> float:

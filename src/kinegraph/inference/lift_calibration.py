@@ -22,6 +22,7 @@ from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.options import LiftOptions
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.body_variation import with_bones
 from kinegraph.transforms.detector_noise import DetectorNoise
 
 __all__ = ["MeasuredErrors", "calibrate_lifter", "coverage", "lift_errors"]
@@ -159,11 +160,7 @@ def another_body(camera_m: Floats, skeleton: Skeleton, rng: np.random.Generator)
     for left, right in skeleton.pairs:
         a, b = skeleton.index(left), skeleton.index(right)
         factor[a], shift[a] = factor[b], shift[b] * [-1, 1, 1]
-    result = camera_m.copy()
-    for joint in skeleton.topological_order():
-        parent = skeleton.parents[joint]
-        if parent >= 0:
-            result[:, joint] = result[:, parent] + factor[joint] * (camera_m[:, joint] - camera_m[:, parent])
+    result = with_bones(camera_m, factor, skeleton)
     result += np.einsum("fki,jk->fji", _trunk_frames(camera_m, skeleton), shift)
     return result
 

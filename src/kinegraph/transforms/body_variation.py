@@ -19,7 +19,7 @@ from kinegraph.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 
-__all__ = ["BodyVariation"]
+__all__ = ["BodyVariation", "with_bones"]
 
 NEAREST_M = 0.5
 """No joint is brought nearer to the camera than this by a change of distance."""
@@ -75,7 +75,8 @@ class BodyVariation:
         )
         away = np.exp(self.distance * rng.standard_normal(people))
         root = points[:, :, skeleton.root]  # (people, frames, 3)
-        body = _with_bones(points, size * _alike(limbs, skeleton), skeleton) - root[:, :, None]
+        factors = size * _alike(limbs, skeleton)
+        body = with_bones(points, factors[:, None], skeleton) - root[:, :, None]
         turn = euler_to_matrix(np.deg2rad(angles), "XYZ")
         body = np.einsum("pij,pfkj->pfki", turn, body)
         nearest = NEAREST_M - body[..., 2].min(axis=(1, 2))  # depth the root needs
@@ -90,13 +91,21 @@ def _alike(factors: Array, skeleton: Skeleton) -> Array:
     return np.asarray(factors[:, first])
 
 
-def _with_bones(points: Array, factors: Array, skeleton: Skeleton) -> Array:
-    """Positions with the bone that ends in each joint `factors` (people, joints) times as long; the root stays."""
+def with_bones(points: Array, factors: Array, skeleton: Skeleton) -> Array:
+    """Positions with other lengths of bones in the same pose; the root stays.
+
+    Args:
+        points: ``(..., joints, 3)``.
+        factors: ``(..., joints)`` that broadcast against them: how many times as long the bone that ends in a joint is.
+        skeleton: the joints and their parents.
+
+    Returns:
+        ``(..., joints, 3)``, a copy.
+    """
     made = points.copy()
     for joint in skeleton.topological_order():
         parent = skeleton.parents[joint]
         if parent >= 0:
-            made[:, :, joint] = made[:, :, parent] + factors[:, joint, None, None] * (
-                points[:, :, joint] - points[:, :, parent]
-            )
+            bone = points[..., joint, :] - points[..., parent, :]
+            made[..., joint, :] = made[..., parent, :] + factors[..., joint, None] * bone
     return made

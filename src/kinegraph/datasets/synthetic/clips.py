@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinegraph.datasets.synthetic.generator import SyntheticMotion
-from kinegraph.formats.export import y_up
+from kinegraph.formats.export import turned_y_up
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of
 
 __all__ = ["CLIPS", "PARTS", "SyntheticClips"]
@@ -63,7 +63,7 @@ class SyntheticClips(ClipSource):
         sequence = CLIPS.clip(subject, CLIPS.actions[label], take)
         length = round(CLIPS.frames * np.random.default_rng([CLIPS.seed, index]).uniform(_SHORTEST, 1.0))
         return clip_of(
-            sequence.replace(positions=sequence.positions @ y_up(sequence).T, up="y").slice_frames(None, length),
+            turned_y_up(sequence).slice_frames(None, length),
             name=self.name(index),
             label=label,
             subject=f"P{subject:02d}",
