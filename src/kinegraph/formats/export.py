@@ -30,7 +30,7 @@ def y_up(sequence: SkeletonSequence) -> NDArray[np.float64]:
 
 
 def turned_y_up(sequence: SkeletonSequence) -> SkeletonSequence:
-    """The positions in a world with y up, see :func:`y_up`; rotations, which would have to turn as well, are left out."""
+    """The positions in a world with y up, see :func:`y_up`; rotations, which would have to turn too, are left out."""
     turned = sequence.positions @ y_up(sequence).T
     return sequence.replace(positions=turned, rotations=None, offsets=None, space="world", up="y")
 
