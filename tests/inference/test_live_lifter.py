@@ -234,6 +234,12 @@ def test_recording_a_network_changes_nothing() -> None:
     given = flat(keypoints(motion(5)))
     plain, fast = (run(own.stream(BODY, image_size=(1000, 1000), fast=fast), given) for fast in (False, True))
     assert np.abs(plain - fast).max() < 1e-5
+    crowd = np.stack([given, given + np.array([300.0, 0, 0])], axis=1)
+    for people in (1, 2):
+        slow, quick = (own.stream(BODY, image_size=(1000, 1000), fast=fast) for fast in (False, True))
+        for frame in crowd[:, :people]:
+            one, other = slow.push(frame).positions, quick.push(frame).positions
+            assert np.abs(one - other).max() < 1e-5
 
 
 def test_what_cannot_be_recorded_runs_as_it_is() -> None:

@@ -8,6 +8,7 @@ from clip_people import probe, recording, waver
 from moving_people import network, walker
 
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.geometry.posing import finished
 from kinegraph.inference import Forecaster, Recognizer
 from kinegraph.inference.live_frames import FrameBuffer, read_frame
 from kinegraph.inference.live_recognizer import ClipRecognizeStream, LiveActions, MotionRecognizeStream
@@ -159,6 +160,30 @@ def test_known_bones_come_near_the_fit() -> None:
             assert apart.mean() < 0.01
             assert apart.max() < 0.05
     assert 1 < quick.motion._rigs[0].step <= 10
+
+
+def test_bones_are_fitted_in_pieces() -> None:
+    """Pieces taken over several moments give what one piece gives, and nothing changes before the last."""
+    walk = positions_only(2.5)
+    forecaster = Forecaster(network())
+    whole, pieces = (forecaster.stream("cmu38", fps=30, refit_s=10.0).motion for _ in range(2))
+    for frame in range(walk.frames):
+        for stream in (whole, pieces):
+            stream.push(walk.positions[:, frame], ids=["a"])
+    finished(whole.fit("a"))
+    parts, count = pieces.fit("a"), 0
+    for _ in parts:
+        count += 1
+        assert "a" not in pieces._rigs
+    assert count >= 3
+    one, other = whole._rigs["a"], pieces._rigs["a"]
+    assert (one.step, one.due, one.floor) == (other.step, other.due, other.floor)
+    np.testing.assert_array_equal(one.rig.body.offsets, other.rig.body.offsets)
+    lost = pieces.fit("a")
+    next(lost)
+    pieces.push(None, 30.0)
+    finished(lost)
+    assert "a" not in pieces._rigs
 
 
 def test_who_is_not_ready_is_left_out() -> None:

@@ -8,12 +8,16 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from clip_people import probe
 from lifting_people import BODY, keypoints, motion
 
 import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.inference import Forecaster, Lifter, Recognizer
 from kinegraph.inference.live import Live, LiveInput, replay
+from kinegraph.inference.live_forecaster import ForecastStream
+from kinegraph.inference.live_motion import MotionStream
+from kinegraph.inference.live_recognizer import ClipRecognizeStream
 from kinegraph.inference.live_world import LiveWorld
 
 ROOT = Path(__file__).parents[2]
@@ -73,13 +77,62 @@ def test_a_recogniser_of_its_own_looks_at_two_seconds(networks: dict[str, object
     assert results[-1].people[0].forecast is not None
 
 
+def test_a_frame_has_one_piece_of_work(networks: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows' scores, fits, looks, answers and forecasts never fall on one frame, and nobody is kept waiting."""
+    done: list[str] = []
+
+    def counted(owner: type, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(self: object, *given: object, **more: object) -> object:
+            done.append(name)
+            return real(self, *given, **more)
+
+        monkeypatch.setattr(owner, name, call)
+
+    for owner, name in (
+        (ClipRecognizeStream, "look"),
+        (MotionStream, "prepare"),
+        (MotionStream, "answer"),
+        (ForecastStream, "of"),
+    ):
+        counted(owner, name)
+    own = pipeline(networks | {"recognizer": Recognizer.from_pretrained("recognize")}, refit_s=1.0)
+    told = 0
+    for frame in np.concatenate([crowd(50), crowd(50)]):
+        done.clear()
+        result = own.push(frame, ids=["a", "b"])
+        assert len(done) <= 1
+        told += "look" in done
+    assert told >= 4
+    for person in result.people:
+        assert person.actions_time is not None
+        assert person.forecast_time is not None
+        assert result.time - person.actions_time < 1.0
+        assert result.time - person.forecast_time < 0.7
+
+
+def test_two_people_together(networks: dict[str, object]) -> None:
+    """A recogniser that looks at pairs says what two do together, and takes it back when one has gone."""
+    own = pipeline(networks | {"recognizer": Recognizer(probe(people=2)), "forecaster": False})
+    frames = crowd(50)
+    for frame in frames:
+        result = own.push(frame, ids=["a", "b"])
+    assert list(result.together) == [("a", "b")]
+    assert len(result.together["a", "b"]) == 3
+    for frame in frames:
+        result = own.push(frame[:1], ids=["a"])
+    assert result.together == {}
+    assert set(own._actions) == {"a"}
+
+
 def test_people_take_turns_and_are_forgotten(networks: dict[str, object]) -> None:
     own = pipeline(networks)
     frames = crowd(50)
     for frame in frames:
         result = own.push(frame, ids=["a", "b"])
     assert all(person.forecast is not None and person.actions for person in result.people)
-    assert set(own._looked) == {"a", "b"}
+    assert {job.name for job in own._looked} == {"a", "b"}
     for frame in frames[:35]:
         result = own.push(frame[:1], ids=["a"])
     assert [person.id for person in result.people] == ["a"]

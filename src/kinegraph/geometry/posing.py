@@ -15,8 +15,9 @@ one rigid piece. The choices made here, joint by joint from the root out:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,8 +34,9 @@ from kinegraph.geometry.rotations import (
 )
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
-__all__ = ["Posed", "kabsch", "rest_directions", "rotations_from_positions", "swing"]
+__all__ = ["Posed", "finished", "kabsch", "posing_steps", "rest_directions", "rotations_from_positions", "swing"]
 
 # Where the bone that ends in an anatomical point lies in the T-pose; x is for the left side.
 _REST: Mapping[str, tuple[float, float, float]] = {
@@ -126,6 +128,30 @@ def rotations_from_positions(
     Raises:
         DataError: positions are not finite, of the wrong shape or without frames.
     """
+    return finished(posing_steps(positions, joints, parents, rest=rest, fps=fps, pivots=pivots, tolerance=tolerance))
+
+
+def finished(steps: Generator[None, None, T]) -> T:
+    """What work that comes in steps has made in the end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def posing_steps(
+    positions: ArrayLike,
+    joints: Sequence[str],
+    parents: Sequence[int],
+    *,
+    rest: ArrayLike | None = None,
+    fps: float = 30.0,
+    pivots: bool = True,
+    tolerance: float = 0.002,
+) -> Generator[None, None, Posed]:
+    """:func:`rotations_from_positions` a joint at a time, for those who may not be kept waiting (live)."""
     points = np.asarray(positions, dtype=np.float64)
     count = len(joints)
     if points.ndim != 3 or points.shape[1:] != (count, 3) or not len(points) or len(parents) != count:
@@ -146,6 +172,7 @@ def rotations_from_positions(
     shape: Array = np.zeros((count, 3))  # rest direction of each bone
     own_pivot: dict[int, Array] = {}  # child -> global rotation of the pivot above it
     for j in order:
+        yield
         # in the order of the tree: a pivot above j has been decided when j's parent was solved
         above = own_pivot.get(j, turned[parents[j]])
         bones = [c for c in children[j] if lengths[c] > _ZERO]

@@ -120,6 +120,16 @@ class ClipScores:
             found.append(ScoredWindows(people[0], partner, table[:, 0], times, timeline))
         return found, [*notes, *more]
 
+    def of_window(self, sequence: SkeletonSequence, people: list[int]) -> Array | None:
+        """Probabilities (classes,) of a recording that is one window, of one person or of two together.
+
+        None where they are not seen in enough of it.
+        """
+        self._check(sequence)
+        seen: NDArray[np.bool_] = np.asarray(sequence.seen[people].any(axis=2).all(axis=0))
+        stretches = stretches_of(seen, sequence.frames, sequence.frames)
+        return self._scores(sequence, people, stretches[-1:])[0] if stretches else None
+
     def _rows(
         self, sequence: SkeletonSequence, window: int, stride: int
     ) -> tuple[list[tuple[list[int], list[Stretch]]], list[str]]:

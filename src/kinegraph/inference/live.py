@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -31,8 +32,16 @@ from kinegraph.transforms.gaps import ASSUMED_FPS
 __all__ = ["Live", "LiveInput", "LivePerson", "LiveResult", "live", "replay"]
 
 Floats = NDArray[np.float64]
-Work = Callable[[], Any]
-"""A piece of work; it returns the next, or None."""
+Piece = Callable[[], Any]
+"""A piece of work; it returns the next of the same job, or None."""
+
+
+class _Job(NamedTuple):
+    """What is done for somebody, frame by frame."""
+
+    of: Literal["window", "motion"]
+    name: Id
+    """Of a person, or of two together."""
 
 
 class LiveInput(NamedTuple):
@@ -77,19 +86,23 @@ class LiveResult:
         time: seconds.
         skeleton: of the people.
         people: in the order of the input.
+        together: the likeliest actions of two people together, by their ids; from a recogniser that looks at two, while
+            there are two.
     """
 
     time: float
     skeleton: Skeleton
     people: tuple[LivePerson, ...]
+    together: dict[tuple[Id, Id], tuple[tuple[str, float], ...]] = field(default_factory=dict)
 
 
 class Live:
     """Lifting, recognition and forecasting chained; made by :func:`live`.
 
     Work is spread so that no frame waits for two heavy things. Every frame is lifted. When somebody is due, the first
-    frame makes what the motion network will see of them, the next one has its answer (the actions), and the one after
-    that the forecast's poses; with several people, they take turns. What a result holds says of which moment it is.
+    frame makes what the motion network will see of them, the next one has its answer, and the one after that the
+    forecast's poses; a recogniser with a network of its own looks at somebody in a frame of its own, and fitting
+    somebody's bones takes three. Who waits longest comes first. What a result holds says of which moment it is.
     """
 
     def __init__(
@@ -107,15 +120,11 @@ class Live:
         self.skeleton, self.fps = lift.skeleton, lift.fps
         self.forecast_s, self.forecast_every, self.top = forecast_s, forecast_every, top
         self._count = max(1, round(forecast_s * lift.fps))
-        own = None if recognition is None else self._motion_of(recognition)
-        self._motion = own if forecasting is None else forecasting.motion
-        shared = isinstance(recognition, MotionRecognizeStream) and recognition.motion is self._motion
-        self._scored = recognition if shared and isinstance(recognition, MotionRecognizeStream) else None
+        own = recognition.motion if isinstance(recognition, MotionRecognizeStream) else None
+        self._motion: MotionStream | None = own if forecasting is None else forecasting.motion
+        scored = recognition if isinstance(recognition, MotionRecognizeStream) and own is self._motion else None
+        self._scored, self._apart = scored, recognition if scored is None else None
         self.reset()
-
-    @staticmethod
-    def _motion_of(recognition: RecognizeStream) -> MotionStream | None:
-        return recognition.motion if isinstance(recognition, MotionRecognizeStream) else None
 
     def reset(self) -> None:
         """Begin anew."""
@@ -128,8 +137,9 @@ class Live:
         self._actions: dict[Id, tuple[float, tuple[tuple[str, float], ...]]] = {}
         self._futures: dict[Id, tuple[float, SkeletonSequence]] = {}
         self._forecast_due: dict[Id, int] = {}
-        self._looked: dict[Id, int] = {}
-        self._next: Work | None = None
+        self._looked: dict[_Job, int] = {}
+        self._rests: dict[_Job, int] = {}
+        self._next: tuple[_Job, Piece] | None = None
         self._seen: dict[Id, float] = {}
 
     @property
@@ -166,7 +176,9 @@ class Live:
                     forecast_time=start,
                 )
             )
-        return LiveResult(time=now, skeleton=self.skeleton, people=tuple(found))
+        pairs = permutations(lifted.ids, 2) if len(lifted.ids) == 2 else ()
+        together = {pair: self._actions[pair][1] for pair in pairs if pair in self._actions}
+        return LiveResult(time=now, skeleton=self.skeleton, people=tuple(found), together=together)
 
     def run(self, source: Iterable[LiveInput | ArrayLike]) -> Iterator[LiveResult]:
         """A result for each moment of a source: of :class:`LiveInput`, or of people alone."""
@@ -186,47 +198,68 @@ class Live:
     # ---- what is due -------------------------------------------------------------------------------------------
 
     def _recognise_and_forecast(self, people: Floats | None, now: float, ids: tuple[Id, ...]) -> None:
-        """One piece of work a frame: what the network will see of somebody, its answer, the forecast's poses."""
-        if self.recognition is not None and self._motion_of(self.recognition) is not self._motion:
-            self._heard(self.recognition.push(people, now, ids))
-        if self._motion is None:
+        """Remember everybody, and do one piece of work."""
+        if self._apart is not None:
+            self._apart.remember(people, now, ids)
+        if self._motion is not None:
+            self._motion.push(people, now, ids)
+        chosen = self._next or self._chosen()
+        if chosen is None:
             return
-        self._motion.push(people, now, ids)
-        if self._next is not None:
-            self._next = self._next()
-            return
-        asked = set(self._scored.due()) if self._scored is not None else set()
-        there = self._motion.ready()
-        due = [name for name in there if name in asked or self._forecast_now(name)]
-        if due:
-            # who waits longest comes first
-            name = min(due, key=lambda one: self._looked.get(one, -1))
-            try:
-                if self._motion.fit_due(name):
-                    self._next = self._motion.fit(name)  # half of it now, half with the next frame
-                    return
-                self._looked[name] = self._frame
-                self._next = partial(self._answer, name, self._motion.prepare(name))
-            except DataError:  # no body can be made of what is seen of them just now
-                self._looked[name] = self._frame
-                self._forecast_due[name] = self._frame + self.forecast_every
+        job, piece = chosen
+        try:
+            more = piece()
+        except DataError:  # no body can be made of what is seen of them just now
+            more = None
+            self._looked[job], self._rests[job] = self._frame, self._frame + self.forecast_every
+        self._next = None if more is None else (job, more)
 
-    def _answer(self, name: Id, seen: Prepared) -> Work | None:
+    def _chosen(self) -> tuple[_Job, Piece] | None:
+        """Of all that is due, what waits longest."""
+        due: list[tuple[_Job, Piece]] = []
+        if self._apart is not None:
+            due += [(_Job("window", name), partial(self._listen, self._apart, name)) for name in self._apart.due()]
+        if self._motion is not None:
+            asked = set(self._scored.due()) if self._scored is not None else set()
+            names = [name for name in self._motion.ready() if name in asked or self._forecast_now(name)]
+            due += [(_Job("motion", name), partial(self._look, name)) for name in names]
+        due = [one for one in due if self._frame >= self._rests.get(one[0], -1)]
+        return min(due, key=lambda one: self._looked.get(one[0], -1)) if due else None
+
+    def _listen(self, stream: RecognizeStream, name: Id) -> None:
+        """What a recogniser with a network of its own says."""
+        self._looked[_Job("window", name)] = self._frame
+        scores = stream.look(name)
+        self._heard(stream.hear({} if scores is None else {name: scores}))
+
+    def _look(self, name: Id) -> Piece | None:
+        """What the motion network will see of somebody, once their bones are known."""
+        assert self._motion is not None
+        if self._motion.fit_due(name):
+            return self._fit(self._motion.fit(name))
+        self._looked[_Job("motion", name)] = self._frame
+        return partial(self._answer, name, self._motion.prepare(name))
+
+    def _fit(self, pieces: Generator[None, None, None]) -> Piece | None:
+        for _ in pieces:
+            return partial(self._fit, pieces)
+        return None
+
+    def _answer(self, name: Id, seen: Prepared) -> Piece | None:
         assert self._motion is not None
         observed = self._motion.answer(seen)
-        if self._scored is not None:
-            self._heard(self._scored.hear({name: observed}))
+        if self._scored is not None and observed.scores is not None:
+            self._heard(self._scored.hear({name: observed.scores}, observed.time))
         if not self._forecast_now(name):
             return None
-        self._forecast_due[name] = self._looked[name] + self.forecast_every
+        self._forecast_due[name] = self._looked[_Job("motion", name)] + self.forecast_every
         return partial(self._forecast, name, observed)
 
-    def _forecast(self, name: Id, observed: Observation) -> Work | None:
+    def _forecast(self, name: Id, observed: Observation) -> None:
         assert self.forecasting is not None
         made = self.forecasting.of({name: observed}, self._count)
         if made.future is not None and name in self._seen:
             self._futures[name] = (made.time, made.future)
-        return None
 
     def _forecast_now(self, name: Id) -> bool:
         return self.forecasting is not None and self._frame >= self._forecast_due.get(name, -1)
@@ -238,10 +271,14 @@ class Live:
 
     def _forget(self, now: float) -> None:
         away = self.lift.options.away_s
-        gone = [name for name, last in self._seen.items() if now - last > away]
+        gone = {name for name, last in self._seen.items() if now - last > away}
         for name in gone:
-            for memory in (self._seen, self._actions, self._futures, self._forecast_due, self._looked):
+            for memory in (self._seen, self._actions, self._futures, self._forecast_due):
                 memory.pop(name, None)
+        if gone:  # what was found of two together goes with either
+            self._actions = {who: found for who, found in self._actions.items() if who in self._seen}
+            self._looked = {job: at for job, at in self._looked.items() if job.name in self._seen}
+            self._rests = {job: at for job, at in self._rests.items() if job.name in self._seen}
 
 
 def live(

@@ -35,6 +35,7 @@ __all__ = ["LiftStream", "LiftedFrame", "LiveLiftOptions"]
 Floats = NDArray[np.float64]
 _FACE = ("ear", "eye")
 _FACE_TRUST = 0.5
+_RECORDED = 2  # people for whom the network is recorded; for more it runs as it is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,12 +150,13 @@ class LiftStream:
         ]
         self._mirror = torch.tensor(self.skeleton.mirror)
         self._moments = self._window_moments()
-        self._forward: Forward | None = None
+        self._forward: dict[int, Forward] = {}
         if fast and isinstance(lifter.model, torch.nn.Module):
-            rows = 2 if self.options.flip else 1
-            tail = (self.skeleton.num_joints, lifter.transform.channels)
-            shape = (rows, *tail) if lifter.frames == 1 else (rows, lifter.frames, *tail)
-            self._forward = traced(lifter.model, lambda model, x: model(x), shape)
+            window = () if lifter.frames == 1 else (lifter.frames,)
+            tail = (*window, self.skeleton.num_joints, lifter.transform.channels)
+            for people in range(1, _RECORDED + 1):
+                rows = 2 * people if self.options.flip else people
+                self._forward[rows] = traced(lifter.model, lambda model, x: model(x), (rows, *tail))
         self.reset()
 
     def reset(self) -> None:
@@ -193,7 +195,7 @@ class LiftStream:
         chosen = tuple(names[row] for row in rows)
         points, sure = points[rows], sure[rows]
         seen = sure > 0
-        states = [self._people.setdefault(name, PersonState(self.skeleton, self.fps)) for name in chosen]
+        states = [self._person(name) for name in chosen]
         since = np.stack([state.since for state in states])
         held = ~seen & ~self._absent & (moment - since <= self.options.hold_s + 1e-9)
         trust = np.where(seen, sure, np.where(held | self._absent, INFERRED, 0.0))
@@ -208,6 +210,11 @@ class LiftStream:
             state.since[there] = moment
             state.time = moment
         return LiftedFrame(moment, chosen, positions, trust)
+
+    def _person(self, name: Id) -> PersonState:
+        if name not in self._people:
+            self._people[name] = PersonState(self.skeleton, self.fps, turn=len(self._people))
+        return self._people[name]
 
     # ---- before the network ------------------------------------------------------------------------------------
 
@@ -319,7 +326,7 @@ class LiftStream:
         """Network outputs (people, joints, 3), residual added, averaged with the mirror image's."""
         both = torch.cat([batch, self._mirrored(batch)]) if self.options.flip else batch
         with torch.inference_mode():
-            output: torch.Tensor = self.lifter.model(both) if self._forward is None else self._forward(both)
+            output: torch.Tensor = self._forward.get(len(both), self.lifter.model)(both)
             if self.lifter.transform.residual:
                 lifted = both[:, self.lifter.target] if self.lifter.frames > 1 else both
                 output = torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)

@@ -5,7 +5,7 @@ Recognition and forecasting share it: a network that does both looks at a moment
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from kinegraph.errors import DataError
 from kinegraph.formats.bvh_write import bridge_gaps
 from kinegraph.formats.export import y_up
+from kinegraph.geometry.posing import finished
 from kinegraph.inference.live_frames import Clock, Frame, FrameBuffer, Id, read_frame
 from kinegraph.inference.motion_window import MotionNetwork, PersonWindow, check_rate, ground, person_window, ready
 from kinegraph.inference.traced import Forward, traced
@@ -26,7 +27,7 @@ from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.transforms.gaps import ASSUMED_FPS
 from kinegraph.transforms.heading import HeadingFrame, heading_absolute, heading_relative
-from kinegraph.transforms.posed_body import posed_body
+from kinegraph.transforms.posed_body import PosedBody, posed_body_steps
 from kinegraph.transforms.reposing import KnownRig
 
 __all__ = ["MotionStream", "Observation", "Prepared", "Rollout"]
@@ -290,32 +291,38 @@ class MotionStream:
         known = self._rigs.get(name)
         return self._quick and (known is None or self.time >= known.due - 1e-6)
 
-    def fit(self, name: Id) -> Callable[[], None]:
-        """Fit the bones of a person who is :meth:`ready` to the last seconds.
+    def fit(self, name: Id) -> Generator[None, None, None]:
+        """Fit the bones of a person who is :meth:`ready` to the last seconds, in pieces of a few milliseconds.
 
-        Returns:
-            The second half of the work, to be called at this moment or a later one; until then nothing has changed.
+        The pieces may be taken at this moment or at later ones; until the last, nothing has changed.
 
         Raises:
-            DataError: the body cannot be made of what is seen.
-            SkeletonError: too few of the network's joints.
+            DataError: the body cannot be made of what is seen (with the first piece).
+            SkeletonError: too few of the network's joints (with the last).
         """
         assert self.time is not None
         time, reach = self.time, min(self._buffer.reach_s(name), _FIT_S)
         rate = self.fps / max(1, int(np.ceil(reach * self.fps / _FIT_FRAMES - 1e-6)))
         positions, confidence = self._buffer.told(name, reach, rate)
         sequence = ready(self.told_as(positions[None], confidence[None]).replace(fps=rate))
-        body = posed_body(sequence)
         floor = float(ground(sequence)[0]) if self.floor is None else self.floor
-
-        def take() -> None:
-            if self._buffer.reach_s(name) < 0:  # gone meanwhile
-                return
-            rig = KnownRig(body, self.network.skeleton, np.array(self.network.transform.mean))
-            step = min(self._rigs[name].step * 2 if name in self._rigs else _REFIT_FIRST_S, self.refit_s)
-            self._rigs[name] = _Fitted(step, time + step, rig, floor)
-
-        return take
+        steps = posed_body_steps(sequence)
+        joints = 0
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                body: PosedBody = end.value
+                break
+            joints += 1
+            if joints in (1, 2, sequence.joints // 2):  # the first joint has several bones and takes longest
+                yield
+        yield
+        if self._buffer.reach_s(name) < 0:  # gone meanwhile
+            return
+        rig = KnownRig(body, self.network.skeleton, np.array(self.network.transform.mean))
+        step = min(self._rigs[name].step * 2 if name in self._rigs else _REFIT_FIRST_S, self.refit_s)
+        self._rigs[name] = _Fitted(step, time + step, rig, floor)
 
     @property
     def _quick(self) -> bool:
@@ -324,7 +331,7 @@ class MotionStream:
     def _window(self, name: Id) -> PersonWindow:
         if self._quick:
             if self.fit_due(name):
-                self.fit(name)()
+                finished(self.fit(name))
             window = self._posed_again(name, self._rigs[name])
             if window is not None:
                 return window

@@ -18,8 +18,9 @@ Mask = NDArray[np.bool_]
 
 _CENTRE_S, _SCALE_S, _DEPTH_S = 0.1, 0.3, 0.4  # time constants of what follows slowly
 _LOOK_BACK_S = 1.0  # over which the longest limbs tell the size
-_LIMBS = 300  # poses whose limbs are remembered
+_LIMBS, _LIMBS_SEEN = 300, 100  # poses whose limbs are remembered; the most that are looked at, evenly taken
 _LIMBS_FIRST, _LIMBS_AGAIN = 10, 45  # poses in which they are looked at each time, then only every so many
+_APART = 7  # frames from one person's look to the next one's
 
 
 @dataclass
@@ -29,10 +30,12 @@ class PersonState:
     Args:
         skeleton: of the network.
         fps: of the stream, for the one-euro filter's first step.
+        turn: who they are among those who came; people who came together have their limbs looked at in turn.
     """
 
     skeleton: Skeleton
     fps: float
+    turn: int = 0
     time: float = field(default=-np.inf, init=False)
     """Of the last pose."""
     since: Floats = field(init=False)
@@ -117,9 +120,10 @@ class PersonState:
         """Lengths (joints,) of the bones over what was seen lately."""
         self._limbs.append((pose, trust))
         self._looked += 1
-        if self._lengths is None or self._looked <= _LIMBS_FIRST or self._looked % _LIMBS_AGAIN == 0:
-            poses = np.stack([one for one, _ in self._limbs])
-            self._lengths = bone_lengths(poses, np.stack([one for _, one in self._limbs]), self.skeleton)
+        again = (self._looked + _APART * self.turn) % _LIMBS_AGAIN == 0
+        if self._lengths is None or self._looked <= _LIMBS_FIRST or again:
+            some = list(self._limbs)[:: -(-len(self._limbs) // _LIMBS_SEEN)]
+            self._lengths = bone_lengths(np.stack([p for p, _ in some]), np.stack([t for _, t in some]), self.skeleton)
         return self._lengths
 
     def place(self, time: float, pose: Floats, rays: Floats, weights: Floats) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.inference.clip_scores import ClipScores
 from kinegraph.inference.live_frames import Clock, FrameBuffer, Id, read_frame
-from kinegraph.inference.live_motion import MotionStream, Observation
+from kinegraph.inference.live_motion import MotionStream
 from kinegraph.inference.motion_window import MotionNetwork
 from kinegraph.sequence import SkeletonSequence, Space, Unit, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -76,7 +76,7 @@ class _Hops:
             self._mean[name] = found if before is None else before + share * (found - before)
             self._due[name] = time + self.hop_s
         smooth = {name: self._mean[name] for name in scores}
-        keep = here | set(scores)
+        keep = here | set(scores)  # `here` names pairs too
         self._mean = {name: mean for name, mean in self._mean.items() if name in keep}
         self._due = {name: due for name, due in self._due.items() if name in keep}
         return LiveActions(time=time, window_s=self.window_s, actions=actions, scores=scores, smooth=smooth)
@@ -99,20 +99,28 @@ class MotionRecognizeStream:
         self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None
     ) -> LiveActions | None:
         """Add the people of one moment; scores of those for whom they are due, None where for nobody."""
+        self.remember(people, time, ids)
+        scores = {name: self.look(name) for name in self.due()}
+        return self.hear({name: one for name, one in scores.items() if one is not None})
+
+    def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
+        """The first part of :meth:`push`: add the people of one moment."""
         self.motion.push(people, time, ids)
-        due = self.due()
-        return self.hear({name: self.motion.observe(name) for name in due}) if due else None
 
     def due(self) -> list[Id]:
         """Who is to be looked at now."""
         assert self.motion.time is not None
         return self._hops.due(self.motion.ready(), self.motion.time)
 
-    def hear(self, observed: dict[Id, Observation]) -> LiveActions:
-        """Scores of observations of one moment."""
-        scores = {name: one.scores for name, one in observed.items() if one.scores is not None}
-        time = next(iter(observed.values())).time
-        return self._hops.result(time, self.actions, scores, set(self.motion.ready()))
+    def look(self, who: Id) -> Array | None:
+        """Scores (classes,) of one who is due."""
+        return self.motion.observe(who).scores
+
+    def hear(self, scores: dict[Id, Array], time: float | None = None) -> LiveActions | None:
+        """What to make of the scores of those who were looked at, now or at a `time` before; None without any."""
+        now = self.motion.time if time is None else time
+        assert now is not None
+        return self._hops.result(now, self.actions, scores, set(self.motion.ready())) if scores else None
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -159,7 +167,8 @@ class ClipRecognizeStream:
         self._hops = _Hops(self._frames / self.fps, hop_s)
         self.window_s, self.hop_s = self._hops.window_s, self._hops.hop_s
         self._buffer = FrameBuffer(self.skeleton.num_joints, self.dims, self.fps, self._frames / self.fps, away_s)
-        self._clock = Clock(self.fps)
+        self._clock, self._now = Clock(self.fps), 0.0
+        self._long = (self._frames - 1) / self.fps
         self._check()
 
     def push(
@@ -175,25 +184,40 @@ class ClipRecognizeStream:
         Raises:
             DataError: see :func:`read_frame`.
         """
-        now = self._clock.tick(time)
-        self._buffer.push(read_frame(now, people, ids, self.skeleton.num_joints, self.dims, self.skeleton.name))
-        long = (self._frames - 1) / self.fps
-        there = [name for name in self._buffer.here(now) if self._buffer.reach_s(name) + 1e-6 >= long]
-        due = self._hops.due(there, now)
-        if not due:
-            return None
-        told = [self._buffer.told(name, long) for name in there]
+        self.remember(people, time, ids)
+        scores = {name: self.look(name) for name in self.due()}
+        return self.hear({name: one for name, one in scores.items() if one is not None})
+
+    def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
+        """The first part of :meth:`push`: add the people of one moment."""
+        self._now = self._clock.tick(time)
+        self._buffer.push(read_frame(self._now, people, ids, self.skeleton.num_joints, self.dims, self.skeleton.name))
+
+    def due(self) -> list[Id]:
+        """Who is to be looked at now: people, and the pair of them where the network looks at two."""
+        there = self._there()
+        return self._hops.due([*there, *self._pair(there)], self._now)
+
+    def look(self, who: Id) -> Array | None:
+        """Scores (classes,) of one who is due, from the last window; None for one who is not seen in enough of it."""
+        names = who if who in self._pair(self._there()) else (who,)
+        told = [self._buffer.told(name, self._long) for name in names]
         sequence = self._sequence(np.stack([p for p, _ in told]), np.stack([c for _, c in told]))
-        try:
-            rows, _ = self._scores.score(sequence, self.window_s, self.window_s, None)
-        except DataError:  # nobody is seen in enough of the window
-            return None
-        found: dict[Id, Array] = {}
-        for row in rows:
-            who: Id = there[row.person] if row.partner is None else (there[row.person], there[row.partner])
-            if who in due or row.partner is not None:
-                found[who] = row.timeline[-1]
-        return self._hops.result(now, self.actions, found, set(there)) if found else None
+        return self._scores.of_window(sequence, list(range(len(told))))
+
+    def hear(self, scores: dict[Id, Array]) -> LiveActions | None:
+        """What to make of the scores of those who were looked at; None without any."""
+        there = self._there()
+        here = {*there, *self._pair(there)}
+        return self._hops.result(self._now, self.actions, scores, here) if scores else None
+
+    def _there(self) -> tuple[Id, ...]:
+        """Who is here and was for a window."""
+        return tuple(name for name in self._buffer.here(self._now) if self._buffer.reach_s(name) + 1e-6 >= self._long)
+
+    def _pair(self, there: tuple[Id, ...]) -> tuple[tuple[Id, Id], ...]:
+        """The two together."""
+        return ((there[0], there[1]),) if len(there) == 2 and self._scores.people > 1 else ()
 
     def reset(self) -> None:
         """Forget everybody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,14 +12,14 @@ from kinegraph.errors import DataError
 from kinegraph.formats.bvh_write import bridge_gaps
 from kinegraph.formats.export import y_up
 from kinegraph.geometry.kinematics import forward_kinematics
-from kinegraph.geometry.posing import rest_directions, rotations_from_positions
+from kinegraph.geometry.posing import finished, posing_steps, rest_directions
 from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.rehang import is_loose, rehung
 from kinegraph.transforms.rig_match import trunk
 
-__all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "posed_body"]
+__all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "posed_body", "posed_body_steps"]
 
 Array = NDArray[np.float64]
 _AGREE = 1e-3  # metres by which positions may differ from what rotations and bones give
@@ -107,6 +108,11 @@ def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
     Raises:
         DataError: see :func:`check_motion`; or the root is never seen, or too few joints.
     """
+    return finished(posed_body_steps(sequence, person))
+
+
+def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[None, None, PosedBody]:
+    """:func:`posed_body` a joint at a time; what it refuses, it refuses at the first step."""
     check_motion(sequence)
     skeleton, turn = sequence.skeleton, y_up(sequence)
     upright = matrix_to_quaternion(turn)
@@ -154,7 +160,7 @@ def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
         row = int(np.searchsorted(kept, central))
         if seen[central] and np.isnan(rest[row]).any():
             rest[row] = [0.0, 1.0, 0.0]
-    posed = rotations_from_positions(
+    posed = yield from posing_steps(
         bridge_gaps(positions[:, kept]),
         names,
         parents,
