@@ -1,6 +1,6 @@
-"""Let a 3D recording go on: AMC, BVH, TRC, C3D, npz, CSV or the output of 'lift' in, the future as a motion file out.
+"""Let a recording go on: AMC, BVH, TRC, C3D, npz, CSV or the output of 'lift' in, the future as a motion file out.
 
-The recording is brought to the network's rate and the forecast back to the recording's; joints, bones, axes and the
+2D keypoints are lifted first, as 'lift' does it where nothing is stated. The recording is brought to the network's rate and the forecast back to the recording's; joints, bones, axes and the
 path are the recording's own. Every person is forecast. Past the horizon that the network was trained for, the forecast
 goes on from itself. --model takes a weights folder, or a baseline that needs none: zero-velocity, constant-velocity.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kinegraph.inference.forecaster import Forecast
     from kinegraph.sequence import SkeletonSequence
 
-HELP = "let a 3D recording go on"
+HELP = "let a recording go on"
 
 EXAMPLES = """\
 examples:
@@ -26,7 +26,8 @@ examples:
   kinegraph forecast walk.bvh --seconds 0.5 --out both.bvh --with-history
   kinegraph forecast walk.bvh --from 2 --seconds 1 --out next.npz --picture next.png   truth pale behind it
   kinegraph forecast walk.trc --seconds 1 --out next.csv --model constant-velocity
-  kinegraph lift keypoints/ --out walk.npz && kinegraph forecast walk.npz --seconds 1 --out next.npz
+  kinegraph forecast keypoints/ --seconds 1 --out next.npz                                 lifted first
+  kinegraph lift keypoints/ --height 1.8 --out walk.npz && kinegraph forecast walk.npz --seconds 1 --out next.npz
 
 Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
 
@@ -36,12 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from kinegraph.cli.options import add_read_arguments
     from kinegraph.shipped import model_help
 
-    parser.add_argument("input", type=Path, metavar="IN", help="a 3D motion file")
+    parser.add_argument("input", type=Path, metavar="IN", help="a motion file, or 2D keypoints")
     parser.add_argument("--seconds", type=float, required=True, metavar="S", help="how far; above 0, at most 60")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format"
     )
     parser.add_argument("--model", metavar="M", help=model_help("or a baseline's name; default: forecast"))
+    add_lifter_argument(parser)
     parser.add_argument(
         "--from",
         dest="until",
@@ -85,6 +87,11 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.inference.forecaster import Forecaster
 
     forecaster = Forecaster.from_pretrained(args.model)
+    recording = lifted(recording, args)
+    if args.until is not None and args.lifted:
+        recording = recording.with_note(
+            f"lifted as a whole: smoothing, limbs and gravity know what follows the {args.until:g} s observed"
+        )
     with Progress("forecasting") as progress:
         forecast = forecaster.predict(recording, args.seconds, observed_until=args.until, progress=progress)
     result = forecast.whole if args.with_history else forecast.future
@@ -128,6 +135,29 @@ def read_motion(args: argparse.Namespace, acclaim_joints: str = "starts") -> Ske
     if name == "asf_amc" and not any(item.partition("=")[0].strip() == "joints" for item in args.read):
         args.read = [*args.read, f"joints={acclaim_joints}"]
     return read_keypoints(args.input, name, args)
+
+
+def add_lifter_argument(parser: argparse.ArgumentParser) -> None:
+    """``--lifter``, for commands that lift what is 2D."""
+    parser.add_argument(
+        "--lifter", metavar="M", help="network that lifts 2D keypoints first, named as --model is; default: lift"
+    )
+
+
+def lifted(recording: SkeletonSequence, args: argparse.Namespace) -> SkeletonSequence:
+    """The recording in 3D; `args.lifted` says whether it was 2D.
+
+    Raises:
+        ConfigError: a lifter is named and there is nothing to lift.
+    """
+    from kinegraph.cli.render import Progress
+    from kinegraph.inference.quick import as_motion
+
+    args.lifted = recording.dims == 2
+    if args.lifter is not None and not args.lifted:
+        raise ConfigError(f"--lifter {args.lifter}: {args.input} is 3D and is not lifted; leave it out")
+    with Progress("lifting") as progress:
+        return as_motion(recording, args.lifter, progress=progress)
 
 
 def _truth(recording: SkeletonSequence, forecast: Forecast) -> SkeletonSequence | None:

@@ -1,5 +1,5 @@
-"""Say what is done in a recording: 3D motion (AMC, BVH, TRC, C3D, npz, CSV, the output of 'lift'), or 2D keypoints for
-a network trained on them.
+"""Say what is done in a recording: 3D motion (AMC, BVH, TRC, C3D, npz, CSV, the output of 'lift'), or 2D keypoints,
+which are lifted first unless the network was trained on them.
 
 A window slides over the recording; its length is that of the clips the network was trained with. Windows are smoothed
 over time and merged to segments of one action. People are looked at one by one; where two are seen and the network was
@@ -24,6 +24,7 @@ HELP = "say what is done in a recording"
 EXAMPLES = """\
 examples:
   kinegraph recognize walk.amc
+  kinegraph recognize keypoints/                     a folder of OpenPose frames, lifted first
   kinegraph recognize walk.bvh --top 3 --json
   kinegraph recognize day.npz --out timeline.png --csv segments.csv --model runs/recognition/best
   kinegraph recognize day.npz --model runs/joint/best runs/bone/best --fuse 0.6 0.4
@@ -33,16 +34,18 @@ Of several people, each has a band in the picture; --person draws one alone."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    from kinegraph.cli.forecast import add_lifter_argument
     from kinegraph.cli.options import add_read_arguments
     from kinegraph.shipped import model_help
 
-    parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="a motion file")
+    parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="a motion file, or 2D keypoints")
     parser.add_argument(
         "--model",
         nargs="+",
         metavar="M",
         help=model_help("or several to fuse; default: recognize where there is one, else forecast"),
     )
+    add_lifter_argument(parser)
     parser.add_argument(
         "--fuse", nargs="+", type=float, metavar="W", help="what each of several models counts (default: all the same)"
     )
@@ -68,17 +71,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, recognise, say it."""
-    from kinegraph.cli.forecast import read_motion
+    from dataclasses import replace
+
+    from kinegraph.cli.forecast import lifted, read_motion
     from kinegraph.cli.lift import title
     from kinegraph.cli.render import Progress
 
     _check(args)
+    from kinegraph.inference.motion_window import notes_that_hold
     from kinegraph.inference.recognizer import Recognizer
 
     recognizer = Recognizer.from_pretrained(args.model, shares=args.fuse)
     recording = read_motion(args, recognizer.acclaim_joints)
+    if recognizer.dims == 3:
+        recording = lifted(recording, args)
+    elif args.lifter is not None:
+        raise ConfigError(f"--lifter {args.lifter}: {recognizer.name} looks at 2D keypoints themselves; leave it out")
     with Progress("recognising", after_s=2.0) as progress:
         result = recognizer.recognize(recording, stride_s=args.stride, window_s=args.window, progress=progress)
+    result = replace(result, notes=tuple(dict.fromkeys([*notes_that_hold(recording.notes), *result.notes])))
     shown = result
     if args.person is not None:
         shown = _of_person(result, args.person)
@@ -96,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
         if index:
             print()
         _say(result, index, entry, args.top)
-    for note in (*recording.notes, *result.notes):
+    for note in result.notes:
         print(f"  note: {note}")
     for path, what in ((args.out, "the timeline"), (args.csv, "the segments")):
         if path is not None:

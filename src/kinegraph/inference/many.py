@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.formats import detect, formats, write, write_format
@@ -19,6 +19,7 @@ from kinegraph.sequence import SkeletonSequence
 
 __all__ = ["LiftedFile", "RecognizedFile", "find_recordings", "forecast_files", "lift_files", "recognize_files"]
 
+Holds = Literal["2D", "3D"]
 _Result = TypeVar("_Result")
 
 
@@ -54,7 +55,7 @@ class RecognizedFile:
     error: str | None = None
 
 
-def find_recordings(folder: Path | str, holds: str = "2D") -> list[Path]:
+def find_recordings(folder: Path | str, holds: Holds = "2D") -> list[Path]:
     """Every recording in a folder and those below it, in order of name: motion files, and folders of OpenPose frames.
 
     Args:
@@ -67,9 +68,10 @@ def find_recordings(folder: Path | str, holds: str = "2D") -> list[Path]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise FormatError(root, f"no such folder; expected one with {holds} recordings")
+        raise FormatError(root, f"no such folder; expected one with {'2D ' if holds == '2D' else ''}recordings")
     wanted = ("2D",) if holds == "2D" else ("2D", "3D")
-    suffixes = {s for i in formats() if i.reads and any(w in i.holds for w in wanted) for s in i.suffixes} - {
+    readable = [info for info in formats() if info.reads and any(kind in info.holds for kind in wanted)]
+    suffixes = {suffix for info in readable for suffix in info.suffixes} - {
         ".asf",  # the body of its AMC files
         ".txt",  # of expmaps, or of anything
     }
@@ -164,13 +166,8 @@ def recognize_files(
     """
     network = model if isinstance(model, Recognizer) else Recognizer.from_pretrained(model)
     paths, _ = _paths(sources, "3D")
-
-    def one(index: int) -> RecognizedFile:
-        path = paths[index]
-        found, error = _guarded(path, lambda: recognize(path, model=network, **options))
-        return RecognizedFile(source=path, actions=found, error=error)
-
-    return _each(paths, one, "recognising", progress)
+    results = _each(paths, lambda path: recognize(path, model=network, **options), "recognising", progress)
+    return (RecognizedFile(source=path, actions=found, error=error) for path, found, error in results)
 
 
 def forecast_files(
@@ -212,7 +209,7 @@ def _written(
     sources: Path | str | Iterable[Path | str],
     out: Path | str | None,
     to: str,
-    holds: str,
+    holds: Holds,
     doing: str,
     progress: bool,
     make: Callable[[Path], SkeletonSequence],
@@ -221,48 +218,47 @@ def _written(
     suffix = to if to.startswith(".") else f".{to}"
     write_format(Path(f"x{suffix}"))
     paths, root = _paths(sources, holds)
-    targets: list[Path | None] = [None] * len(paths)
-    if out is not None:
-        targets = _targets(paths, root, Path(out), suffix)
+    targets = {} if out is None else dict(zip(paths, _targets(paths, root, Path(out), suffix), strict=True))
 
-    def both(path: Path, target: Path | None) -> tuple[SkeletonSequence, tuple[Path, ...]]:
+    def made(path: Path) -> tuple[SkeletonSequence, tuple[Path, ...]]:
         sequence = make(path)
-        if target is None:
+        if path not in targets:
             return sequence, ()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return sequence, write(sequence, target)
+        targets[path].parent.mkdir(parents=True, exist_ok=True)
+        return sequence, write(sequence, targets[path])
 
-    def one(index: int) -> LiftedFile:
-        path = paths[index]
-        done, error = _guarded(path, lambda: both(path, targets[index]))
-        sequence, written = done if done is not None else (None, ())
-        return LiftedFile(source=path, sequence=sequence, written=written, error=error)
+    return (
+        LiftedFile(source=path, error=error)
+        if done is None
+        else LiftedFile(source=path, sequence=done[0], written=done[1])
+        for path, done, error in _each(paths, made, doing, progress)
+    )
 
-    return _each(paths, one, doing, progress)
 
-
-def _paths(sources: Path | str | Iterable[Path | str], holds: str) -> tuple[list[Path], Path | None]:
+def _paths(sources: Path | str | Iterable[Path | str], holds: Holds) -> tuple[list[Path], Path | None]:
     """The recordings, and the folder they were found in."""
     if isinstance(sources, str | Path):
         return find_recordings(sources, holds), Path(sources)
     return [Path(path) for path in sources], None
 
 
-def _each(paths: list[Path], one: Callable[[int], _Result], doing: str, progress: bool) -> Iterator[_Result]:
+def _each(
+    paths: list[Path], work: Callable[[Path], _Result], doing: str, progress: bool
+) -> Iterator[tuple[Path, _Result | None, str | None]]:
+    """Every recording with what the work gives, or with what was wrong with it."""
     from tqdm import tqdm
 
     bar = tqdm(total=len(paths), desc=doing, unit="file", disable=not (progress and sys.stderr.isatty()))
     with bar:
-        for index, path in enumerate(paths):
+        for path in paths:
             bar.set_postfix_str(path.name[-30:], refresh=True)
-            yield one(index)
+            yield path, *_guarded(path, work)
             bar.update()
 
 
-def _guarded(path: Path, work: Callable[[], _Result]) -> tuple[_Result | None, str | None]:
-    """What the work gives, or what was wrong with this recording."""
+def _guarded(path: Path, work: Callable[[Path], _Result]) -> tuple[_Result | None, str | None]:
     try:
-        return work(), None
+        return work(path), None
     except ConfigError:
         raise  # a wrong option is wrong for every file
     except KinegraphError as error:
@@ -272,7 +268,7 @@ def _guarded(path: Path, work: Callable[[], _Result]) -> tuple[_Result | None, s
         return None, f"{path}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _targets(paths: list[Path], root: Path | None, out: Path, suffix: str) -> list[Path | None]:
+def _targets(paths: list[Path], root: Path | None, out: Path, suffix: str) -> list[Path]:
     """Where each result goes; two recordings of one name keep their own suffixes."""
     if out.exists() and not out.is_dir():
         raise KinegraphError(f"{out} is a file; expected a folder to write to")
@@ -283,7 +279,7 @@ def _targets(paths: list[Path], root: Path | None, out: Path, suffix: str) -> li
         return Path(path.resolve().name)
 
     plain = [inside(path) if path.is_dir() else inside(path).with_suffix("") for path in paths]
-    result: list[Path | None] = []
+    result: list[Path] = []
     for path, name in zip(paths, plain, strict=True):
         stem = inside(path) if plain.count(name) > 1 else name
         target = out / stem.with_name(stem.name + suffix)

@@ -26,7 +26,7 @@ from kinegraph.inference.stature import scaled_to_height
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["Source", "forecast", "into_world", "lift", "read_source", "recognize"]
+__all__ = ["Source", "as_motion", "forecast", "into_world", "lift", "read_source", "recognize"]
 
 Source = str | Path | SkeletonSequence | ArrayLike
 Progress = Callable[[int, int], None]
@@ -179,6 +179,7 @@ def recognize(
     skeleton: str | Skeleton | None = None,
     fps: float | None = None,
     model: Recognizer | Path | str | None = None,
+    lifter: Lifter | Path | str | None = None,
     read: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     stride_s: float | None = None,
@@ -191,6 +192,7 @@ def recognize(
         skeleton: layout of an array, or of a file that does not tell it.
         fps: frames per second, where `source` does not tell it.
         model: a :class:`Recognizer`, a weights folder or a hub id; the network of the package if None.
+        lifter: likewise, of the network that lifts 2D keypoints first.
         read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
         progress: called with (windows done, windows in all).
         stride_s: seconds from window to window.
@@ -211,7 +213,7 @@ def recognize(
         given.setdefault("joints", network.acclaim_joints)
     dims = 2 if flat and "dims" not in given else None
     motion = read_source(source, skeleton=skeleton, fps=fps, dims=dims, options=given)
-    motion = motion if flat else _motion(motion)
+    motion = motion if flat else as_motion(motion, lifter)
     result = network.recognize(motion, stride_s=stride_s, window_s=window_s, progress=progress)
     return replace(result, notes=tuple(dict.fromkeys([*notes_that_hold(motion.notes), *result.notes])))
 
@@ -223,6 +225,7 @@ def forecast(
     skeleton: str | Skeleton | None = None,
     fps: float | None = None,
     model: Forecaster | Path | str | None = None,
+    lifter: Lifter | Path | str | None = None,
     read: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> SkeletonSequence:
@@ -235,6 +238,7 @@ def forecast(
         fps: frames per second, where `source` does not tell it.
         model: a :class:`Forecaster`, a weights folder, a hub id or a baseline's name; the network of the package if
             None.
+        lifter: a :class:`Lifter`, a weights folder or a hub id, of the network that lifts 2D keypoints first.
         read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
         progress: called with (frames done, frames in all).
 
@@ -246,17 +250,28 @@ def forecast(
         DataError: too short a history, or a horizon without sense.
         ConfigError, FormatError: see :func:`lift`.
     """
-    motion = _motion(read_source(source, skeleton=skeleton, fps=fps, options=read))
+    motion = as_motion(read_source(source, skeleton=skeleton, fps=fps, options=read), lifter)
     return _network(Forecaster, model).forecast(motion, seconds, progress=progress)
 
 
-def _motion(sequence: SkeletonSequence) -> SkeletonSequence:
-    """3D as it is, 2D lifted into the world."""
+def as_motion(
+    sequence: SkeletonSequence, lifter: Lifter | Path | str | None = None, *, progress: Progress | None = None
+) -> SkeletonSequence:
+    """3D motion as it is; 2D keypoints lifted into the world, gravity and floor taken from the people.
+
+    Args:
+        sequence: 2D or 3D.
+        lifter: a :class:`Lifter`, a weights folder or a hub id; the network of the package if None.
+        progress: called with (poses done, poses in all).
+
+    Raises:
+        DataError: single pictures, which hold no motion; nobody to lift.
+    """
     if sequence.dims == 3:
         return sequence
     if any(note.startswith(NO_VIDEO) for note in sequence.notes):
         raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
-    return into_world(_network(Lifter, None).lift(sequence))
+    return into_world(_network(Lifter, lifter).lift(sequence, progress=progress))
 
 
 def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Network:
