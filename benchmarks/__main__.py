@@ -24,12 +24,22 @@ parser.add_argument(
     metavar="N",
     help=f"recognition: lengths of the clips (default: {', '.join(map(str, recognition.FRAMES))})",
 )
+parser.add_argument(
+    "--models",
+    nargs="+",
+    metavar="NAME",
+    help=f"recognition: rows of the table (known: {', '.join(recognition.MODELS)}; default: all)",
+)
 arguments = parser.parse_args()
 for section in arguments.sections:
     if section not in _SECTIONS:
         parser.error(f"no section is called '{section}' (known: {', '.join(_SECTIONS)})")
-if arguments.frames and arguments.sections and "recognition" not in arguments.sections:
-    parser.error("--frames is of the section recognition; name it, or leave the option out")
+for option in ("frames", "models"):
+    if getattr(arguments, option) and arguments.sections and "recognition" not in arguments.sections:
+        parser.error(f"--{option} is of the section recognition; name it, or leave the option out")
+for name in arguments.models or ():
+    if name not in recognition.MODELS:
+        parser.error(f"--models: no row is called '{name}' (known: {', '.join(recognition.MODELS)})")
 if arguments.frames and min(arguments.frames) < 1:
     parser.error(f"--frames {min(arguments.frames)}: expected 1 or more")
 for section in arguments.sections or _SECTIONS:

@@ -22,7 +22,7 @@ _BATCH, _PEOPLE, _CLASSES = 8, 2, 60
 FRAMES = (64, 100, 300)
 """Lengths of the clips, one after the other."""
 _SKELETON = get_skeleton("ntu25")
-_MODELS: dict[str, tuple[str, dict[str, object]]] = {
+MODELS: dict[str, tuple[str, dict[str, object]]] = {
     "HCSF, Static-G": ("hcsf_recognizer", {"dynamic": "none"}),
     "HCSF, Dynamic-M": ("hcsf_recognizer", {}),
     "HCSF, Dynamic-A": ("hcsf_recognizer", {"dynamic": "m+alpha_o", "dynamic_kernel": 3}),
@@ -34,6 +34,7 @@ _MODELS: dict[str, tuple[str, dict[str, object]]] = {
     "MS-Hop": ("mshop", {}),
     "Sym-GNN, light": ("symgnn_recognizer", {"backbone": "light"}),
 }
+"""Rows of the table: name and options of each."""
 _RIVAL = "ST-GCN++"
 
 
@@ -62,7 +63,7 @@ def _rows(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     for frames in arguments.frames or FRAMES:
         x = torch.randn(_BATCH, _PEOPLE, frames, _SKELETON.num_joints, 3)
         rival = _build(_RIVAL)
-        for title in _MODELS:
+        for title in arguments.models or MODELS:
             model = _build(title)
             cells = []
             for training in (False, True):
@@ -76,7 +77,7 @@ def _rows(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
 
 
 def _build(title: str) -> RecognitionModel:
-    name, options = _MODELS[title]
+    name, options = MODELS[title]
     model = build(name, _SKELETON, {"classes": _CLASSES, "people": _PEOPLE, **options})
     assert isinstance(model, RecognitionModel)
     return model
