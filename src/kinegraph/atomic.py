@@ -1,11 +1,13 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all, and folders that came to nothing go again."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kinegraph.errors import KinegraphError
@@ -43,3 +45,36 @@ def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` (UTF-8) to ``path`` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: Path | str, header: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table of comma-separated values to ``path`` atomically."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+@contextmanager
+def made_folder(path: Path | str) -> Iterator[Path]:
+    """The folder is there within, made if missing; after an error it goes again if it is new and still empty.
+
+    Entered before long work, it says at once where nothing can be written.
+
+    Raises:
+        KinegraphError: it cannot be made.
+    """
+    folder = Path(path)
+    new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KinegraphError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
+    try:
+        yield folder
+    except BaseException:
+        if new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+        raise

@@ -10,6 +10,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.datasets import mocap_folder
+from kinegraph.datasets.prepared_splits import SPLITS
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import DataError
 from kinegraph.formats import write
@@ -45,9 +46,7 @@ def prepared(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_splits_share_no_recording_and_bad_files_are_named(prepared: Path) -> None:
     own = mocap_folder.load(prepared)
-    clips = {
-        split: {name.split("/")[1].split("#")[0] for name in own[split].clip_names} for split in mocap_folder.SPLITS
-    }
+    clips = {split: {name.split("/")[1].split("#")[0] for name in own[split].clip_names} for split in SPLITS}
     assert not clips["train"] & clips["val"]
     assert not clips["train"] & clips["test"]
     assert not clips["val"] & clips["test"]
@@ -74,6 +73,22 @@ def test_splits() -> None:
         mocap_folder.split_names([None] * 3)
 
 
+def test_only_cmus_bvh_files_begin_later(tmp_path: Path) -> None:
+    body = (
+        SyntheticMotion(subjects=1, takes=1, seconds=1.0)
+        .clip(0, "walking", 0)
+        .to_skeleton(get_skeleton("h36m17"), minimum=0.4)
+    )
+    for place in ("train/07_01.bvh", "train/09_01.npz", "train/walk.bvh", "val/walk.bvh", "test/walk.bvh"):
+        target = tmp_path / "own" / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(body, target)
+    train = mocap_folder.prepare(tmp_path / "own", tmp_path / "out").train
+    poses = {name.split("/")[1]: int((train.clip == number).sum()) for number, name in enumerate(train.clip_names)}
+    assert poses["walk"] == poses["09_01"]
+    assert poses["walk"] - poses["07_01"] == round(6 * train.fps / (body.fps or 0))
+
+
 def test_stated_splits_are_kept(recordings: Path, tmp_path: Path) -> None:
     for split, numbers in (("train", (0, 1)), ("val", (2,)), ("test", (3,))):
         for number in numbers:
@@ -82,7 +97,7 @@ def test_stated_splits_are_kept(recordings: Path, tmp_path: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(source.read_bytes())
     own = mocap_folder.prepare(tmp_path / "own", tmp_path / "out")
-    takes = {split: {name.split("/")[2] for name in own[split].clip_names} for split in mocap_folder.SPLITS}
+    takes = {split: {name.split("/")[2] for name in own[split].clip_names} for split in SPLITS}
     assert takes == {"train": {"take0", "take1"}, "val": {"take2"}, "test": {"take3"}}
     assert own.train.action_names == ("walk",)
 

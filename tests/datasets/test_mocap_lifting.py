@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kinegraph.datasets import mocap_lifting as ml
-from kinegraph.errors import DataError, FormatError
+from kinegraph.datasets.prepared_splits import SPLITS, is_prepared, read_splits, write_splits
+from kinegraph.errors import DataError, FormatError, KinegraphError
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def small(shared_data, tmp_path_factory):
 def test_every_recording_has_one_place(recordings):
     names = [item.name for item in recordings]
     assert len(set(names)) == len(names)
-    count = {split: sum(item.split == split for item in recordings) for split in ml.SPLITS}
+    count = {split: sum(item.split == split for item in recordings) for split in SPLITS}
     # 189 + 99 HDM05 clips; CMU: 9 ASF/AMC, 17 BVH of which 01_01, 02_01, 02_03, 03_01 are among the former
     assert sum(count.values()) == 189 + 99 + 9 + 17 - 4
     assert count["test"] == 99
@@ -53,7 +54,7 @@ def test_every_recording_has_one_place(recordings):
 
 
 def test_subjects_do_not_cross_from_train_to_test(recordings):
-    subjects = {split: {item.subject for item in recordings if item.split == split} for split in ml.SPLITS}
+    subjects = {split: {item.subject for item in recordings if item.split == split} for split in SPLITS}
     assert subjects["test"] == {"mm", "tr"}
     assert not subjects["test"] & (subjects["train"] | subjects["val"])
     assert {"cmu02", "cmu12"} <= subjects["val"] - subjects["train"]
@@ -65,7 +66,7 @@ def test_a_clip_in_both_formats_is_read_from_asf(recordings):
 
 
 def test_all_eleven_actions_are_in_every_hdm05_split(recordings):
-    for split in ml.SPLITS:
+    for split in SPLITS:
         assert set(ml.ACTIONS[:11]) <= {item.action for item in recordings if item.split == split}, split
 
 
@@ -144,7 +145,7 @@ def test_refusals(small, tmp_path):
     with pytest.raises(DataError, match="no HDM05 recordings"):
         ml.find_recordings(tmp_path)
     with pytest.raises(DataError, match="not prepared"):
-        ml.load_prepared(tmp_path)
+        read_splits(tmp_path, ml.NAME)
     copy = tmp_path / "copy"
     shutil.copytree(small, copy, symlinks=True)
     (copy / "hdm05" / "HDM_tr.asf").unlink()
@@ -157,10 +158,18 @@ def test_refusals(small, tmp_path):
 
 
 def test_a_half_written_folder_is_not_taken_for_prepared(small, tmp_path):
-    ml.prepare(small, tmp_path / "out")
+    splits = ml.prepare(small, tmp_path / "out")
     (tmp_path / "out" / "mocap-lifting.json").unlink()
-    assert not ml.is_prepared(tmp_path / "out")
-    ml.prepare(small, tmp_path / "out")
+    assert not is_prepared(tmp_path / "out", ml.NAME)
+    write_splits(splits, tmp_path / "out", ml.NAME, {})
+    assert is_prepared(tmp_path / "out", ml.NAME)
+    (tmp_path / "out" / "val.npz").unlink()
+    (tmp_path / "out" / "val.npz").mkdir()  # a second preparation that stops at val: its train stands beside the old
+    with pytest.raises(KinegraphError, match="it is a folder"):
+        write_splits(splits, tmp_path / "out", ml.NAME, {})
+    assert not is_prepared(tmp_path / "out", ml.NAME)
+    (tmp_path / "out" / "val.npz").rmdir()
+    write_splits(splits, tmp_path / "out", ml.NAME, {})
     (tmp_path / "out" / "test.npz").write_bytes(b"cut")
     with pytest.raises(FormatError, match="prepare it again"):
-        ml.load_prepared(tmp_path / "out")
+        read_splits(tmp_path / "out", ml.NAME)

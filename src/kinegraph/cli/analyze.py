@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one analysis."""
-    from kinegraph.cli.analyze_report import made_folder
+    from kinegraph.atomic import made_folder
     from kinegraph.errors import ConfigError
 
     analysis = analyses()[args.analysis]

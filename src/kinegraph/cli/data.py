@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kinegraph.datasets.clip_sources import SourceOptions
+    from kinegraph.datasets.prepared_splits import LiftingSplits
 
 HELP = "list datasets, prepare one for training and evaluation, or generate one"
 
@@ -96,9 +97,7 @@ def _own_lifting(args: argparse.Namespace) -> int:
     if args.extra:
         raise ConfigError("--extra says nothing about mocap-folder; put all recordings below one folder")
     own = mocap_folder.prepare(args.source, args.out)
-    for split in mocap_folder.SPLITS:
-        data = own[split]
-        print(f"{split:<6} {len(data):>8,} poses  {len(data.clip_names):>5,} clips  {data.fingerprint[:12]}")
+    _print_splits(own)
     if own.bad:
         print(f"{len(own.bad):,} recordings cannot be used: {args.out}/bad.csv says why; the first: {own.bad[0][1]}")
     print(f"wrote {args.out}; use it as --data {args.out}, or data.source with data.name mocap-folder in a recipe")
@@ -125,11 +124,17 @@ def _lifting(args: argparse.Namespace) -> int:
     from kinegraph.datasets import mocap_lifting
 
     benchmark = mocap_lifting.prepare(args.source, args.out, args.extra)
-    for split in mocap_lifting.SPLITS:
-        data = benchmark[split]
-        print(f"{split:<6} {len(data):>8,} poses  {len(data.clip_names):>5,} clips  {data.fingerprint[:12]}")
+    _print_splits(benchmark)
     print(f"wrote {args.out}; use it as --data {args.out}, or data.source in a recipe")
     return 0
+
+
+def _print_splits(splits: LiftingSplits) -> None:
+    from kinegraph.datasets.prepared_splits import SPLITS
+
+    for name in SPLITS:
+        data = splits[name]
+        print(f"{name:<6} {len(data):>8,} poses  {len(data.clip_names):>5,} clips  {data.fingerprint[:12]}")
 
 
 def _clips(name: str, args: argparse.Namespace) -> int:

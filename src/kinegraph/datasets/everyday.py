@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from kinegraph.datasets.recordings import CMU_BVH_LEAD_IN, find_files
+from kinegraph.datasets.recordings import find_files, without_lead_in
 from kinegraph.datasets.synthetic.generator import ACTIONS, SyntheticMotion
 from kinegraph.errors import DataError
 from kinegraph.formats import read
@@ -169,9 +169,7 @@ def _spans(frames: int) -> list[tuple[int, int]]:
 
 @lru_cache(maxsize=128)  # all of CMU: their frames are counted first, and read later
 def _read_cmu(path: Path) -> SkeletonSequence:
-    sequence = read(path)
-    if path.suffix.lower() == ".bvh":
-        sequence = sequence.slice_frames(CMU_BVH_LEAD_IN)
+    sequence = without_lead_in(read(path), path)
     return turned_y_up(sequence.to_skeleton(get_skeleton("h36m17"), minimum=1.0).resample(FPS))
 
 

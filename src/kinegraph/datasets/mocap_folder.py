@@ -8,29 +8,26 @@ above a file (below the split's) names its action. Keep one person's recordings 
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kinegraph.atomic import write_text
+from kinegraph.atomic import made_folder, write_csv
 from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
-from kinegraph.datasets.recordings import CMU_BVH_LEAD_IN, find_files
+from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, read_splits, write_splits
+from kinegraph.datasets.recordings import find_files, without_lead_in
 from kinegraph.errors import DataError, KinegraphError
-from kinegraph.formats import detect, read
+from kinegraph.formats import read
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import fill_gaps
 
-__all__ = ["NAME", "SPLITS", "MocapFolder", "load", "prepare", "split_names"]
+__all__ = ["NAME", "MocapFolder", "load", "prepare", "split_names"]
 
 NAME = "mocap-folder"
-SPLITS = ("train", "val", "test")
 SEED = 1
 _FPS = 60.0  # near which recordings are thinned
 _EVERY = 5
@@ -38,19 +35,10 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class MocapFolder:
+class MocapFolder(LiftingSplits):
     """The three splits, and what was left out: (file, reason)."""
 
-    train: LiftingData
-    val: LiftingData
-    test: LiftingData
-    bad: tuple[tuple[str, str], ...] = ()
-
-    def __getitem__(self, split: str) -> LiftingData:
-        if split not in SPLITS:
-            raise DataError(f"no split '{split}'; there are {', '.join(SPLITS)}")
-        data: LiftingData = getattr(self, split)
-        return data
+    bad: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -101,75 +89,68 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
     """Film every recording: write ``train.npz``, ``val.npz``, ``test.npz``, ``bad.csv``, ``mocap-folder.json``.
 
     A recording that cannot be used (2D, no frame rate, joints missing throughout) stands in ``bad.csv`` with the
-    reason, and stops nothing. The manifest is written last: a folder that has one is complete.
+    reason, and stops nothing.
 
     Raises:
         DataError: a split would have no usable recording.
         KinegraphError: the folder cannot be written.
     """
-    root, folder = Path(source), Path(out)
-    bad: list[tuple[str, str]] = []
+    root = Path(source)
+    found = _find(root)
+    with made_folder(out) as folder:
+        filmed, bad, fps = _film(found, root)
+        try:
+            given = split_names([recording.stated for recording, _ in filmed])
+        except DataError as error:
+            first = f"; {': '.join(bad[0])}" if bad else ""
+            raise DataError(f"{root}: {error}{first}") from None
+        parts = {
+            split: concatenate(
+                [data for (_, data), own in zip(filmed, given, strict=True) if own == split], f"{NAME}/{split}"
+            )
+            for split in SPLITS
+        }
+        splits = MocapFolder(**parts, bad=tuple(bad))
+        write_csv(folder / "bad.csv", ("file", "reason"), bad)
+        places = [recording.path.relative_to(root).as_posix() for recording, _ in filmed]
+        facts = {"version": _VERSION, "fps": fps, "recordings": dict(zip(places, given, strict=True))}
+        write_splits(splits, folder, NAME, facts)
+    return splits
+
+
+def _film(
+    recordings: Sequence[_Recording], root: Path
+) -> tuple[list[tuple[_Recording, LiftingData]], list[tuple[str, str]], float | None]:
+    """Those that can be used, as cameras see them; file and reason of the others; the rate, Hz, of all poses."""
     filmed: list[tuple[_Recording, LiftingData]] = []
+    bad: list[tuple[str, str]] = []
     fps: float | None = None
-    for recording in _find(root):
+    for recording in recordings:
         place = recording.path.relative_to(root)
         name = place.with_suffix("").as_posix()
         try:
             sequence = _whole(recording.path)
             rate = sequence.fps or _FPS
-            fps = fps or rate / max(1, round(rate / _FPS))
+            fps = fps or rate / max(1, round(rate / _FPS))  # the first one's, thinned: it needs no resampling
             clip = Clip(sequence=sequence, name=name, action=recording.action, subject=recording.path.parent.name)
             filmed.append((recording, assemble([clip], name=name, cameras=CameraSampling(), seed=SEED, fps=fps)))
         except KinegraphError as error:
             bad.append((place.as_posix(), " ".join(str(error).split())))
-    try:
-        splits = split_names([recording.stated for recording, _ in filmed])
-    except DataError as error:
-        first = f"; {': '.join(bad[0])}" if bad else ""
-        raise DataError(f"{root}: {error}{first}") from None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KinegraphError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
-    parts: dict[str, LiftingData] = {}
-    for split in SPLITS:
-        mine = [data for (_, data), name in zip(filmed, splits, strict=True) if name == split]
-        parts[split] = concatenate(mine, f"{NAME}/{split}")
-        parts[split].save(folder / f"{split}.npz")
-    write_text(folder / "bad.csv", _table(bad))
-    manifest = {
-        "name": NAME,
-        "version": _VERSION,
-        "fps": fps,
-        "recordings": {
-            r.path.relative_to(root).as_posix(): split for (r, _), split in zip(filmed, splits, strict=True)
-        },
-        "poses": {split: len(parts[split]) for split in SPLITS},
-        "fingerprints": {split: parts[split].fingerprint for split in SPLITS},
-    }
-    write_text(folder / f"{NAME}.json", json.dumps(manifest, indent=2) + "\n")
-    return MocapFolder(**parts, bad=tuple(bad))
+    return filmed, bad, fps
 
 
-def load(source: Path | str) -> MocapFolder:
+def load(source: Path | str) -> LiftingSplits:
     """Read what :func:`prepare` wrote.
 
     Raises:
         DataError: it is no such folder.
     """
-    folder = Path(source)
-    if not (folder / f"{NAME}.json").is_file():
-        raise DataError(f"{folder}: not prepared; run: kinegraph data prepare {NAME} --source {folder} --out DIR")
-    train, val, test = (LiftingData.load(folder / f"{split}.npz") for split in SPLITS)
-    return MocapFolder(train=train, val=val, test=test)
+    return read_splits(source, NAME)
 
 
 def _whole(path: Path) -> SkeletonSequence:
     """A recording in world metres, from the first to the last frame in which every joint is seen."""
-    name = detect(path)
-    sequence = read(path, format=name)
-    if name == "bvh" and path.parent.parent.name == "cmu_bvh":
-        sequence = sequence.slice_frames(CMU_BVH_LEAD_IN)
+    sequence = without_lead_in(read(path), path)
     if sequence.dims != 3 or sequence.unit != "m" or sequence.space != "world":
         found = f"{sequence.dims}D in {sequence.space} {sequence.unit}"
         raise DataError(f"{path.name}: {found}; filming needs 3D in world metres")
@@ -183,11 +164,3 @@ def _whole(path: Path) -> SkeletonSequence:
     if not len(complete):
         raise DataError(f"{path.name}: no frame in which every joint is seen; the truth must be complete")
     return sequence.slice_frames(int(complete[0]), int(complete[-1]) + 1)
-
-
-def _table(bad: Sequence[tuple[str, str]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("file", "reason"))
-    writer.writerows(bad)
-    return stream.getvalue()

@@ -23,18 +23,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kinegraph.atomic import write_text
+from kinegraph.atomic import made_folder
 from kinegraph.datasets.assemble import Clip, assemble
-from kinegraph.datasets.lifting_data import LiftingData
-from kinegraph.datasets.recordings import CMU_BVH_LEAD_IN
-from kinegraph.errors import DataError, KinegraphError
+from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, is_prepared, read_splits, write_splits
+from kinegraph.datasets.recordings import without_lead_in
+from kinegraph.errors import DataError
 from kinegraph.formats import asf_amc, bvh
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
 NAME = "mocap-lifting"
-SPLITS = ("train", "val", "test")
 FPS = 60.0
 SEED = 1
 VERSION = 2  # raise when the same files would give other poses: it is part of the cache key
@@ -71,21 +70,6 @@ class Recording:
     action: str
     subject: str
     split: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MocapLifting:
-    """The three splits."""
-
-    train: LiftingData
-    val: LiftingData
-    test: LiftingData
-
-    def __getitem__(self, split: str) -> LiftingData:
-        if split not in SPLITS:
-            raise DataError(f"no split '{split}'; there are {', '.join(SPLITS)}")
-        data: LiftingData = getattr(self, split)
-        return data
 
 
 def find_recordings(source: Path | str, extra: Sequence[Path | str] = ()) -> list[Recording]:
@@ -168,43 +152,33 @@ def read_recording(recording: Recording) -> SkeletonSequence:
     if recording.asf is not None:
         sequence = asf_amc.read(recording.path, asf=recording.asf)
         return sequence if sequence.fps is not None else sequence.replace(fps=120.0)
-    sequence = bvh.read(recording.path)
-    return sequence.slice_frames(CMU_BVH_LEAD_IN)
+    return without_lead_in(bvh.read(recording.path), recording.path)
 
 
-def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> MocapLifting:
-    """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``.
-
-    The manifest is written last: a folder that has one is complete.
-    """
+def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> LiftingSplits:
+    """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``."""
     recordings = find_recordings(source, extra)
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KinegraphError(f"cannot make the folder {folder}: {error.strerror}; choose another") from error
-    parts: dict[str, LiftingData] = {}
-    for split in SPLITS:
-        parts[split] = assemble(
-            _clips(recordings, split),
-            name=f"{NAME}/{split}",
-            cameras=CameraSampling(),
-            seed=SEED,
-            fps=FPS,
-            action_names=ACTIONS,
-        )
-        parts[split].save(folder / f"{split}.npz")
-    manifest = {
-        "name": NAME,
-        "version": VERSION,
-        "key": cache_key(recordings),
-        "recordings": {split: sum(item.split == split for item in recordings) for split in SPLITS},
-        "poses": {split: len(parts[split]) for split in SPLITS},
-        "fingerprints": {split: parts[split].fingerprint for split in SPLITS},
-        "licence": "HDM05: CC BY-SA 3.0 (Mueller et al. 2007); CMU: mocap.cs.cmu.edu, NSF EIA-0196217",
-    }
-    write_text(folder / f"{NAME}.json", json.dumps(manifest, indent=2) + "\n")
-    return MocapLifting(**parts)
+    with made_folder(out) as folder:
+        parts = {
+            split: assemble(
+                _clips(recordings, split),
+                name=f"{NAME}/{split}",
+                cameras=CameraSampling(),
+                seed=SEED,
+                fps=FPS,
+                action_names=ACTIONS,
+            )
+            for split in SPLITS
+        }
+        facts = {
+            "version": VERSION,
+            "key": cache_key(recordings),
+            "recordings": {split: sum(item.split == split for item in recordings) for split in SPLITS},
+            "licence": "HDM05: CC BY-SA 3.0 (Mueller et al. 2007); CMU: mocap.cs.cmu.edu, NSF EIA-0196217",
+        }
+        splits = LiftingSplits(**parts)
+        write_splits(splits, folder, NAME, facts)
+    return splits
 
 
 def _clips(recordings: Sequence[Recording], split: str) -> Iterator[Clip]:
@@ -226,24 +200,12 @@ def cache_key(recordings: Sequence[Recording]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def is_prepared(folder: Path | str) -> bool:
-    """Whether ``folder`` is what :func:`prepare` wrote."""
-    return (Path(folder) / f"{NAME}.json").is_file()
-
-
-def load_prepared(folder: Path | str) -> MocapLifting:
-    """Read what :func:`prepare` wrote."""
-    if not is_prepared(folder):
-        raise DataError(f"{folder}: not prepared; run: kinegraph data prepare {NAME} --source DIR --out {folder}")
-    return MocapLifting(**{split: LiftingData.load(Path(folder) / f"{split}.npz") for split in SPLITS})
-
-
 def default_cache() -> Path:
     """``$XDG_CACHE_HOME/kinegraph``, or ``~/.cache/kinegraph``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph"
 
 
-def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str | None = None) -> MocapLifting:
+def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str | None = None) -> LiftingSplits:
     """The benchmark from a prepared folder, or from recordings (prepared once, then read from the cache).
 
     Args:
@@ -251,13 +213,13 @@ def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str
         extra: further CMU folders, for recordings only.
         cache: where prepared files are kept; :func:`default_cache` by default.
     """
-    if is_prepared(source):
+    if is_prepared(source, NAME):
         if extra:
             raise DataError(f"{source} is already prepared: extra folders can only be added to recordings")
-        return load_prepared(source)
+        return read_splits(source, NAME)
     recordings = find_recordings(source, extra)
     folder = Path(cache) if cache is not None else default_cache()
     folder = folder / f"{NAME}-{cache_key(recordings)}"
-    if is_prepared(folder):
-        return load_prepared(folder)
+    if is_prepared(folder, NAME):
+        return read_splits(folder, NAME)
     return prepare(source, folder, extra)

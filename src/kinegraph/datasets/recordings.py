@@ -34,14 +34,13 @@ from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 
-__all__ = ["CMU_BVH_LEAD_IN", "Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton"]
+__all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton", "without_lead_in"]
 
 Representation = Literal["expmap", "positions"]
 _STILL = ("hip_joint", "clavicle", "hand_index")  # never turn in CMU's skeletons
 _NOISY = ("finger_base", "thumb_base")  # without markers of their own: CMU's angles jump by up to a radian a frame
 _CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2,3}")
-CMU_BVH_LEAD_IN = 6
-"""Frames at the start of CMU's BVH files that belong to a calibration pose."""
+_CMU_BVH_LEAD_IN = 6  # frames
 _PREFERENCE = (".amc", ".bvh", ".npz", ".c3d", ".trc", ".csv", ".tsv", ".json", ".txt")
 
 
@@ -97,6 +96,16 @@ def find_files(source: Path | str) -> list[Path]:
     if not found:
         raise DataError(f"{root}: no motion files; expected some of {', '.join(sorted(suffixes))}")
     return sorted(found.values())
+
+
+def without_lead_in(sequence: SkeletonSequence, path: Path) -> SkeletonSequence:
+    """What was read from `path` without the calibration pose and the jump out of it that CMU's BVH files begin with.
+
+    CMU's are known by their names, SUBJECT_CLIP.bvh in two or three digits each; other files stay whole.
+    """
+    if path.suffix.lower() == ".bvh" and _CMU_NAME.fullmatch(path.stem):
+        return sequence.slice_frames(_CMU_BVH_LEAD_IN)
+    return sequence
 
 
 def load_recordings(
@@ -205,8 +214,7 @@ def _read(
         given["joints"] = "starts"
     sequence = read(path, format=name, **given)
     check_motion(sequence)
-    if name == "bvh" and _CMU_NAME.fullmatch(path.stem):
-        sequence = sequence.slice_frames(CMU_BVH_LEAD_IN, None)
+    sequence = without_lead_in(sequence, path)
     if not sequence.seen.all():
         sequence = fill_gaps(sequence)
     codecs: list[RotationFeatures | PositionFeatures] = []

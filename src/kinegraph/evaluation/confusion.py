@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.atomic import atomic_path, write_text
+from kinegraph.atomic import atomic_path, write_csv
 from kinegraph.errors import ConfigError
 
 __all__ = ["write_confusion"]
@@ -34,11 +32,8 @@ def write_confusion(content: Mapping[str, Any], path: Path | str) -> None:
     path = Path(path)
     classes, counts = list(content["classes"]), np.array(content["confusion"], dtype=np.int64)
     if path.suffix.lower() == ".csv":
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(["true \\ predicted", *classes])
-        table.writerows([name, *row] for name, row in zip(classes, counts.tolist(), strict=True))
-        write_text(path, text.getvalue())
+        rows = ([name, *row] for name, row in zip(classes, counts.tolist(), strict=True))
+        write_csv(path, ["true \\ predicted", *classes], rows)
     elif path.suffix.lower() == ".png":
         title = f"{content['model']}: {content['protocol']}, top-1 {content['top1']:.1f} %"
         if content.get("joint"):

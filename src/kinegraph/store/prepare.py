@@ -7,9 +7,7 @@ A clip that cannot be read is listed with the reason in ``bad.csv`` and stops no
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from kinegraph.atomic import write_text
+from kinegraph.atomic import write_csv, write_text
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats.fields import skeleton_field
 from kinegraph.store.clip import ActionClip, ClipSource
@@ -181,7 +179,10 @@ def _make(job: _Job, task: tuple[int, int, int, str]) -> dict[str, Any]:
 def _finish(source: ClipSource, folder: Path, dtype: DType, notes: list[dict[str, Any]], kept: int) -> Prepared:
     bad = tuple((str(name), str(reason)) for note in notes for name, reason in note["bad"])
     clips = sum(note["clips"] for note in notes)
-    _list_bad(folder / BAD, bad)
+    if bad:
+        write_csv(folder / BAD, ("clip", "reason"), bad)
+    else:
+        (folder / BAD).unlink(missing_ok=True)
     names = [shard_name(number) for number in range(len(notes))] if clips else []
     for path in folder.iterdir():  # of an earlier, larger preparation, or of a killed one
         if _OURS.fullmatch(path.name) and path.with_suffix(".arrow").name not in names:
@@ -209,14 +210,3 @@ def _finish(source: ClipSource, folder: Path, dtype: DType, notes: list[dict[str
     facts = {"complete": True, "fingerprint": digest.hexdigest(), **facts}
     write_text(folder / MANIFEST, write_manifest_text(facts))
     return Prepared(ClipStore(folder), bad, kept)
-
-
-def _list_bad(path: Path, bad: tuple[tuple[str, str], ...]) -> None:
-    if not bad:
-        path.unlink(missing_ok=True)
-        return
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(("clip", "reason"))
-    writer.writerows(bad)
-    write_text(path, text.getvalue())

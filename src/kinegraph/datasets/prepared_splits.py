@@ -1,0 +1,73 @@
+"""Prepared lifting data: a folder with an npz a split and a manifest, written last, that says what they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinegraph.atomic import write_text
+from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.errors import DataError
+
+__all__ = ["SPLITS", "LiftingSplits", "is_prepared", "read_splits", "write_splits"]
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftingSplits:
+    """The three splits, by attribute or by name."""
+
+    train: LiftingData
+    val: LiftingData
+    test: LiftingData
+
+    def __getitem__(self, split: str) -> LiftingData:
+        if split not in SPLITS:
+            raise DataError(f"no split '{split}'; there are {', '.join(SPLITS)}")
+        data: LiftingData = getattr(self, split)
+        return data
+
+
+def write_splits(splits: LiftingSplits, folder: Path, name: str, facts: Mapping[str, Any]) -> None:
+    """Write ``train.npz``, ``val.npz``, ``test.npz`` and, when they are complete, ``NAME.json``.
+
+    Args:
+        splits: what to write.
+        folder: an existing folder.
+        name: of the benchmark.
+        facts: what the manifest says beside the number of poses and the fingerprint of every split.
+
+    Raises:
+        KinegraphError: the folder cannot be written.
+    """
+    manifest = folder / f"{name}.json"
+    manifest.unlink(missing_ok=True)  # of an earlier preparation: it would vouch for files of two
+    for split in SPLITS:
+        splits[split].save(folder / f"{split}.npz")
+    counted = {
+        "poses": {split: len(splits[split]) for split in SPLITS},
+        "fingerprints": {split: splits[split].fingerprint for split in SPLITS},
+    }
+    write_text(manifest, json.dumps({"name": name, **facts, **counted}, indent=2) + "\n")
+
+
+def is_prepared(folder: Path | str, name: str) -> bool:
+    """Whether :func:`write_splits` has written all of that benchmark to the folder."""
+    return (Path(folder) / f"{name}.json").is_file()
+
+
+def read_splits(folder: Path | str, name: str) -> LiftingSplits:
+    """Read what :func:`write_splits` wrote.
+
+    Raises:
+        DataError: it is no such folder.
+        FormatError: a file of it is damaged.
+    """
+    if not is_prepared(folder, name):
+        raise DataError(f"{folder}: not prepared; run: kinegraph data prepare {name} --source RECORDINGS --out DIR")
+    train, val, test = (LiftingData.load(Path(folder) / f"{split}.npz") for split in SPLITS)
+    return LiftingSplits(train=train, val=val, test=test)
