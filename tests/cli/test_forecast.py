@@ -180,9 +180,11 @@ def test_wrong_words(
 
 
 def test_wrong_files(tmp_path: Path, out: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flat = tmp_path / "flat.npz"
+    pictures = tmp_path / "pictures.npz"
     positions = np.random.default_rng(0).uniform(0, 500, size=(1, 60, 17, 2))
-    kg.save(kg.SkeletonSequence(positions, kg.get_skeleton("coco17"), fps=30, unit="px", space="image"), flat)
+    notes = ("the images are no video: 60 of them",)
+    flat = kg.SkeletonSequence(positions, kg.get_skeleton("coco17"), fps=30, unit="px", space="image", notes=notes)
+    kg.save(flat, pictures)
     dog = tmp_path / "dog.npz"
     skeleton = kg.Skeleton(name="dog", joints=("trunk", "tail", "paw"), parents=(-1, 0, 0))
     rng = np.random.default_rng(0)
@@ -196,7 +198,7 @@ def test_wrong_files(tmp_path: Path, out: Path, weights: Path, capsys: pytest.Ca
     kg.save(walker(), broken)
     broken.write_text(broken.read_text()[:-200] + "nan nan")
     for path, message in (
-        (flat, "lift it first"),
+        (pictures, "holds single pictures; expected a video"),
         (dog, "'dog'"),
         (empty, "nobody is seen"),
         (timeless, "no frame rate"),
@@ -205,6 +207,29 @@ def test_wrong_files(tmp_path: Path, out: Path, weights: Path, capsys: pytest.Ca
     ):
         for command in (("forecast", path, "--seconds", 1, "--out", out / "x.npz"), ("recognize", path)):
             assert message in failing(capsys, out, *command, "--model", weights)
+
+
+def test_keypoints_are_lifted_first(
+    tmp_path: Path, out: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a detector gave goes straight in, and what was assumed for it is said, in JSON too."""
+    walk = walker()
+    flat = np.stack([500 + 200 * walk.positions[..., 0], 900 - 200 * walk.positions[..., 1]], axis=-1)
+    keypoints = walk.replace(positions=flat, unit="px", space="image", up=None, rotations=None, offsets=None)
+    kg.save(keypoints.replace(fps=None), tmp_path / "k.npz")
+    lifter = tmp_path / "lifter"
+    save_weights(lifter, build("fcn", kg.get_skeleton("h36m17"), {"width": 8}), "fcn", {}, transform=LiftingTransform())
+    words = (tmp_path / "k.npz", "--model", weights, "--lifter", lifter)
+    assert run("forecast", *words, "--seconds", 0.5, "--from", 1, "--out", out / "x.npz") == 0
+    said = capsys.readouterr().out
+    assert "lifted by fcn" in said
+    assert "lifted as a whole: smoothing, limbs and gravity know what follows the 1 s observed" in said
+    future = kg.load(out / "x.npz")
+    assert (future.dims, future.unit, future.up, future.frames) == (3, "m", "y", 15)
+    assert run("recognize", *words, "--json") == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert any("30 frames a second assumed" in note for note in notes)
+    assert len(notes) == len(set(notes))
 
 
 def test_a_lifting_network_is_refused(

@@ -165,13 +165,14 @@ def test_wrong_files(tmp_path: Path, day: Path, weights: Path, out: Path, capsys
     whole = kg.load(day)
     flat = whole.replace(positions=whole.positions[..., :2], space="image", unit="px", up=None)
     kg.save(flat, tmp_path / "flat.npz")
+    kg.save(flat.with_note("the images are no video: 240 of them"), tmp_path / "pictures.npz")
     kg.save(whole.replace(positions=np.full_like(whole.positions, np.nan), confidence=None), tmp_path / "empty.npz")
     kg.save(whole.slice_frames(0, 1), tmp_path / "short.npz")
     kg.save(whole.replace(fps=None), tmp_path / "timeless.npz")
     dog = kg.Skeleton(name="dog", joints=("trunk", "tail", "paw"), parents=(-1, 0, 0))
     kg.save(kg.SkeletonSequence(whole.positions[:, :, :3], dog, fps=30, up="y"), tmp_path / "dog.npz")
     for name, message in (
-        ("flat.npz", "lift it first (kinegraph lift)"),
+        ("pictures.npz", "holds single pictures; expected a video"),
         ("empty.npz", "nobody is seen in any frame"),
         ("short.npz", "nobody is seen for long enough"),
         ("timeless.npz", "states no frame rate"),
@@ -181,6 +182,9 @@ def test_wrong_files(tmp_path: Path, day: Path, weights: Path, out: Path, capsys
         assert message in failing(capsys, out, "recognize", tmp_path / name, "--model", weights)
     in_2d = trained(tmp_path / "flat", dims=2)
     assert "was trained on 2D keypoints" in failing(capsys, out, "recognize", day, "--model", in_2d)
+    words = ("recognize", tmp_path / "flat.npz", "--model", in_2d, "--lifter", "lift")
+    assert "looks at 2D keypoints themselves" in failing(capsys, out, *words)
+    assert "is 3D and is not lifted" in failing(capsys, out, "recognize", day, "--model", weights, "--lifter", "lift")
     assert run("recognize", tmp_path / "flat.npz", "--model", in_2d) == 0
 
 
