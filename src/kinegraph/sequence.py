@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as dataclass_replace
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from kinegraph.errors import DataError
 from kinegraph.skeleton import JointMap, Skeleton, map_joints
 
 Unit = Literal["m", "px", "normalized"]
+UNIT_NAMES: Mapping[Unit, str] = {"m": "metres", "px": "px", "normalized": "fractions of the image"}
+"""Units as messages call them."""
 Space = Literal["world", "camera", "image"]
 Up = Literal["y", "z"]
 #: the arrays that have people and frames as their first axes

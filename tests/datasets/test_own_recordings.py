@@ -11,7 +11,7 @@ import pytest
 import kinegraph as kg
 from kinegraph.datasets.recordings import find_files, load_recordings, network_skeleton
 from kinegraph.errors import ConfigError, DataError
-from kinegraph.formats import asf_amc
+from kinegraph.formats import asf_amc, bvh
 from kinegraph.geometry.rotations import expmap_to_quaternion, quaternion_to_matrix
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.heading import heading_relative
@@ -127,6 +127,8 @@ def test_cmu_recordings(shared_data: Path) -> None:
     assert [clip.name for clip in read.data.clips] == ["02/02_01", "02/02_03", "07/07_01"]
     assert {clip.subject for clip in read.data.clips} == {"cmu02", "cmu07"}
     assert {item.path.suffix for item in read.skipped} == {".bvh"}
+    whole = bvh.read(shared_data / "cmu_bvh" / "07" / "07_01.bvh").resample(60)
+    assert len(read.data.clips[2].features) == whole.frames - 3  # six frames at 120 a second lead in
     sequence = asf_amc.read(shared_data / "cmu_asfamc" / "02" / "02_03.amc", joints="starts")
     clip = read.data.clips[1].features
     last = quaternion_to_matrix(expmap_to_quaternion(-clip[-1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,19 @@ def test_shares_must_be_probabilities(data: Any, shares: tuple[float, ...]) -> N
         missing_curve([load_method("flat")], data, "synthetic-lifting", shares=shares)
 
 
+def test_targets_are_not_mixed(data: Any) -> None:
+    flat = load_method("flat")
+    metric = replace(flat, transform=replace(flat.transform, target="metric"))
+    with pytest.raises(ConfigError, match="analyse them apart"):
+        missing_curve([flat, metric], data, "synthetic-lifting", shares=(0.0,))
+
+
 def test_the_command_prints_draws_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["analyze", "missing-joints", "flat", "--protocol", "synthetic-lifting", "--shares", "0", "0.3"]
     assert main([*arguments, "--no-flip", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "m.json")]) == 0
     printed = capsys.readouterr().out
-    assert "jitter 0 px" in printed
+    assert "synthetic-lifting | target pixel | jitter 0 px | test split, " in printed
+    assert f"data {synthetic.load('test').fingerprint[:12]} | no flip test" in printed
     assert (tmp_path / "out" / "missing_joints.png").stat().st_size > 10_000
     content = json.loads((tmp_path / "m.json").read_text())
     assert content["methods"][0]["shares"] == [0.0, 0.3]

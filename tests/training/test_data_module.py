@@ -133,6 +133,11 @@ def test_noise_levels_must_be_factors(levels: tuple[float, ...]) -> None:
         AugmentRecipe(noise=DetectorNoise(), noise_levels=levels)
 
 
+def test_noise_levels_without_noise_are_refused() -> None:
+    with pytest.raises(ValueError, match="no noise for them to scale"):
+        AugmentRecipe(noise_levels=(0, 1, 2))
+
+
 def test_more_batch_than_poses_takes_them_all(splits: Splits) -> None:
     data = module(splits, batch=256)
     assert data.steps_per_epoch == 1

@@ -32,11 +32,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from tqdm import tqdm
 
     from kinegraph.datasets.noisy import BENCHMARK_NOISE
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.missing_joints import SHARES, draw_missing, missing_curve, missing_report
+    from kinegraph.evaluation.tables import headline
 
     if args.input not in ("exact", "noisy"):
         raise ConfigError(
@@ -49,11 +52,8 @@ def _run(args: argparse.Namespace) -> int:
         curves = missing_curve(
             methods, data, args.protocol, shares=shares, sigma_px=sigma, progress=bar.update, **options
         )
-    flip = "with" if options["flip_test"] else "no"
-    conditions = (
-        f"{args.protocol} | target {curves[0].results[0].target} | jitter {sigma:g} px | {args.split} split, "
-        f"{len(data)} poses, data {data.fingerprint[:12]} | {flip} flip test"
-    )
+    shown = replace(curves[0].results[0], data={"poses": len(data), "fingerprint": data.fingerprint})
+    conditions = headline(shown, given=f"jitter {sigma:g} px")  # of the data before joints are lost
     print(conditions)
     print(missing_report(curves, markdown=args.markdown))
     content = {"protocol": args.protocol, "sigma_px": sigma, "data": data.fingerprint, "unit": "mm"}

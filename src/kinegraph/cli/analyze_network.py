@@ -115,7 +115,7 @@ def _add_stability(parser: argparse.ArgumentParser) -> None:
 
 def _stability(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.analysis_pictures import draw_stability
-    from kinegraph.evaluation.forecasting import run_label
+    from kinegraph.evaluation.provenance import run_label
     from kinegraph.evaluation.stability import first_layer, measure_stability, stability_report
 
     networks = [_network(name) for name in args.models]
@@ -157,8 +157,8 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
 def _graph(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.actional_graphs import actional_graphs, edges_report, strongest_edges
     from kinegraph.evaluation.analysis_pictures import draw_actional_graphs
-    from kinegraph.evaluation.forecasting import run_label
     from kinegraph.evaluation.labelled_windows import body_positions
+    from kinegraph.evaluation.provenance import run_label
 
     weights = _network(args.model)
     windows = _labelled(args, weights)
@@ -215,7 +215,7 @@ def _tsne(args: argparse.Namespace) -> int:
     from kinegraph.errors import require
     from kinegraph.evaluation.actional_graphs import actional_graphs, graph_map, map_report
     from kinegraph.evaluation.analysis_pictures import draw_map
-    from kinegraph.evaluation.forecasting import run_label
+    from kinegraph.evaluation.provenance import run_label
 
     require("sklearn", extra="analysis", purpose="the t-SNE map of actional graphs")
     weights = _network(args.model)

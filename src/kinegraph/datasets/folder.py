@@ -18,7 +18,7 @@ from pathlib import Path
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import formats, read
 from kinegraph.formats.export import turned_y_up
-from kinegraph.sequence import SkeletonSequence
+from kinegraph.sequence import UNIT_NAMES, SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, liveliest, stamp
 from kinegraph.transforms.image_units import image_scale
@@ -143,10 +143,9 @@ class FolderSource(ClipSource):
         """In the unit of the others."""
         scale = image_scale(sequence, self.unit, self.image_size)
         if scale is None:
-            names = {"px": "px", "normalized": "fractions of the image"}
             raise DataError(
-                f"{path}: keypoints in {names[sequence.unit]} without an image size; the others are in "
-                f"{names[self.unit]}. State the size (--image-size 1280x720)"
+                f"{path}: keypoints in {UNIT_NAMES[sequence.unit]} without an image size; the others are in "
+                f"{UNIT_NAMES[self.unit]}. State the size (--image-size 1280x720)"
             )
         return sequence.replace(positions=sequence.positions * scale, unit=self.unit)
 

@@ -21,9 +21,10 @@ from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
 from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
-from kinegraph.evaluation.forecasting import run_label, weights_info
 from kinegraph.evaluation.processes import gather_rows, share_of
+from kinegraph.evaluation.provenance import run_label, weights_info
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores
+from kinegraph.sequence import UNIT_NAMES
 from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import Clips
@@ -90,14 +91,13 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
         FormatError: the folder holds no usable weights.
         ConfigError: weights of another task.
     """
-    found = find_folder(folder)
-    if found is None:
+    place = find_folder(folder)
+    if place is None:
         raise ConfigError(
             f"'{folder}' is no weights folder; recognition is learned (the floors nearest and linear too): give one of "
             f"kinegraph train, or one {named()}"
         )
-    folder = found
-    weights = load_weights(folder)
+    weights = load_weights(place)
     if not isinstance(weights.transform, ClipTransform):
         raise ConfigError(
             f"{folder} holds {weights.kind} ({weights.model_name}); this protocol measures recognition of clips: "
@@ -108,7 +108,7 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
         weights.model,
         weights.transform,
         weights.skeleton,
-        label=label or run_label(folder),
+        label=label or run_label(place),
         recipe=recipe if isinstance(recipe, dict) else {},
         info=weights_info(weights),
         device=device,
@@ -144,9 +144,6 @@ def clip_method(
     )
 
 
-_UNITS: dict[str | None, str] = {"m": "metres", "px": "px", "normalized": "fractions of the image"}
-
-
 def check_fit(method: ClipMethod, clips: Clips) -> NDArray[np.int64]:
     """Whether a method can look at these clips; the place of each of their classes among its scores.
 
@@ -159,10 +156,11 @@ def check_fit(method: ClipMethod, clips: Clips) -> NDArray[np.int64]:
             f"{method.label} looks at {method.transform.dims}D clips, {clips.folder} holds {clips.dims}D ones; choose "
             f"weights trained on {clips.dims}D clips, or other data"
         )
-    if method.transform.unit not in (None, clips.unit):
+    unit = method.transform.unit
+    if unit is not None and unit != clips.unit:
         raise DataError(
-            f"{method.label} was trained on clips in {_UNITS[method.transform.unit]}, {clips.folder} holds them in "
-            f"{_UNITS[clips.unit]}; prepare these as those were (kinegraph data prepare folder --image-size WxH)"
+            f"{method.label} was trained on clips in {UNIT_NAMES[unit]}, {clips.folder} holds them in "
+            f"{UNIT_NAMES[clips.unit]}; prepare these as those were (kinegraph data prepare folder --image-size WxH)"
         )
     if method.skeleton.joints != clips.skeleton.joints:
         ours, theirs = method.skeleton, clips.skeleton

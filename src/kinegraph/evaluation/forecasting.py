@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
+from kinegraph.evaluation.provenance import run_label, weights_info
 from kinegraph.models import REGISTRY, build
 from kinegraph.models.motion_model import MotionModel
 from kinegraph.shipped import find_folder, named
@@ -224,26 +225,6 @@ def load_forecast_method(
     if not transform.horizon:
         raise ConfigError(f"{name} ({weights.model_name}) only recognises; this protocol measures forecasting")
     return forecast_method(weights, label or run_label(folder), batch=batch, device=device)
-
-
-def run_label(folder: Path) -> str:
-    """A run's weights lie in ``<run>/best``: the run's name says more."""
-    place = folder.resolve()
-    return place.parent.name if place.name == "best" else place.name
-
-
-def weights_info(weights: LoadedWeights) -> dict[str, Any]:
-    """What is printed and saved beside a network's numbers."""
-    metadata = weights.metadata
-    return {
-        "model": weights.model_name,
-        "weights": str(weights.folder),
-        "parameters": weights.parameters,
-        "seed": metadata.get("seed"),
-        "checkpoint": metadata.get("checkpoint"),
-        "trained_on": (metadata.get("data") or {}).get("train"),
-        "train_seconds": metadata.get("train_seconds"),
-    }
 
 
 def forecast_method(weights: LoadedWeights, label: str, *, batch: int = 256, device: str = "cpu") -> ForecastMethod:

@@ -7,9 +7,10 @@ from typing import Any
 
 from kinegraph.errors import DataError
 from kinegraph.evaluation.forecasting import ForecastResult
+from kinegraph.evaluation.provenance import told_facts
 from kinegraph.evaluation.published import CMU_RECOGNITION, PublishedRow, published, published_average
 from kinegraph.evaluation.recognition import RecognitionResult
-from kinegraph.evaluation.tables import text_table
+from kinegraph.evaluation.tables import check_comparable, text_table
 
 __all__ = ["forecast_comparison", "forecast_report", "recognition_report"]
 
@@ -31,8 +32,8 @@ def forecast_report(result: ForecastResult, *, markdown: bool = False) -> str:
             if figure in result.further:
                 rows.append([title, *_cells(result.further[figure]["average"], decimals)])
     lines = [f"{result.label}: {_headline(result)}", text_table(header, rows, markdown=markdown)]
-    facts = _facts(result.info)
-    lines += [facts] if facts else []
+    facts = told_facts(result.info)
+    lines += ["; ".join(facts)] if facts else []
     lines += [f"note: {note}" for note in result.notes]
     return "\n".join([*lines, *_published_block(result, markdown)])
 
@@ -46,15 +47,7 @@ def forecast_comparison(results: Sequence[ForecastResult], *, markdown: bool = F
     if not results:
         raise DataError("nothing to compare")
     first = results[0]
-    for other in results[1:]:
-        for key in ("protocol", "average_over", "times_ms", "metric"):
-            if getattr(first, key) != getattr(other, key):
-                raise DataError(
-                    f"{first.label} has {key} {getattr(first, key)}, {other.label} {getattr(other, key)}: "
-                    "such numbers do not belong in one table"
-                )
-        if first.data.get("fingerprint") != other.data.get("fingerprint"):
-            raise DataError(f"{first.label} and {other.label} were measured on different data")
+    check_comparable(results, "protocol", "average_over", "times_ms", "metric")
     decimals = _decimals(first)
     header = ["method", *(str(time) for time in first.times_ms), "parameters", "training"]
     rows = [[r.label, *_cells(r.average, decimals), *_cost(r.info)] for r in results]
@@ -96,8 +89,8 @@ def recognition_report(results: Sequence[RecognitionResult], *, markdown: bool =
             markdown=markdown,
         ),
     ]
-    facts = _facts(last.info)
-    lines += [facts] if facts else []
+    facts = told_facts(last.info)
+    lines += ["; ".join(facts)] if facts else []
     lines += [f"note: {note}" for note in dict.fromkeys(note for result in results for note in result.notes)]
     printed = [[name, f"{one:.1f}", f"{five:.1f}"] for name, (one, five) in CMU_RECOGNITION.items()]
     lines += [
@@ -154,15 +147,3 @@ def _cost(info: Mapping[str, Any]) -> list[str]:
         "-" if parameters is None else f"{parameters:,}",
         "-" if seconds is None else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
     ]
-
-
-def _facts(info: Mapping[str, Any]) -> str:
-    facts = []
-    if info.get("parameters") is not None:
-        facts.append(f"{info['parameters']:,} parameters")
-    if info.get("seed") is not None:
-        facts.append(f"seed {info['seed']}")
-    checkpoint = info.get("checkpoint")
-    if isinstance(checkpoint, dict):
-        facts.append(f"checkpoint: {checkpoint.get('chosen_by')} on {checkpoint.get('validation')}")
-    return "; ".join(facts)

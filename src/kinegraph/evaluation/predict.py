@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from kinegraph.datasets.lifting_data import LiftingData, windows
 from kinegraph.errors import ConfigError, SkeletonError, nearest
+from kinegraph.evaluation.provenance import run_label, weights_info
 from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.lifting import LiftingTransform
@@ -74,29 +75,16 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
             f"{name} holds {weights.kind} ({weights.model_name}); this protocol measures lifting: give weights of a "
             "lifting recipe, or a protocol of forecasting or recognition"
         )
-    metadata = weights.metadata
-    recipe = metadata.get("recipe") or {}
-    parameters = weights.parameters
-    info = {
-        "model": weights.model_name,
-        "weights": str(folder),
-        "parameters": parameters,
-        "seed": metadata.get("seed"),
-        "checkpoint": metadata.get("checkpoint"),
-        "trained_on": (metadata.get("data") or {}).get("train"),
-        "train_seconds": metadata.get("train_seconds"),
-    }
-    # A run's weights lie in <run>/best: the run's name says more.
-    place = folder.resolve()
+    recipe = weights.metadata.get("recipe") or {}
     return Method(
-        label=label or (place.parent.name if place.name == "best" else place.name),
+        label=label or run_label(folder),
         model=weights.model,
         transform=weights.transform,
         skeleton=weights.skeleton,
         frames=int(getattr(weights.model, "frames", 1)),
         step=int((recipe.get("data") or {}).get("step", 1)),
         target=getattr(weights.model, "target", None),
-        info=info,
+        info=weights_info(weights),
     )
 
 

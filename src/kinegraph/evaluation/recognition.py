@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
-from kinegraph.evaluation.forecasting import run_label, weights_info
+from kinegraph.evaluation.provenance import run_label, weights_info
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores, fuse
 from kinegraph.models.motion_model import MotionModel
 from kinegraph.shipped import find_folder, named
@@ -75,13 +75,12 @@ def load_recognition_method(
         FormatError: the folder holds no usable weights.
         ConfigError: weights that lift, or that only forecast.
     """
-    found = find_folder(folder)
-    if found is None:
+    place = find_folder(folder)
+    if place is None:
         raise ConfigError(
             f"'{folder}' is no weights folder; recognition is learned: give one of kinegraph train, or one {named()}"
         )
-    folder = found
-    weights = load_weights(folder)
+    weights = load_weights(place)
     transform, model = weights.transform, weights.model
     if not isinstance(transform, MotionTransform) or not isinstance(model, MotionModel):
         raise ConfigError(
@@ -99,7 +98,7 @@ def load_recognition_method(
         return np.asarray(torch.cat(parts).to("cpu", torch.float64).numpy())
 
     return RecognitionMethod(
-        label=label or run_label(folder),
+        label=label or run_label(place),
         logits=logits,
         joints=weights.skeleton.joints,
         representation=transform.representation,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from kinegraph.errors import DataError
 from kinegraph.evaluation.lifting import LiftingResult
+from kinegraph.evaluation.provenance import told_facts
 
 _TITLES = {
     "mpjpe_mm": "MPJPE",
@@ -31,11 +33,29 @@ def _right(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
 
 
-def headline(result: LiftingResult) -> str:
-    """What was measured, and on what: the line above every table."""
+def check_comparable(results: Sequence[Any], *conditions: str) -> None:
+    """Refuse (DataError) results of other data, or that differ in one of these attributes: a table would mislead."""
+    for first, other in ((results[0], other) for other in results[1:]):
+        for key in conditions:
+            if getattr(first, key) != getattr(other, key):
+                raise DataError(
+                    f"{first.label} has {key} {getattr(first, key)}, {other.label} {getattr(other, key)}: "
+                    "such numbers do not belong in one table"
+                )
+        if first.data.get("fingerprint") != other.data.get("fingerprint"):
+            raise DataError(f"{first.label} and {other.label} were measured on different data")
+
+
+def headline(result: LiftingResult, given: str | None = None) -> str:
+    """What was measured, and on what: the line above every table.
+
+    Args:
+        result: of one method.
+        given: what was done to the input, where that is more than the name of the protocol's input.
+    """
     flip = "with flip test" if result.flip_test else "no flip test"
     return (
-        f"{result.protocol} | target {result.target} | input {result.input} | {result.split} split, "
+        f"{result.protocol} | target {result.target} | {given or f'input {result.input}'} | {result.split} split, "
         f"{result.data['poses']} poses, data {result.data['fingerprint'][:12]} | {flip}"
     )
 
@@ -64,15 +84,7 @@ def comparison(results: Sequence[LiftingResult], *, markdown: bool = False) -> s
     if not results:
         raise DataError("nothing to compare")
     first = results[0]
-    for other in results[1:]:
-        for key in ("protocol", "target", "input", "split", "flip_test"):
-            if getattr(first, key) != getattr(other, key):
-                raise DataError(
-                    f"{first.label} has {key} {getattr(first, key)}, {other.label} {getattr(other, key)}: "
-                    "such numbers do not belong in one table"
-                )
-        if first.data["fingerprint"] != other.data["fingerprint"]:
-            raise DataError(f"{first.label} and {other.label} were measured on different data")
+    check_comparable(results, "protocol", "target", "input", "split", "flip_test")
     keys = [key for key in _TITLES if key in first.per_action]
     header = ["method", *(_TITLES[key] for key in keys), "MPJVE", "parameters", "training"]
     rows = []
@@ -94,15 +106,7 @@ def comparison(results: Sequence[LiftingResult], *, markdown: bool = False) -> s
 
 
 def _facts(result: LiftingResult) -> list[str]:
-    info = result.info
-    facts = []
-    if info.get("parameters") is not None:
-        facts.append(f"{info['parameters']:,} parameters")
-    if info.get("seed") is not None:
-        facts.append(f"seed {info['seed']}")
-    checkpoint = info.get("checkpoint")
-    if isinstance(checkpoint, dict):
-        facts.append(f"checkpoint: {checkpoint.get('chosen_by')} on {checkpoint.get('validation')}")
+    facts = told_facts(result.info)
     if result.mpjve_mm is not None:
         facts.append(f"MPJVE {result.mpjve_mm:.2f} mm/frame")
     return ["; ".join(facts)] if facts else []

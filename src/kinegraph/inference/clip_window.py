@@ -17,7 +17,7 @@ from kinegraph.datasets.clip_batches import Encoded
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats.export import y_up
 from kinegraph.models.recognition_model import RecognitionModel
-from kinegraph.sequence import SkeletonSequence, Unit
+from kinegraph.sequence import UNIT_NAMES, SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.store.clip import liveliest
 from kinegraph.transforms.clips import ClipTransform
@@ -144,11 +144,9 @@ def unit_scale(network: ClipNetwork, sequence: SkeletonSequence) -> Array | floa
         return 1.0
     scale = image_scale(sequence, network.unit)
     if scale is None:
-        wanted = "fractions of the image" if network.unit == "normalized" else "px"
-        found = "px" if sequence.unit == "px" else "fractions of the image"
         raise DataError(
-            f"{name_of(sequence)} is in {found} and states no image size, and {network.name} was trained on {wanted}; "
-            "state it (--read image_size=1280x720)"
+            f"{name_of(sequence)} is in {UNIT_NAMES[sequence.unit]} and states no image size, and {network.name} was "
+            f"trained on {UNIT_NAMES[network.unit]}; state it (--read image_size=1280x720)"
         )
     return scale
 

@@ -146,7 +146,7 @@ def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool
     Raises:
         DataError: the sequence is not 3D in camera space.
     """
-    from kinegraph.inference.placement import ASSUMED_SIZE, floor_under
+    from kinegraph.inference.placement import floor_under, without_assumed_size
 
     if sequence.dims != 3 or sequence.space != "camera":
         raise DataError(
@@ -169,8 +169,8 @@ def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool
             if done
             else "the floor's height gave no sensible scale: the size is still an average adult's"
         )
-    # the floor has told the size of all of them
-    kept = sequence.notes if (factor == 1).any() else tuple(n for n in sequence.notes if not n.startswith(ASSUMED_SIZE))
+    told = (factor != 1).all()  # by the floor, of all of them
+    kept = without_assumed_size(sequence.notes) if told else sequence.notes
     scaled = sequence.positions * factor[:, None, None, None]
     positions = (scaled - camera.translation) @ camera.rotation
     uncertainty = None if sequence.uncertainty is None else sequence.uncertainty * factor[:, None, None, None]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.evaluation.tables import text_table
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.quick import read_source
 from kinegraph.transforms.posed_body import at_rate
@@ -110,19 +111,21 @@ def evaluate_recordings(
 def _of_recording(forecaster: Forecaster, file: Path) -> Array:
     """(moments, times, 2) mm: error in the world and relative to the root, mean over joints and people."""
     motion = read_source(file)
-    if motion.fps is not None and motion.fps > 2 * _FPS:
-        motion = at_rate(motion, motion.fps / round(motion.fps / _FPS))
-    if motion.fps is None:
+    fps = motion.fps
+    if fps is None:
         raise DataError(f"{file.name}: no frame rate; convert it with --fps, and take the result")
-    behind, ahead = round(_BEHIND_S * motion.fps), round(TIMES_MS[-1] / 1000 * motion.fps)
+    if fps > 2 * _FPS:  # more frames cost more and measure nothing more
+        fps /= round(fps / _FPS)
+        motion = at_rate(motion, fps)
+    behind, ahead = round(_BEHIND_S * fps), round(TIMES_MS[-1] / 1000 * fps)
     if motion.frames < behind + ahead:
-        seconds = motion.frames / motion.fps
+        seconds = motion.frames / fps
         raise DataError(f"{file.name}: {seconds:.1f} s; expected {_BEHIND_S + TIMES_MS[-1] / 1000:g} s or more")
     found = []
     root = motion.skeleton.root
-    at = [max(1, round(ms / 1000 * motion.fps)) - 1 for ms in TIMES_MS]
-    for now in range(behind, motion.frames - ahead + 1, max(1, round(_EVERY_S * motion.fps))):
-        future = forecaster.forecast(motion.slice_frames(now - behind, now), ahead / motion.fps)
+    at = [max(1, round(ms / 1000 * fps)) - 1 for ms in TIMES_MS]
+    for now in range(behind, motion.frames - ahead + 1, max(1, round(_EVERY_S * fps))):
+        future = forecaster.forecast(motion.slice_frames(now - behind, now), ahead / fps)
         said, came = future.positions[:, at], motion.positions[:, now : now + ahead][:, at]
         errors = [said - came, (said - said[:, :, [root]]) - (came - came[:, :, [root]])]
         found.append([1000 * np.nanmean(np.linalg.norm(error, axis=-1), axis=(0, 2)) for error in errors])
@@ -134,8 +137,6 @@ def _of_recording(forecaster: Forecaster, file: Path) -> Array:
 
 def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = False) -> str:
     """Models in rows, times in columns; both errors."""
-    from kinegraph.evaluation.tables import text_table
-
     if not results:
         raise ConfigError("nothing to tabulate")
     head = ["", *(f"{ms} ms" for ms in TIMES_MS)]

@@ -30,6 +30,11 @@ STEEPEST = float(np.deg2rad(35))
 WALK_M = 1.5
 
 
+def without_assumed_size(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes without the one that an average adult's size is assumed, for when something has told the size."""
+    return tuple(note for note in notes if not note.startswith(ASSUMED_SIZE))
+
+
 def bone_lengths(poses: Floats, weights: Floats, skeleton: Skeleton) -> Floats:
     """A length per joint's bone to its parent ``(joints,)``, metres: the third quartile over frames, sides alike.
 

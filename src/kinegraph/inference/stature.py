@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError
-from kinegraph.inference.placement import ASSUMED_SIZE
+from kinegraph.inference.placement import without_assumed_size
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -87,9 +87,9 @@ def scaled_to_height(sequence: SkeletonSequence, height_m: float | Sequence[floa
         factor[person] = height / found
         notes.append(f"{who}scaled by {factor[person]:.3f} to the stated height of {height:g} m")
     by_person = factor[:, None, None, None]
-    kept = [note for note in sequence.notes if not note.startswith(ASSUMED_SIZE)]
+    kept = without_assumed_size(sequence.notes) if (factor != 1).all() else sequence.notes
     return sequence.replace(
         positions=sequence.positions * by_person,
         uncertainty=None if sequence.uncertainty is None else sequence.uncertainty * by_person,
-        notes=(*(kept if (factor != 1).all() else sequence.notes), *notes),
+        notes=(*kept, *notes),
     )

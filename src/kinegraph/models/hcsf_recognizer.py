@@ -8,9 +8,6 @@ supplement 2. "Static-G", "Dynamic-M" and "Dynamic-A" of its tables 5 and 6 are 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
-
-from torch import nn
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers.aggregation import Sharing
@@ -18,7 +15,6 @@ from kinegraph.layers.clip_block import ClipBlock, TemporalUnit
 from kinegraph.layers.dynamic_graph import DynamicMode
 from kinegraph.layers.hcsf import HCSFOptions
 from kinegraph.layers.hcsf_clips import ClipHCSF
-from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
 from kinegraph.models.graph_recognizer import GraphRecognizer, scaled
 from kinegraph.skeleton import Skeleton
 
@@ -57,13 +53,8 @@ class HCSFRecognizerConfig(HCSFOptions):
     """Terms of the graph that gates the weights: none (Static-G), m (Dynamic-M), m+alpha_o (Dynamic-A), o, m+o."""
     width: float = 1.0
     """Every width is the paper's times this."""
-    temporal: Literal["convolution", "branches"] = "convolution"
-    """What follows time in a block: one convolution (the paper), or the dilated branches of CTR-GCN's blocks, lighter
-    and quicker; they are not in the paper."""
     kernel: int = 9
-    """Frames under the temporal convolution of a block; branches have their own."""
-    inner: bool = False
-    """A residual connection round each HCSF layer too, as CTR-GCN and ST-GCN++ have round theirs; not in the paper."""
+    """Frames under the temporal convolution of a block."""
     dropout: float = 0.0
     """Share of features dropped after each temporal convolution (the paper mentions none)."""
 
@@ -93,13 +84,16 @@ class HCSFRecognizer(GraphRecognizer):
         blocks, before = [], self.channels
         for index, (channels, stride) in enumerate(NINE_BLOCKS):
             out = scaled(channels, config.width)
-            graph = ClipHCSF(distances, before, out, options, width=out if index == 0 else None)
-            temporal: nn.Module = TemporalUnit(out, out, config.kernel, stride)
-            if config.temporal == "branches":
-                temporal = MultiBranchTemporal(out, kernel=5, dilations=(1, 2), stride=stride, merge=False)
-            blocks.append(
-                ClipBlock(graph, temporal, before, out, out, stride=stride, inner=config.inner, dropout=config.dropout)
+            block = ClipBlock(
+                ClipHCSF(distances, before, out, options, width=out if index == 0 else None),
+                TemporalUnit(out, out, config.kernel, stride),
+                before,
+                out,
+                out,
+                stride=stride,
+                dropout=config.dropout,
             )
+            blocks.append(block)
             before = out
         self.finish(list(blocks), before)
 

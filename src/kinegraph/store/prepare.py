@@ -114,7 +114,7 @@ def _folder(folder: Path) -> Path:
         inside = list(folder.iterdir())
     except OSError as error:
         raise KinegraphError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
-    if [path for path in inside if path.name != BAD] and not (folder / MANIFEST).is_file():
+    if any(path.name != BAD for path in inside) and not (folder / MANIFEST).is_file():
         raise KinegraphError(f"{folder} holds other files and no prepared clips; choose an empty or new folder")
     return folder
 

@@ -69,7 +69,6 @@ class AugmentRecipe:
     """Detector-like noise on the 2D input, by its fields (`noise: {sigma_px: 5, drop: 0.05, cut: 0.1}`)."""
     noise_levels: tuple[float, ...] = (1.0,)
     """How many times as strong the noise may be; each pose gets one of them by lot (`[0, 1, 2]`: a third is exact)."""
-
     body: BodyVariation | None = None
     """Other bodies and viewpoints, filmed anew from the truth (`body: {size: 0.1, limbs: 0.06, turn_deg: 45}`)."""
 
@@ -81,6 +80,11 @@ class AugmentRecipe:
     def __post_init__(self) -> None:
         if not self.noise_levels or not all(0 <= level < float("inf") for level in self.noise_levels):
             raise ValueError(f"noise_levels: found {list(self.noise_levels)}, expected factors of 0 or more, as [0, 1]")
+        if self.noise is None and self.noise_levels != (1.0,):
+            raise ValueError(
+                f"noise_levels: found {list(self.noise_levels)} and no noise for them to scale; set noise, as "
+                "{sigma_px: 5, drop: 0.05}, or leave them out"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

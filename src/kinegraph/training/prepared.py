@@ -59,7 +59,7 @@ def network_entry(recipe: RunRecipe) -> ModelEntry:
         task = next(task for task, kind in _KINDS.items() if kind == entry.task)
         raise ConfigError(
             f"model.name: {name} is a {entry.task} model and the task is {recipe.task}; set task: {task}, or name "
-            f"another model"
+            "another model"
         )
     if recipe.task != "lift" and trainer.compile and trainer.processes > 1:  # lifters have no joint normalisation
         raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")

@@ -87,7 +87,7 @@ def _map(positions: Array, matrix: NDArray[np.float64]) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipAugmentation:
-    """What is done to training clips, and how strongly; 0 switches a change off."""
+    """What is done to training clips, and how strongly; 0 switches a change off, and 1 the crop."""
 
     mirror: float = 0.0
     """Probability that a clip is mirrored, left and right exchanged. Not for classes that tell left from right."""
@@ -107,17 +107,12 @@ class ClipAugmentation:
     """Shortest share of a clip's frames that is kept; 1 keeps all."""
 
     def __post_init__(self) -> None:
-        for name, limit in (
-            ("mirror", 1.0),
-            ("rotation", np.pi),
-            ("scale", 1.0),
-            ("shear", 1.0),
-            ("noise", np.inf),
-            ("drop", 1.0),
-        ):
-            value = getattr(self, name)
-            if not (0 <= value <= limit and value < np.inf) or (name in ("scale", "drop") and value == 1):
-                raise ConfigError(f"augmentation.{name} is {value}; expected 0 to {limit:g}")
+        for name, limit in (("mirror", 1.0), ("rotation", np.pi), ("shear", 1.0)):
+            if not 0 <= getattr(self, name) <= limit:
+                raise ConfigError(f"augmentation.{name} is {getattr(self, name)}; expected 0 to {limit:g}")
+        for name, limit in (("scale", 1.0), ("drop", 1.0), ("noise", np.inf)):  # at 1 nothing would be left
+            if not 0 <= getattr(self, name) < limit:
+                raise ConfigError(f"augmentation.{name} is {getattr(self, name)}; expected 0 to below {limit:g}")
         if not 0 < self.crop <= 1:
             raise ConfigError(f"augmentation.crop is {self.crop}; expected above 0, to 1")
 
