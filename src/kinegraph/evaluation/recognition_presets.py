@@ -18,7 +18,7 @@ _SOURCE = "Zeng et al., HCSF, ICCV 2021, supplement"
 _XVIEW = "NTU RGB+D, cross-view, top-1 %"
 
 GRAPHS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "static": ("Static-G", {"model.dynamic": "none", "model.dynamic_kernel": 1}),
+    "static": ("Static-G", {"model.dynamic": "none", "model.dynamic_kernel": 1, "model.dynamic_support": "hop"}),
     "dynamic_m": ("Dynamic-M", {"model.dynamic": "m", "model.dynamic_kernel": 1}),
     "dynamic_a": ("Dynamic-A", {"model.dynamic": "m+alpha_o", "model.dynamic_kernel": 3}),
 }
