@@ -18,11 +18,17 @@ _SOURCE = "Zeng et al., HCSF, ICCV 2021, supplement"
 _XVIEW = "NTU RGB+D, cross-view, top-1 %"
 
 GRAPHS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "static": ("Static-G", {"model.dynamic": "none", "model.dynamic_kernel": 1, "model.dynamic_support": "hop"}),
+    "static": ("Static-G", {"model.dynamic": "none", "model.dynamic_kernel": 1}),
     "dynamic_m": ("Dynamic-M", {"model.dynamic": "m", "model.dynamic_kernel": 1}),
     "dynamic_a": ("Dynamic-A", {"model.dynamic": "m+alpha_o", "model.dynamic_kernel": 3}),
 }
 """Folder -> the paper's name of the three graphs, and what they are: A_k = M_k + alpha O_k over three frames."""
+
+
+def _hcsf(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a graph is for HCSF: a static one has no support to choose, whatever the recipe says."""
+    static = changes["model.dynamic"] == "none"
+    return {**changes, "model.dynamic_support": "hop"} if static else dict(changes)
 
 
 def _none(values: Sequence[Any] | None, name: str) -> None:
@@ -71,7 +77,7 @@ def squeeze(values: Sequence[Any] | None = None) -> Sweep:
         Variant(
             name=f"{folder}_{ratio:g}",
             label=f"{label}, d {ratio:g}",
-            changes={**changes, "model.squeeze": float(ratio)},
+            changes={**_hcsf(changes), "model.squeeze": float(ratio)},
             x=float(ratio),
             curve=label,
         )
@@ -106,7 +112,11 @@ def hops(values: Sequence[Any] | None = None) -> Sweep:
     rows += [("mixhop", "MixHop", {"model.name": "mixhop"}), ("mshop", "MS-Hop", {"model.name": "mshop"})]
     rows += [("hcsf", "HCSF", {"model.name": "hcsf_recognizer"})]
     variants = tuple(
-        Variant(name=f"{folder}_{graph}", label=f"{label}, {title}", changes={**model, **changes})
+        Variant(
+            name=f"{folder}_{graph}",
+            label=f"{label}, {title}",
+            changes={**model, **(_hcsf(changes) if folder == "hcsf" else changes)},
+        )
         for graph, (title, changes) in GRAPHS.items()
         for folder, label, model in rows
     )
