@@ -1,0 +1,44 @@
+"""What is printed and saved about a network beside its numbers: its run, its seed, how its checkpoint was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kinegraph.weights import LoadedWeights
+
+__all__ = ["run_label", "told_facts", "weights_info"]
+
+
+def run_label(folder: Path) -> str:
+    """A run's weights lie in ``<run>/best``: the run's name says more."""
+    place = folder.resolve()
+    return place.parent.name if place.name == "best" else place.name
+
+
+def weights_info(weights: LoadedWeights) -> dict[str, Any]:
+    """What is printed and saved beside a network's numbers."""
+    metadata = weights.metadata
+    return {
+        "model": weights.model_name,
+        "weights": str(weights.folder),
+        "parameters": weights.parameters,
+        "seed": metadata.get("seed"),
+        "checkpoint": metadata.get("checkpoint"),
+        "trained_on": (metadata.get("data") or {}).get("train"),
+        "train_seconds": metadata.get("train_seconds"),
+    }
+
+
+def told_facts(info: Mapping[str, Any]) -> list[str]:
+    """Of :func:`weights_info`, what stands under a table, as far as it is known."""
+    facts = []
+    if info.get("parameters") is not None:
+        facts.append(f"{info['parameters']:,} parameters")
+    if info.get("seed") is not None:
+        facts.append(f"seed {info['seed']}")
+    checkpoint = info.get("checkpoint")
+    if isinstance(checkpoint, dict):
+        facts.append(f"checkpoint: {checkpoint.get('chosen_by')} on {checkpoint.get('validation')}")
+    return facts
