@@ -43,12 +43,13 @@ def test_errors_are_those_of_standing_still(tmp_path: Path) -> None:
 def test_a_fast_recording_is_thinned_and_one_with_gaps_left_out(tmp_path: Path) -> None:
     write(gliding(1.0, frames=4 * 105, fps=120.0), tmp_path / "fast.npz")
     gone = gliding(1.0).positions.copy()
-    gone[0, 70:, 3] = np.nan
+    gone[0, 72:77] = np.nan
     write(gliding(1.0).replace(positions=gone, confidence=None), tmp_path / "gone.npz")
     still = evaluate_recordings("zero-velocity", sorted(tmp_path.glob("*.npz")))
     np.testing.assert_allclose(still.error_mm, TIMES_MS, rtol=1e-6)  # a metre a second, at 30 frames of it
     assert still.moments == 3
     assert [file for file, _ in still.skipped] == ["gone.npz"]
+    assert "nobody is seen" in still.skipped[0][1]
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

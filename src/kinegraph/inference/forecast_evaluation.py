@@ -109,7 +109,7 @@ def evaluate_recordings(
 
 
 def _of_recording(forecaster: Forecaster, file: Path) -> Array:
-    """(moments, times, 2) mm: error in the world and relative to the root, mean over joints and people."""
+    """(moments, times, 2) mm: error in the world and relative to the root, mean over the joints seen."""
     motion = read_source(file)
     fps = motion.fps
     if fps is None:
@@ -127,12 +127,12 @@ def _of_recording(forecaster: Forecaster, file: Path) -> Array:
     for now in range(behind, motion.frames - ahead + 1, max(1, round(_EVERY_S * fps))):
         future = forecaster.forecast(motion.slice_frames(now - behind, now), ahead / fps)
         said, came = future.positions[:, at], motion.positions[:, now : now + ahead][:, at]
-        errors = [said - came, (said - said[:, :, [root]]) - (came - came[:, :, [root]])]
-        found.append([1000 * np.nanmean(np.linalg.norm(error, axis=-1), axis=(0, 2)) for error in errors])
-    result = np.moveaxis(np.asarray(found, dtype=np.float64), 1, 2)
-    if not np.isfinite(result).all():
-        raise DataError(f"{file.name}: joints are missing where the forecast is compared; fill its gaps first")
-    return result
+        errors = np.stack([said - came, (said - said[:, :, [root]]) - (came - came[:, :, [root]])])
+        apart = np.linalg.norm(errors, axis=-1)  # (2, people, times, joints)
+        if not np.isfinite(apart).any(axis=(1, 3)).all():
+            raise DataError(f"{file.name}: nobody is seen where the forecast is compared; fill its gaps first")
+        found.append(1000 * np.nanmean(apart, axis=(1, 3)))
+    return np.moveaxis(np.asarray(found, dtype=np.float64), 1, 2)
 
 
 def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = False) -> str:
