@@ -126,6 +126,23 @@ def test_two_people_together(networks: dict[str, object]) -> None:
     assert set(own._actions) == {"a"}
 
 
+def test_who_goes_in_the_middle_of_a_look_is_forgotten(networks: dict[str, object]) -> None:
+    """The source stops for seconds while somebody is being looked at."""
+    own = pipeline(networks)
+    stopped = 0
+    for index, frame in enumerate(crowd(40)):
+        own.push(frame, index / 30, ids=["a", "b"])
+        if own._next is None or index < 25:
+            continue
+        stopped += 1
+        left = own.push(None, index / 30 + 5)
+        assert left.people == ()
+        assert not own._looked
+        assert not own._forecast_due
+        break
+    assert stopped
+
+
 def test_people_take_turns_and_are_forgotten(networks: dict[str, object]) -> None:
     own = pipeline(networks)
     frames = crowd(50)

@@ -102,7 +102,7 @@ class Live:
     Work is spread so that no frame waits for two heavy things. Every frame is lifted. When somebody is due, the first
     frame makes what the motion network will see of them, the next one has its answer, and the one after that the
     forecast's poses; a recogniser with a network of its own looks at somebody in a frame of its own, and fitting
-    somebody's bones takes three. Who waits longest comes first. What a result holds says of which moment it is.
+    somebody's bones takes five. Who waits longest comes first. What a result holds says of which moment it is.
     """
 
     def __init__(
@@ -247,6 +247,8 @@ class Live:
 
     def _answer(self, name: Id, seen: Prepared) -> Piece | None:
         assert self._motion is not None
+        if name not in self._seen:  # gone and forgotten since
+            return None
         observed = self._motion.answer(seen)
         if self._scored is not None and observed.scores is not None:
             self._heard(self._scored.hear({name: observed.scores}, observed.time))
