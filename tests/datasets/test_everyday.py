@@ -83,6 +83,26 @@ def test_a_fifth_of_an_actions_recordings_tests_and_a_fifth_validates(recordings
     assert [everyday._part(order, recordings) for order in range(recordings)] == expected
 
 
+@pytest.mark.parametrize(("frames", "expected"), [(23, []), (24, [(0, 24)]), (44, [(0, 44)]), (45, [(0, 45)])])
+def test_what_is_shorter_than_all_windows_stays_whole(frames: int, expected: list[tuple[int, int]]) -> None:
+    assert everyday._spans(frames) == expected
+
+
+@pytest.mark.parametrize("frames", [60, 68, 90, 134, 135, 200, 1000])
+def test_windows_of_a_length_reach_from_end_to_end_and_overlap_by_half_at_most(frames: int) -> None:
+    spans = everyday._spans(frames)
+    for window in (45, 60, 90):
+        starts = [start for start, stop in spans if stop - start == window]
+        if frames < window:
+            assert not starts
+            continue
+        assert starts[0] == 0
+        assert len(starts) <= 4
+        assert (np.diff(starts) >= window // 2).all()
+        assert len(starts) == 1 or starts[-1] == frames - window
+        assert len(starts) == 4 or frames - window < len(starts) * window / 2  # one more would overlap by more
+
+
 def test_a_folder_without_cmu_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.bvh").write_text("HIERARCHY\n")
     with pytest.raises(DataError, match="none of CMU's recordings"):

@@ -20,7 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.restricted_pickle import _NO_PICKLE, _Array, _RefusedError, _resolve, _Scalar, _Unpickler
+from kinegraph.formats.restricted_pickle import (
+    NO_PICKLE,
+    PickledArray,
+    PickledScalar,
+    RefusedError,
+    RestrictedUnpickler,
+    resolve,
+)
 
 __all__ = ["LazyArray", "load_lazily"]
 
@@ -104,11 +111,11 @@ class _Tickets:
         decoded = raw.decode("utf-8", "surrogatepass")
         return decoded if isinstance(ticket, str) else decoded.encode("latin-1")
 
-    def array(self, item: _Array) -> LazyArray | None:
+    def array(self, item: PickledArray) -> LazyArray | None:
         """Where an array lies; None when it is a short one, or of objects or text, and is built at once."""
         dtype = item.kind.final()
         span = self._span(item.data)
-        if span is None or isinstance(item, _Scalar) or dtype.kind not in "biufc":
+        if span is None or isinstance(item, PickledScalar) or dtype.kind not in "biufc":
             if span is not None:
                 item.data = self.fetch(item.data)
             return None
@@ -117,7 +124,7 @@ class _Tickets:
         for size in item.shape:
             count *= size
         if (not text and count * dtype.itemsize != length) or count * dtype.itemsize > length:
-            raise _RefusedError(f"an array of shape {item.shape} with the wrong number of bytes")
+            raise RefusedError(f"an array of shape {item.shape} with the wrong number of bytes")
         return LazyArray(
             path=self.path, offset=offset, length=length, text=text, dtype=dtype, shape=item.shape, fortran=item.fortran
         )
@@ -135,10 +142,10 @@ def load_lazily(path: Path | str) -> object:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             rest = _without_long_strings(data, tickets)
-        return _resolve(_Unpickler(io.BytesIO(rest)).load(), tickets)
-    except _RefusedError as refused:
+        return resolve(RestrictedUnpickler(io.BytesIO(rest)).load(), tickets)
+    except RefusedError as refused:
         raise FormatError(
-            path, f"refused a pickle that asks for {refused}; {_NO_PICKLE}. Ask its author for a plain npz"
+            path, f"refused a pickle that asks for {refused}; {NO_PICKLE}. Ask its author for a plain npz"
         ) from None
     except OSError as error:
         raise FormatError(path, f"cannot be read ({error.strerror}); check the path and its permissions") from None
@@ -162,13 +169,13 @@ def _without_long_strings(data: mmap.mmap, tickets: _Tickets) -> bytes:
             rest.write(tickets.give(offset, position - offset, "UNICODE" in name))
             copied, pending = position, None
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and cast(int, argument) > len(data):
-            raise _RefusedError("a memo index larger than the file")
+            raise RefusedError("a memo index larger than the file")
         long = opcode.name in _PREFIX and len(cast(bytes, argument)) >= _LEAST
         if long or opcode.name == "FRAME":
             rest.write(data[copied:position])
             copied = position + 9
             pending = (position, opcode.name) if long else None
         if rest.tell() > _MOST_WITHOUT:
-            raise _RefusedError(f"more than {_MOST_WITHOUT:,} bytes beside its arrays")
+            raise RefusedError(f"more than {_MOST_WITHOUT:,} bytes beside its arrays")
     rest.write(data[copied:])
     return rest.getvalue()

@@ -29,7 +29,7 @@ MAX_UNPACKED_BYTES = 8 * 2**30
 """Default limit of the unpacked size of an archive, in bytes. Human3.6M's positions take 0.5 GB."""
 
 _SUSPECT_RATIO = 1200  # deflate cannot pack more than 1032:1; only a lying header goes beyond
-_NO_PICKLE = "a pickle may hold only NumPy arrays and Python's own containers, strings and numbers"
+NO_PICKLE = "a pickle may hold only NumPy arrays and Python's own containers, strings and numbers"
 
 
 class _DType:
@@ -39,22 +39,22 @@ class _DType:
         if isinstance(code, bytes):
             code = code.decode("latin1")
         if not isinstance(code, str):
-            raise _RefusedError("an array whose element type is not a plain one")
+            raise RefusedError("an array whose element type is not a plain one")
         self.order = "<"
         self.dtype = np.dtype(code)
         if self.dtype.kind not in "biufcSUO" or self.dtype.shape or self.dtype.names:
-            raise _RefusedError(f"an array of element type {code!r}")
+            raise RefusedError(f"an array of element type {code!r}")
 
     def __setstate__(self, state: object) -> None:
         if not (isinstance(state, tuple) and len(state) >= 7) or any(part is not None for part in state[2:5]):
-            raise _RefusedError("an array whose element type is structured")
+            raise RefusedError("an array whose element type is structured")
         order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
         if order not in ("<", ">", "|", "="):
-            raise _RefusedError(f"an array of byte order {order!r}")
+            raise RefusedError(f"an array of byte order {order!r}")
         if self.dtype.kind in "SU":  # the pickled item size and the code say the same; the code is used
             size = self.dtype.itemsize
             if state[5] not in (-1, size):
-                raise _RefusedError("a text array whose item size contradicts its type")
+                raise RefusedError("a text array whose item size contradicts its type")
         self.order = order
 
     def final(self) -> np.dtype[Any]:
@@ -62,7 +62,7 @@ class _DType:
         return self.dtype.newbyteorder(order) if order in "<>" else self.dtype
 
 
-class _Array:
+class PickledArray:
     """Stands for an array until its shape, type and bytes have all been read."""
 
     def __init__(self) -> None:
@@ -73,14 +73,14 @@ class _Array:
 
     def __setstate__(self, state: object) -> None:
         if not (isinstance(state, tuple) and len(state) == 5):
-            raise _RefusedError("an array with an unknown state")
+            raise RefusedError("an array with an unknown state")
         self.fill(state[1], state[2], bool(state[3]), state[4])
 
     def fill(self, shape: object, kind: object, fortran: bool, data: object) -> None:
         if not (isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape) and len(shape) <= 32):
-            raise _RefusedError("an array with an impossible shape")
+            raise RefusedError("an array with an impossible shape")
         if not isinstance(kind, _DType):
-            raise _RefusedError("an array without an element type")
+            raise RefusedError("an array without an element type")
         self.shape, self.kind, self.fortran, self.data = shape, kind, fortran, data
 
     def build(self, resolve: Callable[[object], object]) -> np.ndarray[Any, Any]:
@@ -91,54 +91,54 @@ class _Array:
         order: Any = "F" if self.fortran else "C"
         if dtype.kind == "O":
             if not isinstance(self.data, list) or len(self.data) != count:
-                raise _RefusedError("an object array whose length contradicts its shape")
+                raise RefusedError("an object array whose length contradicts its shape")
             flat = np.empty(count, dtype=object)
             for i, item in enumerate(self.data):
                 flat[i] = resolve(item)
             return flat.reshape(self.shape, order=order)
         raw = self.data.encode("latin1") if isinstance(self.data, str) else self.data
         if not isinstance(raw, bytes | bytearray) or len(raw) != count * dtype.itemsize:
-            raise _RefusedError(f"an array of shape {self.shape} with the wrong number of bytes")
+            raise RefusedError(f"an array of shape {self.shape} with the wrong number of bytes")
         if not count or not dtype.itemsize:
             if count * max(dtype.itemsize, 1) > 2**20:
-                raise _RefusedError(f"an array of shape {self.shape} without any bytes")
+                raise RefusedError(f"an array of shape {self.shape} without any bytes")
             return np.zeros(self.shape, dtype=dtype)
         return np.frombuffer(bytes(raw), dtype=dtype).reshape(self.shape, order=order).copy()
 
 
-class _Scalar(_Array):
+class PickledScalar(PickledArray):
     """A NumPy scalar, read as the Python number it holds."""
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """Something in the pickle that we will not build; the text says what."""
 
 
-def _reconstruct(*_arguments: object) -> _Array:
-    return _Array()
+def _reconstruct(*_arguments: object) -> PickledArray:
+    return PickledArray()
 
 
-def _scalar(kind: object, data: object = b"") -> _Scalar:
-    scalar = _Scalar()
+def _scalar(kind: object, data: object = b"") -> PickledScalar:
+    scalar = PickledScalar()
     scalar.fill((), kind, False, data)
     return scalar
 
 
-def _frombuffer(data: object, kind: object, shape: object, order: object = "C") -> _Array:
-    array = _Array()
+def _frombuffer(data: object, kind: object, shape: object, order: object = "C") -> PickledArray:
+    array = PickledArray()
     array.fill(shape, kind, order == "F", data)
     return array
 
 
 def _encode(text: object, encoding: object = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _RefusedError("bytes in an unknown encoding")
+        raise RefusedError("bytes in an unknown encoding")
     return text.encode("latin1")
 
 
 def _set(items: object = ()) -> set[Any]:
     if not isinstance(items, list | tuple):
-        raise _RefusedError("a set built from something else than a list")
+        raise RefusedError("a set built from something else than a list")
     return set(items)
 
 
@@ -153,7 +153,7 @@ def _no_bytes() -> bytes:
 
 def _dict(items: object = ()) -> dict[Any, Any]:
     if not isinstance(items, list | tuple):
-        raise _RefusedError("a dictionary built from something else than a list")
+        raise RefusedError("a dictionary built from something else than a list")
     return dict(items)
 
 
@@ -175,11 +175,11 @@ for _module in ("builtins", "__builtin__"):
     _ALLOWED[f"{_module}.bytes"] = _no_bytes
 
 
-class _Unpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         found = _ALLOWED.get(f"{module}.{name}")
         if found is None:
-            raise _RefusedError(f"{module}.{name}")
+            raise RefusedError(f"{module}.{name}")
         return found
 
 
@@ -188,10 +188,10 @@ class _Held(Protocol):
 
     def fetch(self, ticket: object) -> object: ...
 
-    def array(self, item: _Array) -> object: ...
+    def array(self, item: PickledArray) -> object: ...
 
 
-def _resolve(root: object, held: _Held | None = None) -> object:
+def resolve(root: object, held: _Held | None = None) -> object:
     """Replace the placeholders in nested containers by what they stand for; shared objects stay shared."""
     done: dict[int, object] = {}
 
@@ -199,9 +199,9 @@ def _resolve(root: object, held: _Held | None = None) -> object:
         if id(item) in done:
             return done[id(item)]
         result: object = item
-        if isinstance(item, _Scalar):
+        if isinstance(item, PickledScalar):
             result = item.build(visit)[()]
-        elif isinstance(item, _Array):
+        elif isinstance(item, PickledArray):
             result = held.array(item) if held is not None else None
             result = item.build(visit) if result is None else result
         elif isinstance(item, str | bytes):
@@ -217,7 +217,7 @@ def _resolve(root: object, held: _Held | None = None) -> object:
         elif isinstance(item, tuple | set | frozenset):
             result = type(item)(visit(value) for value in item)
         elif isinstance(item, _DType):
-            raise _RefusedError("an element type outside an array")
+            raise RefusedError("an element type outside an array")
         done[id(item)] = result
         return result
 
@@ -231,11 +231,11 @@ def _unpickle(data: bytes, path: Path, where: str) -> object:
         # A memo index far beyond the file makes CPython allocate gigabytes; an honest one counts objects.
         for opcode, argument, _ in pickletools.genops(data):
             if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and cast(int, argument) > len(data):
-                raise _RefusedError("a memo index larger than the file")
-        return _resolve(_Unpickler(io.BytesIO(data)).load())
-    except _RefusedError as refused:
+                raise RefusedError("a memo index larger than the file")
+        return resolve(RestrictedUnpickler(io.BytesIO(data)).load())
+    except RefusedError as refused:
         raise FormatError(
-            path, f"{prefix}refused a pickle that asks for {refused}; {_NO_PICKLE}. Ask its author for a plain npz"
+            path, f"{prefix}refused a pickle that asks for {refused}; {NO_PICKLE}. Ask its author for a plain npz"
         ) from None
     except Exception as error:  # a damaged pickle raises almost any type: all of them mean the same here
         found = f"{type(error).__name__}: {error}".splitlines()[0][:120]
