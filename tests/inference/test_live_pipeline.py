@@ -126,21 +126,24 @@ def test_two_people_together(networks: dict[str, object]) -> None:
     assert set(own._actions) == {"a"}
 
 
-def test_who_goes_in_the_middle_of_a_look_is_forgotten(networks: dict[str, object]) -> None:
-    """The source stops for seconds while somebody is being looked at."""
-    own = pipeline(networks)
-    stopped = 0
-    for index, frame in enumerate(crowd(40)):
-        own.push(frame, index / 30, ids=["a", "b"])
-        if own._next is None or index < 25:
+@pytest.mark.parametrize(("gap_s", "back"), [(5.0, False), (5.0, True), (0.8, True)])
+def test_a_source_may_stop_in_the_middle_of_any_piece(networks: dict[str, object], gap_s: float, back: bool) -> None:
+    """Whatever somebody's look has come to, they may be gone, or back with their past cut off."""
+    frames = crowd(40)
+    met = set()
+    for stop in range(19, 38):
+        own = pipeline(networks, refit_s=1.0)
+        for index, frame in enumerate(frames[:stop]):
+            own.push(frame, index / 30, ids=["a", "b"])
+        if own._next is None:
             continue
-        stopped += 1
-        left = own.push(None, index / 30 + 5)
-        assert left.people == ()
-        assert not own._looked
-        assert not own._forecast_due
-        break
-    assert stopped
+        met.add(own._next[1].func.__name__)
+        now = stop / 30 + gap_s
+        for index, frame in enumerate(frames[stop : stop + 2]):
+            result = own.push(frame if back else None, now + index / 30, ids=["a", "b"] if back else None)
+        assert len(result.people) == (2 if back else 0)
+        assert back or not (own._looked or own._forecast_due or own._next)
+    assert met >= {"_fit", "_answer", "_forecast"}
 
 
 def test_people_take_turns_and_are_forgotten(networks: dict[str, object]) -> None:

@@ -203,6 +203,8 @@ class Live:
             self._apart.remember(people, now, ids)
         if self._motion is not None:
             self._motion.push(people, now, ids)
+        if self._next is not None and self._next[0].name not in self._seen:  # gone and forgotten since
+            self._next = None
         chosen = self._next or self._chosen()
         if chosen is None:
             return
@@ -247,8 +249,6 @@ class Live:
 
     def _answer(self, name: Id, seen: Prepared) -> Piece | None:
         assert self._motion is not None
-        if name not in self._seen:  # gone and forgotten since
-            return None
         observed = self._motion.answer(seen)
         if self._scored is not None and observed.scores is not None:
             self._heard(self._scored.hear({name: observed.scores}, observed.time))
@@ -260,7 +260,7 @@ class Live:
     def _forecast(self, name: Id, observed: Observation) -> None:
         assert self.forecasting is not None
         made = self.forecasting.of({name: observed}, self._count)
-        if made.future is not None and name in self._seen:
+        if made.future is not None:
             self._futures[name] = (made.time, made.future)
 
     def _forecast_now(self, name: Id) -> bool:
