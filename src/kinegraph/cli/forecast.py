@@ -1,8 +1,9 @@
 """Let a recording go on: AMC, BVH, TRC, C3D, npz, CSV or the output of 'lift' in, the future as a motion file out.
 
-2D keypoints are lifted first, as 'lift' does it where nothing is stated. The recording is brought to the network's rate and the forecast back to the recording's; joints, bones, axes and the
-path are the recording's own. Every person is forecast. Past the horizon that the network was trained for, the forecast
-goes on from itself. --model takes a weights folder, or a baseline that needs none: zero-velocity, constant-velocity.
+2D keypoints are lifted first, as 'lift' does it where nothing is stated. The recording is brought to the network's rate
+and the forecast back to the recording's; joints, bones, axes and the path are the recording's own. Every person is
+forecast. Past the horizon that the network was trained for, the forecast goes on from itself. --model takes a weights
+folder, or a baseline that needs none: zero-velocity, constant-velocity.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_read_arguments
+    from kinegraph.cli.options import add_recording_arguments
     from kinegraph.shipped import model_help
 
     parser.add_argument("input", type=Path, metavar="IN", help="a motion file, or 2D keypoints")
@@ -57,13 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--step", type=float, default=0.1, metavar="S", help="seconds from pose to pose in a .png (default 0.1)"
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
-    parser.add_argument(
-        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
-    )
-    parser.add_argument(
-        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
-    )
-    add_read_arguments(parser)
+    add_recording_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

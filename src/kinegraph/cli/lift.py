@@ -33,7 +33,7 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_read_arguments
+    from kinegraph.cli.options import add_recording_arguments
     from kinegraph.shipped import model_help
 
     parser.add_argument(
@@ -46,12 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", help=model_help("default: lift"))
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     parser.add_argument("--view", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
-    parser.add_argument(
-        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
-    )
-    parser.add_argument(
-        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
-    )
     parser.add_argument("--people", choices=("all", "main"), default="all", help="everybody, or the largest person")
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of the camera, px")
@@ -87,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-rigid", action="store_true", help="the same as --no-constant-limbs")
     parser.add_argument("--no-flip", action="store_true", help="no averaging with the mirror image (half the time)")
-    add_read_arguments(parser)
+    add_recording_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

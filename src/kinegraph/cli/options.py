@@ -10,9 +10,20 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from kinegraph.errors import ConfigError, nearest
 
-__all__ = ["add_read_arguments", "key_values", "read_options", "size"]
+__all__ = ["add_read_arguments", "add_recording_arguments", "key_values", "read_options", "size"]
 
 _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
+
+
+def add_recording_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may have to be said of the recording IN: ``--layout``, ``--fps``, and as :func:`add_read_arguments`."""
+    parser.add_argument(
+        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
+    )
+    parser.add_argument(
+        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
+    )
+    add_read_arguments(parser)
 
 
 def add_read_arguments(parser: argparse.ArgumentParser) -> None:

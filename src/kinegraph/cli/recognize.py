@@ -35,7 +35,7 @@ Of several people, each has a band in the picture; --person draws one alone."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.forecast import add_lifter_argument
-    from kinegraph.cli.options import add_read_arguments
+    from kinegraph.cli.options import add_recording_arguments
     from kinegraph.shipped import model_help
 
     parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="a motion file, or 2D keypoints")
@@ -60,13 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stride", type=float, metavar="S", help="seconds from window to window (default: a quarter of a window)"
     )
-    parser.add_argument(
-        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
-    )
-    parser.add_argument(
-        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
-    )
-    add_read_arguments(parser)
+    add_recording_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -23,17 +23,11 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_read_arguments
+    from kinegraph.cli.options import add_recording_arguments
 
     parser.add_argument("input", type=Path, nargs="+", metavar="IN", help="motion files or folders of OpenPose frames")
     parser.add_argument(
         "--out", type=Path, metavar="OUT", help=".png, .gif, .mp4 or .html; default: IN's name with .html, here"
-    )
-    parser.add_argument(
-        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
-    )
-    parser.add_argument(
-        "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"
     )
     parser.add_argument(
         "--start", type=float, default=0.0, metavar="S", help="begin so many seconds into the recording"
@@ -51,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="in .html: also lift 2D to 3D, name the actions and forecast the next second, as 'kinegraph serve' does",
     )
-    add_read_arguments(parser)
+    add_recording_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
