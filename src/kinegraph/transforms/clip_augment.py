@@ -80,8 +80,8 @@ def jitter(positions: Array, sigma: float, rng: Generator) -> Array:
 def drift(positions: Array, sigma: float, rng: Generator) -> Array:
     """Add an error of every joint that changes slowly, as those of lifted keypoints do.
 
-    At four moments, evenly over the clip, it is Gaussian; between them it goes straight. Its standard deviation there is
-    a share of `sigma`, in the positions' unit, drawn for the clip from none to all.
+    At four moments, evenly over the clip, it is Gaussian; between them it goes straight. Its standard deviation there
+    is a share of `sigma`, in the positions' unit, drawn for the clip from none to all.
     """
     people, length, joints, dims = positions.shape
     errors = rng.standard_normal((people, _MOMENTS, joints, dims), dtype=np.float32) * np.float32(sigma * rng.random())
