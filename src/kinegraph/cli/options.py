@@ -38,6 +38,15 @@ def add_read_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """``--lifter``, ``--recognizer`` and ``--forecaster``, for what uses all three."""
+    from kinegraph.shipped import model_help
+
+    parser.add_argument("--lifter", metavar="M", help=f"network that lifts: {model_help('default: lift')}")
+    parser.add_argument("--recognizer", metavar="M", help="network that recognises, named likewise; default: recognize")
+    parser.add_argument("--forecaster", metavar="M", help="network that forecasts, or a baseline; default: forecast")
+
+
 def read_options(args: argparse.Namespace, known: Mapping[str, Any]) -> dict[str, Any]:
     """The options given with ``--read``, as values of the types that the reader's options have."""
     return key_values(args.read, "--read", known)

@@ -14,23 +14,29 @@ EXAMPLES = """\
 examples:
   kinegraph serve
   kinegraph serve --port 0 --open          a free port, and the browser opens
-  kinegraph serve --host 0.0.0.0           let the network in (anyone who reaches it may use it)"""
+  kinegraph serve --host 0.0.0.0           let the network in (anyone who reaches it may use it)
+  kinegraph serve --lifter lift-temporal --recognizer runs/recognition/best"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
+    from kinegraph.cli.options import add_network_arguments
+
     parser.add_argument("--port", type=int, default=8765, metavar="N", help="port (default 8765; 0: a free one)")
     parser.add_argument("--host", default="127.0.0.1", metavar="A", help="address to listen at (default this machine)")
     parser.add_argument("--upload-mb", type=int, default=50, metavar="MB", help="largest file (default 50)")
     parser.add_argument("--open", action="store_true", help="open the browser")
+    add_network_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Listen until Ctrl-C."""
     from kinegraph.serve import ServeSettings
+    from kinegraph.serve.analysis import Analyst
     from kinegraph.serve.run import serve
 
     settings = ServeSettings(host=args.host, port=args.port, upload_mb=args.upload_mb)
+    analyst = Analyst(settings.forecast_s, lifter=args.lifter, recognizer=args.recognizer, forecaster=args.forecaster)
 
     def started(address: str) -> None:
         others = "" if settings.loopback else f"; anyone who reaches {settings.host} may use it"
@@ -40,5 +46,5 @@ def run(args: argparse.Namespace) -> int:
 
             webbrowser.open(address)
 
-    serve(settings, started=started)
+    serve(settings, analyst=analyst, started=started)
     return 0

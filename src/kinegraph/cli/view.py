@@ -23,7 +23,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_recording_arguments
+    from kinegraph.cli.options import add_network_arguments, add_recording_arguments
 
     parser.add_argument("input", type=Path, nargs="+", metavar="IN", help="motion files or folders of OpenPose frames")
     parser.add_argument(
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="in .html: also lift 2D to 3D, name the actions and forecast the next second, as 'kinegraph serve' does",
     )
+    add_network_arguments(parser)
     add_recording_arguments(parser)
 
 
@@ -65,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--start is 0 or more and --seconds above 0")
     if args.full and (len(sources) != 1 or out.suffix.lower() != ".html"):
         raise ConfigError("--full makes one IN into a page: give one file, and an OUT that ends in .html")
+    networks = {name: getattr(args, name) for name in ("lifter", "recognizer", "forecaster")}
+    named = [name for name, value in networks.items() if value is not None]
+    if named and not args.full:
+        raise ConfigError(f"--{named[0]} {networks[named[0]]} names a network, which only --full uses")
     sequences = []
     for source in sources:
         sequence = read_keypoints(source, args.format or detect(source), args)
@@ -79,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         from kinegraph.serve.analysis import Analyst
         from kinegraph.visualize import write_player
 
-        found = Analyst().analyse(sequences[0][1], title(sources[0]))
+        found = Analyst(**networks).analyse(sequences[0][1], title(sources[0]))
         write_player(out, found.panels, title=found.name, notes=found.notes, ghosts=found.ghosts, bands=found.bands)
         done = (
             [caption for caption, _ in found.panels]

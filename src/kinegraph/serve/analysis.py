@@ -59,15 +59,27 @@ class Analysis:
 
 
 class Analyst:
-    """The networks of the package, read once and used for everything.
+    """The networks of the package, or others, read once and used for everything.
 
     Safe to share between threads: one recording at a time.
 
     Args:
         forecast_s: how far the forecast at the end looks, seconds.
+        lifter, recognizer, forecaster: a weights folder, a network of the package by name or a hub id; the package's
+            own if None. What is named is read at once.
+
+    Raises:
+        KinegraphError: a network that is named cannot be had, or does something else.
     """
 
-    def __init__(self, forecast_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        forecast_s: float = 1.0,
+        *,
+        lifter: str | None = None,
+        recognizer: str | None = None,
+        forecaster: str | None = None,
+    ) -> None:
         self.forecast_s = forecast_s
         self._lock = threading.Lock()
         self._lifter: Lifter | None = None
@@ -75,6 +87,12 @@ class Analyst:
         self._forecaster: Forecaster | None = None
         self._ready = False
         self._missing: tuple[str, ...] = ()
+        if lifter is not None or recognizer is not None or forecaster is not None:
+            from kinegraph.inference import Forecaster, Lifter, Recognizer
+
+            self._lifter = None if lifter is None else Lifter.from_pretrained(lifter)
+            self._recognizer = None if recognizer is None else Recognizer.from_pretrained(recognizer)
+            self._forecaster = None if forecaster is None else Forecaster.from_pretrained(forecaster)
 
     def prepare(self) -> None:
         """Read the networks now rather than with the first recording; what the installation lacks becomes a note."""
@@ -88,15 +106,15 @@ class Analyst:
 
         missing = []
         try:
-            self._lifter = Lifter.from_pretrained()
+            self._lifter = self._lifter or Lifter.from_pretrained()
         except KinegraphError as error:
             missing.append(f"not lifted: {error}")
         try:
-            self._recognizer = Recognizer.from_pretrained()
+            self._recognizer = self._recognizer or Recognizer.from_pretrained()
         except KinegraphError as error:
             missing.append(f"no actions: {error}")
         try:
-            self._forecaster = Forecaster.from_pretrained()
+            self._forecaster = self._forecaster or Forecaster.from_pretrained()
         except KinegraphError as error:
             missing.append(f"no forecast: {error}")
         self._missing, self._ready = tuple(missing), True

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from kinegraph.errors import ConfigError, require
 from kinegraph.serve.settings import ServeSettings
 
+if TYPE_CHECKING:
+    from kinegraph.serve.analysis import Analyst
+
 __all__ = ["serve"]
 
 
-def serve(settings: ServeSettings | None = None, *, started: Callable[[str], None] | None = None) -> None:
+def serve(
+    settings: ServeSettings | None = None,
+    *,
+    analyst: Analyst | None = None,
+    started: Callable[[str], None] | None = None,
+) -> None:
     """Serve the viewer; returns after Ctrl-C or SIGTERM, with the temporary folder removed.
 
     Args:
         settings: address and limits; the defaults if None.
+        analyst: the networks; those of the package if None.
         started: called with the address to open, once the server listens.
 
     Raises:
@@ -33,7 +43,7 @@ def serve(settings: ServeSettings | None = None, *, started: Callable[[str], Non
     port = listener.getsockname()[1]
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
-        application(settings),
+        application(settings, analyst),
         log_level="warning",
         access_log=False,
         server_header=False,
