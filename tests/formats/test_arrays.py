@@ -35,6 +35,12 @@ def test_x_y_and_confidence() -> None:
     np.testing.assert_array_equal(got.positions[0, 0], array[0, :, :2])
 
 
+def test_who_forgets_that_the_third_number_is_a_confidence_is_told() -> None:
+    array = np.random.default_rng(0).uniform(0.2, 1, (5, 17, 3)) * [900, 900, 1]
+    with pytest.raises(DataError, match=r"x, y and confidence: state dims=2, of recognize and forecast read=\{'dims'"):
+        kg.load(array, skeleton="coco17")
+
+
 def test_zero_zero_and_nan_are_missing() -> None:
     points = np.full((4, 17, 2), 300.0)
     points[1, 5], points[2, 6] = 0, np.nan

@@ -100,7 +100,10 @@ def from_array(
         seen = flat[np.isfinite(flat).all(axis=(1, 2))]
         extent = float(np.ptp(seen, axis=1).max()) if len(seen) else 0.0
         if extent > _LONGEST_M:
-            raise DataError(f"a pose of the array spans {extent:.0f}; expected metres (millimetres: divide by 1000)")
+            raise DataError(
+                f"a pose of the array spans {extent:.0f}; expected metres (millimetres: divide by 1000; x, y and "
+                "confidence: state dims=2, of recognize and forecast read={'dims': 2})"
+            )
     return SkeletonSequence(
         positions=values,
         skeleton=layout,
