@@ -204,6 +204,16 @@ def test_a_program_of_torch(tmp_path: Path) -> None:
     assert found.shape == (1, 1, 17, 3)
 
 
+def test_a_program_of_a_temporal_lifter(tmp_path: Path) -> None:
+    """A single answer for one person, the fewest that the sidecar names, runs where the tracer saw more of both."""
+    done = export(loaded("hcsf", frames=3, causal=True), tmp_path / "lifter.pt2")
+    assert done.error < 1e-5
+    facts = json.loads(done.files[-1].read_text())
+    assert (facts["frames_of_context"], facts["fewest_frames"]) == (3, 3)
+    found = torch.export.load(tmp_path / "lifter.pt2").module()(torch.rand(1, 3, 17, 2), torch.ones(1, 3, 17))
+    assert found.shape == (1, 1, 17, 3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in REGISTRY if name in SMALL])
 def test_every_network_as_program_and_as_onnx(name: str) -> None:

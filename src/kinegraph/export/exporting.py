@@ -264,6 +264,10 @@ def trace(part: Part) -> torch.export.ExportedProgram:
         for axis, name in enumerate(port.axes):
             if isinstance(name, str) and isinstance(value.shape[axis], int):
                 raise KinegraphError(f"the exporter fixed the axis '{name}' of '{port.name}' at {value.shape[axis]}")
+    # What the tracer saw in the strides of its example (no batch of one, no single answer) it makes a condition of
+    # every call. The answers do not depend on it: every case of the plan runs on the program as it was read back.
+    if getattr(program, "_guards_code", None):  # torch before 2.9 keeps none
+        program._guards_code = []
     return program
 
 
