@@ -121,3 +121,20 @@ def test_to_skeleton_keeps_meaning() -> None:
     assert mapped.skeleton.name == "h36m17"
     assert any("coco17 -> h36m17" in note for note in mapped.notes)
     assert make().to_skeleton(SKELETON).notes == ()
+
+
+def test_its_repr_is_one_line() -> None:
+    plain = SkeletonSequence(positions=np.zeros((4000, 17, 3)), skeleton=get_skeleton("h36m17"))
+    assert repr(plain) == "<SkeletonSequence 1 person, 4000 frames at an unknown rate, h36m17, 3D m (world)>"
+    more = SkeletonSequence(
+        positions=np.zeros((2, 5, 17, 3)),
+        skeleton=get_skeleton("h36m17"),
+        fps=30,
+        up="y",
+        source="walk.bvh",
+        contact=np.zeros((2, 5, 17), dtype=bool),
+        notes=("one", "two"),
+    )
+    assert repr(more) == (
+        "<SkeletonSequence walk.bvh: 2 people, 5 frames at 30 fps, h36m17, 3D m (world, y up); with contact, 2 notes>"
+    )

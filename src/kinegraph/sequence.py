@@ -23,7 +23,7 @@ PER_FRAME = ("positions", "confidence", "rotations", "uncertainty", "contact")
 _MOST_FRAMES = 10_000_000  # a file may claim 0.0001 fps; resampling must not fill the memory on its word
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SkeletonSequence:
     """Joint positions of one or several people over time.
 
@@ -69,6 +69,19 @@ class SkeletonSequence:
     notes: tuple[str, ...] = ()
     uncertainty: NDArray[np.float64] | None = None
     contact: NDArray[np.bool_] | None = None
+
+    def __repr__(self) -> str:
+        """One line: what it is, not its numbers."""
+        who = f"{self.source}: " if self.source else ""
+        people, frames = self.positions.shape[:2]
+        rate = "at an unknown rate" if self.fps is None else f"at {self.fps:g} fps"
+        where = f"{self.space}, {self.up} up" if self.up else self.space
+        more = [name for name in ("rotations", "uncertainty", "contact") if getattr(self, name) is not None]
+        more += [f"{len(self.notes)} notes"] if self.notes else []
+        return (
+            f"<SkeletonSequence {who}{people} {'person' if people == 1 else 'people'}, {frames} frames {rate}, "
+            f"{self.skeleton.name}, {self.dims}D {self.unit} ({where}){'; with ' if more else ''}{', '.join(more)}>"
+        )
 
     def __post_init__(self) -> None:
         def put(key: str, value: object) -> None:

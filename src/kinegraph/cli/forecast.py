@@ -115,7 +115,8 @@ def run(args: argparse.Namespace) -> int:
     for person, scores in enumerate(forecast.actions):
         if scores:
             best = max(scores, key=scores.__getitem__)
-            print(f"person {person + 1} does: {best} ({scores[best]:.0%})")
+            taken = f"of its {len(scores)} actions the forecaster takes it for {best} ({scores[best]:.0%})"
+            print(f"person {person + 1}: {taken}")
     for note in forecast.future.notes:
         print(f"  note: {note}")
     return 0

@@ -334,7 +334,7 @@ def _notes(network: MotionNetwork, window: PersonWindow, seconds: float) -> list
     if window.codec.missing:
         missing = window.codec.missing
         shown = ", ".join(missing[:4]) + (", ..." if len(missing) > 4 else "")
-        notes.append(f"joints of the network that the recording lacks, taken as average: {shown}")
+        notes.append(f"joints whose turning the recording does not show, taken as average: {shown}")
     if not window.codec.has_trajectory:
         notes.append("the network does not forecast the path: the root goes on as it moved, its orientation stays")
     if not window.codec.body.own and transform.representation == "expmap":
