@@ -74,14 +74,7 @@ def test_an_epoch_sees_every_window_once_with_its_own_future_and_action() -> Non
 
 
 def test_starting_later_gives_the_same_batches() -> None:
-    options = {
-        "mirror": 0.5,
-        "speed": (0.8, 1.25),
-        "noise": 0.1,
-        "drift": 0.2,
-        "shuffle_targets": 0.3,
-        "shuffle_labels": 0.3,
-    }
+    options = {"mirror": 0.5, "speed": (0.8, 1.25), "noise": 0.1, "shuffle_targets": 0.3, "shuffle_labels": 0.3}
     for sampling in ("windows", "actions", "clips"):
         straight = batches(module(sampling=sampling, augment=options), 9)[6:]
         for a, b in zip(straight, batches(module(sampling=sampling, augment=options), 3, start=6), strict=True):
@@ -187,29 +180,6 @@ def test_noise_is_on_the_input_of_moving_channels_alone() -> None:
     assert float(difference[..., used].std()) == pytest.approx(0.25, rel=0.03)
     assert not difference[..., ~used].any()
     assert all(torch.equal(a.targets, b.targets) for a, b in zip(clean, noisy, strict=True))
-
-
-def test_drift_changes_slowly_and_the_future_keeps_it() -> None:
-    clean, astray = (batches(module(augment={"drift": sigma}, batch=16), 40) for sigma in (0.0, 0.5))
-    inputs, targets = (
-        torch.cat([getattr(b, name) - getattr(a, name) for a, b in zip(clean, astray, strict=True)])
-        for name in ("inputs", "targets")
-    )
-    data = make_splits().train
-    used = torch.from_numpy(transform_of(data).used).clone()
-    still = [j for j, name in enumerate(data.skeleton.joints) if j == data.skeleton.root or name == "trajectory"]
-    used[still] = False
-    assert not inputs[..., ~used].any()
-    assert torch.allclose(targets, inputs[:, -1:].expand_as(targets), atol=1e-6)
-    found = inputs[..., used].double()
-    # a share drawn evenly from 0 to sigma: the mean square is a third of sigma's
-    assert float(found.square().mean().sqrt()) == pytest.approx(0.5 / 3**0.5, rel=0.1)
-    shares = found.square().mean(dim=(1, 2)).sqrt()
-    assert float(shares.min()) < 0.1
-    assert float(shares.max()) > 0.4
-    apart = (found[:, 1:] - found[:, :-1]).square().mean() / found.square().mean()
-    stays = np.exp(-1 / (0.8 * data.fps))
-    assert float(apart) == pytest.approx(2 * (1 - stays), rel=0.1)
 
 
 def test_a_fixed_share_of_futures_and_labels_is_anothers() -> None:

@@ -50,22 +50,6 @@ def test_scale_and_shear() -> None:
         np.testing.assert_allclose(sheared[..., axis], expected)
 
 
-def test_drift_changes_slowly_and_is_each_clips_own() -> None:
-    still = np.zeros((2, 91, 5, 3), np.float32)
-    errors = [aug.drift(still, 0.1, np.random.default_rng(seed)) for seed in range(300)]
-    assert errors[0].dtype == np.float32
-    knots = np.stack(errors)[:, :, ::30]  # where it is drawn
-    # of a share drawn evenly from none to all, the mean square is a third
-    assert float(np.sqrt((knots**2).mean())) == pytest.approx(0.1 / np.sqrt(3), rel=0.05)
-    own = np.sqrt((knots**2).mean(axis=(1, 2, 3, 4)))
-    assert own.min() < 0.01
-    assert own.max() > 0.08
-    for one, at in zip(errors[:5], knots[:5], strict=True):  # straight in between
-        np.testing.assert_allclose(one[:, 15], (at[:, 0] + at[:, 1]) / 2, atol=1e-6)
-        np.testing.assert_allclose(one[:, 80], at[:, 2] / 3 + at[:, 3] * 2 / 3, atol=1e-6)
-    assert aug.drift(still[:, :1], 0.1, np.random.default_rng(0)).shape == (2, 1, 5, 3)
-
-
 def test_noise_has_the_stated_size_and_leaves_gaps() -> None:
     x = np.zeros((2, 40, 25, 3))
     x[1, 3] = np.nan

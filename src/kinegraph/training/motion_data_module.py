@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from kinegraph.errors import DataError
-from kinegraph.skeleton import TRAJECTORY
 from kinegraph.training.motion_recipe import MotionAugmentRecipe
 from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_validation import MotionValidation
@@ -20,8 +19,6 @@ from kinegraph.training.motion_windows import MotionFrames, WindowSampler
 from kinegraph.transforms.motion import MotionTransform
 
 __all__ = ["MotionBatch", "MotionDataModule"]
-
-_DRIFT_S = 0.8  # in which an error of lifted joints becomes another
 
 
 class MotionBatch(NamedTuple):
@@ -107,8 +104,6 @@ class MotionDataModule(pl.LightningDataModule):
         self.frames = MotionFrames(train, transform, mirror=self.augment.mirror > 0, view=view)
         self.validation = MotionValidation(validation, transform, stride=validation_stride)
         self._used = torch.from_numpy(transform.used)
-        skeleton = train.skeleton
-        self._unmoved = [j for j, name in enumerate(skeleton.joints) if j == skeleton.root or name == TRAJECTORY]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -131,18 +126,6 @@ class MotionDataModule(pl.LightningDataModule):
             (self.validation.inputs(rows), self.validation.targets(rows)),
         )
 
-    def _drift(self, rng: np.random.Generator, count: int) -> torch.Tensor:
-        """What `augment.drift` adds to the observed frames of some windows, (count, observed, joints, 3)."""
-        share = rng.random((count, 1, 1), dtype=np.float32) * np.float32(self.augment.drift)
-        steps = rng.standard_normal((self.transform.observed, count, *self._used.shape), dtype=np.float32)
-        stays = np.float32(np.exp(-1 / (_DRIFT_S * self.transform.fps)))
-        error = [steps[0]]
-        for step in steps[1:]:
-            error.append(stays * error[-1] + np.sqrt(1 - stays**2) * step)
-        found = torch.from_numpy(np.stack([share * one for one in error], axis=1)) * self._used
-        found[:, :, self._unmoved] = 0
-        return found
-
     def train_dataloader(self) -> Any:
         """An endless iterable of `MotionBatch`, starting at the trainer's current step."""
         return _Steps(self)
@@ -158,12 +141,9 @@ class MotionDataModule(pl.LightningDataModule):
             # Drawn for the whole batch and then shared out, so that the number of ranks changes nothing.
             shape = (count, observed, *self._used.shape)
             noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)[rank::world])
-        drift = self._drift(rng, count)[rank::world].to(device) if self.augment.drift else None
         here = draw.share(rank, world)
         window = self.frames.to(device).gather(here)
         inputs, targets = window[:, :observed], window[:, observed:]
         if noise is not None:
             inputs = inputs + self.augment.noise * noise.to(device) * self._used.to(device)
-        if drift is not None:
-            inputs, targets = inputs + drift, targets + drift[:, -1:]
         return MotionBatch(step, inputs, targets, torch.from_numpy(here.labels).to(device))

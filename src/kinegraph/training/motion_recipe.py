@@ -93,10 +93,6 @@ class MotionAugmentRecipe:
     """Range of a random change of tempo, [0.8, 1.25] say; frames in between are interpolated."""
     noise: float = 0.0
     """Standard deviation of Gaussian noise on the input, in units of the network's channels."""
-    drift: float = 0.0
-    """Standard deviation, in the same units, of an error that changes over 0.8 s and that the future keeps as it was in
-    the last observed frame: lifted keypoints have it, limbs that lean the wrong way for a while. On all joints but the
-    root, and each window has its own share of it, none to all."""
     shuffle_targets: float = 0.0
     """Share of the windows, the same ones throughout, whose future is that of another window (the paper's Table 9)."""
     shuffle_labels: float = 0.0
@@ -107,9 +103,8 @@ class MotionAugmentRecipe:
         for name in ("mirror", "shuffle_targets", "shuffle_labels"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, expected a share between 0 and 1")
-        for name in ("noise", "drift"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name}: found {getattr(self, name)}, expected 0 or more")
+        if not 0 <= self.noise < float("inf"):
+            raise ValueError(f"noise: found {self.noise}, expected 0 or more")
         if self.speed is not None and not 0.1 <= self.speed[0] <= self.speed[1] <= 10:
             raise ValueError(f"speed: found {list(self.speed)}, expected a range such as [0.8, 1.25]")
 

@@ -20,20 +20,10 @@ from numpy.typing import NDArray
 from kinegraph.errors import ConfigError
 from kinegraph.skeleton import Skeleton
 
-__all__ = [
-    "ClipAugmentation",
-    "drift",
-    "drop_joints",
-    "jitter",
-    "mirror",
-    "random_rotation",
-    "random_scale",
-    "random_shear",
-]
+__all__ = ["ClipAugmentation", "drop_joints", "jitter", "mirror", "random_rotation", "random_scale", "random_shear"]
 
 Array = NDArray[np.floating]
 Generator = np.random.Generator
-_MOMENTS = 4
 
 
 def mirror(positions: Array, skeleton: Skeleton) -> Array:
@@ -77,21 +67,6 @@ def jitter(positions: Array, sigma: float, rng: Generator) -> Array:
     return np.asarray(positions + noise, dtype=positions.dtype)
 
 
-def drift(positions: Array, sigma: float, rng: Generator) -> Array:
-    """Add an error of every joint that changes slowly, as those of lifted keypoints do.
-
-    At four moments, evenly over the clip, it is Gaussian; between them it goes straight. Its standard deviation there
-    is a share of `sigma`, in the positions' unit, drawn for the clip from none to all.
-    """
-    people, length, joints, dims = positions.shape
-    errors = rng.standard_normal((people, _MOMENTS, joints, dims), dtype=np.float32) * np.float32(sigma * rng.random())
-    place = np.linspace(0, _MOMENTS - 1, length)
-    before = np.minimum(place.astype(np.int64), _MOMENTS - 2)
-    share = (place - before).astype(np.float32)[None, :, None, None]
-    error = (1 - share) * errors[:, before] + share * errors[:, before + 1]
-    return np.asarray(positions + error, dtype=positions.dtype)
-
-
 def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool = False) -> Array:
     """Take joints away (NaN), each with probability `rate`: throughout the clip, or frame by frame.
 
@@ -124,9 +99,6 @@ class ClipAugmentation:
     """Largest share of another axis that is added."""
     noise: float = 0.0
     """Standard deviation of a jitter of every coordinate, in the unit of the positions (m)."""
-    drift: float = 0.0
-    """Largest standard deviation of an error of every joint that changes slowly, in the same unit; lifted keypoints
-    have such."""
     drop: float = 0.0
     """Probability that a joint is missing."""
     drop_frames: bool = False
@@ -138,19 +110,14 @@ class ClipAugmentation:
         for name, limit in (("mirror", 1.0), ("rotation", np.pi), ("shear", 1.0)):
             if not 0 <= getattr(self, name) <= limit:
                 raise ConfigError(f"augmentation.{name} is {getattr(self, name)}; expected 0 to {limit:g}")
-        for name, limit in (
-            ("scale", 1.0),
-            ("drop", 1.0),
-            ("noise", np.inf),
-            ("drift", np.inf),
-        ):  # at 1 nothing would be left
+        for name, limit in (("scale", 1.0), ("drop", 1.0), ("noise", np.inf)):  # at 1 nothing would be left
             if not 0 <= getattr(self, name) < limit:
                 raise ConfigError(f"augmentation.{name} is {getattr(self, name)}; expected 0 to below {limit:g}")
         if not 0 < self.crop <= 1:
             raise ConfigError(f"augmentation.crop is {self.crop}; expected above 0, to 1")
 
     def space(self, positions: Array, skeleton: Skeleton, rng: Generator) -> Array:
-        """Mirrored, turned, scaled, sheared, drifting and jittered."""
+        """Mirrored, turned, scaled, sheared and jittered."""
         if self.mirror and rng.random() < self.mirror:
             positions = mirror(positions, skeleton)
         if self.rotation:
@@ -159,8 +126,6 @@ class ClipAugmentation:
             positions = random_scale(positions, self.scale, rng)
         if self.shear:
             positions = random_shear(positions, self.shear, rng)
-        if self.drift:
-            positions = drift(positions, self.drift, rng)
         return jitter(positions, self.noise, rng) if self.noise else positions
 
     def joints(self, positions: Array, rng: Generator) -> Array:
