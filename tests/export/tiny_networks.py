@@ -111,4 +111,4 @@ def _give_values(model: Any) -> None:
                 value.normal_(std=0.1, generator=generator)
 
 
-PLACES = [PreNormalise(convention=name) for name in ("none", "ctr-gcn", "pyskl", "2s-agcn")]
+PLACES = [PreNormalise(convention=name) for name in ("none", "ctr-gcn", "pyskl", "2s-agcn", "upright")]

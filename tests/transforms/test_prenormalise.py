@@ -52,10 +52,24 @@ def test_ctr_gcn() -> None:
     np.testing.assert_array_equal(PreNormalise(convention="ctr-gcn").apply(x, NTU), x - x[0, 0, SPINE])
 
 
+def test_upright() -> None:
+    x = clip()
+    found = PreNormalise(convention="upright").apply(x, NTU)
+    up = (x - x[0, 0, SPINE])[..., [0, 2, 1]] * [1, -1, 1]  # y becomes z
+    across = up[0, 0, RIGHT] - up[0, 0, LEFT]
+    expected = Rotation.from_euler("z", -np.arctan2(across[1], across[0])).apply(up.reshape(-1, 3)).reshape(up.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    # heights stay, and whichever way somebody faces, they look the same
+    np.testing.assert_allclose(found[..., 2], x[..., 1] - x[0, 0, SPINE, 1], atol=1e-12)
+    for yaw in (0.7, 2.0, np.pi):
+        turned = Rotation.from_euler("y", yaw).apply(x.reshape(-1, 3)).reshape(x.shape)
+        np.testing.assert_allclose(PreNormalise(convention="upright").apply(turned, NTU), found, atol=1e-9)
+
+
 def test_none_and_the_type_is_kept() -> None:
     x = clip().astype(np.float32)
     assert PreNormalise(convention="none").apply(x, NTU) is x
-    for name in ("2s-agcn", "pyskl", "ctr-gcn"):
+    for name in ("2s-agcn", "pyskl", "ctr-gcn", "upright"):
         assert PreNormalise(convention=name).apply(x, NTU).dtype == np.float32
 
 
@@ -115,8 +129,9 @@ def test_two_dimensions() -> None:
     np.testing.assert_allclose(PreNormalise(convention="pyskl").apply(x, layout), 2 * x - 1)
     spine = 0.5 * x[0, 0, 1] + 0.25 * (x[0, 0, 8] + x[0, 0, 11])
     np.testing.assert_allclose(PreNormalise(convention="ctr-gcn").apply(x, layout), x - spine)
-    with pytest.raises(ConfigError, match="which 2D has not"):
-        PreNormalise(convention="2s-agcn").apply(x, layout)
+    for name in ("2s-agcn", "upright"):
+        with pytest.raises(ConfigError, match=f"{name} turns to z, which 2D has not"):
+            PreNormalise(convention=name).apply(x, layout)
 
 
 def test_what_is_refused() -> None:

@@ -18,6 +18,7 @@ from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port
 from kinegraph.models import RecognitionModel
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.clips import ClipTransform
+from kinegraph.transforms.prenormalise import Y_TO_Z
 from kinegraph.weights import LoadedWeights
 
 __all__ = ["RecognizeGraph", "plan_recognizer"]
@@ -85,8 +86,13 @@ class RecognizeGraph(nn.Module):
             centre = _at(path, first)[:, None, None, None]
         x = x - torch.where(anybody[:, None, None, None, None], centre, 0.0)
         if convention != "ctr-gcn":
-            for start, end, axis in (("bottom", "top", 2), ("left", "right", 0)):
+            level = convention == "upright"
+            if level:
+                x = x @ torch.from_numpy(Y_TO_Z.T.astype(np.float32))
+            turns = (("bottom", "top", 2), ("left", "right", 0))
+            for start, end, axis in turns[1:] if level else turns:
                 along = _at(self._point(x[:, 0], end) - self._point(x[:, 0], start), first)
+                along = along * torch.tensor([1.0, 1.0, 0.0]) if level else along
                 x = x @ _turn_to(along, axis).transpose(1, 2)[:, None, None]
         return x
 

@@ -1,18 +1,21 @@
-"""Where a clip stands and how it is turned before a network sees it: the three conventions of the field, by name.
+"""Where a clip stands and how it is turned before a network sees it: three conventions of the field, and one of ours.
 
 ``2s-agcn``: person 0's spine is subtracted in every frame; then all is turned so that, in the first frame, person 0's
 pelvis-to-spine lies along z and left-to-right shoulder along x. ``pyskl``: the same turns, but the spine of the first
-frame alone is subtracted. ``ctr-gcn``: the first frame's spine is subtracted, nothing is turned. ``none``: as recorded.
+frame alone is subtracted. ``ctr-gcn``: the first frame's spine is subtracted, nothing is turned. ``upright``: as
+``pyskl``, but gravity stays: y, which must point up, becomes z whatever the spine does, and the shoulders are turned
+about it alone. Who leans in the first frame, and lifted keypoints often do, then still walks on level ground. ``none``:
+as recorded.
 
 "First" is the first frame in which person 0 has the joints in question, and "spine" is NTU's joint 2; other skeletons
 give it by name or landmark. Where person 0 never shows such a joint, as detectors have it, the nearest thing to it that
 is seen stands in: another point of the trunk, the hips for the shoulders (not in the papers). In 2D ``pyskl`` maps
-fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and ``2s-agcn`` has no meaning. The choice is stored with the
-weights.
+fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and ``2s-agcn`` and ``upright`` have no meaning. The choice is
+stored with the weights.
 
 Sources: 2s-AGCN (Shi et al., CVPR 2019), PYSKL (Duan et al., 2022), CTR-GCN (Chen et al., ICCV 2021). Recipes: on
 NTU those of HCSF, ST-GCN, 2s-AGCN and Sym-GNN take ``2s-agcn``, CTR-GCN's ``ctr-gcn``; ST-GCN++'s and all of HDM05,
-Kinetics and one's own folders ``pyskl``.
+Kinetics and one's own folders ``pyskl``; that of the recogniser in the package ``upright``.
 """
 
 from __future__ import annotations
@@ -26,11 +29,14 @@ from numpy.typing import NDArray
 from kinegraph.errors import ConfigError, SkeletonError, nearest
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["CONVENTIONS", "Convention", "PreNormalise", "turn_between"]
+__all__ = ["CONVENTIONS", "Y_TO_Z", "Convention", "PreNormalise", "turn_between"]
 
 Array = NDArray[np.floating]
-Convention = Literal["2s-agcn", "pyskl", "ctr-gcn", "none"]
+Convention = Literal["2s-agcn", "pyskl", "ctr-gcn", "upright", "none"]
 CONVENTIONS: tuple[str, ...] = get_args(Convention)
+
+Y_TO_Z = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+"""The turn of column vectors that makes y z."""
 
 _Points = tuple[str, ...]
 """Landmarks whose mean is meant."""
@@ -53,7 +59,7 @@ class PreNormalise:
     """One of the conventions.
 
     Attributes:
-        convention: ``"2s-agcn"``, ``"pyskl"``, ``"ctr-gcn"`` or ``"none"``.
+        convention: ``"2s-agcn"``, ``"pyskl"``, ``"ctr-gcn"``, ``"upright"`` or ``"none"``.
         centre: what is subtracted, a joint or landmark of the skeleton.
         bottom, top: ends of what is turned to z.
         left, right: ends of what is turned to x (from left to right).
@@ -84,7 +90,7 @@ class PreNormalise:
             The same shape and type. Unchanged in place or direction where person 0 never has the joints it takes.
 
         Raises:
-            ConfigError: 2s-agcn in 2D.
+            ConfigError: 2s-agcn or upright in 2D.
             SkeletonError: another number of joints, or a skeleton that has not what the convention asks for.
         """
         if positions.shape[2] != skeleton.num_joints:
@@ -95,8 +101,8 @@ class PreNormalise:
         if self.convention == "none":
             return positions
         flat = positions.shape[-1] == 2
-        if flat and self.convention == "2s-agcn":
-            raise ConfigError("2s-agcn turns spines to z, which 2D has not; choose pyskl, ctr-gcn or none")
+        if flat and self.convention in ("2s-agcn", "upright"):
+            raise ConfigError(f"{self.convention} turns to z, which 2D has not; choose pyskl, ctr-gcn or none")
         if flat and self.convention == "pyskl":
             return np.asarray(positions * 2 - 1, dtype=positions.dtype)
         result: Array = positions - self._centre(positions[0], skeleton)
@@ -122,10 +128,11 @@ class PreNormalise:
         return np.asarray(path[latest])[:, None]
 
     def _turned(self, positions: Array, skeleton: Skeleton) -> Array:
-        for start, end, axis, others in (
-            (self.bottom, self.top, 2, _UPWARD),
-            (self.left, self.right, 0, _ACROSS),
-        ):
+        level = self.convention == "upright"
+        if level:
+            positions = positions @ Y_TO_Z.T.astype(positions.dtype)
+        turns = ((self.bottom, self.top, 2, _UPWARD), (self.left, self.right, 0, _ACROSS))
+        for start, end, axis, others in turns[1:] if level else turns:
             along = _point(positions[0], end, skeleton) - _point(positions[0], start, skeleton)
             seen = np.flatnonzero(np.isfinite(along).all(axis=-1))
             for low, high in others:
@@ -134,7 +141,8 @@ class PreNormalise:
                 along = _mean(positions[0], high, skeleton) - _mean(positions[0], low, skeleton)
                 seen = np.flatnonzero(np.isfinite(along).all(axis=-1))
             if len(seen):
-                turn = turn_between(along[seen[0]].astype(np.float64), np.eye(3)[axis])
+                direction = along[seen[0]].astype(np.float64) * ([1, 1, 0] if level else [1, 1, 1])
+                turn = turn_between(direction, np.eye(3)[axis])
                 positions = positions @ turn.T.astype(positions.dtype)
         return positions
 
