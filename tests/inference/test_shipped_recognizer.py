@@ -23,7 +23,7 @@ SAME = {
 """HDM05's class -> what it is called here; two of its eleven have no name here."""
 
 
-def test_half_of_hdm05_is_called_by_its_name(shared_data: Path) -> None:
+def test_two_thirds_of_hdm05_are_called_by_their_names(shared_data: Path) -> None:
     recognizer = Recognizer.from_pretrained("recognize")
     assert set(SAME.values()) < set(recognizer.actions)
     found: dict[str, Counter[str]] = {name: Counter() for name in SAME}
@@ -37,6 +37,8 @@ def test_half_of_hdm05_is_called_by_its_name(shared_data: Path) -> None:
         print(f"{name}: {right[name]} of {sum(counts.values())} are {SAME[name]}; {counts.most_common(3)}")
     print(f"{sum(right.values())} of {clips}")
     assert clips == 84
-    assert sum(right.values()) >= 42
+    assert sum(right.values()) >= 55
     assert found["jog"]["running"] + found["jog"]["walking"] >= 6  # no run is taken for a ball game
-    assert right["squat"] >= 10
+    assert right["squat"] >= 14
+    assert right["lie down"] >= 5
+    assert right["hop"] >= 4
