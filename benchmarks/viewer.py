@@ -81,7 +81,7 @@ def rates(player: Path, seconds: float) -> list[tuple[str, str, str]]:
 
 
 def picture(recording: Path, target: Path) -> None:
-    """The viewer with a recording (a file, or a folder of frames) and a forecast from its middle, as a picture."""
+    """The viewer with a recording (a file, or a folder of frames) and a forecast on its way, as a picture."""
     from playwright.sync_api import sync_playwright
 
     files = sorted(recording.iterdir()) if recording.is_dir() else [recording]
@@ -95,11 +95,11 @@ def picture(recording: Path, target: Path) -> None:
         page.locator("#file").set_input_files([str(file) for file in files])
         while not page.evaluate("document.querySelectorAll('#results li').length"):
             page.wait_for_timeout(100)
-        page.evaluate("K.seek(0.55 * K.state.observed)")
+        page.evaluate("K.seek(0.35 * K.state.observed)")
         page.locator("#foresee").click()
         while page.evaluate("K.ghosts().length") < 2:
             page.wait_for_timeout(100)
-        page.evaluate("K.play(false), K.seek(K.state.time + 0.4)")
+        page.evaluate("K.play(false), K.seek(K.state.time + 0.25)")
         page.wait_for_timeout(400)
         page.screenshot(path=target)
         browser.close()
