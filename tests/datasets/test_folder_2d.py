@@ -104,7 +104,8 @@ def test_px_without_a_size_names_the_remedy_before_anything_is_written(
             "pyskl",
             "pyskl takes 2D for fractions of the image, and these clips are in px; set ctr-gcn or state the size",
         ),
-        ("2s-agcn", "2s-agcn turns spines to z, which 2D has not; choose pyskl, ctr-gcn or none"),
+        ("2s-agcn", "2s-agcn turns to z, which 2D has not; choose pyskl, ctr-gcn or none"),
+        ("upright", "upright turns to z, which 2D has not; choose pyskl, ctr-gcn or none"),
     ):
         assert main([*train, "--transform.prenormalise", convention]) == 2
         error = capsys.readouterr().err
