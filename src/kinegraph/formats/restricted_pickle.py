@@ -176,6 +176,12 @@ for _module in ("builtins", "__builtin__"):
 
 
 class RestrictedUnpickler(pickle.Unpickler):
+    """An unpickler that knows NumPy's arrays and built-in types alone.
+
+    Raises:
+        RefusedError: the pickle names anything else; nothing of it has been called then.
+    """
+
     def find_class(self, module: str, name: str) -> Any:
         found = _ALLOWED.get(f"{module}.{name}")
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -82,7 +83,52 @@ class _Hops:
         return LiveActions(time=time, window_s=self.window_s, actions=actions, scores=scores, smooth=smooth)
 
 
-class MotionRecognizeStream:
+class RecognizeStream(ABC):
+    """A recogniser fed one frame at a time.
+
+    :meth:`push` does everything at once; who may not be kept waiting calls its parts, :meth:`remember`, and then
+    :meth:`look` and :meth:`hear` for one of those who are :meth:`due`, when there is time.
+    """
+
+    def push(
+        self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None
+    ) -> LiveActions | None:
+        """Add the people of one moment; scores of those for whom they are due, None where for nobody.
+
+        Args:
+            people: ``(people, joints, dims)``, or one more with confidences, or one person; None for nobody.
+            time: seconds; None: at the nominal rate.
+            ids: who is who, their numbers if None.
+
+        Raises:
+            DataError: see :func:`read_frame`.
+        """
+        self.remember(people, time, ids)
+        scores = {name: self.look(name) for name in self.due()}
+        return self.hear({name: one for name, one in scores.items() if one is not None})
+
+    @abstractmethod
+    def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
+        """Add the people of one moment."""
+
+    @abstractmethod
+    def due(self) -> list[Id]:
+        """Who is to be looked at now: people, and the pair of them where the network looks at two."""
+
+    @abstractmethod
+    def look(self, who: Id) -> Array | None:
+        """Scores (classes,) of one who is due; None for one who is not seen in enough of the window."""
+
+    @abstractmethod
+    def hear(self, scores: dict[Id, Array]) -> LiveActions | None:
+        """What to make of the scores of those who were looked at; None without any."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget everybody."""
+
+
+class MotionRecognizeStream(RecognizeStream):
     """A motion network with classes, live.
 
     Args:
@@ -95,16 +141,8 @@ class MotionRecognizeStream:
         self._hops = _Hops(motion.network.observed_s, hop_s)
         self.window_s, self.hop_s = self._hops.window_s, self._hops.hop_s
 
-    def push(
-        self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None
-    ) -> LiveActions | None:
-        """Add the people of one moment; scores of those for whom they are due, None where for nobody."""
-        self.remember(people, time, ids)
-        scores = {name: self.look(name) for name in self.due()}
-        return self.hear({name: one for name, one in scores.items() if one is not None})
-
     def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
-        """The first part of :meth:`push`: add the people of one moment."""
+        """Add the people of one moment."""
         self.motion.push(people, time, ids)
 
     def due(self) -> list[Id]:
@@ -128,7 +166,7 @@ class MotionRecognizeStream:
         self._hops.reset()
 
 
-class ClipRecognizeStream:
+class ClipRecognizeStream(RecognizeStream):
     """Recognisers of clips, live: the last window of everybody, scored as a recording of that length.
 
     Args:
@@ -171,25 +209,8 @@ class ClipRecognizeStream:
         self._long = (self._frames - 1) / self.fps
         self._check()
 
-    def push(
-        self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None
-    ) -> LiveActions | None:
-        """Add the people of one moment; scores of those for whom they are due, None where for nobody.
-
-        Args:
-            people: ``(people, joints, dims)``, or one more with confidences, or one person; None for nobody.
-            time: seconds; None: at the nominal rate.
-            ids: who is who, their numbers if None.
-
-        Raises:
-            DataError: see :func:`read_frame`.
-        """
-        self.remember(people, time, ids)
-        scores = {name: self.look(name) for name in self.due()}
-        return self.hear({name: one for name, one in scores.items() if one is not None})
-
     def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
-        """The first part of :meth:`push`: add the people of one moment."""
+        """Add the people of one moment."""
         self._now = self._clock.tick(time)
         self._buffer.push(read_frame(self._now, people, ids, self.skeleton.num_joints, self.dims, self.skeleton.name))
 
@@ -242,9 +263,6 @@ class ClipRecognizeStream:
         """Refuse at the start what every window would be refused for."""
         ones = np.ones((1, self._frames, self.skeleton.num_joints, self.dims))
         self._scores._check(self._sequence(ones, np.ones(ones.shape[:3])))
-
-
-RecognizeStream = MotionRecognizeStream | ClipRecognizeStream
 
 
 def recognize_stream(
