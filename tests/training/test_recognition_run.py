@@ -139,6 +139,7 @@ def test_bf16_learns_in_bf16_and_validates_in_full(tmp_path: Path, monkeypatch: 
     result = run(tmp_path / "run", trainer={"precision": "bf16", "steps": 1, "validate_every": 1})
     assert kinds == [("train", True, torch.float32), ("evaluate", torch.float32)]
     assert np.isfinite(result.best)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == "bf16"
 
 
 def test_early_stopping_and_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

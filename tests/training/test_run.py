@@ -93,6 +93,7 @@ def test_run_folder(tmp_path: Path, splits: Splits) -> None:
     assert written["data"]["train"]["fingerprint"] == splits.train.fingerprint
     assert written["parameters"] == result.parameters > 0
     assert written["best"] == {"step": result.best_step, "validation_mpjpe_mm": result.best}
+    assert written["precision"] == "fp32"
     assert any(path.name.startswith("events") for path in (folder / "tensorboard").iterdir())
 
 

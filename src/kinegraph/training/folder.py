@@ -19,6 +19,7 @@ from kinegraph.atomic import write_text
 from kinegraph.config import read_yaml, to_dict, write_yaml
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.training.launch import is_leader
+from kinegraph.training.precision import computed_in
 from kinegraph.training.recipe import RunRecipe, read_recipe
 from kinegraph.training.task import Monitor
 
@@ -207,6 +208,7 @@ def facts(recipe: RunRecipe, data: dict[str, Any], parameters: int, steps: int) 
     """
     return {
         "seed": recipe.seed,
+        "precision": computed_in(recipe.trainer),
         "versions": _versions(),
         "recipe": to_dict(recipe),
         "data": data,

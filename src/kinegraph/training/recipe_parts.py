@@ -110,8 +110,9 @@ class TrainerRecipe:
     """Write one at the latest after this many minutes."""
     log_every: int = 50
     """Steps between entries of the training loss."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16: automatic mixed precision."""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    """bf16: automatic mixed precision, several times slower on a CPU without instructions for it. auto: bf16 where the
+    machine has them, else fp32; run.json says which it was."""
     compile: bool = False
     """Compile the network with torch.compile."""
     threads: int | None = None

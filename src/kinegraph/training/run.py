@@ -35,6 +35,7 @@ from kinegraph.training.folder import (
 )
 from kinegraph.training.launch import as_launched, is_leader
 from kinegraph.training.parallel import UnwrappedDDP
+from kinegraph.training.precision import computed_in
 from kinegraph.training.prepared import Prepared
 from kinegraph.training.recipe import RunRecipe
 from kinegraph.training.task import TrainingTask
@@ -171,7 +172,7 @@ def _trainer(
         devices=settings.devices,
         num_nodes=settings.nodes,
         strategy="auto" if settings.processes == 1 else "ddp" if task.automatic_optimization else UnwrappedDDP(),
-        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+        precision="bf16-mixed" if computed_in(settings) == "bf16" else "32-true",
         max_steps=steps,
         max_epochs=-1,
         # A task that takes its own steps clips for itself.
