@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError
 from kinegraph.skeleton import Skeleton
+from kinegraph.transforms.prenormalise import turned
 
 __all__ = ["ClipAugmentation", "drop_joints", "jitter", "mirror", "random_rotation", "random_scale", "random_shear"]
 
@@ -37,7 +38,7 @@ def random_rotation(positions: Array, limit: float, rng: Generator) -> Array:
     """Turn by angles uniform in ``-limit..limit`` rad: about x, then y, then z; in 2D in the plane."""
     if positions.shape[-1] == 2:
         c, s = np.cos(a := rng.uniform(-limit, limit)), np.sin(a)
-        return _map(positions, np.array([[c, -s], [s, c]]))
+        return turned(positions, np.array([[c, -s], [s, c]]))
     matrix = np.eye(3)
     for axis, angle in enumerate(rng.uniform(-limit, limit, 3)):
         c, s = np.cos(angle), np.sin(angle)
@@ -45,12 +46,12 @@ def random_rotation(positions: Array, limit: float, rng: Generator) -> Array:
         first, second = (axis + 1) % 3, (axis + 2) % 3
         turn[[first, first, second, second], [first, second, first, second]] = c, -s, s, c
         matrix = turn @ matrix
-    return _map(positions, matrix)
+    return turned(positions, matrix)
 
 
 def random_scale(positions: Array, limit: float, rng: Generator) -> Array:
     """Multiply each axis by its own factor, uniform in ``1-limit..1+limit``."""
-    return _map(positions, np.diag(rng.uniform(1 - limit, 1 + limit, positions.shape[-1])))
+    return turned(positions, np.diag(rng.uniform(1 - limit, 1 + limit, positions.shape[-1])))
 
 
 def random_shear(positions: Array, limit: float, rng: Generator) -> Array:
@@ -58,7 +59,7 @@ def random_shear(positions: Array, limit: float, rng: Generator) -> Array:
     dims = positions.shape[-1]
     matrix = rng.uniform(-limit, limit, (dims, dims))
     np.fill_diagonal(matrix, 1.0)
-    return _map(positions, matrix)
+    return turned(positions, matrix)
 
 
 def jitter(positions: Array, sigma: float, rng: Generator) -> Array:
@@ -78,11 +79,6 @@ def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool =
     stays = np.argmax(chance, axis=-1)
     np.put_along_axis(gone, stays[..., None], False, axis=-1)
     return np.where(gone[..., None], np.asarray(np.nan, dtype=positions.dtype), positions)
-
-
-def _map(positions: Array, matrix: NDArray[np.float64]) -> Array:
-    result: Array = positions @ matrix.T.astype(positions.dtype)
-    return result
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ Kinetics and one's own folders ``pyskl``; that of the recogniser in the package 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, get_args
 
 import numpy as np
@@ -40,6 +41,8 @@ Y_TO_Z = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 _Points = tuple[str, ...]
 """Landmarks whose mean is meant."""
+_Weights = NDArray[np.float64]
+"""What each joint counts, ``(joints,)``."""
 _HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
 _CENTRES: tuple[_Points, ...] = (("pelvis",), ("thorax",), ("neck",), _HIPS, _SHOULDERS, ("head",))
 _UPWARD: tuple[tuple[_Points, _Points], ...] = tuple(
@@ -112,39 +115,43 @@ class PreNormalise:
 
     def _centre(self, person: Array, skeleton: Skeleton) -> Array:
         """What to subtract, ``(frames, 1, dims)`` or ``(1, 1, dims)``."""
-        path = _point(person, self.centre, skeleton)
-        seen = np.flatnonzero(np.isfinite(path).all(axis=-1))
-        for points in _CENTRES:
-            if len(seen):
-                break
-            path = _mean(person, points, skeleton)
-            seen = np.flatnonzero(np.isfinite(path).all(axis=-1))
-        if not len(seen):
-            return np.zeros((1, 1, person.shape[-1]), dtype=person.dtype)
-        if self.convention != "2s-agcn":
-            return np.asarray(path[seen[0]])[None, None]
-        # a frame without person 0 takes the last place they were seen at, the first ones the first
-        latest = seen[np.clip(np.searchsorted(seen, np.arange(len(path)), side="right") - 1, 0, None)]
-        return np.asarray(path[latest])[:, None]
+        there = _there(person)
+        nearby = (_middle(points, skeleton) for points in _CENTRES)
+        for weights in chain([_asked(self.centre, skeleton)], nearby):
+            seen = _frames_with(there, weights)
+            if not len(seen):
+                continue
+            if self.convention != "2s-agcn":
+                return _point(person[seen[0]], weights)[None, None]
+            # a frame without person 0 takes the last place they were seen at, the first ones the first
+            latest = seen[np.clip(np.searchsorted(seen, np.arange(len(person)), side="right") - 1, 0, None)]
+            return _point(person[latest], weights)[:, None]
+        return np.zeros((1, 1, person.shape[-1]), dtype=person.dtype)
 
     def _turned(self, positions: Array, skeleton: Skeleton) -> Array:
-        level = self.convention == "upright"
-        if level:
-            positions = positions @ Y_TO_Z.T.astype(positions.dtype)
+        person, level = positions[0], self.convention == "upright"
+        there = _there(person)
+        turn = Y_TO_Z if level else np.eye(3)
         turns = ((self.bottom, self.top, 2, _UPWARD), (self.left, self.right, 0, _ACROSS))
         for start, end, axis, others in turns[1:] if level else turns:
-            along = _point(positions[0], end, skeleton) - _point(positions[0], start, skeleton)
-            seen = np.flatnonzero(np.isfinite(along).all(axis=-1))
-            for low, high in others:
+            pairs = ((_middle(low, skeleton), _middle(high, skeleton)) for low, high in others)
+            for low, high in chain([(_asked(start, skeleton), _asked(end, skeleton))], pairs):
+                seen = np.intersect1d(_frames_with(there, low), _frames_with(there, high), assume_unique=True)
                 if len(seen):
+                    along = _point(person[seen[0]], high).astype(np.float64) - _point(person[seen[0]], low)
+                    direction = (turn @ along) * ([1, 1, 0] if level else [1, 1, 1])
+                    turn = turn_between(direction, np.eye(3)[axis]) @ turn
                     break
-                along = _mean(positions[0], high, skeleton) - _mean(positions[0], low, skeleton)
-                seen = np.flatnonzero(np.isfinite(along).all(axis=-1))
-            if len(seen):
-                direction = along[seen[0]].astype(np.float64) * ([1, 1, 0] if level else [1, 1, 1])
-                turn = turn_between(direction, np.eye(3)[axis])
-                positions = positions @ turn.T.astype(positions.dtype)
-        return positions
+        return turned(positions, turn)
+
+
+def turned(positions: Array, matrix: NDArray[np.float64]) -> Array:
+    """Every point ``(..., dims)`` times a matrix ``(dims, dims)`` of column vectors.
+
+    As one product: thousands of small ones, which ``positions @ matrix.T`` would be, take ten times as long.
+    """
+    flat = positions.reshape(-1, positions.shape[-1]) @ matrix.T.astype(positions.dtype)
+    return np.asarray(flat.reshape(positions.shape))
 
 
 def turn_between(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -165,20 +172,45 @@ def turn_between(source: NDArray[np.float64], target: NDArray[np.float64]) -> ND
     return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
-def _point(person: Array, name: str, skeleton: Skeleton) -> Array:
-    """Path ``(frames, dims)`` of a joint or landmark."""
+def _asked(name: str, skeleton: Skeleton) -> _Weights:
+    """Weights of the joint or landmark that the convention names."""
     weights = skeleton.landmark(name)
     if weights is None:
         raise SkeletonError(
             f"skeleton '{skeleton.name}' has no '{name}', which the pre-normalisation asks for; name another joint, "
             "or choose none"
         )
+    return weights
+
+
+def _middle(names: _Points, skeleton: Skeleton) -> _Weights | None:
+    """Weights of the middle of some landmarks; None where the skeleton has not all of them."""
+    total = np.zeros(skeleton.num_joints)
+    for name in names:
+        weights = skeleton.landmark(name)
+        if weights is None:
+            return None
+        total += weights / len(names)
+    return total
+
+
+def _there(person: Array) -> NDArray[np.bool_]:
+    """Which joint is there in which frame, ``(joints, frames)``."""
+    there = np.ones(person.shape[1::-1], dtype=bool)
+    for coordinate in np.moveaxis(np.isfinite(person), -1, 0):  # NumPy reduces an axis of three slowly
+        there &= coordinate.T
+    return there
+
+
+def _frames_with(there: NDArray[np.bool_], weights: _Weights | None) -> NDArray[np.intp]:
+    """Numbers of the frames that show all the joints which have a weight; none where there are no weights."""
+    if weights is None:
+        return np.zeros(0, dtype=np.intp)
+    return np.flatnonzero(there[weights != 0].all(axis=0))
+
+
+def _point(joints: Array, weights: _Weights | None) -> Array:
+    """Weighted mean ``(..., dims)`` of joints ``(..., joints, dims)``; those without a weight may be missing."""
+    assert weights is not None
     used = np.flatnonzero(weights)
-    return np.asarray(np.einsum("fjd,j->fd", person[:, used], weights[used].astype(person.dtype)))
-
-
-def _mean(person: Array, names: _Points, skeleton: Skeleton) -> Array:
-    """Path ``(frames, dims)`` of the middle of some landmarks; NaN where the skeleton has not all of them."""
-    if any(skeleton.landmark(name) is None for name in names):
-        return np.full((person.shape[0], person.shape[-1]), np.nan, dtype=person.dtype)
-    return np.asarray(sum(_point(person, name, skeleton) for name in names) / len(names))
+    return np.asarray(np.einsum("...jd,j->...d", joints[..., used, :], weights[used].astype(joints.dtype)))
