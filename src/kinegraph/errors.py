@@ -51,6 +51,21 @@ class MissingExtraError(KinegraphError):
         )
 
 
+def as_path(value: object, what: str) -> Path:
+    """A path, or a name in place of one.
+
+    Args:
+        value: what was given.
+        what: what it is the path of, for the message.
+
+    Raises:
+        ConfigError: neither of them.
+    """
+    if not isinstance(value, str | Path):
+        raise ConfigError(f"{what}: found {type(value).__name__} {value!r:.60}; expected a path or a name")
+    return Path(value)
+
+
 def nearest(name: str, choices: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the choice closest to ``name``, or ``""`` when none is close."""
     found = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)

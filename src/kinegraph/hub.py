@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 
-from kinegraph.errors import FormatError, KinegraphError, MissingExtraError, require
+from kinegraph.errors import FormatError, KinegraphError, MissingExtraError, as_path, require
 from kinegraph.shipped import find_folder, named
 from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, LoadedWeights, load_weights, save_weights
 
@@ -52,11 +52,12 @@ def locate(folder: Path | str, revision: str | None = None) -> Path:
         revision: branch, tag or commit on the hub.
 
     Raises:
+        ConfigError: not even text.
         FormatError: none of these.
         MissingExtraError: an id, and `huggingface_hub` is not installed.
         KinegraphError: the hub does not have it or is not reached.
     """
-    name = str(folder)
+    name = str(as_path(folder, "the weights' folder, or a name"))
     found = find_folder(folder)
     if found is not None or not is_hub_id(name):
         if revision is not None:

@@ -12,7 +12,8 @@ import kinegraph as kg
 from kinegraph.errors import DataError, FormatError, KinegraphError, SkeletonError
 from kinegraph.formats import asf_amc, bvh
 from kinegraph.inference import forecaster as module
-from kinegraph.inference.forecaster import LONGEST_S, Forecaster, join
+from kinegraph.inference.forecaster import Forecaster, join
+from kinegraph.inference.horizon import LONGEST_S
 from kinegraph.inference.motion_window import MotionNetwork
 from kinegraph.models.symgnn import SymGNN
 from kinegraph.sequence import SkeletonSequence

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,34 @@ from kinegraph.errors import ConfigError, DataError, KinegraphError
 @pytest.fixture(scope="module")
 def two_d() -> kg.SkeletonSequence:
     return keypoints(motion())
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda s: kg.lift(None), "found NoneType None; expected a file, a SkeletonSequence or an array"),
+        (lambda s: kg.recognize(3), "found int 3; expected a file, a SkeletonSequence or an array"),
+        (lambda s: kg.load([[1, 2], [3]]), "found a list that is no array of numbers"),
+        (lambda s: kg.load({"a": 1}), "found a dict that is no array of numbers"),
+        (lambda s: kg.forecast(s, "1"), "a forecast of '1' s: expected a time above 0 s"),
+        (lambda s: kg.forecast(s, float("nan")), "a forecast of nan s: expected a time above 0 s"),
+        (lambda s: kg.save(s, None), "the file to write: found NoneType None; expected a path or a name"),
+        (lambda s: kg.get_skeleton(3), "a layout's name, a file or a Skeleton: found int 3"),
+        (
+            lambda s: kg.Recognizer.from_pretrained(3),
+            "the weights' folder, or a name: found int 3; expected a path",
+        ),
+        (lambda s: kg.Lifter.from_pretrained(3.5), "the weights' folder, or a name: found float 3.5"),
+        (lambda s: kg.live(3), "a layout's name, a file or a Skeleton: found int 3"),
+        (lambda s: list(kg.lift_files(3)), "found int 3; expected a folder, or paths"),
+        (lambda s: list(kg.lift_files([3])), "a recording: found int 3; expected a path or a name"),
+    ],
+)
+def test_what_is_no_source_is_named(call: Callable[[kg.SkeletonSequence], Any], said: str) -> None:
+    with pytest.raises(KinegraphError) as error:
+        call(keypoints(motion()))
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_path_a_sequence_and_an_array_give_the_same(two_d: kg.SkeletonSequence, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def assemble(
     Raises:
         DataError: a clip is not in world metres, lacks a joint, or comes nearer than the camera.
     """
-    target = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+    target = get_skeleton(skeleton)
     settings = cameras or CameraSampling()
     filmed: list[FilmedClip] = []
     for clip in clips:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
-from kinegraph.errors import ConfigError, FormatError, KinegraphError, nearest
+from kinegraph.errors import ConfigError, FormatError, KinegraphError, as_path, nearest
 from kinegraph.formats.json_file import load_json
 from kinegraph.formats.sniff import json_format, looks_like
 from kinegraph.sequence import SkeletonSequence
@@ -124,7 +124,7 @@ def write(sequence: SkeletonSequence, path: str | Path, format: str | None = Non
         DataError: the sequence cannot be held by the format (2D where 3D is needed).
         KinegraphError: the file cannot be written.
     """
-    path = Path(path)
+    path = as_path(path, "the file to write")
     if format is None:
         format = write_format(path)
     info = _info(format)

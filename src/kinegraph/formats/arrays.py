@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.formats import read, write
@@ -51,13 +51,13 @@ def from_array(
         dims: 2 or 3; the length of the last axis if None.
 
     Raises:
-        DataError: another shape, or numbers that cannot be metres.
+        DataError: no array of numbers, another shape, or numbers that cannot be metres.
         ConfigError: no layout is named.
     """
+    values = _numbers(array)
     if skeleton is None:
         raise ConfigError("an array says nothing of its joints; name its layout, e.g. skeleton='coco17'")
-    layout = skeleton if isinstance(skeleton, Skeleton) else get_skeleton(skeleton)
-    values = np.array(array, dtype=np.float64)
+    layout = get_skeleton(skeleton)
     if values.ndim == 2:
         values = values[None]
     given = dims or values.shape[-1]
@@ -116,6 +116,21 @@ def from_array(
         source="the array",
         notes=tuple(notes),
     )
+
+
+def _numbers(array: ArrayLike) -> NDArray[np.float64]:
+    """The array as numbers of its own.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        values = np.array(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"found a {type(array).__name__} that is no array of numbers ({error})") from error
+    if values.ndim == 0:
+        raise DataError(f"found {type(array).__name__} {array!r}; expected a file, a SkeletonSequence or an array")
+    return values
 
 
 def load(

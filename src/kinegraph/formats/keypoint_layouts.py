@@ -47,7 +47,7 @@ def keypoint_layout(count: int, path: Path, where: str, skeleton: str | Skeleton
         FormatError: no layout, or not the named one, has so many.
     """
     if skeleton is not None:
-        named = skeleton if isinstance(skeleton, Skeleton) else get_skeleton(skeleton)
+        named = get_skeleton(skeleton)
         if named.num_joints != count and _WHOLE_BODY.get(count) != named.name:
             raise FormatError(
                 path,
@@ -97,7 +97,7 @@ def layout_by_names(
     if len(set(plain)) != len(plain):
         raise FormatError(path, f"{where} names a joint twice; joint names are unique")
     if skeleton is not None:
-        candidates = [skeleton if isinstance(skeleton, Skeleton) else get_skeleton(skeleton)]
+        candidates = [get_skeleton(skeleton)]
     else:
         # The usual ones first: coco17 rather than another layout that happens to have the same joints.
         candidates = [get_skeleton(n) for n in _preferred()]

@@ -80,7 +80,7 @@ def read(
     array, name = _find(content, key, path)
     if skeleton is None:
         raise FormatError(path, f"{name} has shape {array.shape} and no skeleton; name its layout with skeleton=NAME")
-    layout = skeleton if isinstance(skeleton, Skeleton) else get_skeleton(skeleton)
+    layout = get_skeleton(skeleton)
     array = _shaped(array, layout, path, name)
     flat = array.shape[-1] == 2
     notes = () if unit else (f"the unit is not in the file: taken as {'px' if flat else 'metres'}",)

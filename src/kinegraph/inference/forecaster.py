@@ -19,6 +19,7 @@ from kinegraph.inference.forecast_features import (
     canonical_joints,
     forecast_features,
 )
+from kinegraph.inference.horizon import LONGEST_S, is_time
 from kinegraph.inference.motion_window import (
     MotionNetwork,
     PersonWindow,
@@ -38,12 +39,10 @@ if TYPE_CHECKING:
     from kinegraph.inference.live_forecaster import ForecastStream
     from kinegraph.skeleton import Skeleton
 
-__all__ = ["LONGEST_S", "Forecast", "Forecaster"]
+__all__ = ["Forecast", "Forecaster"]
 
 Array = NDArray[np.float64]
 
-#: longest forecast, seconds: a network asked for more has long been guessing from its own guesses
-LONGEST_S = 60.0
 _HISTORY_S = 10.0  # of a long recording, what is looked at for bones, pace and ground
 
 
@@ -153,8 +152,8 @@ class Forecaster(Pretrained):
             DataError: no 3D motion, too short a history, or a horizon without sense.
             SkeletonError: a model for another skeleton.
         """
-        if not (np.isfinite(seconds) and seconds > 0):
-            raise DataError(f"a forecast of {seconds:g} s: expected a time above 0 s")
+        if not is_time(seconds):
+            raise DataError(f"a forecast of {seconds!r} s: expected a time above 0 s")
         if seconds > LONGEST_S:
             raise DataError(
                 f"a forecast of {seconds:g} s: expected at most {LONGEST_S:g} s, because beyond its first seconds a "

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.inference.forecast_features import canonical_joints, forecast_features
+from kinegraph.inference.horizon import LONGEST_S, is_time
 from kinegraph.inference.live_frames import Id
 from kinegraph.inference.live_motion import MotionStream, Observation
 from kinegraph.sequence import SkeletonSequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["ForecastStream", "LiveForecast", "forecast_stream"]
 
 Floats = NDArray[np.float64]
-LONGEST_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +85,10 @@ class ForecastStream:
         Raises:
             DataError: no such person here, or a horizon without sense.
         """
-        count = round(seconds * self.motion.fps) if np.isfinite(seconds) else 0
-        if not (0 < seconds <= LONGEST_S) or count < 1:
+        count = round(seconds * self.motion.fps) if is_time(seconds) else 0
+        if count < 1 or seconds > LONGEST_S:
             raise DataError(
-                f"a forecast of {seconds:g} s: expected at least a frame at {self.motion.fps:g} a second and at most "
+                f"a forecast of {seconds!r} s: expected at least a frame at {self.motion.fps:g} a second and at most "
                 f"{LONGEST_S:g} s"
             )
         there = self.motion.ready()

@@ -132,7 +132,7 @@ class LiftStream:
     ) -> None:
         self.lifter, self.options, self.fps = lifter, options or LiveLiftOptions(), float(fps)
         self._clock = Clock(self.fps)
-        self.layout = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        self.layout = get_skeleton(skeleton)
         self.skeleton = lifter.skeleton
         self.mapping = map_joints(self.layout, self.skeleton)
         if unit not in ("px", "normalized"):

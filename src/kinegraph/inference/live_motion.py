@@ -165,7 +165,7 @@ class MotionStream:
         fast: bool = False,
     ) -> None:
         self.network = network
-        self.skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        self.skeleton = get_skeleton(skeleton)
         self.fps, self.space, self.up = float(fps), space, up if space == "world" else None
         if not (np.isfinite(refit_s) and refit_s >= 0 and np.isfinite(history_s) and history_s > 0):
             raise DataError(f"stream: refit_s {refit_s}, history_s {history_s}: expected seconds, 0 or more, above 0")

@@ -194,7 +194,7 @@ class ClipRecognizeStream(RecognizeStream):
         away_s: float = 1.0,
     ) -> None:
         self._scores, self.actions, self.dims = scores.for_live(), scores.actions, scores.dims
-        self.skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        self.skeleton = get_skeleton(skeleton)
         self.fps = float(fps)
         self._unit: Unit = unit or ("m" if self.dims == 3 else "px")
         self._space: Space = space or ("world" if self.dims == 3 else "image")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path
 from kinegraph.formats import detect, formats, write, write_format
 from kinegraph.formats.openpose import frame_files
 from kinegraph.inference.forecaster import Forecaster
@@ -239,7 +239,9 @@ def _paths(sources: Path | str | Iterable[Path | str], holds: Holds) -> tuple[li
     """The recordings, and the folder they were found in."""
     if isinstance(sources, str | Path):
         return find_recordings(sources, holds), Path(sources)
-    return [Path(path) for path in sources], None
+    if not isinstance(sources, Iterable):
+        raise ConfigError(f"found {type(sources).__name__} {sources!r}; expected a folder, or paths")
+    return [as_path(path, "a recording") for path in sources], None
 
 
 def _each(

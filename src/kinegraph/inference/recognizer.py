@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from kinegraph.errors import ConfigError, KinegraphError
+from kinegraph.errors import ConfigError, KinegraphError, as_path
 from kinegraph.hub import Pretrained, locate
 from kinegraph.inference.clip_scores import ClipScores
 from kinegraph.inference.clip_window import ClipNetwork, clip_network
@@ -106,7 +106,7 @@ class Recognizer(Pretrained):
         if folder is None:
             own = default_weights("recognize")
             return cls(load_motion_network(None, revision) if own is None else _load(own, revision), shares)
-        folders = [folder] if isinstance(folder, str | Path) else list(folder)
+        folders = [folder] if isinstance(folder, str | Path) or not isinstance(folder, Sequence) else list(folder)
         return cls([_load(one, revision) for one in folders], shares)
 
     def recognize(
@@ -165,7 +165,8 @@ class Recognizer(Pretrained):
 
 
 def _load(folder: Path | str, revision: str | None) -> Network:
-    if find_folder(folder) is None and baseline_of(str(folder)) is not None:
+    name = str(as_path(folder, "the weights' folder, or a name"))
+    if find_folder(folder) is None and baseline_of(name) is not None:
         raise KinegraphError(f"{folder} forecasts and does not recognise; name a trained network's folder")
     weights = load_weights(locate(folder, revision))
     return clip_network(weights) if weights.task == "recognition" else motion_network(weights)

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from kinegraph.errors import SkeletonError, nearest
+from kinegraph.errors import SkeletonError, as_path, nearest
 from kinegraph.skeleton.skeleton import Skeleton
 
 
@@ -21,15 +21,17 @@ def _builtin(name: str) -> Skeleton:
     return Skeleton.load(Path(str(files(__name__) / f"{name}.toml")))
 
 
-def get_skeleton(name: str | Path) -> Skeleton:
-    """A built-in layout by name, or one read from a TOML/JSON file by path.
+def get_skeleton(name: str | Path | Skeleton) -> Skeleton:
+    """A built-in layout by name, one read from a TOML/JSON file by path, or the skeleton itself.
 
     Raises:
         SkeletonError: neither a layout nor a file; the nearest layout is named.
     """
+    if isinstance(name, Skeleton):
+        return name
     if isinstance(name, str) and name in skeleton_names():
         return _builtin(name)
-    path = Path(name)
+    path = as_path(name, "a layout's name, a file or a Skeleton")
     if path.suffix.lower() in (".toml", ".json"):
         return Skeleton.load(path)
     raise SkeletonError(
