@@ -50,7 +50,7 @@ def test_every_row_learns(table: str, splits: ClipSplits) -> None:
     sweep = RECOGNITION_PRESETS[table](None)
     base = _base(sweep, "recognize_hcsf_ntu", TINY, "ntu60-xview", "somewhere")
     networks = set()
-    for variant, _, recipe in _runs(sweep, base, Path("out"), (0,), (None,)):
+    for variant, _, recipe in _runs(sweep, {"": base}, Path("out"), (0,), (None,)):
         prepared = prepare(recipe, splits)
         batch = prepared.data.batch_of(0)
         logits = prepared.model.train()(batch.inputs, batch.mask)

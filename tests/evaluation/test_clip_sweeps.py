@@ -14,6 +14,8 @@ from action_files import ListSource
 from kinegraph.config import to_dict
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_method
+from kinegraph.evaluation.clip_views import ClipView
+from kinegraph.evaluation.comparison import compare
 from kinegraph.evaluation.recognition_presets import GRAPHS, RECOGNITION_PRESETS
 from kinegraph.evaluation.sweep_pictures import draw_sweep
 from kinegraph.evaluation.sweep_runs import _base, _runs, run_sweep
@@ -139,7 +141,7 @@ def test_every_variant_is_a_recipe_and_can_be_drawn(name: str, recipe: str, prot
     sweep = RECOGNITION_PRESETS[name](None)
     base = _base(sweep, f"recognize_hcsf_{recipe}", [], protocol, "somewhere")
     folds = (0, 4) if recipe == "hdm05" else (None,)
-    found = _runs(sweep, base, Path("out"), (0, 1), folds)
+    found = _runs(sweep, {"": base}, Path("out"), (0, 1), folds)
     assert len(found) == 2 * len(folds) * len(sweep.variants)
     for variant, _, one in found:
         plain = to_dict(one)
@@ -185,3 +187,74 @@ def test_mistakes_come_before_training(store: ClipStore, tmp_path: Path, monkeyp
             run_sweep(sweep, f"recognize_{recipe}", overrides, **{**good, **changes})
     with pytest.raises(ConfigError, match="of task motion; this sweep is of networks of recognition"):
         run_sweep(streams, "symgnn_cmu_cpu", **good)
+
+
+RECIPES = ["recognize_stgcn_hdm05", "recognize_linear_hdm05"]
+
+
+def test_recipes_are_compared_in_streams_fused_and_with_joints_missing(store: ClipStore, tmp_path: Path) -> None:
+    sweep = compare(RECIPES, ("joint", "bone"), missing=0.2)
+    options: dict[str, Any] = {"protocol": "hdm05-11-one", "data": str(store.folder), "out": tmp_path, "folds": (0, 3)}
+    plain = [value for value in TINY if value not in ("--model.width", "0.05")]
+    result = run_sweep(sweep, None, plain, quiet=True, **options)
+    labels = [row.label for row, _ in result.rows]
+    assert labels == [
+        *("stgcn, joint", "stgcn, bone", "stgcn, fused", "linear, joint", "linear, bone", "linear, fused")
+    ]
+    rows = {row.label: runs[0].figures for row, runs in result.rows}
+    lost = "top-1, 20 % of joints missing"
+    assert result.columns == ("top-1", "top-5", lost, "parameters", "training")
+    for name, recipe in zip(("stgcn", "linear"), RECIPES, strict=True):
+        methods = {
+            (stream, fold): load_clip_method(tmp_path / f"{recipe}_{stream}" / f"seed_0_fold_{fold}" / "best")
+            for stream in ("joint", "bone")
+            for fold in (0, 3)
+        }
+        assert {method.transform.stream for method in methods.values()} == {"joint", "bone"}
+        for column, view in (("top-1", ClipView()), (lost, ClipView(missing=0.2))):
+            found = {key: evaluate_clips(one, store, "hdm05-11-one", view=view) for key, one in methods.items()}
+            fused = [found["joint", fold].logits + found["bone", fold].logits for fold in (0, 3)]
+            right = [
+                100 * np.mean(scores.argmax(axis=1) == found["joint", fold].labels)
+                for scores, fold in zip(fused, (0, 3), strict=True)
+            ]
+            assert rows[f"{name}, fused"][column] == pytest.approx(np.mean(right))
+            alone = [found["bone", fold].top1 for fold in (0, 3)]
+            assert rows[f"{name}, bone"][column] == pytest.approx(np.mean(alone))
+        places = [tmp_path / f"{recipe}_joint" / f"seed_0_fold_{fold}" / "best" / "config.json" for fold in (0, 3)]
+        written = [json.loads(place.read_text()) for place in places]
+        minutes = np.mean([one["metadata"]["train_seconds"] for one in written]) / 60
+        assert rows[f"{name}, joint"]["training"] == pytest.approx(minutes)
+        assert "training" not in rows[f"{name}, fused"]
+    assert rows["linear, joint"]["parameters"] != rows["stgcn, joint"]["parameters"]
+    assert result.to_json()["recipe"] == RECIPES
+    assert "recipes recognize_stgcn_hdm05, recognize_linear_hdm05 |" in sweep_report(result)
+    assert f"note: {lost}: 6 of 31 joints missing (throughout each clip; seed 0)" in sweep_report(result)
+    (picture,) = draw_sweep(result, tmp_path)
+    assert picture.stat().st_size > 10_000
+
+
+def test_comparisons_name_what_is_wrong(store: ClipStore, tmp_path: Path) -> None:
+    for given, message in (
+        ((RECIPES, ()), "--streams: found none; expected one or more"),
+        ((RECIPES, ("joint", "joint")), "--streams: found joint, joint; expected one or more, each once"),
+        ((RECIPES, ("joints",)), "no stream 'joints'; did you mean 'joint'"),
+        ((RECIPES[:1] * 2, ("joint",)), "recipes: found .*each once"),
+        ((["a/x.yaml", "b/x.yaml"], ("joint",)), "bear one name"),
+        ((RECIPES, ("joint",), 1.0), "--missing-joints 1: expected a share"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            compare(*given)
+    options: dict[str, Any] = {"protocol": "hdm05-11-one", "data": str(store.folder), "out": tmp_path / "x"}
+    with pytest.raises(ConfigError, match="symgnn_cmu_cpu is of task motion"):
+        run_sweep(compare(["recognize_stgcn_hdm05", "symgnn_cmu_cpu"], ("joint",)), None, [], **options)
+    with pytest.raises(ConfigError, match="--transform.stream: it is what this sweep sets itself"):
+        run_sweep(compare(RECIPES), None, ["--transform.stream", "bone"], **options)
+    assert not (tmp_path / "x").exists()
+
+
+def test_streams_are_fused_with_the_weights_of_the_field() -> None:
+    sweep = compare(["recognize_hcsf_hdm05"], ("joint", "bone", "joint-motion", "bone-motion"))
+    assert sweep.fusions[0].weights == (0.6, 0.6, 0.4, 0.4)
+    assert compare(["recognize_hcsf_hdm05"], ("joint",)).fusions == ()
+    assert compare(["recognize_hcsf_hdm05"]).fusions[0].weights == (1.0, 1.0)

@@ -167,7 +167,7 @@ def test_presets_vary_what_the_paper_varies():
 def test_every_variant_of_the_paper_is_a_recipe(name):
     sweep = early_recognition() if name == "early-recognition" else preset(name)
     base = _base(sweep, "symgnn_cmu_cpu", [], "cmu-euler-64", "somewhere")
-    found = _runs(sweep, base, Path("out"), (0, 5))
+    found = _runs(sweep, {"": base}, Path("out"), (0, 5))
     assert len(found) == 2 * len(sweep.variants)
     for variant, seed, recipe in found:
         assert (recipe.seed, recipe.out) == (seed, f"out/{variant.name}/seed_{seed}")

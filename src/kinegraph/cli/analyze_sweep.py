@@ -94,10 +94,15 @@ _CLIP_PRESETS = {
 _VALUES = ("squeeze", "noisy-targets", "noisy-labels", "lambda-act", "iterations")
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "recipe", metavar="RECIPE", help="first: a YAML file, or a shipped recipe (symgnn_..., recognize_...)"
-    )
+def _add_common(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    if several:
+        parser.add_argument(
+            "recipes", metavar="RECIPE", nargs="+", help="first: YAML files, or shipped recipes (recognize_...)"
+        )
+    else:
+        parser.add_argument(
+            "recipe", metavar="RECIPE", help="first: a YAML file, or a shipped recipe (symgnn_..., recognize_...)"
+        )
     parser.add_argument("--protocol", required=True, help="e.g. cmu-euler-64, cmu-8, hdm05-11-one, ntu60-xview")
     parser.add_argument("--data", metavar="DIR", help="folder of the protocol's files, and the recipe's data.source")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder of the runs and the picture")
@@ -127,6 +132,24 @@ def _add_early(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ratios", nargs="+", type=float, metavar="R", help="observed shares (0.1 to 0.9)")
     parser.add_argument("--strategies", nargs="+", metavar="S", help="among 10, all, none (default: all three)")
     _add_common(parser)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--streams",
+        nargs="+",
+        default=["joint", "bone"],
+        metavar="S",
+        help="a network for each: joint, bone, joint-motion, bone-motion (default: joint bone)",
+    )
+    parser.add_argument(
+        "--missing-joints",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="measure again with this share of every test clip's joints taken away",
+    )
+    _add_common(parser, several=True)
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
@@ -165,6 +188,12 @@ def _run_early(args: argparse.Namespace) -> int:
     return _run(args, early_recognition(args.ratios or RATIOS, args.strategies or tuple(STRATEGIES)))
 
 
+def _run_compare(args: argparse.Namespace) -> int:
+    from kinegraph.evaluation.comparison import compare
+
+    return _run(args, compare(args.recipes, args.streams, args.missing_joints))
+
+
 def _run(args: argparse.Namespace, sweep: Sweep) -> int:
     from kinegraph.errors import require
     from kinegraph.evaluation.sweep_pictures import draw_sweep
@@ -181,7 +210,7 @@ def _run(args: argparse.Namespace, sweep: Sweep) -> int:
     require("lightning", extra="train", purpose="training")
     result = run_sweep(
         sweep,
-        args.recipe,
+        getattr(args, "recipe", None),
         args.extra,
         protocol=args.protocol,
         data=args.data,
@@ -204,6 +233,22 @@ def _example(name: str, more: str = "", protocol: str = "cmu-euler-64") -> str:
 
 
 ANALYSES = {
+    "compare": Analysis(
+        help="recipes of recognisers side by side on your clips: streams, fused, joints missing",
+        description="Which recogniser is best on these clips? Every recipe is trained in every stream; one more row "
+        "each sums the\nscores of its streams: joint and bone count 1 and 1; with motions 0.6, 0.6, 0.4, 0.4, as "
+        f"CTR-GCN and PYSKL have it.\n{_COMMON}\nSeveral shells may work on one --out, each with other --seeds, "
+        "--folds or --only; the whole command\nthen makes the table.",
+        examples="""\
+examples:
+  kinegraph analyze compare recognize_hcsf_hdm05 recognize_stgcnpp_hdm05 recognize_linear_hdm05 \\
+      --protocol folder --data clips --out compare                                            on your own clips
+  kinegraph analyze compare recognize_hcsf_hdm05 recognize_ctrgcn_hdm05 --missing-joints 0.2 --seeds 0 1 2 \\
+      --protocol hdm05-11-one --data hdm05 --out compare""",
+        add_arguments=_add_compare,
+        run=_run_compare,
+        overrides=True,
+    ),
     "sweep": Analysis(
         help="train variants of a recipe and measure them: any field, any values",
         description=f"One field of a recipe varied.\n{_COMMON}",

@@ -1,15 +1,17 @@
-"""What a sweep measures of networks that recognise clips: accuracy over the protocol's folds, and size."""
+"""What a sweep measures of networks that recognise clips: accuracy over the protocol's folds, size, training time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from kinegraph.datasets.action_splits import PROTOCOLS, split
 from kinegraph.datasets.open_clips import open_clips
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_method
+from kinegraph.evaluation.clip_views import ClipView
 from kinegraph.evaluation.recognition_merge import merge_folds
 from kinegraph.evaluation.recognition_result import RecognitionResult, fuse
 from kinegraph.evaluation.sweeps import Fusion, Measured, Variant
@@ -30,13 +32,16 @@ class ClipMeasure:
         data: folder of the clips.
         part: ``"test"``, ``"val"`` or ``"train"``.
         recipes: of all runs.
+        missing: share of the joints that a second measurement takes away; 0 for none.
 
     Raises:
         ConfigError: a protocol of several folds that the recipes are not trained on.
         DataError: the clips are not there, or not those of the protocol.
     """
 
-    def __init__(self, protocol: str, data: str | None, part: str, recipes: Sequence[RecognitionRecipe]) -> None:
+    def __init__(
+        self, protocol: str, data: str | None, part: str, recipes: Sequence[RecognitionRecipe], missing: float = 0.0
+    ) -> None:
         folds = PROTOCOLS[protocol].folds if protocol in PROTOCOLS else 1
         trained = {recipe.data.protocol for recipe in recipes}
         if folds > 1 and trained != {protocol}:
@@ -49,9 +54,14 @@ class ClipMeasure:
             for fold in sorted({recipe.data.fold for recipe in recipes}):
                 split(self.clips, protocol, "test", fold)
         self.notes: dict[str, None] = {}
-        self.units: dict[str, str] = {"top-1": "%", "top-5": "%", "parameters": "values"}
+        self.views: dict[str, ClipView] = {"": ClipView()}
+        if missing:
+            self.views[f"{100 * missing:g} % of joints missing"] = ClipView(missing=missing)
+        self.units: dict[str, str] = {"top-1": "%", "top-5": "%"}
+        self.units |= {_lost(view): "%" for view in self.views if view}
+        self.units |= {"parameters": "values", "training": "min"}
         self.conditions: dict[str, Any] = {}
-        self._scores: dict[tuple[str, int], RecognitionResult] = {}
+        self._scores: dict[tuple[str, int], dict[str, RecognitionResult]] = {}
 
     def splits(self, recipe: RecognitionRecipe) -> ClipSplits | None:
         """The training clips, where they are those that are measured: reading recordings can take a minute."""
@@ -66,10 +76,16 @@ class ClipMeasure:
     def run(self, variant: Variant, seed: int, recipes: Sequence[RecognitionRecipe]) -> Measured:
         """Evaluate the runs of a variant and a seed, one for each fold, as one."""
         methods = [load_clip_method(Path(recipe.out) / BEST, variant.label) for recipe in recipes]
-        results = [evaluate_clips(method, self.clips, self.protocol, part=self.part) for method in methods]
-        result = merge_folds(results, variant.label)
-        self._scores[variant.name, seed] = result
-        figures = {**self._figures(result), "parameters": float(methods[0].info["parameters"])}
+        results = {}
+        for name, view in self.views.items():
+            found = [evaluate_clips(one, self.clips, self.protocol, part=self.part, view=view) for one in methods]
+            results[name] = merge_folds(found, variant.label)
+        self._scores[variant.name, seed] = results
+        result = results[""]
+        figures = {**self._figures(results), "parameters": float(methods[0].info["parameters"])}
+        seconds = [method.info["train_seconds"] for method in methods if method.info.get("train_seconds") is not None]
+        if seconds:
+            figures["training"] = fmean(seconds) / 60
         info = {
             "folders": [str(recipe.out) for recipe in recipes],
             "recognition": {"per_class": result.per_class, "folds": list(result.folds), "ece": result.ece},
@@ -79,15 +95,29 @@ class ClipMeasure:
 
     def fused(self, fusion: Fusion, seed: int) -> Measured:
         """The weighted sum of variants' scores."""
-        result = fuse([self._scores[name, seed] for name in fusion.variants], fusion.weights, of=fusion.of)
+        results = {
+            view: fuse([self._scores[name, seed][view] for name in fusion.variants], fusion.weights, of=fusion.of)
+            for view in self.views
+        }
         info = {
             "fused": dict(zip(fusion.variants, fusion.weights, strict=True)),
             "of": fusion.of,
-            "per_class": result.per_class,
+            "per_class": results[""].per_class,
         }
-        return Measured(seed=seed, figures=self._figures(result), info=info)
+        return Measured(seed=seed, figures=self._figures(results), info=info)
 
-    def _figures(self, result: RecognitionResult) -> dict[str, float]:
-        self.conditions["data"] = result.data
-        self.notes |= dict.fromkeys(note for note in result.notes if "fused by weighted sum" not in note)
-        return {"top-1": result.top1, "top-5": result.top5}
+    def _figures(self, results: Mapping[str, RecognitionResult]) -> dict[str, float]:
+        plain = results[""]
+        self.conditions["data"] = plain.data
+        figures = {"top-1": plain.top1, "top-5": plain.top5}
+        for view, result in results.items():
+            told = [note for note in result.notes if "fused by weighted sum" not in note]
+            self.notes |= dict.fromkeys(note if note in plain.notes else f"{_lost(view)}: {note}" for note in told)
+            if view:
+                figures[_lost(view)] = result.top1
+        return figures
+
+
+def _lost(view: str) -> str:
+    """The column of what was measured in another view."""
+    return f"top-1, {view}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kinegraph.atomic import atomic_path
-from kinegraph.evaluation.sweeps import Fusion, SweepResult
+from kinegraph.evaluation.sweeps import Fusion, SweepResult, Variant
 
 __all__ = ["draw_sweep"]
 
@@ -28,11 +28,18 @@ def draw_sweep(result: SweepResult, folder: Path | str, *, suffix: str = "png") 
         return []
     numeric = any(getattr(variant, "x", None) is not None for variant, _ in result.rows)
     width = 5.2 if numeric else max(4.2, 1.0 + 0.75 * len(result.rows))
-    figure = Figure(figsize=(width * len(panels), 4.0), layout="constrained")
+    height = 4.0
+    compared = any(isinstance(row, Variant) and row.recipe for row, _ in result.rows)
+    if compared:
+        width, height = 6.4, 1.5 + 0.22 * len(result.rows)
+    figure = Figure(figsize=(width * len(panels), height), layout="constrained")
     for axes, column in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color="0.92", linewidth=0.8)
+        axes.grid(axis="x" if compared else "y", color="0.92", linewidth=0.8)
         axes.set_axisbelow(True)
+        if compared:
+            _groups(axes, result, column)
+            continue
         axes.set_ylabel(_title(result, column), fontsize=9)
         if result.sweep.speed and "frames in 20 ms" in result.columns:
             _trade_off(axes, result, column)
@@ -125,6 +132,29 @@ def _bars(axes: Any, result: SweepResult, column: str) -> None:
     if len(found) > 4:
         axes.tick_params(axis="x", labelrotation=45)
     axes.margins(y=0.12)
+
+
+def _groups(axes: Any, result: SweepResult, column: str) -> None:
+    """Recipes below each other, a bar for each stream and one for their sum."""
+    found = [(*variant.label.rsplit(", ", 1), mean, spread) for variant, mean, spread in _values(result, column)]
+    names, kinds = list(dict.fromkeys(row[0] for row in found)), list(dict.fromkeys(row[1] for row in found))
+    height = 0.8 / len(kinds)
+    for index, kind in enumerate(kinds):
+        rows = [row for row in found if row[1] == kind]
+        place = np.array([names.index(row[0]) for row in rows]) + (index - (len(kinds) - 1) / 2) * height
+        mean, spread = np.array([row[2:] for row in rows]).T
+        error = spread if spread.any() else None
+        axes.barh(place, mean, height=0.92 * height, color=_COLOURS[index], xerr=error, label=kind, capsize=2)
+        for y, value, more in zip(place, mean, spread, strict=True):
+            axes.annotate(
+                f"{value:.1f}", (value + more, y), (3, 0), textcoords="offset points", va="center", fontsize=7
+            )
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlabel(_title(result, column), fontsize=9)
+    low = min(row[2] - row[3] for row in found)
+    axes.set_xlim(max(0.0, low - 10), 100 if max(row[2] for row in found) < 97 else 104)  # bars do not start at 0
+    axes.legend(frameon=False, fontsize=8, ncols=len(kinds), loc="lower left", bbox_to_anchor=(0, 1))
 
 
 def _trade_off(axes: Any, result: SweepResult, column: str) -> None:

@@ -60,7 +60,7 @@ class Measure(Protocol):
 
 def run_sweep(
     sweep: Sweep,
-    recipe: str,
+    recipe: str | None,
     overrides: Sequence[str] = (),
     *,
     protocol: str,
@@ -76,7 +76,8 @@ def run_sweep(
 
     Args:
         sweep: what to vary.
-        recipe: a YAML file or the name of a shipped recipe, of task motion or recognition.
+        recipe: a YAML file or the name of a shipped recipe, of task motion or recognition; None where every variant
+            names its own.
         overrides: ``["--field.sub", "value", ...]`` for every variant.
         protocol: for motion a forecasting protocol, or a recognition protocol; with the former networks that recognise
             are measured under ``cmu-8`` too, where the recipe's data are CMU's. For recognition of clips, theirs; the
@@ -97,13 +98,14 @@ def run_sweep(
 
     if len(set(seeds)) != len(seeds) or not seeds:
         raise ConfigError(f"--seeds {list(seeds)}: expected one or more, each once")
-    base = _base(sweep, recipe, overrides, protocol, data)
-    clips = base["task"] == "recognition"
+    names = dict.fromkeys(variant.recipe for variant in sweep.variants)
+    bases = {name: _base(sweep, name or str(recipe), overrides, protocol, data) for name in names}
+    clips = next(iter(bases.values()))["task"] == "recognition"
     numbers = _folds(protocol if clips else None, folds)
-    runs = _runs(sweep, base, Path(out), seeds, numbers)
+    runs = _runs(sweep, bases, Path(out), seeds, numbers)
     measure: Measure
     if clips:
-        measure = ClipMeasure(protocol, data, split, [run.recipe for run in runs])
+        measure = ClipMeasure(protocol, data, split, [run.recipe for run in runs], sweep.missing)
     else:
         measure = MotionMeasure(protocol, data, split, sweep, [run.recipe for run in runs])
     for index, run in enumerate(runs, start=1):
@@ -123,11 +125,13 @@ def run_sweep(
     for variant in sweep.variants:
         of_seed = {seed: [run.recipe for run in runs if run[:2] == (variant, seed)] for seed in seeds}
         rows.append((variant, tuple(measure.run(variant, seed, recipes) for seed, recipes in of_seed.items())))
-    rows += [(fusion, tuple(measure.fused(fusion, seed) for seed in seeds)) for fusion in sweep.fusions]
+    for fusion in sweep.fusions:  # below the last of the rows that it sums
+        place = max(index for index, (row, _) in enumerate(rows) if row.name in fusion.variants) + 1
+        rows.insert(place, (fusion, tuple(measure.fused(fusion, seed) for seed in seeds)))
     columns = dict.fromkeys(column for _, measured in rows for one in measured for column in one.figures)
     ordered = tuple(sorted(columns, key=measure.place))
     conditions = {
-        "recipe": recipe,
+        "recipe": recipe or list(names),
         "overrides": list(overrides),
         "protocol": protocol,
         "split": split,
@@ -187,9 +191,13 @@ def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str, data
 
 
 def _runs(
-    sweep: Sweep, base: Mapping[str, Any], out: Path, seeds: Sequence[int], folds: Sequence[int | None] = (None,)
+    sweep: Sweep,
+    bases: Mapping[str, Mapping[str, Any]],
+    out: Path,
+    seeds: Sequence[int],
+    folds: Sequence[int | None] = (None,),
 ) -> list[SweepRun]:
-    """Every run; whatever is wrong with one is said before the first is trained."""
+    """Every run, from the recipe of its variant; whatever is wrong with one is said before the first is trained."""
     found = []
     for variant in sweep.variants:
         for seed, fold in product(seeds, folds):
@@ -198,7 +206,7 @@ def _runs(
             if fold is not None:
                 changes["data.fold"] = fold
             try:
-                one = read_recipe(_changed(base, changes))
+                one = read_recipe(_changed(bases[variant.recipe], changes))
                 model_config(one, _given(one), "the recipe's transform")
             except ConfigError as error:
                 raise ConfigError(f"variant {variant.name}: {error}") from error

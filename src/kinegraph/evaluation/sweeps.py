@@ -44,6 +44,8 @@ class Variant:
     """Place on the horizontal axis; None outside it ("no pred"), drawn as a level."""
     curve: str = ""
     """Variants of one curve are joined in pictures."""
+    recipe: str = ""
+    """What it starts from, where that is not the sweep's recipe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,8 @@ class Sweep:
     """Recognise from the beginning of the protocol's windows, not from their end."""
     task: Literal["motion", "recognition", "any"] = "motion"
     """Of what networks it is: those of windows of motion, those of clips, or either."""
+    missing: float = 0.0
+    """Of clips: measure again with this share of the joints taken away."""
     published: Mapping[str, Any] = field(default_factory=dict)
     """The paper's own figures with the data they were measured on; for the JSON, never for the table."""
 
@@ -106,7 +110,7 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResult:
-    """All runs of a sweep, in the order of its variants, fusions last."""
+    """All runs of a sweep, in the order of its variants; a fusion stands below the last of those that it sums."""
 
     sweep: Sweep
     conditions: dict[str, Any]
@@ -193,13 +197,17 @@ def sweep_report(result: SweepResult, *, markdown: bool = False) -> str:
         for column in result.columns:
             found = result.summary(runs, column)
             digits = {"%": 1, "rad": 3, "values": 0}.get(result.units[column], 1)
-            spread = "" if found is None or found[1] != found[1] else f" ±{found[1]:.{digits}f}"
+            # What is known beforehand, or hangs on the machine, has no spread worth a word.
+            bare = found is None or found[1] != found[1] or result.units[column] in ("values", "min")
+            spread = "" if bare or found is None else f" ±{found[1]:.{digits}f}"
             cells.append("-" if found is None else f"{found[0]:.{digits}f}{spread}")
         rows.append([variant.label, *cells])
     conditions = result.conditions
     seeds = ", ".join(map(str, conditions["seeds"]))
+    recipes = conditions["recipe"] if isinstance(conditions["recipe"], list) else [conditions["recipe"]]
+    named = f"recipe{'s' if len(recipes) > 1 else ''} {', '.join(recipes)}"
     lines = [
-        f"{result.sweep.title} | recipe {conditions['recipe']} | {conditions['protocol']}, {conditions['split']} split"
+        f"{result.sweep.title} | {named} | {conditions['protocol']}, {conditions['split']} split"
         f" | seeds {seeds}" + (" (mean ±standard deviation)" if len(conditions["seeds"]) > 1 else ""),
         text_table(header, rows, markdown=markdown),
     ]
