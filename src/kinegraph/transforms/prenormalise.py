@@ -148,7 +148,7 @@ class PreNormalise:
 def turned(positions: Array, matrix: NDArray[np.float64]) -> Array:
     """Every point ``(..., dims)`` times a matrix ``(dims, dims)`` of column vectors.
 
-    As one product: thousands of small ones, which ``positions @ matrix.T`` would be, take ten times as long.
+    As one product: the thousands of small ones that ``positions @ matrix.T`` would be take twice as long.
     """
     flat = positions.reshape(-1, positions.shape[-1]) @ matrix.T.astype(positions.dtype)
     return np.asarray(flat.reshape(positions.shape))
