@@ -15,7 +15,7 @@ from kinegraph.config import to_dict
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_method
 from kinegraph.evaluation.clip_views import ClipView
-from kinegraph.evaluation.comparison import compare
+from kinegraph.evaluation.recipe_comparison import compare
 from kinegraph.evaluation.recognition_presets import GRAPHS, RECOGNITION_PRESETS
 from kinegraph.evaluation.sweep_pictures import draw_sweep
 from kinegraph.evaluation.sweep_runs import _base, _runs, run_sweep

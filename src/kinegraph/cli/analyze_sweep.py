@@ -189,7 +189,7 @@ def _run_early(args: argparse.Namespace) -> int:
 
 
 def _run_compare(args: argparse.Namespace) -> int:
-    from kinegraph.evaluation.comparison import compare
+    from kinegraph.evaluation.recipe_comparison import compare
 
     return _run(args, compare(args.recipes, args.streams, args.missing_joints))
 
