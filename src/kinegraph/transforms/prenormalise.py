@@ -108,14 +108,14 @@ class PreNormalise:
             raise ConfigError(f"{self.convention} turns to z, which 2D has not; choose pyskl, ctr-gcn or none")
         if flat and self.convention == "pyskl":
             return np.asarray(positions * 2 - 1, dtype=positions.dtype)
-        result: Array = positions - self._centre(positions[0], skeleton)
+        there = _there(positions[0])
+        result: Array = positions - self._centre(positions[0], there, skeleton)
         if self.convention != "ctr-gcn":
-            result = self._turned(result, skeleton)
+            result = self._turned(result, there, skeleton)
         return np.asarray(result, dtype=positions.dtype)
 
-    def _centre(self, person: Array, skeleton: Skeleton) -> Array:
+    def _centre(self, person: Array, there: NDArray[np.bool_], skeleton: Skeleton) -> Array:
         """What to subtract, ``(frames, 1, dims)`` or ``(1, 1, dims)``."""
-        there = _there(person)
         nearby = (_middle(points, skeleton) for points in _CENTRES)
         for weights in chain([_asked(self.centre, skeleton)], nearby):
             seen = _frames_with(there, weights)
@@ -128,9 +128,8 @@ class PreNormalise:
             return _point(person[latest], weights)[:, None]
         return np.zeros((1, 1, person.shape[-1]), dtype=person.dtype)
 
-    def _turned(self, positions: Array, skeleton: Skeleton) -> Array:
+    def _turned(self, positions: Array, there: NDArray[np.bool_], skeleton: Skeleton) -> Array:
         person, level = positions[0], self.convention == "upright"
-        there = _there(person)
         turn = Y_TO_Z if level else np.eye(3)
         turns = ((self.bottom, self.top, 2, _UPWARD), (self.left, self.right, 0, _ACROSS))
         for start, end, axis, others in turns[1:] if level else turns:
