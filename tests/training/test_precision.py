@@ -22,7 +22,7 @@ def on_a_cpu_with(monkeypatch: pytest.MonkeyPatch, **instructions: bool) -> None
     [
         ({"avx2": True, "avx512_bf16": False, "amx_bf16": False}, "fp32"),
         ({"avx512_f": True}, "fp32"),
-        ({"avx512_bf16": True, "amx_bf16": False}, "bf16"),
+        ({"avx512_bf16": True, "amx_bf16": False}, "fp32"),
         ({"amx_bf16": True}, "bf16"),
         ({"neon": True, "bf16": True}, "fp32"),
     ],
@@ -39,7 +39,7 @@ def test_auto_is_what_the_cpu_has(
 
 @pytest.mark.parametrize("hardware", [True, False])
 def test_a_gpu_is_asked_first(monkeypatch: pytest.MonkeyPatch, hardware: bool) -> None:
-    on_a_cpu_with(monkeypatch, avx512_bf16=not hardware)
+    on_a_cpu_with(monkeypatch, amx_bf16=not hardware)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
 
     def supported(including_emulation: bool = True) -> bool:
@@ -51,7 +51,7 @@ def test_a_gpu_is_asked_first(monkeypatch: pytest.MonkeyPatch, hardware: bool) -
 
 
 def test_an_apple_gpu_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    on_a_cpu_with(monkeypatch, avx512_bf16=True)
+    on_a_cpu_with(monkeypatch, amx_bf16=True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     assert not has_bf16("auto")
     assert not has_bf16("gpu")
@@ -61,9 +61,9 @@ def test_an_older_pytorch_is_asked_by_its_own_name(monkeypatch: pytest.MonkeyPat
     on_a_cpu_with(monkeypatch)
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     for answer in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda answer=answer: answer, raising=False)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda answer=answer: answer, raising=False)
         assert has_bf16("cpu") is answer
-    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
     assert not has_bf16("cpu")
 
 
