@@ -17,6 +17,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from kinegraph.layers.cached_products import sum_in_cache, wants_cache
 from kinegraph.layers.neighbours import Neighbours
 from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
@@ -148,6 +149,8 @@ class Aggregation(nn.Module):
                 dynamic = dynamic.index_select(1, self.source_pairs)
             result = sum_outputs(x, self.source_nodes, self.source_targets, matrices, self.out_channels, dynamic)
             return result.transpose(0, 1)
+        if wants_cache(x):
+            return sum_in_cache(x, weight, dynamic, self.neighbours, self.sources).transpose(0, 1)
         groups = sum_inputs(x, self.sources, self.neighbours.matrices(weight), dynamic)
         isolated = self.neighbours.nodes - sum(len(group) for group in groups)
         if isolated:

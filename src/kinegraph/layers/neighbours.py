@@ -7,6 +7,7 @@ then meet the weights of all their pairs in one batched product, in which the su
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,13 @@ class Neighbours:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def by_target(self) -> Iterator[tuple[int, slice]]:
+        """Every node that has neighbours, and which of the pairs are its own."""
+        for group in self.groups:
+            for index, node in enumerate(group.nodes if group.degree else ()):
+                start = group.pairs.start + index * group.degree
+                yield node, slice(start, start + group.degree)
 
     def matrices(self, weight: Tensor) -> list[Tensor]:
         """Weights ``(pairs, in, out)`` as one ``(nodes, degree * in, out)`` per group that has neighbours."""
