@@ -156,6 +156,7 @@ def test_mistakes_are_one_line(recordings, net, tmp_path, capsys):
         (("sweep", "symgnn_cmu_cpu", *sweep), "--vary"),
         (("graphs", "symgnn_cmu_cpu", "--only", "full", *sweep), "did you mean 'full_"),
         (("lambda-act", "symgnn_cpu", *sweep), "did you mean 'symgnn_"),
+        (("compare", "--trainer.steps", "5", "recognize_hcsf_hdm", *sweep), "which 'kinegraph train --list' names"),
         (("noisy-labels", "symgnn_cmu_cpu", "--values", "7", *sweep), "from 0 to 1"),
     ):
         assert analyze(*arguments) == 2, arguments

@@ -214,3 +214,32 @@ def test_kernels_are_bounded_before_torch_is_there(given: dict[str, str], found:
     plain = {key: value for key, value in os.environ.items() if "CACHE_CAPACITY" not in key}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**plain, **given})
     assert done.stdout.strip() == f"False {found}"
+
+
+@pytest.mark.parametrize("fields", [["--trainer.steps", "5"], ["--trainer.steps=5"], ["--model.gates", "[1, 2]"]])
+@pytest.mark.parametrize("where", [0, 2, 4])
+def test_fields_of_a_recipe_may_stand_anywhere(
+    fields: list[str], where: int, command: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[str], int, list[str]]] = []
+
+    def add(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("recipes", nargs="+")
+        parser.add_argument("--number", type=int)
+
+    def run(args: argparse.Namespace) -> int:
+        seen.append((args.recipes, args.number, args.extra))
+        return 0
+
+    monkeypatch.setattr(command, "EXTRA_ARGUMENTS", True, raising=False)
+    monkeypatch.setattr(command, "add_arguments", add)
+    monkeypatch.setattr(command, "run", run, raising=False)
+    plain = ["--number", "3", "one", "two"]
+    assert cli.main(["demo", *plain[:where], *fields, *plain[where:]]) == 0
+    assert seen == [(["one", "two"], 3, fields)]
+
+
+def test_a_field_without_a_value_takes_no_other_option_for_it(command: ModuleType) -> None:
+    fields, others = cli._fields_of_recipes(["--trainer.steps", "--number", "3", "--out", "runs/a.b", "clip.bvh"])
+    assert fields == ["--trainer.steps"]
+    assert others == ["--number", "3", "--out", "runs/a.b", "clip.bvh"]

@@ -135,11 +135,31 @@ def _dispatch(arguments: list[str]) -> int:
     parser.add_argument("--traceback", action="store_true", help="show where an error came from")
     module.add_arguments(parser)
     if getattr(module, "EXTRA_ARGUMENTS", False):
-        args, extra = parser.parse_known_args(arguments[1:])
-        args.extra = extra
+        fields, others = _fields_of_recipes(arguments[1:])
+        args, extra = parser.parse_known_args(others)
+        args.extra = extra + fields
     else:
         args = parser.parse_args(arguments[1:])
     return int(module.run(args))
+
+
+def _fields_of_recipes(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Options with a dot in their name (`--trainer.steps 500`), each with its value, and all that is left.
+
+    They may stand anywhere: argparse does not know them, and would take the value for a positional argument.
+    """
+    fields: list[str] = []
+    others: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if not (argument.startswith("--") and "." in argument.partition("=")[0]):
+            others.append(argument)
+            continue
+        fields.append(argument)
+        if "=" not in argument and rest and not rest[0].startswith("--"):
+            fields.append(rest.pop(0))
+    return fields, others
 
 
 def _main_parser() -> argparse.ArgumentParser:

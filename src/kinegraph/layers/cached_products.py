@@ -3,8 +3,8 @@
 :func:`kinegraph.layers.pair_products.sum_inputs` gathers the inputs of all pairs at once, which a GPU wants. On a CPU
 those gathered (and gated) copies, kept for the backward pass, are memory traffic that takes longer than the products:
 with graphs between any two of 17 joints they are 17 times the features. Here a target's gathered inputs live in one
-small buffer, and the backward pass gathers them again. A training step of LCN at batch 256 takes 0.75 of the time so, of
-HCSF with graphs between any two joints 0.55 (one thread of a Xeon with AVX-512).
+small buffer, and the backward pass gathers them again. A training step of LCN at batch 256 takes 0.75 of the time so,
+of HCSF with graphs between any two joints 0.55 (one thread of a Xeon with AVX-512).
 """
 
 from __future__ import annotations

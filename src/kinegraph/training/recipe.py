@@ -84,7 +84,10 @@ def find_recipe(name: str) -> Path:
         return Path(str(files("kinegraph") / "recipes" / f"{name}.yaml"))
     if path.suffix in (".yaml", ".yml", ".json") or len(path.parts) > 1:
         raise ConfigError(f"{name}: no such recipe file{nearest(path.stem, shipped)}")
-    raise ConfigError(f"no recipe {name!r}{nearest(name, shipped)} (give a YAML file or one of: {', '.join(shipped)})")
+    raise ConfigError(
+        f"no recipe {name!r}{nearest(name, shipped)} (give a YAML file, or one of the {len(shipped)} shipped recipes, "
+        "which 'kinegraph train --list' names)"
+    )
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> RunRecipe:
