@@ -85,6 +85,32 @@ def test_what_is_refused(argv: list[str], message: str, tmp_path: Path, capsys: 
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lift", "would be overwritten"),
+        ("runs/none", "no such weights folder"),
+        ("some/body", "no such weights folder"),
+    ],
+)
+def test_a_fit_needs_a_folder_of_ones_own(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["calibrate", name, "--data", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_network_in_the_package_is_checked_by_its_name(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["calibrate", "lift", "--data", str(tmp_path), "--only-check"]) == 0
+    assert "with flip test" in capsys.readouterr().out
+    assert main(["calibrate", "lifd", "--data", str(tmp_path), "--only-check"]) == 2
+    assert "did you mean 'lift'" in capsys.readouterr().err
+
+
 def test_only_check_needs_something_to_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
     assert main(["calibrate", str(folder), "--data", str(tmp_path), "--only-check"]) == 2

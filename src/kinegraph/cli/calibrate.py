@@ -33,13 +33,15 @@ HELP = "fit and check how far a network's results may be off"
 EXAMPLES = """\
 examples:
   kinegraph calibrate runs/hcsf/best --data prepared
-  kinegraph calibrate runs/hcsf/best --data prepared --only-check          what it states against what is true
+  kinegraph calibrate lift --data prepared --only-check                    what it states against what is true
   kinegraph calibrate runs/symgnn/best --data recordings --held-out --check ../shared/data/hdm05/test"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    parser.add_argument("model", type=Path, metavar="M", help="a weights folder")
+    parser.add_argument(
+        "model", metavar="M", help="a weights folder; with --only-check also a network's name or an id on the hub"
+    )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="recordings it did not learn from")
     parser.add_argument("--extra", type=Path, metavar="DIR", action="append", default=[], help="further CMU folder")
     parser.add_argument("--held-out", action="store_true", help="forecasting: DIR is what it was trained on")
@@ -53,12 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit, store, check, print."""
-    from kinegraph.hub import CALIBRATION_FILE
+    from kinegraph.hub import CALIBRATION_FILE, locate
     from kinegraph.inference.lift_calibration import coverage
+    from kinegraph.shipped import find_folder
     from kinegraph.weights import load_weights
 
     if args.size is not None and args.size < 50:
         raise ConfigError(f"--size {args.size}: expected 50 or more")
+    if args.only_check or Path(args.model).is_dir():
+        args.model = locate(args.model)
+    elif find_folder(args.model) is not None:
+        raise ConfigError(
+            f"{args.model}: a network in the package, whose calibration would be overwritten; copy its folder, or "
+            "check it with --only-check"
+        )
+    else:
+        raise ConfigError(f"{args.model}: no such weights folder; the calibration is written beside the weights")
     task = load_weights(args.model).task
     if task not in ("lift", "motion"):
         raise ConfigError(f"{args.model}: {task} weights give scores, which need no estimate of an error in metres")
