@@ -56,7 +56,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
 
 
 def test_weights_go_there_and_come_back(hub: FakeHub) -> None:
-    lifter = kg.Lifter.from_pretrained()
+    lifter = kg.Lifter.from_pretrained("lift")
     assert lifter.push_to_hub("me/walker", private=True, token="t") == "https://hub/me/walker"
     assert hub.asked[0] == {
         "token": "t",
@@ -67,7 +67,7 @@ def test_weights_go_there_and_come_back(hub: FakeHub) -> None:
     }
     card = (hub.folder / "README.md").read_text()
     assert card.startswith("---\nlicense: apache-2.0\n")
-    assert "Model card: the lifter in the package" in card
+    assert "Model card: the single-frame lifter" in card
     back = kg.Lifter.from_pretrained("me/walker", revision="v1")
     assert hub.asked[-1]["repo_id"] == "me/walker"
     assert hub.asked[-1]["revision"] == "v1"
@@ -86,11 +86,11 @@ def test_no_network_is_said_plainly(hub: FakeHub) -> None:
     with pytest.raises(KinegraphError, match=r"me/walker is no folder here .*Connection refused by everybody.*folder"):
         kg.Lifter.from_pretrained("me/walker")
     with pytest.raises(KinegraphError, match="could not be uploaded to the hub: Connection refused"):
-        kg.Lifter.from_pretrained().push_to_hub("me/walker")
+        kg.Lifter.from_pretrained("lift").push_to_hub("me/walker")
 
 
 def test_a_folder_that_is_there_is_no_id(hub: FakeHub, tmp_path: Path) -> None:
-    kg.Lifter.from_pretrained().save_pretrained(tmp_path / "me")
+    kg.Lifter.from_pretrained("lift").save_pretrained(tmp_path / "me")
     (tmp_path / "runs").mkdir()
     (tmp_path / "me").rename(tmp_path / "runs" / "best")
     assert kg.Lifter.from_pretrained("runs/best").folder == Path("runs/best")
@@ -105,7 +105,7 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(FormatError, match=r"no such weights folder.*pip install 'kinegraph\[hub\]'"):
         kg.Lifter.from_pretrained("me/walker")
     with pytest.raises(MissingExtraError, match=r"kinegraph\[hub\]"):
-        kg.Lifter.from_pretrained().push_to_hub("me/walker")
+        kg.Lifter.from_pretrained("lift").push_to_hub("me/walker")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_what_an_id_looks_like(name: str, yes: bool) -> None:
 
 
 def test_saved_weights_are_the_same_file(tmp_path: Path) -> None:
-    lifter = kg.Lifter.from_pretrained()
+    lifter = kg.Lifter.from_pretrained("lift")
     folder = lifter.save_pretrained(tmp_path / "x")
     assert load_weights(folder).sha256 == lifter.weights.sha256
     names = {file.name for file in (FOLDER / "lift").iterdir()}
@@ -136,7 +136,7 @@ def test_saved_weights_are_the_same_file(tmp_path: Path) -> None:
 
 
 def test_weights_trained_on_are_saved_as_they_are_now(tmp_path: Path) -> None:
-    lifter = kg.Lifter.from_pretrained()
+    lifter = kg.Lifter.from_pretrained("lift")
     next(lifter.model.parameters()).data.add_(0.5)
     folder = lifter.save_pretrained(tmp_path / "x")
     assert load_weights(folder).sha256 != lifter.weights.sha256

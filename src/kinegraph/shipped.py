@@ -18,7 +18,7 @@ _CONFIG = "config.json"
 
 Use = Literal["lift", "live", "recognize", "forecast"]
 _DEFAULTS: dict[Use, tuple[str, ...]] = {
-    "lift": ("lift",),
+    "lift": ("lift-temporal", "lift"),
     "live": ("lift-causal", "lift"),
     "recognize": ("recognize", "forecast"),
     "forecast": ("forecast",),

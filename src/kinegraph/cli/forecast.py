@@ -136,7 +136,9 @@ def read_motion(args: argparse.Namespace, acclaim_joints: str = "starts") -> Ske
 def add_lifter_argument(parser: argparse.ArgumentParser) -> None:
     """``--lifter``, for commands that lift what is 2D."""
     parser.add_argument(
-        "--lifter", metavar="M", help="network that lifts 2D keypoints first, named as --model is; default: lift"
+        "--lifter",
+        metavar="M",
+        help="network that lifts 2D keypoints first, named as --model is; default: lift-temporal",
     )
 
 

@@ -42,7 +42,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """``--lifter``, ``--recognizer`` and ``--forecaster``, for what uses all three."""
     from kinegraph.shipped import model_help
 
-    parser.add_argument("--lifter", metavar="M", help=f"network that lifts: {model_help('default: lift')}")
+    parser.add_argument("--lifter", metavar="M", help=f"network that lifts: {model_help('default: lift-temporal')}")
     parser.add_argument("--recognizer", metavar="M", help="network that recognises, named likewise; default: recognize")
     parser.add_argument("--forecaster", metavar="M", help="network that forecasts, or a baseline; default: forecast")
 

@@ -15,7 +15,7 @@ examples:
   kinegraph serve
   kinegraph serve --port 0 --open          a free port, and the browser opens
   kinegraph serve --host 0.0.0.0           let the network in (anyone who reaches it may use it)
-  kinegraph serve --lifter lift-temporal --recognizer runs/recognition/best"""
+  kinegraph serve --lifter lift-causal --recognizer runs/recognition/best"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -64,7 +64,7 @@ class Lifter(Pretrained):
 
     @classmethod
     def from_pretrained(cls, folder: Path | str | None = None, *, revision: str | None = None) -> Lifter:
-        """Read a weights folder, or fetch one from the hub; without either, the network `lift` of the package.
+        """Read a weights folder, or fetch one from the hub; without either, the package's `lift-temporal`.
 
         Args:
             folder: a folder, a network of the package by name (``"lift-causal"``), or an id ``owner/name`` on the
