@@ -54,16 +54,37 @@ def test_as_all_pairs_at_once(which: str, gated: bool) -> None:
 
 def test_only_training_on_a_cpu_in_full_precision_takes_this_way() -> None:
     x = torch.zeros(8, 17, 4)
-    assert wants_cache(x)
+    many, few = (Neighbours(masks()[which]) for which in ("between any two", "within one hop"))
+    assert wants_cache(x, many)
+    assert not wants_cache(x, few)
     with torch.no_grad():
-        assert not wants_cache(x)
+        assert not wants_cache(x, many)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not wants_cache(x)
-    assert not wants_cache(x.to("meta"))
+        assert not wants_cache(x, many)
+    assert not wants_cache(x.to("meta"), many)
+
+
+@pytest.mark.parametrize("gated", ["static", "learned", "per_sample"])
+def test_gradients_of_a_layer_by_finite_differences(gated: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer = Aggregation(np.ones((7, 7), dtype=bool), 2, 2).double()
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, dtype=torch.float64, generator=generator).requires_grad_()
+
+    x = drawn(5, 7, 2)
+    assert wants_cache(x, layer.neighbours)
+    gates = {"static": [], "learned": [drawn(7, 7)], "per_sample": [drawn(5, 7, 7)]}[gated]
+
+    def run(x: torch.Tensor, weight: torch.Tensor, *gate: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = torch.func.functional_call(layer, {"weight": weight}, (x, *gate))
+        return result
+
+    assert torch.autograd.gradcheck(run, (x, layer.weight, *gates))
 
 
 def test_a_second_derivative_is_refused_and_not_wrong() -> None:
-    layer = Aggregation(get_skeleton("h36m17").hop_mask(1), 4, 4)
+    layer = Aggregation(np.ones((17, 17), dtype=bool), 4, 4)
     x = torch.randn(8, 17, 4, requires_grad=True)
     (first,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):

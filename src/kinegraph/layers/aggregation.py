@@ -149,7 +149,7 @@ class Aggregation(nn.Module):
                 dynamic = dynamic.index_select(1, self.source_pairs)
             result = sum_outputs(x, self.source_nodes, self.source_targets, matrices, self.out_channels, dynamic)
             return result.transpose(0, 1)
-        if wants_cache(x):
+        if wants_cache(x, self.neighbours):
             return sum_in_cache(x, weight, dynamic, self.neighbours, self.sources).transpose(0, 1)
         groups = sum_inputs(x, self.sources, self.neighbours.matrices(weight), dynamic)
         isolated = self.neighbours.nodes - sum(len(group) for group in groups)

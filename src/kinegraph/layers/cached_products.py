@@ -17,14 +17,19 @@ from torch.autograd.function import once_differentiable
 
 from kinegraph.layers.neighbours import Neighbours
 
+MANY_NEIGHBOURS = 6
+"""On average so many neighbours make the gathered inputs too large for the cache. With fewer (3.4 within one hop of the
+17-joint graph) the calls that each target needs cost as much as is saved."""
 
-def wants_cache(x: Tensor) -> bool:
-    """Whether this call is a step of training on a CPU, in which memory traffic counts.
+
+def wants_cache(x: Tensor, neighbours: Neighbours) -> bool:
+    """Whether this call is a step of training on a CPU, on a graph with so many pairs that memory traffic counts.
 
     Compiled and autocast networks keep the arrangement of :mod:`.pair_products`, whose operations those understand.
     """
     return (
-        torch.is_grad_enabled()
+        len(neighbours) >= MANY_NEIGHBOURS * neighbours.nodes
+        and torch.is_grad_enabled()
         and x.device.type == "cpu"
         and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled("cpu")
