@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError
 from kinegraph.skeleton import get_skeleton
-from kinegraph.transforms.body_variation import BodyVariation
+from kinegraph.transforms.body_variation import BodyVariation, trunk_frames
 
 SKELETON = get_skeleton("h36m17")
 STRONG = BodyVariation(size=0.1, limbs=0.1, turn_deg=60, tilt_deg=10, distance=0.3)
@@ -107,8 +107,72 @@ def test_equal_generators_give_equal_bodies_and_strengths_do_not_mix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("size", -0.1), ("limbs", 2), ("turn_deg", 181), ("tilt_deg", float("nan"))]
+    ("name", "value"), [("size", -0.1), ("limbs", 2), ("turn_deg", 181), ("tilt_deg", float("nan")), ("mix", 1.5)]
 )
 def test_strengths_out_of_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):
         BodyVariation(**{name: value})
+
+
+def upright_people(count: int) -> NDArray[np.float64]:
+    """Bodies whose trunk stands, turned about the vertical, with limbs at random."""
+    rng = np.random.default_rng(7)
+    body = rng.normal(0, 0.3, (count, 2, SKELETON.num_joints, 3))
+    body[:, :, SKELETON.root] = 0
+    for name, place in {"left_hip": [0.1, 0, 0], "right_hip": [-0.1, 0, 0], "thorax": [0, -0.5, 0]}.items():
+        body[:, :, SKELETON.index(name)] = place
+    angle = rng.uniform(-np.pi, np.pi, count)
+    c, s, o, i = np.cos(angle), np.sin(angle), np.zeros(count), np.ones(count)
+    turn = np.stack([np.stack([c, o, s], -1), np.stack([o, i, o], -1), np.stack([-s, o, c], -1)], -2)
+    return np.asarray(np.einsum("pij,pfkj->pfki", turn, body) + np.array([0.2, 0.1, 4.0]))
+
+
+def in_trunk(points: NDArray[np.float64], child: str, parent: str) -> NDArray[np.float64]:
+    """Direction (people, frames, 3) of a bone to the trunk's left, up and forward."""
+    bone = points[..., SKELETON.index(child), :] - points[..., SKELETON.index(parent), :]
+    bone = bone / np.linalg.norm(bone, axis=-1, keepdims=True)
+    return np.asarray(np.einsum("pfij,pfj->pfi", trunk_frames(points, SKELETON), bone))
+
+
+def test_frames_of_trunks_are_left_up_and_forward() -> None:
+    points = np.zeros((1, SKELETON.num_joints, 3))
+    points[0, SKELETON.index("left_hip")] = [0.1, 0, 0]  # they face the camera: their left is the image's right
+    points[0, SKELETON.index("right_hip")] = [-0.1, 0, 0]
+    points[0, SKELETON.index("thorax")] = [0, -0.5, 0]  # y points down
+    np.testing.assert_allclose(trunk_frames(points, SKELETON)[0], [[1, 0, 0], [0, -1, 0], [0, 0, -1]], atol=1e-12)
+    coco = get_skeleton("openpose18")
+    np.testing.assert_allclose(trunk_frames(np.ones((2, 18, 3)), coco).shape, (2, 3, 3))
+
+
+@pytest.mark.parametrize("share", [0.4, 1.0])
+def test_a_mixed_limb_is_all_of_one_other_persons(share: float) -> None:
+    points = upright_people(200)
+    made = BodyVariation(mix=share).apply(points, np.random.default_rng(2), skeleton=SKELETON)
+    np.testing.assert_allclose(lengths(made), lengths(points), atol=1e-9)
+    trunk = [SKELETON.index(j) for j in ("pelvis", "left_hip", "right_hip", "spine", "thorax", "nose", "left_shoulder")]
+    np.testing.assert_allclose(made[:, :, trunk], points[:, :, trunk], atol=1e-9)
+    partners = []
+    for side in ("left", "right"):
+        for upper, middle, end in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
+            names = [f"{side}_{joint}" for joint in (upper, middle, end)]
+            who = []
+            for child, parent in (names[1::-1], names[2:0:-1]):
+                given, found = in_trunk(points, child, parent), in_trunk(made, child, parent)
+                apart = np.linalg.norm(found[:, None] - given[None], axis=-1).max(axis=-1)  # (made, given)
+                assert apart.min(axis=1).max() < 1e-6  # somebody's, in all frames
+                who.append(apart.argmin(axis=1))
+            np.testing.assert_array_equal(*who)
+            partners.append(np.where(who[0] == np.arange(200), -1, who[0]))
+    several = np.stack(partners)
+    assert (several >= 0).mean() == pytest.approx(share, abs=0.05)
+    assert all(len(set(column[column >= 0].tolist())) <= 1 for column in several.T)  # one partner a person
+
+
+def test_mixing_leaves_all_other_draws_as_they_were() -> None:
+    points = people()
+    rng, again = np.random.default_rng(5), np.random.default_rng(5)
+    plain = STRONG.apply(points, rng, skeleton=SKELETON)
+    mixed = dataclasses.replace(STRONG, mix=0.7).apply(points, again, skeleton=SKELETON)
+    assert np.abs(mixed - plain).max() > 0.1
+    np.testing.assert_allclose(lengths(mixed), lengths(plain), rtol=1e-9)
+    assert rng.random() == again.random()

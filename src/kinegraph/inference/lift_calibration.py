@@ -22,7 +22,7 @@ from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.options import LiftOptions
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
-from kinegraph.transforms.body_variation import with_bones
+from kinegraph.transforms.body_variation import trunk_frames, with_bones
 from kinegraph.transforms.detector_noise import DetectorNoise
 
 __all__ = ["MeasuredErrors", "calibrate_lifter", "coverage", "lift_errors"]
@@ -161,24 +161,8 @@ def another_body(camera_m: Floats, skeleton: Skeleton, rng: np.random.Generator)
         a, b = skeleton.index(left), skeleton.index(right)
         factor[a], shift[a] = factor[b], shift[b] * [-1, 1, 1]
     result = with_bones(camera_m, factor, skeleton)
-    result += np.einsum("fki,jk->fji", _trunk_frames(camera_m, skeleton), shift)
+    result += np.einsum("fki,jk->fji", trunk_frames(camera_m, skeleton), shift)
     return result
-
-
-def _trunk_frames(camera_m: Floats, skeleton: Skeleton) -> Floats:
-    """Rows: the body's left, up and forward ``(frames, 3, 3)``; the camera's own axes of a body without hips."""
-    left, right, top = (skeleton.landmark(name) for name in ("left_hip", "right_hip", "thorax"))
-    if left is None or right is None or top is None:
-        return np.broadcast_to(np.eye(3), (len(camera_m), 3, 3))
-
-    def unit(vectors: Floats) -> Floats:
-        result: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-        return result
-
-    x = unit(np.einsum("j,fjd->fd", left - right, camera_m))
-    up = np.einsum("j,fjd->fd", top, camera_m) - camera_m[:, skeleton.root]
-    y = unit(up - (up * x).sum(-1, keepdims=True) * x)
-    return np.stack([x, y, np.cross(x, y)], axis=1)
 
 
 def coverage(table: ErrorTable, measured: MeasuredErrors) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 Recordings hold few bodies and are filmed from few places, and a lifter learns those: its errors on a body it was never
 shown are its largest. The truth is three-dimensional, so more of both can be had from it exactly: bones are made
 longer or shorter, left and right alike, the person is turned before the camera and moved along the line of sight, and
-the keypoints are projected anew.
+the keypoints are projected anew. It holds few people's ways to move, too: arms and legs can be taken from another pose,
+as they lie to the trunk (crossover; Li et al., *Cascaded Deep Monocular 3D Human Pose Estimation with Evolutionary
+Training Data*, CVPR 2020, section 4).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from kinegraph.skeleton import Skeleton
 
 Array = NDArray[np.float64]
 
-__all__ = ["BodyVariation", "with_bones"]
+__all__ = ["BodyVariation", "trunk_frames", "with_bones"]
 
 NEAREST_M = 0.5
 """No joint is brought nearer to the camera than this by a change of distance."""
@@ -35,6 +37,7 @@ class BodyVariation:
         turn_deg: the person is turned about the camera's vertical by up to this much either way.
         tilt_deg: standard deviation of a lean towards the camera and of one to the side.
         distance: standard deviation of the logarithm of the distance to the camera.
+        mix: share of arms and legs that lie to the trunk as those of another pose of the batch do.
     """
 
     size: float = 0.0
@@ -42,14 +45,16 @@ class BodyVariation:
     turn_deg: float = 0.0
     tilt_deg: float = 0.0
     distance: float = 0.0
+    mix: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("size", 1.0), ("limbs", 1.0), ("turn_deg", 180.0), ("tilt_deg", 90.0), ("distance", 1.0)):
+        bounds = {"size": 1.0, "limbs": 1.0, "turn_deg": 180.0, "tilt_deg": 90.0, "distance": 1.0, "mix": 1.0}
+        for name, most in bounds.items():
             if not 0 <= getattr(self, name) <= most:
                 raise ConfigError(f"body variation: {name} is {getattr(self, name)}; expected 0 to {most:g}")
 
     def apply(self, camera_m: ArrayLike, rng: np.random.Generator, *, skeleton: Skeleton) -> Array:
-        """Another body, seen from elsewhere, in the same pose.
+        """Another body, seen from elsewhere, in the same pose, but for limbs of another's.
 
         Args:
             camera_m: ``(people, frames, joints, 3)`` metres in camera space; the frames of one row are one person and
@@ -74,6 +79,8 @@ class BodyVariation:
             axis=-1,
         )
         away = np.exp(self.distance * rng.standard_normal(people))
+        if self.mix:  # by a generator of its own: the others, and noise that is drawn later, stay as they were
+            points = _mixed(points, self.mix, rng.spawn(1)[0], skeleton)
         root = points[:, :, skeleton.root]  # (people, frames, 3)
         factors = size * _alike(limbs, skeleton)
         body = with_bones(points, factors[:, None], skeleton) - root[:, :, None]
@@ -83,6 +90,60 @@ class BodyVariation:
         away = np.maximum(away, np.minimum(nearest / root[..., 2].min(axis=1), 1.0))
         moved: Array = body + (away[:, None, None] * root)[:, :, None]
         return moved
+
+
+def _mixed(points: Array, share: float, rng: np.random.Generator, skeleton: Skeleton) -> Array:
+    """Poses (people, frames, joints, 3) some of whose limbs lie to the trunk as another person's; lengths stay."""
+    limbs = _limbs(skeleton)
+    partner = rng.permutation(len(points))
+    taken = rng.random((len(points), len(limbs))) < share
+    frames = trunk_frames(points, skeleton)
+    to_own = np.einsum("pfai,pfaj->pfij", frames, frames[partner])
+    made = points.copy()
+    for limb, chosen in zip(limbs, taken.T, strict=True):
+        for joint in limb:
+            parent = skeleton.parents[joint]
+            bone = points[:, :, joint] - points[:, :, parent]
+            other = bone[partner]
+            length, others = (np.linalg.norm(b, axis=-1, keepdims=True) for b in (bone, other))
+            turned = np.einsum("pfij,pfj->pfi", to_own, other) * (length / np.maximum(others, 1e-9))
+            made[:, :, joint] = made[:, :, parent] + np.where(chosen[:, None, None], turned, bone)
+    return made
+
+
+def _limbs(skeleton: Skeleton) -> list[list[int]]:
+    """The joints of every arm and leg that move against the trunk, each after its parent."""
+    mirror, parents = skeleton.mirror, skeleton.parents
+    limb_of = np.full(skeleton.num_joints, -1)
+    limbs: list[list[int]] = []
+    for joint in skeleton.topological_order():
+        parent = parents[joint]
+        if parent >= 0 and limb_of[parent] >= 0:
+            limb_of[joint] = limb_of[parent]
+            limbs[limb_of[joint]].append(joint)
+        elif mirror[joint] != joint:  # a hip or shoulder: it belongs to the trunk, what hangs on it does not
+            limb_of[joint] = len(limbs)
+            limbs.append([])
+    return [limb for limb in limbs if limb]
+
+
+def trunk_frames(points: Array, skeleton: Skeleton) -> Array:
+    """Rows: the body's left, up and forward ``(..., 3, 3)`` of poses ``(..., joints, 3)``.
+
+    The camera's own axes for a body without hips and thorax.
+    """
+    left, right, top = (skeleton.landmark(name) for name in ("left_hip", "right_hip", "thorax"))
+    if left is None or right is None or top is None:
+        return np.broadcast_to(np.eye(3), (*points.shape[:-2], 3, 3))
+
+    def unit(vectors: Array) -> Array:
+        result: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+        return result
+
+    x = unit(np.einsum("j,...jd->...d", left - right, points))
+    up = np.einsum("j,...jd->...d", top, points) - points[..., skeleton.root, :]
+    y = unit(up - (up * x).sum(-1, keepdims=True) * x)
+    return np.stack([x, y, np.cross(x, y)], axis=-2)
 
 
 def _alike(factors: Array, skeleton: Skeleton) -> Array:
