@@ -70,7 +70,7 @@ class AugmentRecipe:
     noise_levels: tuple[float, ...] = (1.0,)
     """How many times as strong the noise may be; each pose gets one of them by lot (`[0, 1, 2]`: a third is exact)."""
     body: BodyVariation | None = None
-    """Other bodies, viewpoints and combinations of limbs, filmed anew from the truth (`body: {size: 0.1, turn_deg: 45}`)."""
+    """Other bodies, viewpoints and limbs together, filmed anew from the truth (`body: {size: 0.1, mix: 0.3}`)."""
 
     @property
     def draws_poses(self) -> bool:
