@@ -79,7 +79,7 @@ class _SumInCache(torch.autograd.Function):
         x, weight, gate, sources = ctx.saved_tensors
         error = error.contiguous()
         of_x = torch.zeros_like(x)
-        of_weight = torch.empty_like(weight)
+        of_weight = weight.new_empty(weight.shape)  # contiguous whatever the strides of weight: products write into it
         of_gate = None if gate is None else torch.empty_like(gate)
         inputs, errors = _Buffers(x, ctx.neighbours), _Buffers(x, ctx.neighbours)
         for node, pairs in ctx.neighbours.by_target():
