@@ -5,7 +5,7 @@ shown are its largest. The truth is three-dimensional, so more of both can be ha
 longer or shorter, left and right alike, the person is turned before the camera and moved along the line of sight, and
 the keypoints are projected anew. It holds few people's ways to move, too: arms and legs can be taken from another pose,
 as they lie to the trunk (crossover; Li et al., *Cascaded Deep Monocular 3D Human Pose Estimation with Evolutionary
-Training Data*, CVPR 2020, section 4).
+Training Data*, CVPR 2020).
 """
 
 from __future__ import annotations
