@@ -10,7 +10,7 @@ from typing import Literal
 
 from kinegraph.errors import nearest
 
-__all__ = ["FOLDER", "default_weights", "find_folder", "model_help", "named", "shipped"]
+__all__ = ["FOLDER", "default_help", "default_weights", "find_folder", "model_help", "named", "shipped"]
 
 FOLDER = Path(__file__).resolve().parent / "weights_data"
 """Where they lie."""
@@ -37,6 +37,12 @@ def default_weights(use: Use) -> Path | None:
     """The folder of the network that does this where none is named; None if the package ships none for it."""
     there = shipped()
     return next((there[name] for name in _DEFAULTS[use] if name in there), None)
+
+
+def default_help(use: Use) -> str:
+    """``default: lift-temporal``, for the help of an option."""
+    place = default_weights(use)
+    return f"default: {'none in this installation' if place is None else place.name}"
 
 
 def find_folder(name: Path | str) -> Path | None:

@@ -43,10 +43,42 @@ def test_rigid_keeps_directions_and_fixes_lengths() -> None:
     np.testing.assert_array_equal(rigid[:, 0], poses[:, 0])
 
 
+def test_in_a_video_a_bone_far_too_short_points_where_it_does_around() -> None:
+    poses = motion(40)
+    lengths = bone_lengths(poses, np.ones((40, 17)), BODY)
+    elbow, wrist = BODY.index("left_elbow"), BODY.index("left_wrist")
+    arm = (poses[:, wrist] - poses[:, elbow]).copy()
+    poses[20, wrist] = poses[20, elbow] - 0.05 * arm[20]  # one frame points the other way, and hardly at all
+    plain, steady = make_rigid(poses, lengths, BODY), make_rigid(poses, lengths, BODY, fps=30.0)
+
+    def turn(result: np.ndarray) -> float:
+        got = result[20, wrist] - result[20, elbow]
+        return float(np.degrees(np.arccos(got @ arm[20] / np.linalg.norm(got) / np.linalg.norm(arm[20]))))
+
+    assert turn(plain) == pytest.approx(180, abs=1e-3)
+    assert turn(steady) < 25
+    for parent, child in BODY.bones:
+        size = np.linalg.norm(steady[:, child] - steady[:, parent], axis=-1)
+        np.testing.assert_allclose(size, lengths[child], atol=1e-12)
+
+
+def test_bones_of_nearly_their_length_keep_their_directions_in_a_video() -> None:
+    poses = motion(30)
+    lengths = bone_lengths(poses, np.ones((30, 17)), BODY)
+    np.testing.assert_allclose(make_rigid(poses, lengths, BODY, fps=30.0), make_rigid(poses, lengths, BODY), atol=1e-12)
+    # Every frame doubtful alike: the weights cancel, and a bone that stands still stays.
+    still = np.repeat(poses[:1], 30, axis=0)
+    shrunk = still[:, :1] + 0.3 * (still - still[:, :1])
+    np.testing.assert_allclose(
+        make_rigid(shrunk, lengths, BODY, fps=30.0), make_rigid(shrunk, lengths, BODY), atol=1e-9
+    )
+
+
 def test_a_bone_without_length_still_gets_one() -> None:
     poses = np.zeros((2, 17, 3))
     lengths = np.full(17, 0.2)
     assert np.isfinite(make_rigid(poses, lengths, BODY)).all()
+    assert np.isfinite(make_rigid(poses, lengths, BODY, fps=30.0)).all()
 
 
 @pytest.mark.parametrize("walk", [0.0, 2.0])

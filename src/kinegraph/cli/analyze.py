@@ -1,7 +1,8 @@
 """Analyses: more than one number about trained networks, as tables, JSON and pictures.
 
-Of lifting: where methods fail. Of motion: the ablations of the Sym-GNN paper, trained and measured by one command each
-(sweeps), and what a trained network does: under noise, action by action, pose by pose.
+Of lifting: where methods fail, and how steady they are on your own videos. Of motion: the ablations of the Sym-GNN
+paper, trained and measured by one command each (sweeps), and what a trained network does: under noise, action by
+action, pose by pose.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ examples:
 
 'kinegraph analyze ANALYSIS --help' explains one."""
 
-_MODULES = ("analyze_hard_poses", "analyze_missing", "analyze_sweep", "analyze_network", "analyze_clips")
+_MODULES = (
+    "analyze_hard_poses",
+    "analyze_missing",
+    "analyze_steadiness",
+    "analyze_sweep",
+    "analyze_network",
+    "analyze_clips",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

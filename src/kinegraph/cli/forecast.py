@@ -36,14 +36,14 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.options import add_recording_arguments
-    from kinegraph.shipped import model_help
+    from kinegraph.shipped import default_help, model_help
 
     parser.add_argument("input", type=Path, metavar="IN", help="a motion file, or 2D keypoints")
     parser.add_argument("--seconds", type=float, required=True, metavar="S", help="how far; above 0, at most 60")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format"
     )
-    parser.add_argument("--model", metavar="M", help=model_help("or a baseline's name; default: forecast"))
+    parser.add_argument("--model", metavar="M", help=model_help("or a baseline's name", default_help("forecast")))
     add_lifter_argument(parser)
     parser.add_argument(
         "--from",
@@ -135,10 +135,12 @@ def read_motion(args: argparse.Namespace, acclaim_joints: str = "starts") -> Ske
 
 def add_lifter_argument(parser: argparse.ArgumentParser) -> None:
     """``--lifter``, for commands that lift what is 2D."""
+    from kinegraph.shipped import default_help
+
     parser.add_argument(
         "--lifter",
         metavar="M",
-        help="network that lifts 2D keypoints first, named as --model is; default: lift-temporal",
+        help=f"network that lifts 2D keypoints first, named as --model is; {default_help('lift')}",
     )
 
 

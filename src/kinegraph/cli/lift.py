@@ -34,7 +34,7 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.options import add_recording_arguments
-    from kinegraph.shipped import model_help
+    from kinegraph.shipped import default_help, model_help
 
     parser.add_argument(
         "input", type=Path, metavar="IN", help="2D keypoints: a file, a folder of OpenPose frames, or of files"
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format; or a folder"
     )
     parser.add_argument("--to", metavar="SUFFIX", help="format of the files in the folder OUT (default bvh)")
-    parser.add_argument("--model", metavar="M", help=model_help("default: lift-temporal"))
+    parser.add_argument("--model", metavar="M", help=model_help(default_help("lift")))
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     parser.add_argument("--view", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
     parser.add_argument("--people", choices=("all", "main"), default="all", help="everybody, or the largest person")

@@ -40,11 +40,15 @@ def add_read_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """``--lifter``, ``--recognizer`` and ``--forecaster``, for what uses all three."""
-    from kinegraph.shipped import model_help
+    from kinegraph.shipped import default_help, model_help
 
-    parser.add_argument("--lifter", metavar="M", help=f"network that lifts: {model_help('default: lift-temporal')}")
-    parser.add_argument("--recognizer", metavar="M", help="network that recognises, named likewise; default: recognize")
-    parser.add_argument("--forecaster", metavar="M", help="network that forecasts, or a baseline; default: forecast")
+    parser.add_argument("--lifter", metavar="M", help=f"network that lifts: {model_help(default_help('lift'))}")
+    parser.add_argument(
+        "--recognizer", metavar="M", help=f"network that recognises, named likewise; {default_help('recognize')}"
+    )
+    parser.add_argument(
+        "--forecaster", metavar="M", help=f"network that forecasts, or a baseline; {default_help('forecast')}"
+    )
 
 
 def read_options(args: argparse.Namespace, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.forecast import add_lifter_argument
     from kinegraph.cli.options import add_recording_arguments
-    from kinegraph.shipped import model_help
+    from kinegraph.shipped import default_help, model_help
 
     parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="a motion file, or 2D keypoints")
     parser.add_argument(
         "--model",
         nargs="+",
         metavar="M",
-        help=model_help("or several to fuse; default: recognize where there is one, else forecast"),
+        help=model_help("or several to fuse", default_help("recognize")),
     )
     add_lifter_argument(parser)
     parser.add_argument(

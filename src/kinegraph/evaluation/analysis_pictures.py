@@ -17,7 +17,7 @@ from kinegraph.evaluation.robustness import RobustnessResult
 from kinegraph.evaluation.stability import StabilityResult
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["draw_actional_graphs", "draw_curves", "draw_map", "draw_robustness", "draw_stability"]
+__all__ = ["draw_actional_graphs", "draw_courses", "draw_curves", "draw_map", "draw_robustness", "draw_stability"]
 
 Array = NDArray[np.float64]
 _COLOURS = ("#3478d8", "#de6216", "#229458", "#9e58c4", "#b66e2a", "#1490a0", "#ce5078", "#7a828e")
@@ -55,6 +55,22 @@ def draw_curves(
     axes.set_ylim(bottom=0)
     axes.set_title(textwrap.fill(title, 80), fontsize=9)
     axes.legend(frameon=False, fontsize=8)
+    return [_save(figure, path)]
+
+
+def draw_courses(
+    panels: Mapping[str, Mapping[str, tuple[Array, Array]]], path: Path, *, across: str, up: str
+) -> list[Path]:
+    """Write a panel per title, one below the other, with a line over time per label, to `path`."""
+    figure, all_axes = _figure(len(panels), 8.0, 2.2, columns=1)
+    for axes, (title, courses) in zip(all_axes, panels.items(), strict=True):
+        for index, (label, (x, y)) in enumerate(courses.items()):
+            axes.plot(x, y, linewidth=1.1, color=_COLOURS[index % 8], label=label)
+        axes.set_ylim(bottom=0)
+        axes.set_title(title, fontsize=9, loc="left")
+        axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
+    all_axes[-1].set_xlabel(across)
+    figure.supylabel(up, fontsize=9)
     return [_save(figure, path)]
 
 

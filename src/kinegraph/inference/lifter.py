@@ -384,7 +384,12 @@ class Lifter(Pretrained):
         if options.rigid:
             there = np.flatnonzero(present)
             lengths = bone_lengths(poses[there], trust[there], self.skeleton)
-            poses = np.where(present[:, None, None], make_rigid(np.nan_to_num(poses), lengths, self.skeleton), np.nan)
+            # Zero-phase smoothing looks at the frames around already; who wants none of it gets none.
+            rate = fps if options.smooth_s > 0 and not options.one_euro else None
+            fitted = np.full(poses.shape, np.nan)
+            for start, stop in runs(present):
+                fitted[start:stop] = make_rigid(poses[start:stop], lengths, self.skeleton, rate)
+            poses = fitted
         if options.root == "estimated":
             weights = np.where(present[:, None], ready.confidence[person], 0.0)
             root = place_root(np.nan_to_num(poses), ready.positions[person], weights, ready.intrinsics, fps)

