@@ -76,6 +76,7 @@ def test_a_forecaster_is_calibrated_on_a_folder(
     [
         (["--size", "3"], "expected 50 or more"),
         (["--held-out"], "belong to forecasting"),
+        (["--stills"], "belongs to --only-check"),
         (["--check", "x"], "belong to forecasting"),
     ],
 )
@@ -107,6 +108,14 @@ def test_a_network_in_the_package_is_checked_by_its_name(
     monkeypatch.chdir(tmp_path)
     assert main(["calibrate", "lift", "--data", str(tmp_path), "--only-check"]) == 0
     assert "with flip test" in capsys.readouterr().out
+    assert main(["calibrate", "lift-temporal", "--data", str(tmp_path), "--only-check", "--stills", "--json"]) == 0
+    pictures = json.loads(capsys.readouterr().out)["coverage"]
+    assert all("single pictures" in name for name in pictures)
+    assert main(["calibrate", "lift-temporal", "--data", str(tmp_path), "--only-check", "--json"]) == 0
+    videos = json.loads(capsys.readouterr().out)["coverage"]
+    for still, video in zip(pictures.values(), videos.values(), strict=True):
+        assert still["poses"] < video["poses"] / 5
+        assert still["mean_error_mm"] > video["mean_error_mm"]
     assert main(["calibrate", "lifd", "--data", str(tmp_path), "--only-check"]) == 2
     assert "did you mean 'lift'" in capsys.readouterr().err
 

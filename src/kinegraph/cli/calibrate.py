@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", type=Path, metavar="DIR", help="forecasting: recordings of other people")
     parser.add_argument("--only-check", action="store_true", help="fit nothing: check the calibration there is")
     parser.add_argument(
+        "--stills", action="store_true", help="with --only-check: lifting of single pictures, not videos"
+    )
+    parser.add_argument(
         "--size", type=int, metavar="N", help="about how many poses (8000) or forecasts (400) to fit on"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON with stable keys")
@@ -76,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.model}: {task} weights give scores, which need no estimate of an error in metres")
     if task == "lift" and (args.held_out or args.check is not None):
         raise ConfigError("--held-out and --check belong to forecasting; lifting is checked on the test split")
+    if args.stills and not (args.only_check and task == "lift"):
+        raise ConfigError("--stills belongs to --only-check of lifting weights: calibrations are fitted on videos")
     calibration, tables = _lifting(args) if task == "lift" else _forecasting(args)
     report = {name: coverage(calibration.tables[table], measured) for name, (table, measured) in tables.items()}
     if not args.only_check:
@@ -109,7 +114,9 @@ def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str
         tables = {}
         for name, flip in (("flip", True), ("plain", False)):
             label = f"{benchmark.test.name}, {'with' if flip else 'without'} flip test"
-            tables[label] = (name, lift_errors(lifter, benchmark.test, flip=flip, poses=4000, progress=progress))
+            label += ", single pictures" if args.stills else ""
+            measured = lift_errors(lifter, benchmark.test, flip=flip, poses=4000, stills=args.stills, progress=progress)
+            tables[label] = (name, measured)
     return calibration, tables
 
 

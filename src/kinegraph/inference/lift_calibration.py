@@ -25,7 +25,7 @@ from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.body_variation import trunk_frames, with_bones
 from kinegraph.transforms.detector_noise import DetectorNoise
 
-__all__ = ["MeasuredErrors", "calibrate_lifter", "coverage", "lift_errors"]
+__all__ = ["STILL_EVERY", "MeasuredErrors", "calibrate_lifter", "coverage", "lift_errors"]
 
 Floats = NDArray[np.float64]
 
@@ -39,6 +39,8 @@ NOISES = (
     DetectorNoise(sigma_px=5.0, drop=0.05, cut=0.6, correlation=0.9),
 )
 _SPAN_S = 1.5
+STILL_EVERY = 10
+"""Of single pictures a sixth of a second apart one is as good as ten."""
 _BODY = 0.08  # standard deviation of the logarithm of limb lengths, and of the whole body's
 #: standard deviation per axis of where rigs and annotators put a joint, metres
 _RIG_TRUNK_M, _RIG_LIMB_M = 0.035, 0.016
@@ -68,6 +70,7 @@ def lift_errors(
     flip: bool = True,
     poses: int = 8000,
     bodies: bool = False,
+    stills: bool = False,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> MeasuredErrors:
@@ -79,6 +82,7 @@ def lift_errors(
         flip: with the flip test.
         poses: about how many in all.
         bodies: every part as if by another body.
+        stills: every pose as a single picture; of each part, one pose in :data:`STILL_EVERY`.
         seed: of noise and bodies.
         progress: called with (parts done, parts in all).
     """
@@ -97,25 +101,26 @@ def lift_errors(
             keypoints, seen = project(truth, data.intrinsics[rows[0]].astype(np.float64)), np.ones(truth.shape[:2])
         noisy, confidence = NOISES[index % len(NOISES)].apply(keypoints, seen, rng, skeleton=data.skeleton)
         width, height = (int(v) for v in data.image_size[rows[0]])
-        try:
-            lifted, features = lifter.lift_with_features(
-                SkeletonSequence(
-                    positions=noisy,
-                    skeleton=data.skeleton,
-                    fps=data.fps,
-                    unit="px",
-                    space="image",
-                    confidence=confidence,
-                    image_size=(width, height),
-                    source=data.clip_names[data.clip[rows[0]]],
-                ),
-                options,
-            )
-        except DataError:
-            continue  # too little of the body was left
-        error = np.linalg.norm(lifted.positions[0] - (truth - truth[:, root, None]), axis=-1)
-        error[:, root] = np.nan  # zero by definition
-        found.append((features[0], error, data.subject_names[data.subject[rows[0]]]))
+        recording = SkeletonSequence(
+            positions=noisy,
+            skeleton=data.skeleton,
+            fps=data.fps,
+            unit="px",
+            space="image",
+            confidence=confidence,
+            image_size=(width, height),
+            source=data.clip_names[data.clip[rows[0]]],
+        )
+        pictures = range(0, len(rows), STILL_EVERY)
+        for start, stop in [(t, t + 1) for t in pictures] if stills else [(0, len(rows))]:
+            try:
+                lifted, features = lifter.lift_with_features(recording.slice_frames(start, stop), options)
+            except DataError:
+                continue  # too little of the body was left
+            exact = truth[start:stop]
+            error = np.linalg.norm(lifted.positions[0] - (exact - exact[:, root, None]), axis=-1)
+            error[:, root] = np.nan  # zero by definition
+            found.append((features[0], error, data.subject_names[data.subject[rows[0]]]))
         if progress is not None:
             progress(index + 1, len(parts))
     if not found:
