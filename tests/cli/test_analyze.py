@@ -31,7 +31,7 @@ def test_help_lists_every_analysis_in_one_line(capsys):
     printed = capsys.readouterr().out
     for name, analysis in analyses().items():
         assert any(line.split() == [name, *analysis.help.split()] for line in printed.splitlines()), name
-    assert len(analyses()) == 23
+    assert len(analyses()) == 24
 
 
 @pytest.mark.parametrize("name", list(analyses()))

@@ -26,6 +26,7 @@ examples:
 _MODULES = (
     "analyze_hard_poses",
     "analyze_missing",
+    "analyze_people",
     "analyze_steadiness",
     "analyze_sweep",
     "analyze_network",

@@ -202,6 +202,39 @@ def evaluate(
     Raises:
         ConfigError: the method answers in another target than the protocol or the caller wants.
     """
+    predicted, truth = answers(method, data, protocol, target=target, flip_test=flip_test, batch=batch, device=device)
+    return measure(
+        predicted,
+        truth,
+        data,
+        protocol,
+        target=method.transform.target,
+        label=method.label,
+        input=input,
+        split=split,
+        flip_test=flip_test,
+        info=method.info,
+        notes=notes,
+    )
+
+
+def answers(
+    method: Method,
+    data: LiftingData,
+    protocol: str,
+    *,
+    target: Target | None = None,
+    flip_test: bool = True,
+    batch: int = 2048,
+    device: str = "cpu",
+) -> tuple[Array, Array]:
+    """A method's poses and the true ones, ``(N, J, 3)`` metres each: what :func:`evaluate` compares.
+
+    Both absolute in camera space (pixel) or root-relative (metric).
+
+    Raises:
+        ConfigError: the method answers in another target than the protocol or the caller wants.
+    """
     own: Target = method.transform.target
     allowed = PROTOCOLS[protocol][1] if protocol in PROTOCOLS else ()
     if own not in allowed or (target is not None and target != own):
@@ -214,19 +247,7 @@ def evaluate(
     truth = data.camera_m.astype(np.float64)
     if own == "metric":
         truth = truth - truth[:, data.root : data.root + 1]
-    return measure(
-        predicted,
-        truth,
-        data,
-        protocol,
-        target=own,
-        label=method.label,
-        input=input,
-        split=split,
-        flip_test=flip_test,
-        info=method.info,
-        notes=notes,
-    )
+    return predicted, truth
 
 
 def measure(
