@@ -16,9 +16,10 @@ FOLDER = Path(__file__).resolve().parent / "weights_data"
 """Where they lie."""
 _CONFIG = "config.json"
 
-Use = Literal["lift", "live", "recognize", "forecast"]
+Use = Literal["lift", "pictures", "live", "recognize", "forecast"]
 _DEFAULTS: dict[Use, tuple[str, ...]] = {
     "lift": ("lift-temporal", "lift"),
+    "pictures": ("lift", "lift-temporal"),
     "live": ("lift-causal", "lift"),
     "recognize": ("recognize", "forecast"),
     "forecast": ("forecast",),

@@ -14,6 +14,7 @@ from lifting_people import keypoints, motion
 
 import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.inference.quick import lifter_for
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +135,14 @@ def test_importing_costs_no_torch() -> None:
     script = "import sys, kinegraph; dir(kinegraph); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("frames", "choices", "window"),
+    [(12, {}, 9), (1, {}, 1), (3, {"stills": True}, 1), (1, {"model": "lift-temporal"}, 9), (12, {"model": "lift"}, 1)],
+)
+def test_pictures_and_videos_have_a_network_of_their_own(frames: int, choices: dict[str, Any], window: int) -> None:
+    recording = keypoints(motion(frames))
+    chosen = lifter_for(recording, choices.get("model"), stills=choices.get("stills", False))
+    assert chosen.frames == window
+    assert kg.lift(recording, **choices).frames == frames

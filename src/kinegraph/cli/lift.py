@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from kinegraph.cli.options import add_recording_arguments
     from kinegraph.shipped import default_help, model_help
 
+    pictures = default_help("pictures").replace("default", "of pictures")
     parser.add_argument(
         "input", type=Path, metavar="IN", help="2D keypoints: a file, a folder of OpenPose frames, or of files"
     )
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="OUT", help="what to write; the suffix tells the format; or a folder"
     )
     parser.add_argument("--to", metavar="SUFFIX", help="format of the files in the folder OUT (default bvh)")
-    parser.add_argument("--model", metavar="M", help=model_help(default_help("lift")))
+    parser.add_argument("--model", metavar="M", help=model_help(f"{default_help('lift')}, {pictures}"))
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     parser.add_argument("--view", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
     parser.add_argument("--people", choices=("all", "main"), default="all", help="everybody, or the largest person")
@@ -108,11 +109,10 @@ def run(args: argparse.Namespace) -> int:
             f"{source}: found 3D joints ({name}), expected 2D keypoints; it needs no lifting: use 'kinegraph convert' "
             "or 'kinegraph view'"
         )
-    from kinegraph.inference import Lifter
-    from kinegraph.inference.quick import lift
+    from kinegraph.inference.quick import lift, lifter_for
 
     given = {name: value for name, value in choices(args).items() if name not in ("skeleton", "fps", "read")}
-    lifter = Lifter.from_pretrained(args.model)
+    lifter = lifter_for(keypoints, args.model, stills=args.stills)
     with Progress("lifting") as progress:
         result = lift(keypoints, model=lifter, progress=progress, **given)
     written = write(result, target)

@@ -123,7 +123,7 @@ def lift_files(
         sources: a folder (see :func:`find_recordings`), or paths.
         out: folder to write to, made if missing; folders below `sources` are kept. None writes nothing.
         to: suffix of the files written, which tells their format.
-        model: a :class:`Lifter`, a weights folder or a hub id; the network of the package if None.
+        model: as of :func:`kinegraph.lift`.
         progress: show a bar on the terminal's error stream.
         options: as of :func:`kinegraph.lift`.
 
@@ -138,8 +138,9 @@ def lift_files(
         >>> for done in kinegraph.lift_files("detections/", "lifted/"):               # doctest: +SKIP
         ...     print(done.source, done.error or done.written)
     """
-    network = model if isinstance(model, Lifter) else Lifter.from_pretrained(model)
-    return _written(sources, out, to, "2D", "lifting", progress, lambda path: lift(path, model=network, **options))
+    network = model if isinstance(model, Lifter) else Lifter.from_pretrained(model)  # one that is not there fails now
+    named = None if model is None else network
+    return _written(sources, out, to, "2D", "lifting", progress, lambda path: lift(path, model=named, **options))
 
 
 def recognize_files(

@@ -24,9 +24,20 @@ from kinegraph.inference.placement import floor_under, upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
 from kinegraph.inference.stature import scaled_to_height
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["Source", "as_motion", "forecast", "into_world", "lift", "read_source", "recognize"]
+__all__ = [
+    "Source",
+    "are_pictures",
+    "as_motion",
+    "forecast",
+    "into_world",
+    "lift",
+    "lifter_for",
+    "read_source",
+    "recognize",
+]
 
 Source = str | Path | SkeletonSequence | ArrayLike
 Progress = Callable[[int, int], None]
@@ -98,7 +109,8 @@ def lift(
             ``(frames, joints, n)`` or ``(joints, n)`` with n = 2 (x, y) or 3 (x, y, confidence).
         skeleton: layout of an array (``"coco17"``), or of a file that does not tell it.
         fps: frames per second, where `source` does not tell it.
-        model: a :class:`Lifter`, a weights folder or a hub id; the network of the package if None.
+        model: a :class:`Lifter`, a weights folder or a hub id; if None, the package's network for videos, or its one
+            for single pictures.
         space: ``"world"``: y up, the floor at 0; ``"camera"``: x right, y down, z forward.
         height_m: how tall they stand, one number or one a person; gives the metric scale.
         extrinsics: where the camera stands, or a JSON file that says so (:func:`load_extrinsics`); without it, gravity
@@ -138,7 +150,7 @@ def lift(
     options = LiftOptions(**choices)
     if not options.stills and any(note.startswith(NO_VIDEO) for note in keypoints.notes):
         options = replace(options, stills=True)  # the reader of COCO files knows it
-    lifted = _network(Lifter, model).lift(keypoints, options, progress=progress)
+    lifted = lifter_for(keypoints, model, stills=options.stills).lift(keypoints, options, progress=progress)
     if height_m is not None:
         lifted = scaled_to_height(lifted, height_m)
     if space == "camera":
@@ -271,7 +283,27 @@ def as_motion(
         return sequence
     if any(note.startswith(NO_VIDEO) for note in sequence.notes):
         raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
-    return into_world(_network(Lifter, lifter).lift(sequence, progress=progress))
+    return into_world(lifter_for(sequence, lifter).lift(sequence, progress=progress))
+
+
+def lifter_for(
+    keypoints: SkeletonSequence, model: Lifter | Path | str | None = None, *, stills: bool = False
+) -> Lifter:
+    """The network that lifts a recording: the one named, else the package's for videos or for single pictures.
+
+    Args:
+        keypoints: what is to be lifted.
+        model: a :class:`Lifter`, a weights folder, a hub id, or None.
+        stills: the frames are said to be single pictures; one frame, and what a reader calls no video, are so anyway.
+    """
+    if model is None:
+        model = default_weights("pictures" if stills or are_pictures(keypoints) else "lift")
+    return _network(Lifter, model)
+
+
+def are_pictures(keypoints: SkeletonSequence) -> bool:
+    """Whether a recording holds one frame, or frames that its reader calls no video."""
+    return keypoints.frames == 1 or any(note.startswith(NO_VIDEO) for note in keypoints.notes)
 
 
 def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Network:

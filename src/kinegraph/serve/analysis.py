@@ -83,6 +83,7 @@ class Analyst:
         self.forecast_s = forecast_s
         self._lock = threading.Lock()
         self._lifter: Lifter | None = None
+        self._lifter_named = lifter is not None
         self._recognizer: Recognizer | None = None
         self._forecaster: Forecaster | None = None
         self._ready = False
@@ -167,11 +168,14 @@ class Analyst:
 
     def _lifted(self, flat: SkeletonSequence, stills: bool, notes: tuple[str, ...]) -> dict[str, Any]:
         from kinegraph.inference import LiftOptions, upright
+        from kinegraph.inference.quick import are_pictures, lifter_for
 
         if self._lifter is None:
             return {}
         try:
-            lifted = self._lifter.lift(flat, LiftOptions(stills=stills, batch=_BATCH))
+            pictures = are_pictures(flat) and not self._lifter_named
+            lifter = lifter_for(flat) if pictures else self._lifter
+            lifted = lifter.lift(flat, LiftOptions(stills=stills, batch=_BATCH))
             return {"solid": upright(lifted, stills=stills)}
         except KinegraphError as error:
             return {"notes": (*notes, f"not lifted: {error}")}
