@@ -68,7 +68,7 @@ def draw_courses(
             axes.plot(x, y, linewidth=1.1, color=_COLOURS[index % 8], label=label)
         axes.set_ylim(bottom=0)
         axes.set_title(title, fontsize=9, loc="left")
-        axes.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
+        axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=5)  # above the lines
     all_axes[-1].set_xlabel(across)
     figure.supylabel(up, fontsize=9)
     return [_save(figure, path)]
