@@ -12,7 +12,7 @@ import pytest
 import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.errors import DataError
-from kinegraph.evaluation.steadiness import draw_steps, measure_steadiness, steadiness, steadiness_report
+from kinegraph.inference.steadiness import draw_steps, measure_steadiness, steadiness, steadiness_report
 from kinegraph.sequence import SkeletonSequence
 
 BODY = kg.get_skeleton("h36m17")
