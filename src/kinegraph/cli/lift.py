@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,6 +206,9 @@ def summary(
     args: argparse.Namespace, result: SkeletonSequence, written: list[str], model: str, weights: str, to: str
 ) -> dict[str, Any]:
     """What ``--json`` prints, without the mapping."""
+    from kinegraph.inference.steadiness import limb_variation
+
+    variation = limb_variation(result)
     return {
         "input": str(args.input),
         "output": written,
@@ -222,7 +226,7 @@ def summary(
         "up": result.up,
         "root": args.root,
         "missing_share": float(1 - result.seen.mean()),
-        "limb_variation": limb_variation(result),
+        "limb_variation": None if math.isnan(variation) else variation,
         "uncertainty_mm": None if result.uncertainty is None else stated_mm(result),
         "contact_share": None if result.contact is None else float(result.contact.any(axis=2).mean()),
         "notes": list(result.notes),
@@ -235,20 +239,6 @@ def stated_mm(sequence: SkeletonSequence) -> list[float]:
 
     assert sequence.uncertainty is not None
     return [float(v) * 1000 for v in np.nanmean(sequence.uncertainty, axis=(0, 1, 2))]
-
-
-def limb_variation(sequence: SkeletonSequence) -> float | None:
-    """The largest coefficient of variation over time of any bone of any person; None where no bone is seen twice."""
-    import numpy as np
-
-    largest = None
-    for parent, child in sequence.skeleton.bones:
-        length = np.linalg.norm(sequence.positions[:, :, child] - sequence.positions[:, :, parent], axis=-1)
-        for row in length:
-            row = row[np.isfinite(row)]
-            if len(row) > 1 and row.mean() > 0:
-                largest = max(largest or 0.0, float(row.std() / row.mean()))
-    return largest
 
 
 def mapping(report: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from kinegraph.formats.export import y_up
 from kinegraph.inference.placement import ANKLE_M, TOE_M
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import ASSUMED_FPS
-from kinegraph.transforms.smoothing import smooth_array
+from kinegraph.transforms.smoothing import gaussian_window, smooth_array
 
 __all__ = ["foot_contacts", "foot_joints"]
 
@@ -58,9 +58,7 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
     fps = sequence.fps or ASSUMED_FPS
     joints = list(feet)
     positions = (sequence.positions @ y_up(sequence).T)[:, :, joints]
-    sigma = 0.05 * fps
-    half = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2)
+    kernel = gaussian_window(0.05 * fps)
     weights = np.asarray(np.isfinite(positions).all(axis=-1), dtype=np.float64)
     slow = smooth_array(np.where(np.isfinite(positions), positions, 0.0), weights, kernel, 1)
     speed = np.linalg.norm(np.gradient(slow, axis=1), axis=-1) * fps

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.gaps import ASSUMED_FPS
-from kinegraph.transforms.smoothing import local_polynomial
+from kinegraph.transforms.smoothing import gaussian_window, local_polynomial
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -127,8 +127,7 @@ def _upper(windows: Floats, half: int) -> Floats:
 
 
 def _slow(values: Floats, valid: Mask, sigma: float) -> Floats:
-    half = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2)
+    kernel = gaussian_window(sigma)
     weights = np.repeat(valid.astype(np.float64)[:, None], values.shape[1], axis=1)
     return local_polynomial(values, weights, kernel, 1)
 

@@ -24,7 +24,7 @@ from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.transforms.gaps import ASSUMED_FPS
 from kinegraph.transforms.lifting import LiftingTransform
-from kinegraph.transforms.smoothing import OneEuro, smooth_array
+from kinegraph.transforms.smoothing import OneEuro, gaussian_window, smooth_array
 from kinegraph.weights import LoadedWeights, load_weights
 
 if TYPE_CHECKING:
@@ -375,9 +375,7 @@ class Lifter(Pretrained):
             live = OneEuro(fps=fps)
             poses = np.stack([live.step(pose) for pose in poses])
         elif options.smooth_s > 0 and len(poses) > 1:
-            sigma = options.smooth_s * fps
-            half = max(1, int(np.ceil(3 * sigma)))
-            kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+            kernel = gaussian_window(options.smooth_s * fps)
             # Guessed joints count too, a little: a limb must stay in one piece until it is cut out at the end.
             weights = np.where(present[:, None], np.maximum(trust, 0.05), 0.0)
             poses = smooth_array(poses[None], weights[None], kernel, 2)[0]

@@ -9,7 +9,7 @@ from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.gaps import ASSUMED_FPS
-from kinegraph.transforms.smoothing import local_polynomial
+from kinegraph.transforms.smoothing import gaussian_window, local_polynomial
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -88,9 +88,7 @@ def _directions(bone: Floats) -> Floats:
 
 def _borrowed(direction: Floats, sure: Floats, sigma: float) -> Floats:
     """Directions ``(frames, 3)``, of which what is not ``sure (frames, 1)``, 0..1, comes from the frames around."""
-    half = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
-    around = local_polynomial(direction, np.broadcast_to(sure, direction.shape), kernel, 0)
+    around = local_polynomial(direction, np.broadcast_to(sure, direction.shape), gaussian_window(sigma), 0)
     around = np.where(np.isfinite(around), _directions(around), direction)
     return _directions(sure * direction + (1 - sure) * around)
 
@@ -113,9 +111,7 @@ def place_root(poses: Floats, keypoints_px: Floats, weights: Floats, intrinsics:
     valid = np.isfinite(depth)
     if not valid.any():
         return np.tile([0.0, 0.0, 5.0], (len(poses), 1))
-    sigma = 0.4 * (fps or ASSUMED_FPS)
-    half = max(1, int(np.ceil(3 * sigma)))
-    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
+    kernel = gaussian_window(0.4 * (fps or ASSUMED_FPS))
     # Smoothing 1/z treats near and far alike: the size in the image is what was measured.
     inverse = local_polynomial(
         np.where(valid, 1 / np.where(valid, depth, 1.0), 0.0)[:, None],

@@ -21,7 +21,15 @@ from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.options import LiftOptions
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["FLIP_DEG", "Steadiness", "draw_steps", "measure_steadiness", "steadiness", "steadiness_report"]
+__all__ = [
+    "FLIP_DEG",
+    "Steadiness",
+    "draw_steps",
+    "limb_variation",
+    "measure_steadiness",
+    "steadiness",
+    "steadiness_report",
+]
 
 Floats = NDArray[np.float64]
 
@@ -92,12 +100,24 @@ def steadiness(lifted: SkeletonSequence, *, recording: str, model: str, stage: s
         stage=stage,
         fps=float(lifted.fps),
         poses=int(lifted.seen.any(axis=-1).sum()),
-        limb_variation=_variation(np.linalg.norm(limbs, axis=-1)),
+        limb_variation=limb_variation(lifted),
         flips=int((_turns_deg(limbs) > FLIP_DEG).any(axis=-1).sum()),
         largest_step_mm=float(_largest(moved, axis=(0,))),
         acceleration=float(np.nanmean(bends)) * float(lifted.fps) ** 2 if np.isfinite(bends).any() else float("nan"),
         steps_mm=np.concatenate([[np.nan], moved])[: lifted.frames],
     )
+
+
+def limb_variation(lifted: SkeletonSequence) -> float:
+    """The largest coefficient of variation over time of any bone of any person; NaN where no bone is seen twice."""
+    largest = float("nan")
+    points = np.where(lifted.seen[..., None], lifted.positions, np.nan)
+    for parent, child in lifted.skeleton.bones:
+        for row in np.linalg.norm(points[:, :, child] - points[:, :, parent], axis=-1):
+            seen = row[np.isfinite(row)]
+            if len(seen) > 1 and seen.mean() > 0:
+                largest = float(np.fmax(largest, seen.std() / seen.mean()))
+    return largest
 
 
 def measure_steadiness(
@@ -175,16 +195,6 @@ def draw_steps(results: Sequence[Steadiness], folder: Path | str) -> list[Path]:
         across="seconds",
         up="largest step of a joint\nsince the frame before (mm)",
     )
-
-
-def _variation(lengths: Floats) -> float:
-    """Largest std / mean over time of lengths (people, frames, bones) seen twice; NaN where there is none."""
-    largest = float("nan")
-    for row in np.moveaxis(lengths, 1, -1).reshape(-1, lengths.shape[1]):
-        seen = row[np.isfinite(row)]
-        if len(seen) > 1 and seen.mean() > 0:
-            largest = float(np.fmax(largest, seen.std() / seen.mean()))
-    return largest
 
 
 def _turns_deg(limbs: Floats) -> Floats:

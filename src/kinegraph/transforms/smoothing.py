@@ -18,6 +18,12 @@ Floats = NDArray[np.float64]
 _PIECE = 1024  # frames smoothed at once
 
 
+def gaussian_window(sigma: float) -> Floats:
+    """Weights ``(2 h + 1,)`` of a Gaussian cut at 3 sigma, in frames; at least one frame on either side."""
+    half = max(1, int(np.ceil(3 * sigma)))
+    return np.asarray(np.exp(-0.5 * (np.arange(-half, half + 1) / max(sigma, 1e-6)) ** 2))
+
+
 def local_polynomial(values: Floats, weights: Floats, kernel: Floats, degree: int) -> Floats:
     """Weighted least-squares polynomial in a sliding window, evaluated at its centre.
 
@@ -88,8 +94,7 @@ def smooth(sequence: SkeletonSequence, sigma_s: float = 0.05, *, degree: int = 2
     half = int(np.ceil(3 * sigma))
     if sigma < 1e-9 or half == 0 or sequence.frames < 2:
         return sequence
-    kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / sigma) ** 2)
-    positions = smooth_array(sequence.positions, np.asarray(sequence.confidence), kernel, degree)
+    positions = smooth_array(sequence.positions, np.asarray(sequence.confidence), gaussian_window(sigma), degree)
     note = f"smoothed (zero phase, sigma {sigma_s * 1000:.0f} ms, degree {degree})"
     return sequence.replace(positions=positions, rotations=None, notes=(*sequence.notes, note))
 
