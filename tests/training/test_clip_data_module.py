@@ -145,8 +145,16 @@ def test_a_share_of_each_class_is_held_out(monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted([*found.train, *found.validation]) == list(range(15))
     again = parts(clips, monkeypatch, held_out=0.3)
     assert found.validation.tolist() == again.validation.tolist()
-    with pytest.raises(ConfigError, match=r"data.held_out 0.01 of 15 training clips is no clip of any class"):
+    with pytest.raises(
+        ConfigError, match=r"held_out 0.01 of 15 .* largest of which has 10; .* --data.held_out 0.06, or"
+    ):
         parts(clips, monkeypatch, held_out=0.01)
+    assert len(parts(clips, monkeypatch, held_out=0.06).validation) == 1
+    lone = make_clips([0, 1, 2], splits=[("train",)] * 3)
+    with pytest.raises(
+        ConfigError, match=r"which has 1; train on all of them with --data.held_out 0 --trainer.keep last$"
+    ):
+        parts(lone, monkeypatch, held_out=0.3)
 
 
 def test_mistakes_about_clips_name_the_remedy(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,12 @@ def load_clip_splits(recipe: ClipDataRecipe, seed: int = 0, clips: Clips | None 
     except DataError:  # no validation part of its own
         train, validation = hold_out(clips.labels, train, recipe.held_out, seed)
     if not len(validation):
+        most = int(np.unique(clips.labels[train], return_counts=True)[1].max())
+        # Rounded: half a clip of the largest class is one. A hundredth more, for a share that is easy to type.
+        enough = f"give at least --data.held_out {math.ceil(50 / most + 1) / 100:g}, or " if most > 1 else ""
         raise ConfigError(
-            f"data.held_out {recipe.held_out} of {len(train)} training clips is no clip of any class; raise it, or set "
-            "it to 0 to train on all and keep the last weights"
+            f"data.held_out {recipe.held_out} of {len(train)} training clips is no clip of any class, the largest of "
+            f"which has {most}; {enough}train on all of them with --data.held_out 0 --trainer.keep last"
         )
     return ClipSplits(clips, train, validation)
 
@@ -85,7 +89,10 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
     model = build(name, clips.skeleton, model_config(recipe, given, "the data and the recipe's transform"))
     assert isinstance(model, RecognitionModel)
     if not len(splits.validation) and trainer.keep != "last":
-        raise ConfigError("trainer.keep: nothing is held out to choose weights by; set keep: last, or data.held_out")
+        raise ConfigError(
+            f"trainer.keep: found {trainer.keep}, but nothing is held out to choose weights by; expected last "
+            "(--trainer.keep last), or a share for validation (--data.held_out 0.1)"
+        )
     data = ClipDataModule(
         splits,
         transform,
