@@ -78,7 +78,13 @@ def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool =
     gone = chance < rate
     stays = np.argmax(chance, axis=-1)
     np.put_along_axis(gone, stays[..., None], False, axis=-1)
-    return np.where(gone[..., None], np.asarray(np.nan, dtype=positions.dtype), positions)
+    left = positions.copy()
+    if frames:
+        left[gone] = np.nan
+    else:  # whole columns: a mask over all frames takes more than twice as long
+        for person, joint in np.argwhere(gone[:, 0]):
+            left[person, :, joint] = np.nan
+    return left
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ Kinetics and one's own folders ``pyskl``; that of the recogniser in the package 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
@@ -41,17 +41,16 @@ Y_TO_Z = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 _Points = tuple[str, ...]
 """Landmarks whose mean is meant."""
-_Weights = NDArray[np.float64]
-"""What each joint counts, ``(joints,)``."""
 _HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
 _CENTRES: tuple[_Points, ...] = (("pelvis",), ("thorax",), ("neck",), _HIPS, _SHOULDERS, ("head",))
-_UPWARD: tuple[tuple[_Points, _Points], ...] = tuple(
+_Pair = tuple[_Points, _Points]
+_UPWARD: tuple[_Pair, ...] = tuple(
     (low, high)
     for low in (("pelvis",), _HIPS, ("spine",))
     for high in (("spine",), ("thorax",), ("neck",), _SHOULDERS, ("head",))
     if low != high
 )
-_ACROSS: tuple[tuple[_Points, _Points], ...] = tuple(
+_ACROSS: tuple[_Pair, ...] = tuple(
     ((f"left_{part}",), (f"right_{part}",)) for part in ("shoulder", "hip", "elbow", "knee", "ankle")
 )
 """What stands in for the points that a clip never shows, in order of preference."""
@@ -116,16 +115,15 @@ class PreNormalise:
 
     def _centre(self, person: Array, there: NDArray[np.bool_], skeleton: Skeleton) -> Array:
         """What to subtract, ``(frames, 1, dims)`` or ``(1, 1, dims)``."""
-        nearby = (_middle(points, skeleton) for points in _CENTRES)
-        for weights in chain([_asked(self.centre, skeleton)], nearby):
-            seen = _frames_with(there, weights)
+        for point in _centres(self.centre, skeleton):
+            seen = np.flatnonzero(point.seen(there))
             if not len(seen):
                 continue
             if self.convention != "2s-agcn":
-                return _point(person[seen[0]], weights)[None, None]
+                return point.of(person[seen[0]])[None, None]
             # a frame without person 0 takes the last place they were seen at, the first ones the first
             latest = seen[np.clip(np.searchsorted(seen, np.arange(len(person)), side="right") - 1, 0, None)]
-            return _point(person[latest], weights)[:, None]
+            return point.of(person[latest])[:, None]
         return np.zeros((1, 1, person.shape[-1]), dtype=person.dtype)
 
     def _turned(self, positions: Array, there: NDArray[np.bool_], skeleton: Skeleton) -> Array:
@@ -133,11 +131,11 @@ class PreNormalise:
         turn = Y_TO_Z if level else np.eye(3)
         turns = ((self.bottom, self.top, 2, _UPWARD), (self.left, self.right, 0, _ACROSS))
         for start, end, axis, others in turns[1:] if level else turns:
-            pairs = ((_middle(low, skeleton), _middle(high, skeleton)) for low, high in others)
-            for low, high in chain([(_asked(start, skeleton), _asked(end, skeleton))], pairs):
-                seen = np.intersect1d(_frames_with(there, low), _frames_with(there, high), assume_unique=True)
-                if len(seen):
-                    along = _point(person[seen[0]], high).astype(np.float64) - _point(person[seen[0]], low)
+            for low, high in _directions(start, end, others, skeleton):
+                both = low.seen(there) & high.seen(there)
+                first = int(both.argmax())
+                if both[first]:
+                    along = high.of(person[first]).astype(np.float64) - low.of(person[first])
                     direction = (turn @ along) * ([1, 1, 0] if level else [1, 1, 1])
                     turn = turn_between(direction, np.eye(3)[axis]) @ turn
                     break
@@ -162,7 +160,9 @@ def turn_between(source: NDArray[np.float64], target: NDArray[np.float64]) -> ND
     if length < 1e-8:
         return np.eye(3)
     a, b = source / length, target / np.linalg.norm(target)
-    axis, cosine = np.cross(a, b), float(a @ b)
+    # written out: np.cross takes four times as long, and every clip of a batch needs two
+    axis = a[[1, 2, 0]] * b[[2, 0, 1]] - a[[2, 0, 1]] * b[[1, 2, 0]]
+    cosine = float(a @ b)
     if cosine < -1 + 1e-12:
         across = np.cross(a, np.eye(3)[int(np.argmin(np.abs(a)))])
         across /= np.linalg.norm(across)
@@ -171,26 +171,61 @@ def turn_between(source: NDArray[np.float64], target: NDArray[np.float64]) -> ND
     return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
-def _asked(name: str, skeleton: Skeleton) -> _Weights:
-    """Weights of the joint or landmark that the convention names."""
-    weights = skeleton.landmark(name)
-    if weights is None:
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """A weighted mean of some joints."""
+
+    joints: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    def seen(self, there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which frames of ``(joints, frames)`` show all its joints."""
+        return np.asarray(there[self.joints].all(axis=0))
+
+    def of(self, joints: Array) -> Array:
+        """Where it is, ``(..., dims)`` of ``(..., joints, dims)``."""
+        return np.asarray(np.einsum("...jd,j->...d", joints[..., self.joints, :], self.weights.astype(joints.dtype)))
+
+
+# What stands in for what is the same for every clip of a skeleton, and looking it up took longer than the turning.
+@lru_cache(maxsize=64)
+def _centres(asked: str, skeleton: Skeleton) -> tuple[_Point, ...]:
+    """The point asked for, then those that stand in for it."""
+    nearby = (_middle(points, skeleton) for points in _CENTRES)
+    return (_asked(asked, skeleton), *(point for point in nearby if point is not None))
+
+
+@lru_cache(maxsize=64)
+def _directions(
+    start: str, end: str, others: tuple[_Pair, ...], skeleton: Skeleton
+) -> tuple[tuple[_Point, _Point], ...]:
+    """The two points asked for, then the pairs that stand in for them."""
+    nearby = ((_middle(low, skeleton), _middle(high, skeleton)) for low, high in others)
+    known = ((low, high) for low, high in nearby if low is not None and high is not None)
+    return ((_asked(start, skeleton), _asked(end, skeleton)), *known)
+
+
+def _asked(name: str, skeleton: Skeleton) -> _Point:
+    """The joint or landmark that the convention names."""
+    point = _middle((name,), skeleton)
+    if point is None:
         raise SkeletonError(
             f"skeleton '{skeleton.name}' has no '{name}', which the pre-normalisation asks for; name another joint, "
             "or choose none"
         )
-    return weights
+    return point
 
 
-def _middle(names: _Points, skeleton: Skeleton) -> _Weights | None:
-    """Weights of the middle of some landmarks; None where the skeleton has not all of them."""
+def _middle(names: _Points, skeleton: Skeleton) -> _Point | None:
+    """The middle of some landmarks; None where the skeleton has not all of them."""
     total = np.zeros(skeleton.num_joints)
     for name in names:
         weights = skeleton.landmark(name)
         if weights is None:
             return None
         total += weights / len(names)
-    return total
+    used = np.flatnonzero(total)
+    return _Point(used, total[used])
 
 
 def _there(person: Array) -> NDArray[np.bool_]:
@@ -199,17 +234,3 @@ def _there(person: Array) -> NDArray[np.bool_]:
     for coordinate in np.moveaxis(np.isfinite(person), -1, 0):  # NumPy reduces an axis of three slowly
         there &= coordinate.T
     return there
-
-
-def _frames_with(there: NDArray[np.bool_], weights: _Weights | None) -> NDArray[np.intp]:
-    """Numbers of the frames that show all the joints which have a weight; none where there are no weights."""
-    if weights is None:
-        return np.zeros(0, dtype=np.intp)
-    return np.flatnonzero(there[weights != 0].all(axis=0))
-
-
-def _point(joints: Array, weights: _Weights | None) -> Array:
-    """Weighted mean ``(..., dims)`` of joints ``(..., joints, dims)``; those without a weight may be missing."""
-    assert weights is not None
-    used = np.flatnonzero(weights)
-    return np.asarray(np.einsum("...jd,j->...d", joints[..., used, :], weights[used].astype(joints.dtype)))
