@@ -18,6 +18,8 @@ UNIT_NAMES: Mapping[Unit, str] = {"m": "metres", "px": "px", "normalized": "frac
 """Units as messages call them."""
 Space = Literal["world", "camera", "image"]
 Up = Literal["y", "z"]
+NO_VIDEO = "the images are no video"
+"""How the note of a reader begins whose frames are unrelated images: a note stays through every format that keeps them."""
 #: the arrays that have people and frames as their first axes
 PER_FRAME = ("positions", "confidence", "rotations", "uncertainty", "contact")
 _MOST_FRAMES = 10_000_000  # a file may claim 0.0001 fps; resampling must not fill the memory on its word
@@ -198,6 +200,11 @@ class SkeletonSequence:
     def duration(self) -> float | None:
         """Seconds from the first frame's start to the last one's end; ``None`` if the rate is unknown."""
         return None if self.fps is None else self.frames / self.fps
+
+    @property
+    def is_video(self) -> bool:
+        """Whether the frames follow each other in time; no where the reader found pictures that are unrelated."""
+        return not any(note.startswith(NO_VIDEO) for note in self.notes)
 
     @property
     def seen(self) -> NDArray[np.bool_]:

@@ -49,13 +49,13 @@ def test_real_samples(shared_data: Path, name: str, layout: str, labelled: int |
     if labelled is not None:
         assert int(sequence.seen.sum()) == sum(a["num_keypoints"] for a in raw["annotations"]) == labelled
     assert sequence.image_size is None  # the four photographs differ in size
-    assert any("no video" in note for note in sequence.notes)
+    assert not sequence.is_video and "no video" in sequence.notes[0]
 
 
 def test_one_image_by_id_or_name(shared_data: Path) -> None:
     path = shared_data / "coco_json" / "test_coco.json"
     one = read(path, image=785)
-    assert (one.people, one.frames, one.image_size) == (1, 1, (640, 425))
+    assert (one.people, one.frames, one.image_size, one.is_video) == (1, 1, (640, 425), True)
     np.testing.assert_array_equal(one.positions[0, 0, 0], [367, 81])
     by_name = read(path, image="000000000785.jpg")
     np.testing.assert_array_equal(one.positions, by_name.positions)

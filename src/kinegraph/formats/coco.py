@@ -37,7 +37,7 @@ from kinegraph.formats.detections import (
 )
 from kinegraph.formats.json_file import coordinates, load_json, members, number
 from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names
-from kinegraph.sequence import SkeletonSequence
+from kinegraph.sequence import NO_VIDEO, SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["NAME", "SUFFIXES", "from_json", "read", "results", "write"]
@@ -46,7 +46,6 @@ NAME = "coco"
 SUFFIXES = (".json",)
 
 _HIDDEN = 0.5
-_NO_VIDEO = "the images are no video: each is a frame, and people are numbered anew in each"
 
 
 @dataclass
@@ -275,7 +274,10 @@ def _sequence(
     if numbers is None and len(images) > 1:
         options = {"tracking": "order", **options}
         shown = ", ".join(i.name for i in images[:5])
-        notes = (_NO_VIDEO, f"frames: {shown}" + (", ..." if len(images) > 5 else ""))
+        notes = (
+            f"{NO_VIDEO}: each is a frame, and people are numbered anew in each",
+            f"frames: {shown}" + (", ..." if len(images) > 5 else ""),
+        )
     size = sizes.pop() if len(sizes) == 1 else None
     return to_sequence(frames, path, layout, options, slots=slots, image_size=size, notes=notes)
 

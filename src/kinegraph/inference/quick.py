@@ -43,8 +43,6 @@ Source = str | Path | SkeletonSequence | ArrayLike
 Progress = Callable[[int, int], None]
 _Network = TypeVar("_Network", Lifter, Recognizer, Forecaster)
 
-#: how a reader's note begins when the frames of a file are unrelated images
-NO_VIDEO = "the images are no video"
 _networks: dict[tuple[str, str, int], Any] = {}
 
 
@@ -148,7 +146,7 @@ def lift(
     if camera is not None and camera.image_size is not None and keypoints.image_size is None:
         keypoints = keypoints.replace(image_size=camera.image_size)
     options = LiftOptions(**choices)
-    if not options.stills and any(note.startswith(NO_VIDEO) for note in keypoints.notes):
+    if not options.stills and not keypoints.is_video:
         options = replace(options, stills=True)  # the reader of COCO files knows it
     lifted = lifter_for(keypoints, model, stills=options.stills).lift(keypoints, options, progress=progress)
     if height_m is not None:
@@ -281,7 +279,7 @@ def as_motion(
     """
     if sequence.dims == 3:
         return sequence
-    if any(note.startswith(NO_VIDEO) for note in sequence.notes):
+    if not sequence.is_video:
         raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
     return into_world(lifter_for(sequence, lifter).lift(sequence, progress=progress))
 
@@ -303,7 +301,7 @@ def lifter_for(
 
 def are_pictures(keypoints: SkeletonSequence) -> bool:
     """Whether a recording holds one frame, or frames that its reader calls no video."""
-    return keypoints.frames == 1 or any(note.startswith(NO_VIDEO) for note in keypoints.notes)
+    return keypoints.frames == 1 or not keypoints.is_video
 
 
 def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Network:

@@ -126,14 +126,12 @@ class Analyst:
         Raises:
             DataError: nothing in it can be shown.
         """
-        from kinegraph.inference.quick import NO_VIDEO
-
         with self._lock:
             self._read_networks()
             if not sequence.seen.any():
                 raise DataError(f"{name}: no joint is present in any frame")
             found = Analysis(name=name, notes=self._missing)
-            stills = any(note.startswith(NO_VIDEO) for note in sequence.notes)
+            stills = not sequence.is_video
             if sequence.dims == 2:
                 found = replace(found, flat=sequence, **self._lifted(sequence, stills, found.notes))
             else:
