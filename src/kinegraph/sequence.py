@@ -19,7 +19,7 @@ UNIT_NAMES: Mapping[Unit, str] = {"m": "metres", "px": "px", "normalized": "frac
 Space = Literal["world", "camera", "image"]
 Up = Literal["y", "z"]
 NO_VIDEO = "the images are no video"
-"""How the note of a reader begins whose frames are unrelated images: a note stays through every format that keeps them."""
+"""How a reader notes that its frames are unrelated images; a note stays through every format that keeps them."""
 #: the arrays that have people and frames as their first axes
 PER_FRAME = ("positions", "confidence", "rotations", "uncertainty", "contact")
 _MOST_FRAMES = 10_000_000  # a file may claim 0.0001 fps; resampling must not fill the memory on its word

@@ -49,7 +49,8 @@ def test_real_samples(shared_data: Path, name: str, layout: str, labelled: int |
     if labelled is not None:
         assert int(sequence.seen.sum()) == sum(a["num_keypoints"] for a in raw["annotations"]) == labelled
     assert sequence.image_size is None  # the four photographs differ in size
-    assert not sequence.is_video and "no video" in sequence.notes[0]
+    assert not sequence.is_video
+    assert "no video" in sequence.notes[0]
 
 
 def test_one_image_by_id_or_name(shared_data: Path) -> None:
