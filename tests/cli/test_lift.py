@@ -200,6 +200,7 @@ def test_the_real_clips_with_the_networks_own_weights(shared_data: Path, tmp_pat
     [
         ({"--out": "o.xyz"}, "nothing is written"),
         ({"--out": "none/o.bvh"}, "does not exist"),
+        ({"--out": "in.json"}, "IN and OUT are both in.json; the input is never overwritten"),
         ({"--view": "o.avi"}, "nothing is drawn"),
         ({"--view": "none/o.png"}, "does not exist"),
         ({"--model": "none"}, "none"),

@@ -141,6 +141,18 @@ def test_detections(source):
         h36m.load(folder, "test", keypoints="cpn")
 
 
+def test_detections_of_cameras_that_filmed_on_for_longer(source):
+    folder, _, found = source
+    views = [np.concatenate([view, view[: 2 * camera]]) for camera, view in enumerate(found["S9"]["WalkingDog"])]
+    assert len({len(view) for view in views}) == 4
+    expected = h36m.load(folder, "test", keypoints="net")
+    for number, laid_out in enumerate((views, np.array(views, dtype=object))):
+        table = {**found, "S9": {**found["S9"], "WalkingDog": laid_out}}
+        np.savez(folder / f"data_2d_h36m_long{number}.npz", positions_2d=np.array(table, dtype=object))
+        data = h36m.load(folder, "test", keypoints=f"long{number}")
+        np.testing.assert_array_equal(data.keypoints_px, expected.keypoints_px)
+
+
 class Evil:
     def __reduce__(self):
         return os.system, ("touch /tmp/kinegraph-pwned",)

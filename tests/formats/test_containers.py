@@ -156,6 +156,78 @@ def test_a_foreign_long_table(tmp_path: Path) -> None:
     assert any("taken as px" in note for note in sequence.notes)
 
 
+def test_a_foreign_table_that_quotes_everything(tmp_path: Path) -> None:
+    """As R's write.csv does, header and all."""
+    joints = get_skeleton("coco17").joints
+    rows = ['"frame","person","joint","x","y","confidence"'] + [f'"0","0","{j}","1","2","0.5"' for j in joints]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    sequence = read(tmp_path / "a.csv")
+    assert sequence.positions.shape == (1, 1, 17, 2)
+    assert (sequence.confidence == 0.5).all()
+    wide = ",".join(f'"{j}_{axis}"' for j in joints for axis in "xy")
+    (tmp_path / "a.csv").write_text(wide + "\n" + ",".join(map(str, range(34))) + "\n")
+    np.testing.assert_array_equal(read(tmp_path / "a.csv").positions[0, 0].ravel(), np.arange(34))
+
+
+@pytest.mark.parametrize(
+    ("frames", "people", "count", "fps", "notes"),
+    [
+        ((0, 1, 2), (0, 1), 3, 30, ()),
+        (
+            (1, 2, 3),
+            (1, 2),
+            3,
+            30,
+            ("frame 0 is frame 1 of the video", "people 1, 2 of the table, counted from 0 here"),
+        ),
+        ((5000, 5001), (101, 205), 2, 30, ("frame 0 is frame 5000 of", "people 101, 205 of the table")),
+        ((0, 5, 10), (0, 1), 3, 6, ("one frame in 5 of the video is there",)),
+        ((0, 1, 4), (0, 2), 5, 30, ("2 frames are not there", "people 0, 2 of the table")),
+    ],
+)
+@pytest.mark.parametrize("wide", [False, True])
+def test_people_and_frames_of_others_may_bear_any_number(
+    tmp_path: Path,
+    frames: tuple[int, ...],
+    people: tuple[int, ...],
+    count: int,
+    fps: float,
+    notes: tuple[str, ...],
+    wide: bool,
+) -> None:
+    joints = get_skeleton("coco17").joints
+    if wide:
+        header = "frame,person," + ",".join(f"{j}_x,{j}_y" for j in joints)
+        rows = [f"{t},{who}," + ",".join(f"{t},{who}" for _ in joints) for t in frames for who in people]
+    else:
+        header = "frame,person,joint,x,y"
+        rows = [f"{t},{who},{j},{t},{who}" for t in frames for who in people for j in joints]
+    (tmp_path / "a.csv").write_text("\n".join(["# fps: 30", header, *rows]))
+    sequence = read(tmp_path / "a.csv")
+    assert sequence.positions.shape == (len(people), count, 17, 2)
+    assert sequence.fps == fps
+    shown = [t for t in range(count) if sequence.seen[:, t].all()]
+    np.testing.assert_array_equal(sequence.positions[0, shown, 0, 0], frames)
+    np.testing.assert_array_equal(sequence.positions[:, 0, 0, 1], people)
+    assert len(sequence.notes) == len(notes) + 1
+    for note in notes:
+        assert any(found.startswith(note) for found in sequence.notes)
+    assert read(tmp_path / "a.csv", fps=60).fps == 2 * fps
+
+
+def test_our_own_tables_keep_frames_and_people_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "# skeleton: coco17\n# people: 3\n# frames: 9\nframe,person,joint,x,y\n4,1,nose,1,2\n"
+    )
+    sequence = read(tmp_path / "a.csv")
+    assert (sequence.people, sequence.frames) == (3, 9)
+    assert sequence.seen[1, 4, 0]
+    assert sequence.seen.sum() == 1
+    (tmp_path / "a.csv").write_text("# skeleton: coco17\n# people:\n# frames:\nframe,joint,x,y\n0,nose,1,2\n")
+    sequence = read(tmp_path / "a.csv")
+    assert (sequence.people, sequence.frames) == (1, 1)
+
+
 def test_a_foreign_wide_table_in_another_order(tmp_path: Path) -> None:
     joints = [j.replace("_", " ").title() for j in get_skeleton("h36m17").joints[::-1]]
     header = ",".join(f"{j}_{axis}" for j in joints for axis in "xyz")
@@ -178,7 +250,10 @@ def test_a_foreign_wide_table_in_another_order(tmp_path: Path) -> None:
         ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,abc\n", "line 3, y is 'abc'"),
         ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,inf\n", "line 3, y is 'inf'"),
         ("# skeleton: coco17\nframe,joint,x,y\n-1,nose,1,2\n", "frame is '-1'"),
-        ("# skeleton: coco17\nframe,joint,x,y\n999999999,nose,1,2\n", "check the frame"),
+        ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,2\n999999999,nose,1,2\n", "2 frames with numbers from 0 to 9"),
+        ("# skeleton: coco17\n# frames: 999999999\nframe,joint,x,y\n0,nose,1,2\n", "check the frame"),
+        ("# skeleton: coco17\n# people: x\nframe,joint,x,y\n0,nose,1,2\n", "line 2, people is 'x'"),
+        ("# skeleton: coco17\nframe,person,joint,x,y\n7,3,nose,1,\n", "'nose' of person 3 in frame 7 lacks"),
         ("# skeleton: coco17\nframe,joint,x,y\n0,nase,1,2\n", "'nase' is not of the skeleton"),
         ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,2\n0,nose,1,2\n", "stands twice"),
         ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,\n", "lacks a coordinate"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from kinegraph.cli.options import add_read_arguments, keep_input, key_values
+from kinegraph.cli.options import read_options as given_options
 from kinegraph.errors import ConfigError, DataError
 
 HELP = "convert a motion file to another format, layout, unit or frame rate"
@@ -19,8 +21,6 @@ _MOST_VALUES = 50_000_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_read_arguments
-
     parser.add_argument("input", type=Path, metavar="IN", help="a motion file, or a folder of OpenPose frames")
     parser.add_argument("output", type=Path, metavar="OUT", help="the file to write; its suffix tells the format")
     parser.add_argument(
@@ -42,15 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, change, write; say what was written."""
-    from kinegraph.cli.options import key_values
-    from kinegraph.cli.options import read_options as given_options
     from kinegraph.formats import detect, read, read_options, write, write_format, write_options
     from kinegraph.skeleton import get_skeleton
 
     source: Path = args.input
     target: Path = args.output
-    if target.exists() and source.exists() and target.resolve() == source.resolve():
-        raise ConfigError(f"IN and OUT are both {source}; the input is never overwritten. Name another file")
+    keep_input(source, target)
     if args.fps is not None and not 0 < args.fps <= 10_000:
         raise ConfigError(f"--fps {args.fps:g} is no frame rate; expected a number above 0, up to 10000")
     # Everything about OUT that can be wrong is found before the possibly long reading.

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinegraph.cli.options import add_recording_arguments, keep_input
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_recording_arguments
     from kinegraph.shipped import default_help, model_help
 
     parser.add_argument("input", type=Path, metavar="IN", help="a motion file, or 2D keypoints")
@@ -72,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
     to = write_format(target)
     if not target.parent.is_dir():
         raise ConfigError(f"--out {target}: the folder {target.parent} does not exist; create it first")
-    if target.exists() and source.exists() and target.resolve() == source.resolve():
-        raise ConfigError(f"IN and OUT are both {target}; the input is never overwritten. Name another file")
+    keep_input(source, target)
     if args.picture is not None:
         check_picture(args.picture, "--picture")
         if not args.step > 0:

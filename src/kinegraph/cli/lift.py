@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinegraph.cli.lift_folder import is_many, run_folder
+from kinegraph.cli.options import add_recording_arguments, keep_input, key_values
+from kinegraph.cli.options import read_options as given_options
 from kinegraph.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_recording_arguments
     from kinegraph.shipped import default_help, model_help
 
     pictures = default_help("pictures").replace("default", "of pictures")
@@ -101,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     to = write_format(target)
     if not target.parent.is_dir():
         raise ConfigError(f"--out {target}: the folder {target.parent} does not exist; create it first")
+    keep_input(source, target)
     if args.view is not None:
         check_picture(args.view, "--view")
     name = args.format or detect(source)
@@ -141,7 +143,6 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
     """The options as :func:`kinegraph.lift` takes them."""
     read = {} if args.format is None else {"format": args.format}
     if args.read:
-        from kinegraph.cli.options import key_values
         from kinegraph.formats import formats, read_options
 
         names = [args.format] if args.format else [info.name for info in formats()]
@@ -169,7 +170,6 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
 
 def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> SkeletonSequence:
     """Read IN with the layout and frame rate stated on the command line."""
-    from kinegraph.cli.options import read_options as given_options
     from kinegraph.formats import read, read_options
     from kinegraph.skeleton import get_skeleton
 

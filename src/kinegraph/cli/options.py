@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from kinegraph.errors import ConfigError, nearest
 
-__all__ = ["add_read_arguments", "add_recording_arguments", "key_values", "read_options", "size"]
+__all__ = ["add_read_arguments", "add_recording_arguments", "key_values", "keep_input", "read_options", "size"]
 
 _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
@@ -80,6 +81,12 @@ def key_values(items: Sequence[str], flag: str, known: Mapping[str, Any]) -> dic
             raise ConfigError(f"{flag} {item}: there is no option '{key}'{nearest(key, known)} (options: {there})")
         result[key] = _value(text, known[key], f"{flag} {item}")
     return result
+
+
+def keep_input(source: Path, target: Path, flag: str = "OUT") -> None:
+    """Raises ConfigError where what is to be written would take the place of what is read."""
+    if target.exists() and source.exists() and target.resolve() == source.resolve():
+        raise ConfigError(f"IN and {flag} are both {target}; the input is never overwritten. Name another file")
 
 
 def size(text: str, where: str) -> tuple[int, int]:

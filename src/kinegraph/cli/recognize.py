@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinegraph.cli.options import add_recording_arguments, keep_input
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ Of several people, each has a band in the picture; --person draws one alone."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.cli.forecast import add_lifter_argument
-    from kinegraph.cli.options import add_recording_arguments
     from kinegraph.shipped import default_help, model_help
 
     parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="a motion file, or 2D keypoints")
@@ -140,8 +140,7 @@ def _check(args: argparse.Namespace) -> None:
             raise ConfigError(f"{flag} {path}: {what}; expected {', '.join(suffixes)}")
         if not path.parent.is_dir():
             raise ConfigError(f"{flag} {path}: the folder {path.parent} does not exist; create it first")
-        if path.exists() and args.input.exists() and path.resolve() == args.input.resolve():
-            raise ConfigError(f"IN and {flag} are both {path}; the input is never overwritten. Name another file")
+        keep_input(args.input, path, flag)
 
 
 def _of_person(result: Recognition, number: int) -> Recognition:

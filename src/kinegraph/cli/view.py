@@ -8,9 +8,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from kinegraph.cli.options import add_network_arguments, add_recording_arguments, keep_input
 from kinegraph.errors import ConfigError
 
 HELP = "draw a motion file: stills, animation, or a player in one HTML file"
+
+_LONGEST_S = 1e6
+"""Seconds that may be asked for: more than any recording lasts."""
 
 EXAMPLES = """\
 examples:
@@ -23,8 +27,6 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.options import add_network_arguments, add_recording_arguments
-
     parser.add_argument("input", type=Path, nargs="+", metavar="IN", help="motion files or folders of OpenPose frames")
     parser.add_argument(
         "--out", type=Path, metavar="OUT", help=".png, .gif, .mp4 or .html; default: IN's name with .html, here"
@@ -58,12 +60,14 @@ def run(args: argparse.Namespace) -> int:
     sources: list[Path] = args.input
     out: Path = args.out or Path(f"{sources[0].resolve().stem}.html")
     check_picture(out, "--out")
-    if any(out.exists() and s.exists() and out.resolve() == s.resolve() for s in sources):
-        raise ConfigError(f"IN and OUT are both {out}; the input is never overwritten. Name another file")
+    for source in sources:
+        keep_input(source, out)
     if args.frames < 1:
         raise ConfigError(f"--frames {args.frames}: expected at least 1")
-    if args.start < 0 or (args.seconds is not None and not args.seconds > 0):
-        raise ConfigError("--start is 0 or more and --seconds above 0")
+    if not 0 <= args.start <= _LONGEST_S:
+        raise ConfigError(f"--start {args.start:g}: expected seconds, 0 to {_LONGEST_S:g}")
+    if args.seconds is not None and not 0 < args.seconds <= _LONGEST_S:
+        raise ConfigError(f"--seconds {args.seconds:g}: expected seconds, above 0, up to {_LONGEST_S:g}")
     if args.full and (len(sources) != 1 or out.suffix.lower() != ".html"):
         raise ConfigError("--full makes one IN into a page: give one file, and an OUT that ends in .html")
     networks = {name: getattr(args, name) for name in ("lifter", "recognizer", "forecaster")}

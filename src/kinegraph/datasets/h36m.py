@@ -169,7 +169,9 @@ def _detections(
     """Detected keypoints (frames, 17, 2) of one view; files may run a few frames longer than the 3D."""
     where = f"positions_2d[{subject}][{recording}]"
     views = table.get(subject, {}).get(recording)
-    if not isinstance(views, list | tuple | np.ndarray) or np.ndim(views) == 0 or len(views) != 4:
+    lone = isinstance(views, np.ndarray) and views.ndim == 0
+    # The four need not be of one length, so they are never made one array.
+    if not isinstance(views, list | tuple | np.ndarray) or lone or len(views) != 4:
         raise FormatError(path, f"{where} is missing or does not hold 4 cameras; expected those of the 3D file")
     uv = np.asarray(views[camera])
     if uv.dtype.kind != "f" or uv.ndim != 3 or uv.shape[1:] != (17, 2):

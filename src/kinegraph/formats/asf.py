@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.rig import MAX_JOINTS, build_skeleton, known_layout, read_text
+from kinegraph.formats.rig import MAX_JOINTS, build_skeleton, known_layout
+from kinegraph.formats.text_file import read_lines
 from kinegraph.geometry.rotations import euler_to_matrix
 from kinegraph.skeleton import Skeleton
 
@@ -55,7 +56,7 @@ class AsfSkeleton:
 def read_asf(path: Path | str) -> AsfSkeleton:
     """Parse an ASF file; `FormatError` names the line and what was expected there."""
     path = Path(path)
-    sections = _sections(path, read_text(path, "an ASF skeleton"))
+    sections = _sections(path, read_lines(path, "an ASF skeleton"))
     metres, degrees = _units(path, sections.get("units", []))
     root = _root(path, sections, metres, degrees)
     bones = _bones(path, sections, metres, degrees)
@@ -70,11 +71,11 @@ def read_asf(path: Path | str) -> AsfSkeleton:
 _Line = tuple[int, list[str]]
 
 
-def _sections(path: Path, text: str) -> dict[str, list[_Line]]:
+def _sections(path: Path, lines: list[str]) -> dict[str, list[_Line]]:
     """Lines as (number, words) under their ``:keyword``; comments and blank lines dropped."""
     sections: dict[str, list[_Line]] = {}
     current: list[_Line] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         words = line.split("#", 1)[0].split()
         if not words:
             continue

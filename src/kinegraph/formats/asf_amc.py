@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import FormatError
 from kinegraph.formats.asf import AsfSkeleton, finite_numbers, read_asf
 from kinegraph.formats.asf_rig import start_rig
-from kinegraph.formats.rig import read_text
+from kinegraph.formats.text_file import read_lines
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import euler_to_matrix
 from kinegraph.sequence import SkeletonSequence
@@ -170,8 +170,7 @@ def _pose(body: AsfSkeleton, values: Array) -> tuple[Array, Array]:
 
 def _read_amc(path: Path, body: AsfSkeleton) -> tuple[Array, NDArray[np.int64], AsfSkeleton]:
     """Channel values (frames, channels) in bone order, frame numbers (frames,), the body with the clip's angle unit."""
-    text = read_text(path, "an AMC clip")
-    lines = text.splitlines()
+    lines = read_lines(path, "an AMC clip")
     start = 0
     for start, line in enumerate(lines):  # noqa: B007 - the first frame's line number is what we want
         word = line.strip()

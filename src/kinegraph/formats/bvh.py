@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from kinegraph.errors import FormatError
 from kinegraph.formats.bvh_write import write
 from kinegraph.formats.export import UNITS
-from kinegraph.formats.rig import MAX_JOINTS, build_skeleton, contained_layout, read_text
+from kinegraph.formats.rig import MAX_JOINTS, build_skeleton, contained_layout
+from kinegraph.formats.text_file import read_lines
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import euler_to_quaternion, make_continuous
 from kinegraph.sequence import SkeletonSequence
@@ -85,7 +86,7 @@ def read(
     path = Path(path)
     if up not in ("y", "z"):
         raise FormatError(path, f"up={up!r} is not valid: expected 'y' or 'z'")
-    lines = read_text(path, "a BVH file").splitlines()
+    lines = read_lines(path, "a BVH file")
     joints, start = _hierarchy(path, lines)
     values, fps = _motion(path, lines, start, joints)
     notes: list[str] = []

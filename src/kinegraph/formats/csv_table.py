@@ -12,7 +12,8 @@ follow the confidence. Comment lines before the header carry what a table cannot
     # space: camera              world, camera or image
 
 Tables of others without them need joint names that are a layout's, or ``skeleton``; the unit is then taken as px for
-2D and metres for 3D, with a note. Comma, semicolon and tab separate.
+2D and metres for 3D, with a note. Their people may bear any numbers, and their frames begin anywhere or be every n-th
+of a video: people are numbered from 0, frames from the first one, with a note. Comma, semicolon and tab separate.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,11 @@ import numpy as np
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError
-from kinegraph.formats.detections import MAX_VALUES, Floats
+from kinegraph.formats.detections import MAX_VALUES, Floats, frame_slots
 from kinegraph.formats.fields import build, describe, read_fields
 from kinegraph.formats.json_file import MAX_MAGNITUDE, path_text
 from kinegraph.formats.keypoint_layouts import layout_by_names, plain_name
+from kinegraph.formats.text_file import split_lines
 from kinegraph.sequence import SkeletonSequence, Space, Unit
 from kinegraph.skeleton import Skeleton
 
@@ -71,14 +74,14 @@ def read(
         FormatError: no such columns, a row too short, a cell that is no number, unknown joints, or a joint twice.
     """
     path = Path(path)
-    lines = path_text(path).splitlines()
+    lines = split_lines(path_text(path))
     comments, start = _comments(lines, path)
     if start >= len(lines):
         raise FormatError(path, "comments but no table; expected a header line such as frame,person,joint,x,y,z")
     separator = max(",;\t", key=lines[start].count)
-    header = [cell.strip() for cell in lines[start].split(separator)]
+    rows = _rows(lines[start:], separator, start, path)
+    header = [cell.strip() for cell in next(rows)[1]]
     lower = [cell.lower() for cell in header]
-    rows = _rows(lines[start:], separator, len(header), start, path)
     long = "joint" in lower
     cells = list(_long(rows, lower, path) if long else _wide(rows, header, path))
     if not cells:
@@ -87,7 +90,9 @@ def read(
     if skeleton is not None or "skeleton" not in comments:
         layout, _ = layout_by_names(list(dict.fromkeys(c[2] for c in cells)), path, "the table", skeleton)
     fields = read_fields(comments, path, layout)
-    positions, confidence, extras = _arrays(cells, fields["skeleton"].joints, comments, path)
+    numbered = _numbering(cells, comments, path)
+    positions, confidence, extras = _arrays(cells, fields["skeleton"].joints, numbered, path)
+    fields["notes"] = (*fields.get("notes", ()), *numbered.notes)
     if extras is not None and np.isfinite(extras[..., :2]).any():
         fields["uncertainty"] = extras[..., :2]
     if extras is not None and np.isfinite(extras[..., 2]).any():
@@ -101,6 +106,8 @@ def read(
     defaults = {"unit": "px" if flat else "m", "space": "image" if flat else "world"}
     said: dict[str, Any] = {"fps": fps, "unit": unit, "space": space, "image_size": image_size}
     given = {name: value for name, value in said.items() if value is not None}
+    if numbered.step > 1 and (rate := given.get("fps", fields.get("fps"))):
+        given["fps"] = rate / numbered.step
     return build(path, **{**defaults, **fields, **given, "positions": positions, "confidence": confidence})
 
 
@@ -134,11 +141,13 @@ def _comments(lines: list[str], path: Path) -> tuple[dict[str, Any], int]:
     return found, len(lines)
 
 
-def _rows(lines: list[str], separator: str, width: int, start: int, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row."""
+def _rows(lines: list[str], separator: str, start: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of the header and of each row."""
     reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=separator)
     try:
-        next(reader)
+        header = next(reader)
+        width = len(header)
+        yield start + 1, header
         for row in reader:
             if not row or (len(row) == 1 and not row[0].strip()):
                 continue
@@ -236,13 +245,52 @@ def _wide(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) 
             yield now, who, joint, point, score, _floats(row, extra, header, line, path) if extra else []
 
 
+@dataclass(frozen=True)
+class _Numbering:
+    """Places of the table's frames and people, how many there are, and how many frames of the video one stands for."""
+
+    frame_of: dict[int, int]
+    person_of: dict[int, int]
+    frames: int
+    people: int
+    step: int
+    notes: tuple[str, ...]
+
+
+def _numbering(cells: list[_Cell], comments: dict[str, Any], path: Path) -> _Numbering:
+    """Ours count from 0 and say how many there are; those of others are counted anew."""
+    shown, who = sorted({c[0] for c in cells}), sorted({c[1] for c in cells})
+    frames, people = _count(comments.get("frames")), _count(comments.get("people"))
+    frame_of, person_of = ({number: number for number in numbers} for numbers in (shown, who))
+    step, notes = 1, list[str]()
+    if frames is None:
+        slots = frame_slots(shown)
+        if slots is None:
+            raise FormatError(
+                path, f"{len(shown)} frames with numbers from {shown[0]} to {shown[-1]}; check the frame column"
+            )
+        frame_of, step = dict(zip(shown, slots.slots, strict=True)), slots.step
+        notes += slots.notes()
+    if people is None and who != list(range(len(who))):
+        person_of = {number: place for place, number in enumerate(who)}
+        notes.append(
+            f"people {', '.join(map(str, who[:5]))}{', ...' * (len(who) > 5)} of the table, counted from 0 here"
+        )
+    frames, people = max(frames or 0, max(frame_of.values()) + 1), max(people or 0, max(person_of.values()) + 1)
+    return _Numbering(frame_of, person_of, frames, people, step, tuple(notes))
+
+
+def _count(stated: float | None) -> int | None:
+    """What a comment says; None where it says nothing."""
+    return None if stated is None or math.isnan(stated) else int(stated)
+
+
 def _arrays(
-    cells: list[_Cell], joints: tuple[str, ...], comments: dict[str, Any], path: Path
+    cells: list[_Cell], joints: tuple[str, ...], numbered: _Numbering, path: Path
 ) -> tuple[Floats, Floats, Floats | None]:
     index = {name: i for i, name in enumerate(joints)}
     plain = {plain_name(name): i for i, name in enumerate(joints)}
-    frames = max(int(comments.get("frames") or 0), max(c[0] for c in cells) + 1)
-    people = max(int(comments.get("people") or 0), max(c[1] for c in cells) + 1)
+    frames, people = numbered.frames, numbered.people
     dims = len(cells[0][3])
     if frames * people * len(joints) * dims > min(MAX_VALUES, 3000 * len(cells) + 1_000_000):
         raise FormatError(
@@ -262,7 +310,7 @@ def _arrays(
     def named(cell: int) -> str:
         return f"joint '{cells[cell][2][:40]}' of person {cells[cell][1]} in frame {cells[cell][0]}"
 
-    at = np.array([(c[1], c[0], place[c[2]]) for c in cells])
+    at = np.array([(numbered.person_of[c[1]], numbered.frame_of[c[0]], place[c[2]]) for c in cells])
     flat = np.ravel_multi_index(tuple(at.T), (people, frames, len(joints)))
     _, first = np.unique(flat, return_index=True)
     if len(first) != len(flat):

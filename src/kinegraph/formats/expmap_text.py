@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import write_text
 from kinegraph.errors import ConfigError, DataError, FormatError, nearest
 from kinegraph.formats.export import check_metric, person_paths, y_up
-from kinegraph.formats.rig import read_text
+from kinegraph.formats.text_file import read_lines
 from kinegraph.geometry.expmap_euler import file_expmap_to_quaternion, quaternion_to_file_expmap
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import make_continuous, matrix_to_quaternion, quaternion_multiply
@@ -80,7 +80,7 @@ def read_matrix(path: Path | str) -> Array:
         FormatError: missing, empty, not numbers, a row cut short, a wrong width, NaN or infinite values.
     """
     path = Path(path)
-    lines = read_text(path, "exponential-map text").splitlines()
+    lines = read_lines(path, "exponential-map text")
     rows = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     comma = "," in rows[0][1]
     width = rows[0][1].count(",") + 1 if comma else len(rows[0][1].split())

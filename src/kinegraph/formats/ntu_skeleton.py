@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.keypoint_layouts import layouts_of
-from kinegraph.formats.rig import read_bytes as read_file
+from kinegraph.formats.text_file import read_bytes as read_file
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 

@@ -27,42 +27,11 @@ __all__ = [
     "contained_layout",
     "known_layout",
     "marker_skeleton",
-    "read_text",
     "side_pairs",
 ]
 
 MAX_JOINTS = 1024
 """Joints a motion file may have; full-body rigs with hands and faces have some 200."""
-
-_MAX_BYTES = 2**31
-
-
-def read_text(path: Path, what: str) -> str:
-    """The file's text, any encoding (motion files hold ASCII; names in comments may not); `FormatError` if it has none.
-
-    Args:
-        path: the file.
-        what: what it should be, for messages: ``"a BVH file"``.
-    """
-    return read_bytes(path, what).decode("latin-1")
-
-
-def read_bytes(path: Path, what: str) -> bytes:
-    """As :func:`read_text`, not yet decoded."""
-    try:
-        if path.is_dir():
-            raise FormatError(path, f"this is a folder; expected {what}")
-        if path.stat().st_size > _MAX_BYTES:
-            raise FormatError(path, f"{path.stat().st_size} bytes; {what} above 2 GiB is not read, cut it into clips")
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FormatError(path, f"cannot be opened as {what}: {reason}") from error
-    if b"\0" in data:
-        raise FormatError(path, f"binary data where text was expected: this is not {what}")
-    if not data or data.isspace():
-        raise FormatError(path, f"the file is empty; expected {what}")
-    return data
 
 
 @lru_cache(maxsize=1)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from kinegraph.atomic import write_text
 from kinegraph.errors import FormatError
 from kinegraph.formats.export import UNITS, check_metric, person_paths, y_up
-from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton, read_text
+from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
+from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence
 
 NAME = "trc"
@@ -45,7 +46,7 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "y") -> SkeletonSequence:
     path = Path(path)
     if up not in ("y", "z"):
         raise FormatError(path, f"up={up!r} is not valid: expected 'y' or 'z'")
-    lines = read_text(path, "a TRC marker file").splitlines()
+    lines = read_lines(path, "a TRC marker file")
     if not lines[0].lower().startswith("pathfiletype") or len(lines) < 5:
         raise FormatError(path, "not a TRC marker file, or cut short: expected five header lines from 'PathFileType'")
     header = _header(path, lines)
