@@ -14,7 +14,7 @@ from clip_samples import ACTIONS, make_clip_splits
 from test_run import assert_same_run, checkpoint, log
 
 from kinegraph.config import read_yaml
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.training.clip_data_module import ClipSplits
 from kinegraph.training.recipe import RecognitionRecipe, read_recipe
 from kinegraph.training.recognition_task import RecognitionTask
@@ -190,6 +190,12 @@ def test_compiled_steps_are_the_same_steps(tmp_path: Path, monkeypatch: pytest.M
         torch.testing.assert_close(value, two[name], atol=1e-5, rtol=1e-4)
 
 
+def test_resume_with_other_clips_is_refused(tmp_path: Path) -> None:
+    run(tmp_path / "run")
+    with pytest.raises(DataError, match="the data of synthetic-recognition are not those"):
+        run(tmp_path / "run", make_clip_splits(seed=1), resume=True, trainer={"steps": 8})
+
+
 @pytest.mark.parametrize(
     ("model", "more"), [({"name": "nearest", "frames": 6}, {}), ({"name": "linear"}, {"augment": {"noise": 0.01}})]
 )
@@ -212,6 +218,14 @@ def test_a_fitted_model_goes_the_same_way(tmp_path: Path, model: dict[str, Any],
     assert isinstance(loaded.transform, ClipTransform)
     task = RecognitionTask(loaded.model, loaded.transform, steps=1, steps_per_epoch=1)
     assert task.evaluate(splits.clips, splits.train)["error_rate"] == pytest.approx(result.best)
+    with pytest.raises(KinegraphError, match="holds a run already; add --resume"):
+        run(tmp_path / "run", splits, model=model, trainer=length, **more)
+    with pytest.raises(ConfigError, match=r"seed: .* was begun with 0, the recipe says 1"):
+        run(tmp_path / "run", splits, resume=True, model=model, trainer=length, seed=1, **more)
+    with pytest.raises(DataError, match="the data of synthetic-recognition are not those"):
+        run(tmp_path / "run", alone(make_clip_splits(seed=1)), resume=True, model=model, trainer=length, **more)
+    again = run(tmp_path / "run", splits, resume=True, model=model, trainer=length, **more)
+    assert again.best == result.best
     with pytest.raises(ConfigError, match="fitted by one process"):
         run(tmp_path / "two", splits, model=model, trainer={**length, "devices": 2})
 

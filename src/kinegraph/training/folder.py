@@ -95,23 +95,31 @@ class Checkpoint(NamedTuple):
 
 
 def find_checkpoint(folder: Path, recipe: RunRecipe, resume: bool) -> Checkpoint | None:
-    """The checkpoint to go on from; None where a run begins.
+    """The checkpoint to go on from; None where a run begins, or where one without checkpoints is fitted again.
 
     Raises:
-        KinegraphError: there is one and ``resume`` was not asked for.
+        KinegraphError: the folder holds a run and ``resume`` was not asked for.
         FormatError: it is damaged.
         ConfigError: it belongs to a recipe that learns something else.
     """
     path = folder / CHECKPOINT
-    if not path.exists():
+    fitted = not path.exists() and (folder / BEST).is_dir() and (folder / RECIPE).is_file()
+    if not path.exists() and not fitted:
         return None
     if not resume:
         raise KinegraphError(f"{folder} holds a run already; add --resume to continue it, or choose another --out")
+    _check_same(folder, recipe)
+    if fitted:
+        return None
     try:
         content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
-        found = Checkpoint(path, int(content["global_step"]))
+        return Checkpoint(path, int(content["global_step"]))
     except Exception as error:  # a damaged archive has no one kind of error
         raise FormatError(path, "not a checkpoint, or a damaged one; delete it to begin the run anew") from error
+
+
+def _check_same(folder: Path, recipe: RunRecipe) -> None:
+    """ConfigError where the folder's recipe learns something else than this one."""
     before = read_recipe(read_yaml(folder / RECIPE))
     if before.task != recipe.task:
         raise ConfigError(
@@ -124,7 +132,6 @@ def find_checkpoint(folder: Path, recipe: RunRecipe, resume: bool) -> Checkpoint
                 f"{key}: {folder} was begun with {old.get(key)!r}, the recipe says {new.get(key)!r}; "
                 "a run continues with what it began with, so choose another --out for a new one"
             )
-    return found
 
 
 def check_writable(folder: Path) -> None:
@@ -158,7 +165,7 @@ def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoi
             (folder / LOG).unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
     except OSError as error:
         raise KinegraphError(f"cannot make the run folder {folder}: {error.strerror}; choose another --out") from error
-    if checkpoint is not None and (folder / RUN).exists():
+    if (checkpoint is not None or (folder / BEST).is_dir()) and (folder / RUN).exists():
         try:
             before = json.loads((folder / RUN).read_text(encoding="utf-8"))["data"]
         except (ValueError, KeyError, TypeError) as error:

@@ -37,6 +37,11 @@ class ClipDataRecipe:
     """Share of each class's training clips that the checkpoint is chosen on, where the data has no validation part of
     its own; 0 trains on all of them and goes with `trainer.keep: last`."""
 
+    @property
+    def name(self) -> str:
+        """What messages call the data."""
+        return self.protocol
+
     def __post_init__(self) -> None:
         if self.fold < 0:
             raise ValueError(f"fold: found {self.fold}, expected 0 or more")
@@ -51,7 +56,7 @@ class ClipTransformRecipe:
     """What the network sees; stored with the weights."""
 
     prenormalise: Convention = "ctr-gcn"
-    """Where a clip stands and how it is turned: `2s-agcn`, `pyskl`, `ctr-gcn` or `none`."""
+    """Where a clip stands and how it is turned: `2s-agcn`, `pyskl`, `ctr-gcn`, `upright` or `none`."""
     sampling: Sampling = "resize"
     """How frames are taken: `resize` interpolates the clip to `frames` frames, `uniform` takes one of each stretch,
     `window` consecutive ones, `repeat` starts anew at the end, `all` leaves the clip as it is."""
