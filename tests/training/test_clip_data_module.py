@@ -77,11 +77,28 @@ def test_class_weights_against_numpy(kind: str, power: float) -> None:
     labels = clips.labels[train]
     counts = np.array([np.sum(labels == label) for label in range(len(ACTIONS))])
     assert len(set(counts.tolist())) > 1
-    for step in range(4):
+    raw = counts ** -float(power)
+    assert data.steps_per_epoch * data.batch == len(labels)  # so that an epoch shows every clip once
+    sums = np.zeros(len(ACTIONS))
+    for step in range(data.steps_per_epoch):
         batch = data.batch_of(step)
-        raw = np.array([float(counts[label]) ** -power for label in batch.labels.tolist()])
-        np.testing.assert_allclose(batch.weights.numpy(), raw * len(raw) / raw.sum(), rtol=1e-6)
-        assert float(batch.weights.sum()) == pytest.approx(len(batch.labels))
+        expected = raw[batch.labels.numpy()] * len(labels) / (raw * counts).sum()
+        np.testing.assert_allclose(batch.weights.numpy(), expected, rtol=1e-6)
+        np.add.at(sums, batch.labels.numpy(), batch.weights.numpy())
+    assert sums.sum() == pytest.approx(len(labels))
+    np.testing.assert_allclose(sums / sums[0], counts ** (1 - power) / counts[0] ** (1 - power), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "share"), [("none", 0.01), ("sqrt", 1 / (1 + 99**0.5)), ("balanced", 0.5)])
+def test_a_rare_class_counts_as_promised(kind: str, share: float) -> None:
+    """One clip of a hundred: most batches do not hold it, and those must not count in full for the other class."""
+    clips = make_clips([0] * 99 + [1], splits=[("train",)] * 100)
+    data = ClipDataModule(
+        ClipSplits(clips, np.arange(100), np.arange(0)), ClipTransform(frames=2), batch=10, class_weights=kind
+    )
+    batches = [data.batch_of(step) for step in range(data.steps_per_epoch)]
+    rare = sum(float(batch.weights[batch.labels == 1].sum()) for batch in batches)
+    assert rare / sum(float(batch.weights.sum()) for batch in batches) == pytest.approx(share)
 
 
 def test_a_class_without_training_clips_weighs_nothing() -> None:
@@ -91,7 +108,7 @@ def test_a_class_without_training_clips_weighs_nothing() -> None:
     )
     assert data.class_weights[2] == 0
     assert np.isfinite(data.class_weights).all()
-    assert float(data.batch_of(0).weights.sum()) == pytest.approx(6)
+    assert float(data.batch_of(0).weights.sum()) == pytest.approx(6)  # all of them are in the batch
 
 
 def test_all_frames_are_padded_and_masked() -> None:

@@ -213,5 +213,13 @@ def test_mirrored_clips() -> None:
         np.testing.assert_array_equal(found[:, :, joint], x[:, :, body.index(other)] * [-1, 1, 1])
     np.testing.assert_array_equal(aug.mirror(found, body), x)
     always, never = ClipAugmentation(mirror=1.0), ClipAugmentation()
-    np.testing.assert_array_equal(always.space(x, body, np.random.default_rng(1)), found)
-    np.testing.assert_array_equal(never.space(x, body, np.random.default_rng(1)), x)
+    flat, sure = x[..., :2], np.random.default_rng(1).uniform(0.1, 1, x.shape[:3]).astype(np.float32)
+    transform = ClipTransform(prenormalise=PreNormalise(convention="none"), frames=3, people=2, dims=2, confidence=True)
+
+    def seen(augmentation: ClipAugmentation | None) -> np.ndarray:
+        return transform.encode(flat, body, sure, rng=np.random.default_rng(2), augmentation=augmentation)[0]
+
+    np.testing.assert_array_equal(seen(never), seen(None))
+    # the confidence goes with its joint: whoever exchanges the joints has to exchange it as well
+    expected = np.concatenate([found[..., :2], sure[:, :, list(body.mirror), None]], axis=-1)
+    np.testing.assert_array_equal(seen(always), expected.astype(np.float32))

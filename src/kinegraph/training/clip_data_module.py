@@ -50,7 +50,7 @@ class ClipBatch(NamedTuple):
     """(B,)."""
     weights: Tensor
     """(B,) what each clip counts: the mean of weight times loss over this process's clips, averaged over the processes,
-    is the weighted mean over the whole batch, however it is shared."""
+    is that mean over the whole batch, however it is shared."""
 
 
 def encode_clip(
@@ -148,8 +148,8 @@ class ClipDataModule(pl.LightningDataModule):
         order = np.random.default_rng((self.seed, 1, epoch)).permutation(self.splits.train)
         rows = order[place * self.batch : (place + 1) * self.batch]
         clips = self.splits.clips
+        # Their mean is 1 over all training clips, not in each batch: one without the rare class counts less.
         weights = self.class_weights[clips.labels[rows]]
-        weights = weights * len(rows) / weights.sum()
         shared = len(range(rank, len(rows), world)) * world / len(rows)  # 1 where all have the same number
         encoded = []
         for position in range(rank, len(rows), world):

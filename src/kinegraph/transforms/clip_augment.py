@@ -118,10 +118,12 @@ class ClipAugmentation:
         if not 0 < self.crop <= 1:
             raise ConfigError(f"augmentation.crop is {self.crop}; expected above 0, to 1")
 
-    def space(self, positions: Array, skeleton: Skeleton, rng: Generator) -> Array:
-        """Mirrored, turned, scaled, sheared and jittered."""
-        if self.mirror and rng.random() < self.mirror:
-            positions = mirror(positions, skeleton)
+    def mirrors(self, rng: Generator) -> bool:
+        """Whether this clip is to be mirrored, with all that is known of its joints."""
+        return self.mirror > 0 and rng.random() < self.mirror
+
+    def space(self, positions: Array, rng: Generator) -> Array:
+        """Turned, scaled, sheared and jittered."""
         if self.rotation:
             positions = random_rotation(positions, self.rotation, rng)
         if self.scale:

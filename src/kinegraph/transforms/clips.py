@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.sequence import Unit
 from kinegraph.skeleton import Skeleton
-from kinegraph.transforms.clip_augment import ClipAugmentation
+from kinegraph.transforms.clip_augment import ClipAugmentation, mirror
 from kinegraph.transforms.clip_sampling import SAMPLINGS, Sampling, crop_bounds, resize, sample_frames
 from kinegraph.transforms.prenormalise import PreNormalise
 from kinegraph.transforms.streams import STREAMS, Stream, stream, stream_confidence
@@ -116,7 +116,9 @@ class ClipTransform:
             x, sure = x[:, first:last], None if sure is None else sure[:, first:last]
         x, sure = self._frames(x, sure, rng)
         if augmentation is not None and rng is not None:
-            x = augmentation.space(x, skeleton, rng)
+            if augmentation.mirrors(rng):
+                x, sure = mirror(x, skeleton), None if sure is None else sure[:, :, list(skeleton.mirror)]
+            x = augmentation.space(x, rng)
         mask: NDArray[np.bool_] = np.asarray(np.isfinite(x).any(axis=(2, 3)))
         seen = np.isfinite(x).all(axis=-1)
         x = stream(x, self.stream, skeleton)
