@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from clip_methods import linear_weights
 from kinegraph.cli import main
 from kinegraph.datasets import cmu_actions
 from kinegraph.datasets.open_clips import synthetic_clips
+from kinegraph.evaluation.score_files import load_scores
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.clips import ClipTransform
@@ -50,6 +52,17 @@ def evaluate(*arguments):
 
 def table_row(printed, name):
     return next(line.split() for line in printed.splitlines() if line.startswith(name))
+
+
+def test_networks_of_one_name_are_written_to_files_of_their_own(tmp_path, capsys):
+    """runs/joint/hcsf/best, runs/bone/hcsf/best, ...: every stream of the same recipe is called alike."""
+    streams = ("joint", "bone", "joint-motion", "bone-motion")
+    places = [linear_weights(tmp_path / stream / "hcsf", stream) for stream in streams]
+    assert evaluate(*places, *PROTOCOL, "--save-scores", tmp_path / "s.npz", "--confusion", tmp_path / "c.csv") == 0
+    said = [line.split(": ")[1] for line in capsys.readouterr().out.splitlines() if line.startswith("scores: ")]
+    assert len(set(said)) == 4
+    assert [load_scores(Path(path)).info["stream"] for path in said] == list(streams)
+    assert len(list(tmp_path.glob("c_*.csv"))) == 4
 
 
 def test_one_network(nets, tmp_path, capsys):

@@ -170,6 +170,8 @@ def test_weights_are_grouped_by_recipe(people):
     groups = group_methods(methods, "hdm05-11-one")
     assert [group.label for group in groups] == ["run", "wide"]
     assert {seed: [m.fold for m in own] for seed, own in groups[0].seeds.items()} == {0: [0, 1], 1: [0, 1]}
+    alike = [fold_method(0, 5, width=width, label="run") for width in range(3)] + [fold_method(0, 5, label="run (2)")]
+    assert [group.label for group in group_methods(alike, "p")] == ["run", "run (2)", "run (3)", "run (2) (2)"]
     with pytest.raises(ConfigError, match="same recipe, seed 0 and fold 1"):
         group_methods([fold_method(1, 5), fold_method(1, 4)], "hdm05-11-one")
     with pytest.raises(ConfigError, match="seed 0 has folds 0, 1, seed 1 0"):

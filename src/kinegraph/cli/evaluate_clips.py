@@ -127,11 +127,12 @@ def write_results(
     """Write scores and confusion matrices; lines that say so. `beside`: what was fused, where it is not written."""
     from kinegraph.evaluation.score_files import save_scores
 
-    lines = []
+    lines: list[str] = []
+    used: set[Path] = set()
     everything = [(group, seed, result) for group in groups for seed, result in group.results.items()]
     if scores is not None:
         for group, seed, result in everything:
-            path = _own(Path(scores), group.label, seed if len(group.results) > 1 else None, len(everything))
+            path = _own(Path(scores), group.label, seed if len(group.results) > 1 else None, len(everything), used)
             save_scores(result, path)
             lines.append(f"scores: {path}")
     if confusion is not None:
@@ -139,16 +140,20 @@ def write_results(
         from kinegraph.evaluation.recognition_tables import joint_stream
 
         for group in groups:
-            path = _own(Path(confusion), group.label, None, len(groups))
+            path = _own(Path(confusion), group.label, None, len(groups), used)
             joint = joint_stream([*groups, *beside]) if "fused" in group.first.info else None
             write_confusion({**group.to_json(), "joint": joint}, path)
             lines.append(f"confusion matrix: {path}")
     return lines
 
 
-def _own(path: Path, label: str, seed: int | None, several: int) -> Path:
-    """The file itself, or of several one with the label in its name."""
-    if several == 1:
-        return path
+def _own(path: Path, label: str, seed: int | None, several: int, used: set[Path]) -> Path:
+    """The file itself, or of several one with the label in its name; added to those that are `used`."""
     name = re.sub(r"[^\w.+-]+", "_", label) + ("" if seed is None else f"_seed{seed}")
-    return path.with_name(f"{path.stem}_{name}{path.suffix}")
+    found = path if several == 1 else path.with_name(f"{path.stem}_{name}{path.suffix}")
+    number = 2
+    while found in used:  # labels may differ in nothing that a file's name can hold
+        found = path.with_name(f"{path.stem}_{name}_{number}{path.suffix}")
+        number += 1
+    used.add(found)
+    return found

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -136,11 +137,11 @@ def group_methods(methods: Sequence[ClipMethod], protocol: str) -> list[MethodGr
                     f"seed {first[0]} has folds {_list(sorted(first[1]))}, seed {seed} {_list(sorted(folds))}; a mean "
                     "over seeds needs the same folds of each"
                 )
-        label = _common([method.label for method in members])
-        taken = sum(group.label == label for group in groups)
+        common, taken = _common([method.label for method in members]), {group.label for group in groups}
+        numbered = (f"{common} ({number})" for number in count(2))
         groups.append(
             MethodGroup(
-                label=label if not taken else f"{label} ({taken + 1})",
+                label=next(label for label in chain([common], numbered) if label not in taken),
                 seeds={seed: tuple(folds[fold] for fold in sorted(folds)) for seed, folds in sorted(seeds.items())},
             )
         )
