@@ -217,6 +217,10 @@ def test_fused_by_name_not_by_place(clips):
     one, two = made("a", n1=(0.0, 1.0, 0.0, 0.0)), made("b", n0=(0.0, 3.0, 0.0, 0.0), n1=(3.0, 0.0, 0.0, 0.0))
     assert fuse([one, two], (0.5, 0.5)).top1 == two.top1
     assert fuse([one, two], (0.8, 0.2)).top1 == one.top1
+    half, whole = fuse([one, two], (0.4, 0.1)), fuse([one, two], (8.0, 2.0))
+    np.testing.assert_allclose(half.logits, 0.8 * one.logits + 0.2 * two.logits)
+    # what is stated of the weights is their ratio: calibration must not follow their scale
+    assert (whole.ece, whole.nll) == pytest.approx((half.ece, half.nll))
     order = np.arange(6)[::-1]
     turned = type(two)(
         **{

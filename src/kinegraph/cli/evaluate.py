@@ -11,7 +11,7 @@ recognition  ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, hdm05-11, hdm05-
              synthetic-recognition, cmu-8, or a split that prepared clips name (xsub of PYSKL's xsub_train). Every clip
              counts once. Weights of one recipe are one row: folds are merged (hdm05-11-one: the mean of five), seeds
              averaged. cmu-8 counts windows of networks of motion, and clips of networks of clips. With --fuse the
-             weighted sum of the models' logits is measured too.
+             weighted mean of the models' logits is measured too.
 """
 
 from __future__ import annotations

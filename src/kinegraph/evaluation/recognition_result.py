@@ -221,15 +221,16 @@ def fused_label(weights: Sequence[float], labels: Sequence[str]) -> str:
 def fuse(
     results: Sequence[RecognitionResult], weights: Sequence[float], *, of: Literal["logits", "softmax"] = "logits"
 ) -> RecognitionResult:
-    """The weighted sum of several networks' scores, measured on the same windows or clips.
+    """The weighted mean of several networks' scores, measured on the same windows or clips.
 
     Sym-GNN (5.5) adds joints and bones; the four streams of CTR-GCN and PYSKL are joint, bone, joint motion and bone
-    motion with 0.6, 0.6, 0.4 and 0.4.
+    motion with 0.6, 0.6, 0.4 and 0.4. Divided by the sum of the weights, which changes no answer, the scores keep their
+    scale: calibration does not depend on whether the weights are 1 and 1 or 0.5 and 0.5.
 
     Args:
         results: of the networks.
         weights: one for each.
-        of: what is added up: logits, or their softmax (the sum's logarithm then stands for the scores).
+        of: what is averaged: logits, or their softmax (the mean's logarithm then stands for the scores).
 
     Raises:
         ConfigError: not one finite non-negative weight for each, or none above 0.
@@ -240,9 +241,10 @@ def fuse(
     if not all(np.isfinite(w) and w >= 0 for w in weights) or not any(w > 0 for w in weights):
         raise ConfigError(f"weights {list(weights)}: expected numbers of 0 or more, one of them above 0")
     first = results[0]
-    total: Array = np.tensordot(np.array(weights, dtype=np.float64), scores_together(results, of), axes=1)
+    shares = np.array(weights, dtype=np.float64) / sum(weights)
+    total: Array = np.tensordot(shares, scores_together(results, of), axes=1)
     if of == "softmax":
-        total = np.log(np.maximum(total / sum(weights), 1e-300))
+        total = np.log(np.maximum(total, 1e-300))
     stated = fused_label(weights, [result.label for result in results])
     conditions = dict.fromkeys(note for result in results for note in result.notes)
     return count_scores(
@@ -257,7 +259,7 @@ def fuse(
             "fused": [{"weight": w, "label": r.label, "info": r.info} for w, r in zip(weights, results, strict=True)]
         },
         missing=first.missing,
-        notes=(*conditions, f"{of} fused by weighted sum: {stated}"),
+        notes=(*conditions, f"{of} fused by weighted mean: {stated}"),
         names=first.names,
         fold_of=first.fold_of,
     )

@@ -94,7 +94,7 @@ class ClipMeasure:
         return Measured(seed=seed, figures=figures, info=info)
 
     def fused(self, fusion: Fusion, seed: int) -> Measured:
-        """The weighted sum of variants' scores."""
+        """The weighted mean of variants' scores."""
         results = {
             view: fuse([self._scores[name, seed][view] for name in fusion.variants], fusion.weights, of=fusion.of)
             for view in self.views
@@ -111,7 +111,7 @@ class ClipMeasure:
         self.conditions["data"] = plain.data
         figures = {"top-1": plain.top1, "top-5": plain.top5}
         for view, result in results.items():
-            told = [note for note in result.notes if "fused by weighted sum" not in note]
+            told = [note for note in result.notes if "fused by weighted mean" not in note]
             self.notes |= dict.fromkeys(note if note in plain.notes else f"{_lost(view)}: {note}" for note in told)
             if view:
                 figures[_lost(view)] = result.top1

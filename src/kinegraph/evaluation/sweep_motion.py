@@ -99,7 +99,7 @@ class MotionMeasure:
         return Measured(seed=seed, figures=figures, info=info)
 
     def fused(self, fusion: Fusion, seed: int) -> Measured:
-        """The weighted sum of variants' scores."""
+        """The weighted mean of variants' scores."""
         parts = [self._scores.get((name, seed)) for name in fusion.variants]
         results = [part for part in parts if part is not None]
         if len(results) < len(parts):

@@ -55,7 +55,7 @@ class Measure(Protocol):
         """The numbers of a variant and a seed; several recipes are its folds."""
 
     def fused(self, fusion: Fusion, seed: int) -> Measured:
-        """The weighted sum of variants' scores."""
+        """The weighted mean of variants' scores."""
 
 
 def run_sweep(

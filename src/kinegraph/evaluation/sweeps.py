@@ -50,7 +50,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Fusion:
-    """A row without training of its own: the weighted sum of other variants' scores."""
+    """A row without training of its own: the weighted mean of other variants' scores."""
 
     name: str
     label: str
