@@ -1,8 +1,9 @@
 """A user's own labelled files, in any format the library reads: a folder for each class, or a CSV index.
 
-Folders: ``<source>/<class>/**/file``; with ``<source>/train/<class>/`` and ``<source>/test/<class>/`` (or ``val``) the
-parts are kept apart, without them a fifth of every class tests. Index: a CSV with the columns ``file`` and ``label``
-and, where known, ``split``, ``subject``, ``camera``, ``setup``; files are named relative to it, inside its folder.
+Folders: ``<source>/<class>/**/file``, and a folder of OpenPose frames is one clip as a file is; with
+``<source>/train/<class>/`` and ``<source>/test/<class>/`` (or ``val``) the parts are kept apart, without them a fifth
+of every class tests. Index: a CSV with the columns ``file`` and ``label`` and, where known, ``split``, ``subject``,
+``camera``, ``setup``; files are named relative to it, inside its folder.
 
 All clips are on one skeleton at one rate: those stated, or those of the first file that can be read. Joints are matched
 by name. A world is turned to y up; at most two people are kept, those that move most. 2D keypoints become fractions of
@@ -15,9 +16,12 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinegraph.errors import DataError, KinegraphError
+from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import formats, read
+from kinegraph.formats.asf_amc import find_asf
 from kinegraph.formats.export import turned_y_up
+from kinegraph.formats.openpose import frame_files
+from kinegraph.formats.walk import recordings_in
 from kinegraph.sequence import UNIT_NAMES, SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, liveliest, stamp
@@ -109,7 +113,7 @@ class FolderSource(ClipSource):
     def stamp(self, index: int) -> str:
         item = self.items[index]
         size = "" if self.image_size is None else f" {self.image_size}"
-        return f"{stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}{size}"
+        return f"{_stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}{size}"
 
     def read(self, index: int) -> ActionClip:
         item = self.items[index]
@@ -150,6 +154,19 @@ class FolderSource(ClipSource):
         return sequence.replace(positions=sequence.positions * scale, unit=self.unit)
 
 
+def _stamp(path: Path) -> str:
+    """Of all that a clip is read from: its file and the skeleton of an AMC, or the frames in a folder."""
+    if path.is_dir():
+        frames = [file.stat() for file in frame_files(path)]
+        return f"{len(frames)} frames {sum(f.st_size for f in frames)}:{max(f.st_mtime_ns for f in frames)}"
+    if path.suffix.lower() != ".amc":
+        return stamp(path)
+    try:
+        return f"{stamp(path)} {stamp(find_asf(path))}"
+    except FormatError:
+        return f"{stamp(path)} without a skeleton"
+
+
 def _foldered(root: Path) -> list[_Item]:
     """Files under class folders."""
     suffixes = {suffix for info in formats() if info.reads for suffix in info.suffixes} - {".asf"}
@@ -159,10 +176,8 @@ def _foldered(root: Path) -> list[_Item]:
     found = []
     for part in parts or [""]:
         for folder in sorted(item for item in (root / part).iterdir() if item.is_dir()):
-            for path in sorted(folder.rglob("*")):
-                if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
-                    name = path.relative_to(root).as_posix()
-                    found.append(_Item(name, path, folder.name, (part,) if part else ()))
+            for path in recordings_in(folder, suffixes):
+                found.append(_Item(path.relative_to(root).as_posix(), path, folder.name, (part,) if part else ()))
     if not found:
         raise DataError(f"{root}: no labelled files; expected <class>/<file>, or an index.csv with file and label")
     return found

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path
-from kinegraph.formats import detect, formats, write, write_format
-from kinegraph.formats.openpose import frame_files
+from kinegraph.formats import formats, write, write_format
+from kinegraph.formats.walk import recordings_in
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.quick import forecast, lift, recognize
@@ -75,34 +75,10 @@ def find_recordings(folder: Path | str, holds: Holds = "2D") -> list[Path]:
         ".asf",  # the body of its AMC files
         ".txt",  # of expmaps, or of anything
     }
-    found: list[Path] = []
-
-    def visit(place: Path) -> None:
-        if _is_recording(place):
-            found.append(place)
-            return
-        for item in sorted(place.iterdir()):
-            if item.name.startswith("."):
-                continue
-            if item.is_dir() and not item.is_symlink():
-                visit(item)
-            elif item.is_file() and item.suffix.lower() in suffixes:
-                found.append(item)
-
-    visit(root)
+    found = list(recordings_in(root, suffixes))
     if not found:
         raise DataError(f"{root}: no recordings there; expected files that end in {', '.join(sorted(suffixes))}")
     return found
-
-
-def _is_recording(folder: Path) -> bool:
-    """Whether a folder is one recording, a file a frame."""
-    if not frame_files(folder):
-        return False
-    try:
-        return detect(folder) == "openpose"
-    except KinegraphError:
-        return False
 
 
 def lift_files(
