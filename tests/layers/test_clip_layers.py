@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers import HCSF, HCSFOptions
-from kinegraph.layers.clip_block import ClipNorm, time_mean
+from kinegraph.layers.clip_block import ClipNorm, strided_mask, time_mean
 from kinegraph.layers.graph_gather import gather, gather_and_map, spatial_partitions
 from kinegraph.layers.hcsf_clips import ClipHCSF
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
@@ -148,3 +148,16 @@ def test_resampling_against_numpy() -> None:
         np.testing.assert_allclose(found[clip, person].flatten(1).numpy(), expected)
     assert bool((found[1, 1] == 0).all())
     assert torch.equal(resample_clips(x, None, 9), x)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+@pytest.mark.parametrize("frames", [1, 2, 5, 8, 13])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_a_stride_keeps_whoever_is_there_in_between(stride: int, frames: int, dtype: torch.dtype) -> None:
+    mask = (torch.rand((6, frames), generator=torch.Generator().manual_seed(frames)) < 0.3).to(dtype)
+    found = strided_mask(mask, stride)
+    expected = [[bool(row[at : at + stride].any()) for at in range(0, frames, stride)] for row in mask.numpy()]
+    assert found is not None
+    assert found.dtype == dtype
+    assert found.bool().tolist() == expected
+    assert strided_mask(None, stride) is None

@@ -251,6 +251,21 @@ def test_absent_people_change_nothing(case: Case) -> None:
 
 
 @every_graph_network
+@pytest.mark.parametrize("seen", [slice(1, 4), slice(5, 6), slice(7, 8)])
+def test_whoever_is_seen_between_two_strides_keeps_frames(case: Case, seen: slice) -> None:
+    """Without any, they would count in the mean over people with features of 0."""
+    model = ready(case)
+    mask = torch.zeros(2, 9)
+    mask[:, seen] = 1.0
+    x = torch.randn(2, BODY.num_joints, 9, 3)
+    with torch.no_grad():
+        for block in model.blocks:
+            x, mask = block(x, mask)
+    assert x.shape[2] == mask.shape[1] == 3
+    assert bool(mask.any(dim=1).all())
+
+
+@every_graph_network
 def test_padding_changes_nothing_in_training_either(case: Case) -> None:
     """Neither batch statistics nor gradients nor running statistics know of what is not there."""
     model, other = case.build(dropout=0.0), case.build(dropout=0.0)
@@ -270,6 +285,23 @@ def test_padding_changes_nothing_in_training_either(case: Case) -> None:
     for (name, one), two in zip(model.named_buffers(), other.buffers(), strict=True):
         if name.endswith(("running_mean", "running_var")):
             torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-3 * one.abs().max().item() + 1e-5)
+
+
+@pytest.mark.parametrize("key", ["symgnn", "symgnn-dual"])
+def test_absent_people_change_nothing_in_symgnn_training_either(key: str) -> None:
+    model, other = CASES[key].build(dropout=0.0), CASES[key].build(dropout=0.0)
+    shake(model)
+    shake(other)
+    x = inputs()
+    ghosts = torch.cat((x, torch.zeros_like(x)))
+    there = torch.ones(ghosts.shape[:3], dtype=torch.bool)
+    there[len(x) :] = False
+    given, found = model.train()(x), other.train()(ghosts, there)[: len(x)]
+    torch.testing.assert_close(found, given, rtol=1e-3, atol=1e-4 * given.abs().max().item())
+    for (name, one), two in zip(model.named_buffers(), other.buffers(), strict=True):
+        if name.endswith(("running_mean", "running_var")):
+            torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-3 * one.abs().max().item() + 1e-5)
+    assert bool(other(ghosts, torch.zeros_like(there)).isfinite().all())  # nobody at all, in this process
 
 
 @every_graph_network

@@ -36,6 +36,7 @@ __all__ = [
     "masked_moments",
     "masked_normalise",
     "remember",
+    "strided_mask",
     "time_mean",
 ]
 
@@ -43,6 +44,19 @@ __all__ = [
 def blank(x: Tensor, mask: Tensor | None) -> Tensor:
     """Zero the padded frames of (rows, nodes, frames, channels)."""
     return x if mask is None else x * mask[:, None, :, None].to(x.dtype)
+
+
+def strided_mask(mask: Tensor | None, stride: int) -> Tensor | None:
+    """Which frames are real after a stride, (rows, frames) -> (rows, ceil(frames / stride)): those of which any is.
+
+    Every stride-th frame's own mark would lose a person who is there between two of them.
+    """
+    if mask is None or stride == 1:
+        return mask
+    real = mask
+    for later in range(1, stride):
+        real = torch.maximum(real, functional.pad(mask, (0, later))[:, later:])
+    return real[:, ::stride]
 
 
 def time_mean(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -206,7 +220,7 @@ class TemporalUnit(Constants):
         folded: FixedConvolution | None = self.constants(x)
         if folded is not None:
             return folded(x)
-        result: Tensor = self.norm(self.conv(x), None if mask is None else mask[:, :: self.stride])
+        result: Tensor = self.norm(self.conv(x), strided_mask(mask, self.stride))
         return result
 
 
@@ -247,7 +261,7 @@ class ClipBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Features and mask, one block on."""
-        after = mask if mask is None or self.stride == 1 else mask[:, :: self.stride]
+        after = strided_mask(mask, self.stride)
         y = self.graph(x, mask)
         if self.has_inner:
             y = _add(y, x if self.inner is None else self.inner(x, mask))

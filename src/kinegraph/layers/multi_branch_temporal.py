@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinegraph.errors import ConfigError
-from kinegraph.layers.clip_block import ClipNorm, Constants, blank
+from kinegraph.layers.clip_block import ClipNorm, Constants, blank, strided_mask
 
 __all__ = ["MultiBranchTemporal"]
 
@@ -89,7 +89,7 @@ class MultiBranchTemporal(Constants):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Convolve; the mask is that of the frames that come in."""
-        after = mask if mask is None or self.stride == 1 else mask[:, :: self.stride]
+        after = strided_mask(mask, self.stride)
         kept = x if self.stride == 1 else x[:, :, :: self.stride]
         folded: _Folded | None = self.constants(x)
         if folded is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from kinegraph.layers.resample import resample_clips
@@ -56,9 +57,10 @@ class SymGNNRecognizer(RecognitionModel):
         self.check_input(x, mask)
         batch, people = x.shape[:2]
         clips = resample_clips(x, mask, self.config.frames)
-        # of each network (batch x people, nodes, features), then what it inferred, which recognition is done with
-        features = self.network.represent(clips.flatten(0, 1))[: len(self.network.networks)]
-        by_clip = [one.view(batch, people, *one.shape[1:]) for one in features]
+        by_clip = [
+            one.view(batch, people, *one.shape[1:])
+            for one in self._represent(clips.flatten(0, 1), None if mask is None else mask.any(dim=2).flatten())
+        ]
         if mask is None:
             met = [one.mean(dim=1) for one in by_clip]
         else:
@@ -68,3 +70,17 @@ class SymGNNRecognizer(RecognitionModel):
         logits = self.network.answer(clips[:, 0], met, 0).logits
         assert logits is not None
         return logits
+
+    def _represent(self, rows: Tensor, present: Tensor | None) -> list[Tensor]:
+        """Of each network (rows, nodes, features), for recordings (rows, frames, joints, channels) of people.
+
+        In training those who are not there are left out, or their zeros would be in every batch norm's statistics: most
+        clips of NTU show one person of two. A compiler sees no data, so what it makes keeps them.
+        """
+        count = len(self.network.networks)  # what follows them is what they inferred, which recognition is done with
+        if present is None or not self.training or torch.compiler.is_compiling() or bool(present.all()):
+            return list(self.network.represent(rows)[:count])
+        # one at least: in data-parallel training the other processes wait for this one's statistics
+        index = present.nonzero().squeeze(1) if bool(present.any()) else present.new_zeros(1, dtype=torch.long)
+        found = self.network.represent(rows[index])[:count]
+        return [one.new_zeros((len(rows), *one.shape[1:])).index_copy(0, index, one) for one in found]
