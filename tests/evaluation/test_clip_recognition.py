@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -12,9 +13,11 @@ from kinegraph.datasets.action_splits import hold_out
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, part_rows
 from kinegraph.evaluation.clip_views import ClipView
+from kinegraph.evaluation.processes import own_device
 from kinegraph.evaluation.recognition_merge import SeedResults, fuse_seeds, group_methods, merge_folds
 from kinegraph.evaluation.recognition_result import fuse
 from kinegraph.evaluation.recognition_tables import clip_report
+from kinegraph.skeleton import get_skeleton
 
 SUBJECTS = ("bd", "bk", "dg", "mm", "tr")
 
@@ -256,3 +259,29 @@ def test_seeds_are_fused_one_by_one(people):
     assert fused.label == "0.7 x a + 0.3 x b"
     with pytest.raises(ConfigError, match="2 seeds, b 1"):
         fuse_seeds([seeds("a", 5, 1), seeds("b", 2)], (0.7, 0.3))
+
+
+def test_bones_are_those_the_network_was_trained_with(clips):
+    """Of the same joints a store may know another tree (two are in use for NTU's hands); the network's decides."""
+    ours = get_skeleton("ntu25")
+    parents = list(ours.parents)
+    hand, thumb = ours.index("left_hand_tip"), ours.index("left_thumb")
+    parents[hand], parents[thumb] = ours.index("left_hand"), hand
+    clips.skeleton = dataclasses.replace(ours, parents=tuple(parents))
+    seen = []
+    made = says(classes=4, stream="bone")
+    method = dataclasses.replace(made, logits=lambda x, mask: seen.append(x) or made.logits(x, mask))
+    for row in range(6):
+        clips[row].positions[:] = np.random.default_rng(row).normal(size=clips[row].positions.shape)
+    evaluate_clips(method, clips, "folder", batch=1)
+    for row, x in enumerate(seen):
+        expected, other = (made.transform.encode(clips[row].positions, body)[0] for body in (ours, clips.skeleton))
+        assert not np.array_equal(expected, other)
+        np.testing.assert_array_equal(x[0].numpy(), expected)
+
+
+def test_each_process_has_a_gpu_of_its_own(monkeypatch):
+    assert own_device("cuda") == "cuda"
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    assert [own_device(name) for name in ("cpu", "cuda", "cuda:1")] == ["cpu", "cuda:2", "cuda:1"]

@@ -21,7 +21,7 @@ from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
 from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
-from kinegraph.evaluation.processes import gather_rows, share_of
+from kinegraph.evaluation.processes import gather_rows, own_device, share_of
 from kinegraph.evaluation.provenance import run_label, weights_info
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores
 from kinegraph.sequence import UNIT_NAMES
@@ -126,6 +126,7 @@ def clip_method(
     device: str = "cpu",
 ) -> ClipMethod:
     """A network as a method; see :class:`ClipMethod`."""
+    device = own_device(device)
     model.eval().to(device)
 
     @torch.no_grad()
@@ -148,7 +149,7 @@ def check_fit(method: ClipMethod, clips: Clips) -> NDArray[np.int64]:
     """Whether a method can look at these clips; the place of each of their classes among its scores.
 
     Raises:
-        SkeletonError: another skeleton.
+        SkeletonError: other joints. Of the same ones, bones and landmarks are those the network was trained with.
         DataError: other dims, unit or classes.
     """
     if method.transform.dims != clips.dims:
@@ -243,7 +244,7 @@ def evaluate_clips(
     fold = _fold(method, protocol)
     rows, remarks = part_rows(clips, protocol, part, fold, method.recipe)  # a wrong name before what does not fit
     places = check_fit(method, clips)
-    view.check(clips.skeleton)
+    view.check(method.skeleton)
     remarks += _rates(method, clips)
     if part == "test":
         remarks += _leaks(method, clips, rows)
@@ -262,7 +263,7 @@ def evaluate_clips(
             "view": view.facts(),
         },
         info={**method.info, "protocol": method.trained_on.get("protocol"), "fold": fold},
-        notes=[*remarks, *view.notes(clips.skeleton, method.transform.sampling), *notes],
+        notes=[*remarks, *view.notes(method.skeleton, method.transform.sampling), *notes],
         names=[clips.names[row] for row in rows],
         fold_of=np.full(len(rows), fold),
     )
@@ -273,7 +274,7 @@ def _scores(method: ClipMethod, clips: Clips, rows: Indices, view: ClipView, bat
     found = [np.zeros((0, len(method.actions)))]
     for start in range(0, len(rows), batch):
         chosen = rows[start : start + batch].tolist()
-        looks = [view.encode(clips[row], method.transform, clips.skeleton, clips.unit) for row in chosen]
+        looks = [view.encode(clips[row], method.transform, method.skeleton, clips.unit) for row in chosen]
         x, mask = pad_clips([one for each in looks for one in each])
         parts = [
             method.logits(torch.from_numpy(x[at : at + batch]), torch.from_numpy(mask[at : at + batch])).numpy()

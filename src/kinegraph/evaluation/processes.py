@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
 
-__all__ = ["gather_rows", "is_first", "join_processes", "share_of"]
+__all__ = ["gather_rows", "is_first", "join_processes", "own_device", "share_of"]
 
 _HOURS = 6  # the longest a process waits for the others
 
@@ -34,6 +34,12 @@ def _leave() -> None:
 def is_first() -> bool:
     """Whether this process prints and writes."""
     return _world() == 1 or dist.get_rank() == 0
+
+
+def own_device(device: str) -> str:
+    """Of several processes on GPUs, this one's: ``cuda`` alone would be the first GPU for all of them."""
+    several = device == "cuda" and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if several else device
 
 
 def share_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
