@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moving_people import bone_lengths, network, turned, walker
+from moving_people import LAYOUT, bone_lengths, network, turned, walker
 
 import kinegraph as kg
 from kinegraph.errors import DataError, FormatError, KinegraphError, SkeletonError
@@ -153,6 +153,56 @@ def test_observed_until_hides_the_rest() -> None:
     cut = forecaster.predict(recording.slice_frames(0, 91), 0.5)
     assert hidden.history.frames == 91
     np.testing.assert_array_equal(hidden.future.positions, cut.future.positions)
+
+
+def test_a_gap_is_not_filled_from_what_comes_later() -> None:
+    """A joint lost from before the moment until after it, and one lost after it: neither tells of the future."""
+    recording = walker(seconds=3)
+    confidence = np.array(recording.confidence)
+    confidence[:, 85:100, LAYOUT.index("left_wrist")] = 0
+    crossing = recording.replace(confidence=confidence, rotations=None, offsets=None)
+    moved = crossing.positions.copy()
+    moved[:, 91:] += 0.5
+    forecaster = Forecaster(network())
+    cut = forecaster.predict(crossing.slice_frames(0, 91), 0.5)
+    for given in (crossing, crossing.replace(positions=moved)):
+        hidden = forecaster.predict(given, 0.5, observed_until=1.5)
+        np.testing.assert_array_equal(hidden.history.positions, cut.history.positions)
+        np.testing.assert_array_equal(hidden.future.positions, cut.future.positions)
+    confidence = np.array(recording.confidence)
+    confidence[:, 100:105, LAYOUT.index("left_wrist")] = 0
+    after = forecaster.predict(recording.replace(confidence=confidence), 0.5, observed_until=1.5)
+    assert after.future.rotations is not None
+    np.testing.assert_array_equal(
+        after.future.positions, forecaster.predict(recording, 0.5, observed_until=1.5).future.positions
+    )
+
+
+def test_what_is_no_motion_is_named_before_the_moment_is() -> None:
+    with pytest.raises(DataError, match="states no frame rate"):
+        Forecaster(network()).predict(walker().replace(fps=None), 0.5, observed_until=1.0)
+
+
+@pytest.mark.parametrize("fps", [30.0, 60.0, 24.0])
+def test_who_left_more_than_half_a_second_ago_is_not_forecast(fps: float) -> None:
+    """The live stream's rule, however long the recording."""
+    recording = walker(4.0, fps).replace(rotations=None, offsets=None)
+    half = round(0.5 * fps)
+    for gone in (half, half + 1):
+        confidence = np.array(recording.confidence)
+        confidence[:, recording.frames - gone :, LAYOUT.root] = 0
+        given = recording.replace(confidence=confidence)
+        forecaster = Forecaster(network())
+        stream = forecaster.stream("cmu38", fps=fps)
+        for frame in range(given.frames):
+            stream.push(np.concatenate([given.positions[:, frame], confidence[:, frame, :, None]], axis=-1))
+        if gone == half:
+            assert stream.ready() == (0,)
+            assert np.isfinite(forecaster.forecast(given, 0.3).positions).all()
+            continue
+        assert stream.ready() == ()
+        with pytest.raises(DataError, match="nobody is seen at the end of the observed part"):
+            forecaster.forecast(given, 0.3)
 
 
 def test_progress_ends_at_the_whole() -> None:

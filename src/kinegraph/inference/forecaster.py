@@ -20,7 +20,9 @@ from kinegraph.inference.forecast_features import (
     forecast_features,
 )
 from kinegraph.inference.horizon import LONGEST_S, is_time
+from kinegraph.inference.live_frames import LONGEST_GAP_S
 from kinegraph.inference.motion_window import (
+    HISTORY_S,
     MotionNetwork,
     PersonWindow,
     baseline_of,
@@ -34,6 +36,7 @@ from kinegraph.inference.motion_window import (
     who,
 )
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.posed_body import check_motion
 
 if TYPE_CHECKING:
     from kinegraph.inference.live_forecaster import ForecastStream
@@ -42,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Forecast", "Forecaster"]
 
 Array = NDArray[np.float64]
-
-_HISTORY_S = 10.0  # of a long recording, what is looked at for bones, pace and ground
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,8 @@ class Forecaster(Pretrained):
         """Forecast every person of a recording.
 
         The recording is brought to the network's rate and the forecast back to the recording's. Beyond the horizon
-        that the network was trained for, it goes on from its own output.
+        that the network was trained for, it goes on from its own output. Whose root was not seen within the last half
+        second is left out, with a note.
 
         Args:
             sequence: 3D, in metres, at a known rate, on any skeleton that has the network's joints by name or
@@ -149,7 +151,7 @@ class Forecaster(Pretrained):
             progress: called with (frames done, frames in all).
 
         Raises:
-            DataError: no 3D motion, too short a history, or a horizon without sense.
+            DataError: no 3D motion, too short a history, nobody at its end, or a horizon without sense.
             SkeletonError: a model for another skeleton.
         """
         if not is_time(seconds):
@@ -159,21 +161,25 @@ class Forecaster(Pretrained):
                 f"a forecast of {seconds:g} s: expected at most {LONGEST_S:g} s, because beyond its first seconds a "
                 "forecast follows from itself and says nothing of the person"
             )
-        history = observed_part(ready(sequence), observed_until)
+        check_motion(sequence)
+        # cut before gaps are filled: a gap that ends later is filled from what is not known yet
+        observed = observed_part(sequence, observed_until)
+        history = ready(observed)
         assert history.fps is not None
         count = round(seconds * history.fps)
         if count < 1:
             raise DataError(f"a forecast of {seconds:g} s is less than one frame at {history.fps:g} frames a second")
         self._check_history(history)
-        looked_at = max(_HISTORY_S, 2 * self.network.observed_s if self.network is not None else 0.0)
-        recent = history.slice_frames(max(0, history.frames - round(looked_at * history.fps)), None)
+        looked_at = max(HISTORY_S, 2 * self.network.observed_s if self.network is not None else 0.0)
+        recent = ready(_last(observed, looked_at))
+        lately = _last(recent, LONGEST_GAP_S)
         floors = ground(recent)
         positions = np.full((history.people, count, history.joints, 3), np.nan)
         rotations: list[Array | None] = []
         actions: list[dict[str, float]] = []
         notes: list[str] = []
         for person in range(history.people):
-            if not recent.seen[person, -max(2, recent.frames // 4) :, recent.skeleton.root].any():
+            if not lately.seen[person, :, lately.skeleton.root].any():
                 notes.append(f"{who(history, person)} is not seen at the end and was left out")
                 rotations.append(None)
                 actions.append({})
@@ -277,6 +283,12 @@ def observed_part(sequence: SkeletonSequence, until: float | None) -> SkeletonSe
             f"{end:.2f} s, which the recording has"
         )
     return sequence.slice_frames(0, last + 1)
+
+
+def _last(sequence: SkeletonSequence, seconds: float) -> SkeletonSequence:
+    """The frames of the last `seconds`, the one at their beginning included."""
+    assert sequence.fps is not None
+    return sequence.slice_frames(max(0, sequence.frames - 1 - int(seconds * sequence.fps + 1e-6)), None)
 
 
 def join(history: SkeletonSequence, future: SkeletonSequence) -> SkeletonSequence:

@@ -161,7 +161,7 @@ class FrameBuffer:
         past = self._past[name]
         end = past[-1][0]
         for time, _, confidence in reversed(past):
-            if end - time > LONGEST_GAP_S:
+            if end - time > LONGEST_GAP_S + _SAME_S:
                 return False
             if confidence[joint] > 0:
                 return True

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import y_up
 from kinegraph.hub import locate
+from kinegraph.inference.live_frames import LONGEST_GAP_S
 from kinegraph.models import REGISTRY, MotionModel, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
@@ -27,6 +28,7 @@ from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.weights import LoadedWeights, load_weights
 
 __all__ = [
+    "HISTORY_S",
     "MotionNetwork",
     "PersonWindow",
     "baseline_of",
@@ -38,7 +40,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-_LONGEST_GAP_S = 0.5
+#: of a long past, what is looked at for bones, pace and ground
+HISTORY_S = 10.0
 _OF_THE_RECORDING = ("uncertainty: ", "contact: ")
 _SLOWEST = 0.2  # of the network's rate: under it, the motion between two frames is not in the recording
 
@@ -190,7 +193,7 @@ def ready(sequence: SkeletonSequence) -> SkeletonSequence:
         DataError: see :func:`kinegraph.transforms.posed_body.check_motion`.
     """
     check_motion(sequence)
-    return sequence if sequence.seen.all() else fill_gaps(sequence, _LONGEST_GAP_S)
+    return sequence if sequence.seen.all() else fill_gaps(sequence, LONGEST_GAP_S)
 
 
 def check_rate(sequence: SkeletonSequence, network: MotionNetwork) -> None:
