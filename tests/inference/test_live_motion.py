@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from clip_people import probe, recording, waver
-from moving_people import network, walker
+from moving_people import LAYOUT, network, walker
 
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.geometry.posing import finished
@@ -45,6 +45,47 @@ def test_places_are_forecast_as_in_the_recording() -> None:
     forecaster = Forecaster(network(representation="positions"))
     walk = positions_only(1.0)
     stream = forecaster.stream("cmu38", fps=30)
+    for frame in range(walk.frames):
+        stream.push(walk.positions[:, frame])
+    live = stream.forecast(0.3).future
+    assert live is not None
+    assert np.abs(live.positions - forecaster.forecast(walk, 0.3).positions).max() < 1e-5
+
+
+@pytest.mark.parametrize("lost", [range(0), range(33, 36), range(37, 41), range(22, 37)])
+def test_an_error_is_stated_as_of_the_recording(lost: range) -> None:
+    """Made two frames after the moment, as the pipeline does; with a joint that was missing lately, or still is."""
+    forecaster = Forecaster.from_pretrained()
+    walk = positions_only(1.5)
+    confidence = np.array(walk.confidence)
+    confidence[:, list(lost), LAYOUT.index("left_wrist")] = 0
+    walk = walk.replace(confidence=confidence)
+    frames = np.concatenate([walk.positions[0], confidence[0, ..., None]], axis=-1)
+    stream = forecaster.stream("cmu38", fps=30)
+    for frame in frames[:39]:
+        stream.push(frame)
+    seen = stream.motion.prepare(0)
+    stream.push(frames[39])
+    observed = stream.motion.answer(seen)
+    stream.push(frames[40])
+    live = stream.of({0: observed}, 15).future
+    expected = forecaster.forecast(walk.slice_frames(0, 39), 0.5)
+    assert live is not None
+    assert live.uncertainty is not None
+    assert expected.uncertainty is not None
+    assert np.abs(live.positions - expected.positions).max() < 1e-5
+    np.testing.assert_array_equal(np.isnan(live.uncertainty), np.isnan(expected.uncertainty))
+    assert np.nanmax(np.abs(live.uncertainty - expected.uncertainty)) < 1e-5
+
+
+@pytest.mark.parametrize("fps", [30.0, 29.97])
+def test_of_a_long_past_the_recording_and_the_stream_look_at_the_same(fps: float) -> None:
+    """Bones and ground are those of the last ten seconds; measured ones differ from frame to frame."""
+    forecaster = Forecaster(network())
+    walk = positions_only(11.0, fps)
+    noise = np.random.default_rng(0).normal(scale=0.01, size=walk.positions.shape)
+    walk = walk.replace(positions=walk.positions + noise)
+    stream = forecaster.stream("cmu38", fps=fps)
     for frame in range(walk.frames):
         stream.push(walk.positions[:, frame])
     live = stream.forecast(0.3).future

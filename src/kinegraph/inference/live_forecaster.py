@@ -105,17 +105,15 @@ class ForecastStream:
         network = self.motion.network
         wanted = int(np.ceil(count / self.motion.fps * network.transform.fps - 1e-6))
         positions, uncertainty = [], []
-        for name, seen in observed.items():
+        for seen in observed.values():
             assert seen.rollout is not None
             codec = seen.window.codec
             posed = codec.pose(seen.rollout.features(wanted), network.transform.fps).resample(self.motion.fps)
             placed, _ = codec.finish(posed.slice_frames(1, count + 1))
             positions.append(placed)
             if self._table is not None and self._rows is not None:
-                recent = self.motion.recent(name, 0.5).positions[0]
-                uncertainty.append(
-                    self._table.quantiles(forecast_features(recent, placed, self.motion.fps), self._rows)
-                )
+                features = forecast_features(seen.recent, placed, self.motion.fps)
+                uncertainty.append(self._table.quantiles(features, self._rows))
         extra: dict[str, Any] = {"uncertainty": np.stack(uncertainty)} if uncertainty else {}
         future = self.motion.told_as(np.stack(positions)).replace(
             notes=(f"forecast by {self.forecaster.name}",), **extra

@@ -19,7 +19,15 @@ from kinegraph.formats.bvh_write import bridge_gaps
 from kinegraph.formats.export import y_up
 from kinegraph.geometry.posing import finished
 from kinegraph.inference.live_frames import Clock, Frame, FrameBuffer, Id, read_frame
-from kinegraph.inference.motion_window import MotionNetwork, PersonWindow, check_rate, ground, person_window, ready
+from kinegraph.inference.motion_window import (
+    HISTORY_S,
+    MotionNetwork,
+    PersonWindow,
+    check_rate,
+    ground,
+    person_window,
+    ready,
+)
 from kinegraph.inference.traced import Forward, traced
 from kinegraph.models import SymGNN
 from kinegraph.models.symgnn import SymGNNState
@@ -35,6 +43,7 @@ __all__ = ["MotionStream", "Observation", "Prepared", "Rollout"]
 Floats = NDArray[np.float64]
 _REFIT_FIRST_S = 1.0
 _FIT_S = 4.0  # of the past, to which bones are fitted that are then taken as known
+_RECENT_S = 1.0  # holds the last fifth of a second, and the beginning of every gap in it that is filled
 _FIT_FRAMES = 40  # at most: lengths and shapes are medians and means, which more frames hardly move
 
 
@@ -50,6 +59,8 @@ class Prepared(NamedTuple):
     frame: HeadingFrame | None
     x: Tensor
     """The network's input."""
+    recent: Floats
+    """(frames, joints, 3) metres: the last second on the stream's joints and rate, short gaps filled."""
 
 
 class Rollout:
@@ -112,6 +123,8 @@ class Observation:
 
     time: float
     window: PersonWindow
+    recent: Floats
+    """(frames, joints, 3) metres, of :class:`Prepared`."""
     scores: Floats | None
     """(classes,) probabilities."""
     rollout: Rollout | None
@@ -158,7 +171,7 @@ class MotionStream:
         fps: float = ASSUMED_FPS,
         space: Space = "world",
         up: Up | None = "y",
-        history_s: float = 10.0,
+        history_s: float = HISTORY_S,
         refit_s: float = 0.0,
         floor: float | None = None,
         away_s: float = 1.0,
@@ -258,7 +271,9 @@ class MotionStream:
         relative, frame = history[None], None
         if transform.root == "heading":
             relative, frame = heading_relative(relative, -1, network.skeleton, transform.representation)
-        return Prepared(self.time, window, history, relative, frame, torch.from_numpy(transform.encode(relative)))
+        recent = ready(self.recent(name, _RECENT_S)).positions[0]
+        x = torch.from_numpy(transform.encode(relative))
+        return Prepared(self.time, window, history, relative, frame, x, recent)
 
     def answer(self, seen: Prepared) -> Observation:
         """The second half: what the network makes of it, at any later time."""
@@ -281,7 +296,7 @@ class MotionStream:
             scores = torch.softmax(logits[0].double(), dim=-1).numpy()
             network.check(scores)
         rollout = Rollout(network, seen, state, steps) if network.transform.horizon else None
-        return Observation(seen.time, seen.window, scores, rollout)
+        return Observation(seen.time, seen.window, seen.recent, scores, rollout)
 
     # ---- what the network sees ---------------------------------------------------------------------------------
 
