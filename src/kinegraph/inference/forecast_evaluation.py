@@ -1,7 +1,8 @@
 """Protocol ``recordings``: forecasts of anybody's own recordings, beside what came.
 
 From moments every half second of each recording, what was seen until then goes to the forecaster as a user would give
-it, and its joints of the second after are compared with the recording's. All methods get the same moments.
+it, and its joints of the second after are compared with the recording's. All methods get the same moments with the same
+past, and only recordings, people and joints count that every one of them forecasts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,18 @@ from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.evaluation.tables import text_table
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.quick import read_source
+from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.posed_body import at_rate
 
-__all__ = ["PROTOCOL", "TIMES_MS", "RecordingsResult", "evaluate_recordings", "recordings_table"]
+__all__ = [
+    "PROTOCOL",
+    "TIMES_MS",
+    "LeftOut",
+    "RecordingsResult",
+    "compare_recordings",
+    "evaluate_recordings",
+    "recordings_table",
+]
 
 PROTOCOL = "recordings"
 TIMES_MS = (100, 200, 400, 600, 800, 1000)
@@ -28,6 +38,15 @@ _BEHIND_S, _EVERY_S = 1.5, 0.5
 _FPS = 30.0
 
 Array = NDArray[np.float64]
+
+
+class LeftOut(NamedTuple):
+    """A recording that does not count."""
+
+    file: str
+    reason: str
+    model: str = ""
+    """Which method cannot forecast it; empty where none could."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +58,23 @@ class RecordingsResult:
         error_mm: at each of `TIMES_MS`, joints in the world: the path of the body counts.
         pose_mm: the same relative to the root.
         moments: forecasts in all.
-        recordings: recordings that could be used.
-        skipped: (file, reason) of the others.
+        files: the recordings that count: those that this method, and those it is compared with, could use.
+        behind_s: how much of the past is given, seconds.
+        skipped: the other recordings.
     """
 
     label: str
     error_mm: tuple[float, ...]
     pose_mm: tuple[float, ...]
     moments: int
-    recordings: int
-    skipped: tuple[tuple[str, str], ...] = field(default=())
+    files: tuple[str, ...]
+    behind_s: float
+    skipped: tuple[LeftOut, ...] = field(default=())
+
+    @property
+    def recordings(self) -> int:
+        """How many recordings count."""
+        return len(self.files)
 
     def to_json(self) -> dict[str, Any]:
         """Unrounded numbers with stable keys."""
@@ -61,55 +87,85 @@ class RecordingsResult:
             "pose": list(self.pose_mm),
             "moments": self.moments,
             "recordings": self.recordings,
-            "skipped": [{"file": file, "reason": reason} for file, reason in self.skipped],
+            "files": list(self.files),
+            "behind_s": self.behind_s,
+            "skipped": [one._asdict() for one in self.skipped],
         }
 
 
 def evaluate_recordings(
     model: str, files: Sequence[Path], *, progress: Callable[[int, int], None] | None = None
 ) -> RecordingsResult:
-    """Measure a forecaster.
+    """Measure one forecaster; see :func:`compare_recordings`, which measures several for one table."""
+    return compare_recordings([model], files, progress=progress)[0]
+
+
+def compare_recordings(
+    models: Sequence[str], files: Sequence[Path], *, progress: Callable[[int, int], None] | None = None
+) -> list[RecordingsResult]:
+    """Measure forecasters on the same moments of the same recordings.
+
+    A recording that one of them cannot use counts for none. All are given 1.5 s of the past, or as much as the one that
+    looks back longest needs.
 
     Args:
-        model: weights folder, network by name, or a baseline.
-        files: 3D recordings that it did not learn from, of two and a half seconds or more.
+        models: weights folders, networks by name, or baselines.
+        files: 3D recordings that they did not learn from, of two and a half seconds or more.
         progress: called with (recordings done, recordings in all).
+
+    Returns:
+        A result for each of `models`.
 
     Raises:
         DataError: no recording could be used; the message has the first reason.
-        ConfigError: there is no such model.
+        ConfigError: no models.
+        KinegraphError: there is no such model.
     """
-    forecaster = Forecaster.from_pretrained(model)
-    absolute: list[Array] = []
-    relative: list[Array] = []
-    skipped: list[tuple[str, str]] = []
+    if not models:
+        raise ConfigError(f"{PROTOCOL}: no model to measure; name one or more")
+    methods = {model: Forecaster.from_pretrained(model) for model in models}
+    longest = max((one.network.observed_s for one in methods.values() if one.network is not None), default=0.0)
+    errors: list[Array] = []
+    used: list[str] = []
+    skipped: list[LeftOut] = []
     moments = 0
     for done, file in enumerate(files, 1):
         try:
-            found = _of_recording(forecaster, file)
+            found: Array | LeftOut = _of_recording(methods, file, longest)
         except KinegraphError as error:
-            skipped.append((file.name, " ".join(str(error).split())))
+            found = LeftOut(file.name, _one_line(error))
+        if isinstance(found, LeftOut):
+            skipped.append(found)
         else:
-            absolute.append(found[..., 0].mean(axis=0))
-            relative.append(found[..., 1].mean(axis=0))
+            errors.append(found.mean(axis=0))
+            used.append(str(file))
             moments += len(found)
         if progress is not None:
             progress(done, len(files))
-    if not absolute:
-        first = f"; {skipped[0][1]}" if skipped else ""
-        raise DataError(f"{PROTOCOL}: none of {len(files)} recordings can be forecast and compared{first}")
-    return RecordingsResult(
-        label=model,
-        error_mm=tuple(np.mean(absolute, axis=0).tolist()),
-        pose_mm=tuple(np.mean(relative, axis=0).tolist()),
-        moments=moments,
-        recordings=len(absolute),
-        skipped=tuple(skipped),
-    )
+    if not errors:
+        by = f" by each of {len(methods)} methods" if len(methods) > 1 else ""
+        first = f"; {_told(skipped[0])}" if skipped else ""
+        raise DataError(f"{PROTOCOL}: none of {len(files)} recordings can be forecast and compared{by}{first}")
+    mean = dict(zip(methods, np.mean(errors, axis=0), strict=True))
+    return [
+        RecordingsResult(
+            label=model,
+            error_mm=tuple(mean[model][:, 0].tolist()),
+            pose_mm=tuple(mean[model][:, 1].tolist()),
+            moments=moments,
+            files=tuple(used),
+            behind_s=max(_BEHIND_S, longest),
+            skipped=tuple(skipped),
+        )
+        for model in models
+    ]
 
 
-def _of_recording(forecaster: Forecaster, file: Path) -> Array:
-    """(moments, times, 2) mm: error in the world and relative to the root, mean over the joints seen."""
+def _of_recording(methods: dict[str, Forecaster], file: Path, longest: float) -> Array | LeftOut:
+    """(moments, methods, times, 2) mm: error in the world and relative to the root, mean over the joints seen.
+
+    Or whose fault it is that there is none.
+    """
     motion = read_source(file)
     fps = motion.fps
     if fps is None:
@@ -117,35 +173,77 @@ def _of_recording(forecaster: Forecaster, file: Path) -> Array:
     if fps > 2 * _FPS:  # more frames cost more and measure nothing more
         fps /= round(fps / _FPS)
         motion = at_rate(motion, fps)
-    behind, ahead = round(_BEHIND_S * fps), round(TIMES_MS[-1] / 1000 * fps)
+    behind = max(round(_BEHIND_S * fps), int(np.ceil(longest * fps - 1e-9)) + 1)
+    ahead = round(TIMES_MS[-1] / 1000 * fps)
     if motion.frames < behind + ahead:
-        seconds = motion.frames / fps
-        raise DataError(f"{file.name}: {seconds:.1f} s; expected {_BEHIND_S + TIMES_MS[-1] / 1000:g} s or more")
+        seconds, least = motion.frames / fps, max(_BEHIND_S, longest) + TIMES_MS[-1] / 1000
+        raise DataError(f"{file.name}: {seconds:.1f} s; expected {least:.3g} s or more")
     found = []
-    root = motion.skeleton.root
-    at = [max(1, round(ms / 1000 * fps)) - 1 for ms in TIMES_MS]
     for now in range(behind, motion.frames - ahead + 1, max(1, round(_EVERY_S * fps))):
-        future = forecaster.forecast(motion.slice_frames(now - behind, now), ahead / fps)
-        said, came = future.positions[:, at], motion.positions[:, now : now + ahead][:, at]
-        errors = np.stack([said - came, (said - said[:, :, [root]]) - (came - came[:, :, [root]])])
-        apart = np.linalg.norm(errors, axis=-1)  # (2, people, times, joints)
-        if not np.isfinite(apart).any(axis=(1, 3)).all():
+        past, came = motion.slice_frames(now - behind, now), motion.positions[:, now : now + ahead]
+        each = []
+        for model, method in methods.items():
+            try:
+                each.append(_apart(method.forecast(past, ahead / fps), came, motion.skeleton.root))
+            except KinegraphError as error:
+                return LeftOut(file.name, _one_line(error), model if len(methods) > 1 else "")
+        apart = np.stack(each)
+        # a joint that one method leaves out counts for none
+        apart = np.where(np.isfinite(apart).all(axis=0), apart, np.nan)
+        if not np.isfinite(apart).any(axis=(2, 4)).all():
             raise DataError(f"{file.name}: nobody is seen where the forecast is compared; fill its gaps first")
-        found.append(1000 * np.nanmean(apart, axis=(1, 3)))
-    return np.moveaxis(np.asarray(found, dtype=np.float64), 1, 2)
+        found.append(1000 * np.nanmean(apart, axis=(2, 4)))
+    return np.moveaxis(np.asarray(found, dtype=np.float64), 2, 3)
+
+
+def _apart(future: SkeletonSequence, came: Array, root: int) -> Array:
+    """(2, people, times, joints) m: how far a forecast is from what came, in the world and relative to the root."""
+    assert future.fps is not None
+    at = [max(1, round(ms / 1000 * future.fps)) - 1 for ms in TIMES_MS]
+    said, came = future.positions[:, at], came[:, at]
+    errors = np.stack([said - came, (said - said[:, :, [root]]) - (came - came[:, :, [root]])])
+    apart: Array = np.linalg.norm(errors, axis=-1)
+    return apart
+
+
+def _one_line(error: KinegraphError) -> str:
+    return " ".join(str(error).split())
+
+
+def _told(one: LeftOut) -> str:
+    return f"{one.model} cannot forecast {one.file}: {one.reason}" if one.model else one.reason
 
 
 def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = False) -> str:
-    """Models in rows, times in columns; both errors."""
+    """Models in rows, times in columns; both errors.
+
+    Raises:
+        ConfigError: no results.
+        DataError: they are of different recordings or moments, so that a table would mislead.
+    """
     if not results:
         raise ConfigError("nothing to tabulate")
+    first = results[0]
+    for other in results[1:]:
+        if (first.files, first.moments, first.behind_s) != (other.files, other.moments, other.behind_s):
+            raise DataError(
+                f"{first.label} was measured on {_measured(first)}, {other.label} on {_measured(other)}, which are not "
+                "the same: such numbers do not belong in one table; measure them together, by compare_recordings()"
+            )
     head = ["", *(f"{ms} ms" for ms in TIMES_MS)]
     blocks = []
     for title, key in (("joints in the world, mm", "error_mm"), ("relative to the root, mm", "pose_mm")):
         rows = [[result.label, *(f"{value:.1f}" for value in getattr(result, key))] for result in results]
         blocks.append(f"{title}\n{text_table(head, rows, markdown=markdown)}")
-    first = results[0]
-    told = f"{PROTOCOL}: {first.moments} forecasts from {first.recordings} recordings"
-    if first.skipped:
-        told += f"; {len(first.skipped)} left out, the first: {first.skipped[0][1]}"
-    return "\n\n".join([told, *blocks])
+    lines = [f"{PROTOCOL}: {_measured(first)}"]
+    for model in dict.fromkeys(one.model for one in first.skipped):
+        of_it = [one for one in first.skipped if one.model == model]
+        whose = f", which {model} cannot forecast and which count for no method" if model else ""
+        lines.append(f"left out: {len(of_it)}{whose}; the first: {of_it[0].reason}")
+    return "\n\n".join(["\n".join(lines), *blocks])
+
+
+def _measured(result: RecordingsResult) -> str:
+    return (
+        f"{result.moments} forecasts from {result.recordings} recordings, each from {result.behind_s:.3g} s of the past"
+    )
