@@ -90,14 +90,19 @@ def forecast_errors(
 def _one(
     forecaster: Forecaster, source: Path | SkeletonSequence, count: int
 ) -> list[tuple[tuple[str, ...], Floats, Floats]]:
-    """Joint names, features and errors of forecasts from `count` moments of a recording, at the network's rate."""
+    """Joint names, features and errors of forecasts from `count` moments of a recording.
+
+    At the recording's rate; at the network's where that is far lower.
+    """
     assert forecaster.network is not None
     network = forecaster.network
     motion = read_source(source)
     if motion.fps is not None and motion.fps > 1.5 * network.transform.fps:
         motion = at_rate(motion, network.transform.fps)
     assert motion.fps is not None
-    behind = max(network.transform.observed + 2, round(_HISTORY_S * motion.fps))
+    # two of the network's frames more than it looks back, counted in the recording's, whose rate may be another
+    back_s = (network.transform.observed + 1) / network.transform.fps
+    behind = max(int(np.ceil(back_s * motion.fps - 1e-9)) + 1, round(_HISTORY_S * motion.fps))
     ahead = round(FURTHEST_S * motion.fps)
     least = round(0.5 * motion.fps)
     if motion.frames < behind + least:
