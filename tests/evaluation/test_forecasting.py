@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from kinegraph.cli import main
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.forecasting import (
@@ -151,6 +152,27 @@ def test_average_is_over_actions_and_json_holds_the_table(protocol):
     np.testing.assert_allclose(content["average"], np.mean(list(content["per_action"].values()), axis=0))
     assert content["average_over"] == ["a", "b"]
     assert content["missing"] == ["c"]
+
+
+@pytest.mark.parametrize("name", ["cmu-euler-64", "cmu-euler-std", "cmu-mpjpe"])
+@pytest.mark.parametrize("models", [["zero-velocity"], ["zero-velocity", "constant-velocity"]])
+def test_data_of_no_complete_action_is_averaged_over_what_is_there(name, models, tmp_path, capsys):
+    place = tmp_path / "test" / "washwindow"
+    place.mkdir(parents=True)
+    rows = np.zeros((170, 117))
+    rows[:, list(cmu_actions.COLUMNS)] = 0.2 * np.sin(0.1 * np.arange(170)[:, None] + np.arange(64))
+    np.savetxt(place / "washwindow_1.txt", rows, delimiter=",")
+    told = ["--data", str(tmp_path), "--json", str(tmp_path / "out.json")]
+    assert main(["evaluate", *models, "--protocol", name, *told]) == 0
+    content = json.loads((tmp_path / "out.json").read_text())
+    printed = capsys.readouterr().out
+    assert "note: average over the actions here: of the complete ones" in printed
+    for one in content.get("results", [content]):
+        assert one["average_over"] == ["washwindow"]
+        assert one["average"] == one["per_action"]["washwindow"]
+        assert all(len(table["average"]) == 6 for table in one["further"].values())
+        decimals = 1 if name == "cmu-mpjpe" else 2
+        assert f"{one['average'][0]:.{decimals}f}" in printed
 
 
 def test_mirror_test_averages_with_the_mirrored_forecast(protocol):

@@ -94,7 +94,7 @@ class ForecastProtocol:
         actions: name -> windows.
         measure: predicted features (N, H, J, 3) and the windows -> name of the figure -> ``(N, H)``; the one called
             ``"main"`` is the protocol's.
-        average_over: actions of the average; those that are complete.
+        average_over: actions of the average, those that are complete; see :attr:`averaged`.
         missing: actions of the published set without test data here.
         higher_is_better: of the main number.
         data: name, split, fingerprint.
@@ -122,6 +122,11 @@ class ForecastProtocol:
     mirror: Callable[[Array], Array] | None = None
 
     @property
+    def averaged(self) -> tuple[str, ...]:
+        """Actions that the average is over: those of `average_over` that have data, or, if none of them has, all."""
+        return tuple(action for action in self.average_over if action in self.actions) or tuple(self.actions)
+
+    @property
     def elapsed_ms(self) -> tuple[float, ...]:
         """True time from the last observed frame to each reported one, ms."""
         return tuple(1000.0 * (frame + 1) / self.fps for frame in self.frames)
@@ -133,7 +138,7 @@ class ForecastResult:
 
     Attributes:
         per_action: action -> errors.
-        average: unweighted mean over `average_over`.
+        average: unweighted mean over `average_over`, which is never empty.
         further: other figure (``"wrapped"``, ``"unit_70mm"``) -> action or ``"average"`` -> values.
         curves: action -> error of every forecast frame.
         mirror_test: whether the forecast of the mirrored motion was averaged in.
@@ -318,18 +323,16 @@ def evaluate_forecast(
             tables.setdefault(figure, {})[action] = tuple(float(value) for value in curve[at])
             if figure == "main":
                 curves[action] = tuple(float(value) for value in curve)
-    average_over = tuple(action for action in protocol.average_over if action in protocol.actions)
     remarks = [*protocol.notes, *notes]
     if method.observed and method.observed < protocol.observed:
         remarks.append(f"{method.label} looks at the last {method.observed} of the {protocol.observed} observed frames")
     if mirror_test:
         remarks.append("mean of the forecasts of the motion and of its mirror image")
     for table in tables.values():
-        if average_over:
-            rows = np.array([table[action] for action in average_over])
-            table["average"] = tuple(float(value) for value in rows.mean(axis=0))
+        rows = np.array([table[action] for action in protocol.averaged])
+        table["average"] = tuple(float(value) for value in rows.mean(axis=0))
     main = tables.pop("main")
-    average = main.pop("average", ())
+    average = main.pop("average")
     return ForecastResult(
         protocol=protocol.name,
         label=method.label,
@@ -339,7 +342,7 @@ def evaluate_forecast(
         elapsed_ms=protocol.elapsed_ms,
         per_action=main,
         average=average,
-        average_over=average_over,
+        average_over=protocol.averaged,
         further=tables,
         curves=curves,
         windows={action: len(windows.inputs) for action, windows in protocol.actions.items()},

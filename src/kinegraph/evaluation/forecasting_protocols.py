@@ -108,10 +108,15 @@ def _cmu_clips(source: Path | str, split: str) -> tuple[dict[str, Array], tuple[
 
 
 def _cmu_notes(split: str, missing: tuple[str, ...]) -> tuple[str, ...]:
+    """What to know beside every number, where some actions have no data."""
     notes = ["the literature's labels: the files are 60 fps, so '1000 ms' is in truth 417 ms"]
     if missing:
         notes.append(f"no data here of {', '.join(missing)}")
-    notes.append(f"average over the complete actions: {', '.join(cmu_actions.COMPLETE)}")
+    complete = [action for action in cmu_actions.COMPLETE if action not in missing]
+    if complete:
+        notes.append(f"average over the complete actions: {', '.join(complete)}")
+    else:
+        notes.append(f"average over the actions here: of the complete ones ({', '.join(cmu_actions.COMPLETE)}) none is")
     if split == "val":
         notes.append("validation clips (number 4 of each action of train), not the test set")
     return tuple(notes)

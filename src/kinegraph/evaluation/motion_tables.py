@@ -25,12 +25,11 @@ def forecast_report(result: ForecastResult, *, markdown: bool = False) -> str:
     decimals = _decimals(result)
     header = ["action", *(str(time) for time in result.times_ms)]
     rows = [[action, *_cells(values, decimals)] for action, values in result.per_action.items()]
-    if result.average:
-        if len(result.average_over) > 1:
-            rows.append([f"average of {len(result.average_over)}", *_cells(result.average, decimals)])
-        for figure, title in _FIGURES.items():
-            if figure in result.further:
-                rows.append([title, *_cells(result.further[figure]["average"], decimals)])
+    if len(result.average_over) > 1:
+        rows.append([f"average of {len(result.average_over)}", *_cells(result.average, decimals)])
+    for figure, title in _FIGURES.items():
+        if figure in result.further:
+            rows.append([title, *_cells(result.further[figure]["average"], decimals)])
     lines = [f"{result.label}: {_headline(result)}", text_table(header, rows, markdown=markdown)]
     facts = told_facts(result.info)
     lines += ["; ".join(facts)] if facts else []
