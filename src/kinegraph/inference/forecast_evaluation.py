@@ -144,7 +144,8 @@ def compare_recordings(
             progress(done, len(files))
     if not errors:
         by = f" by each of {len(methods)} methods" if len(methods) > 1 else ""
-        first = f"; {_told(skipped[0])}" if skipped else ""
+        whose = f"'{skipped[0].model}' cannot forecast " if skipped and skipped[0].model else ""
+        first = f"; {whose}{_told(skipped[0])}" if skipped else ""
         raise DataError(f"{PROTOCOL}: none of {len(files)} recordings can be forecast and compared{by}{first}")
     mean = dict(zip(methods, np.mean(errors, axis=0), strict=True))
     return [
@@ -211,7 +212,8 @@ def _one_line(error: KinegraphError) -> str:
 
 
 def _told(one: LeftOut) -> str:
-    return f"{one.model} cannot forecast {one.file}: {one.reason}" if one.model else one.reason
+    """Why, and of which file: a recording's own messages name what it was made from."""
+    return one.reason if one.file in one.reason else f"{one.file}: {one.reason}"
 
 
 def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = False) -> str:
@@ -238,8 +240,8 @@ def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = Fa
     lines = [f"{PROTOCOL}: {_measured(first)}"]
     for model in dict.fromkeys(one.model for one in first.skipped):
         of_it = [one for one in first.skipped if one.model == model]
-        whose = f", which {model} cannot forecast and which count for no method" if model else ""
-        lines.append(f"left out: {len(of_it)}{whose}; the first: {of_it[0].reason}")
+        whose = f", which '{model}' cannot forecast and which count for no method" if model else ""
+        lines.append(f"left out: {len(of_it)}{whose}; the first: {_told(of_it[0])}")
     return "\n\n".join(["\n".join(lines), *blocks])
 
 
