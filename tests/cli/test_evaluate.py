@@ -9,6 +9,8 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.datasets import h36m
+from kinegraph.datasets.noisy import with_detector_noise
+from kinegraph.evaluation import load_protocol
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
@@ -61,6 +63,17 @@ def test_one_model(human36m, weights, tmp_path, capsys):
     assert "TRUE root depth" in printed
     assert "S11 'Directions' left out" in printed
     assert "checkpoint: lowest validation MPJPE on some/val" in printed
+
+
+def test_noise_on_human36m_as_in_training(human36m, weights, capsys):
+    folder = weights("net", "pixel")
+    for keypoints in ("exact", "noisy"):
+        given = ["--protocol", "h36m-pixel", "--data", str(human36m), "--input", keypoints, "--json", f"{folder}.json"]
+        assert main(["evaluate", folder, *given]) == 0
+    assert "noisy" in capsys.readouterr().out
+    one, two = (load_protocol("h36m-pixel", human36m, input=keypoints) for keypoints in ("exact", "noisy"))
+    np.testing.assert_array_equal(two.keypoints_px, with_detector_noise(one).keypoints_px)
+    assert not np.array_equal(one.keypoints_px, two.keypoints_px)
 
 
 def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):

@@ -161,13 +161,15 @@ def load_protocol(
 
         if split not in ("train", "test"):
             raise ConfigError(f"{protocol} has the splits train and test, not '{split}'")
-        keypoints = None if input == "exact" else input
-        return h36m.load(
+        detector = None if input in ("exact", "noisy") else input
+        data = h36m.load(
             source,
             "train" if split == "train" else "test",
-            keypoints=keypoints,
+            keypoints=detector,
             drop_s11_directions=drop_s11_directions,
         )
+        if detector is not None:
+            return data
     if input not in ("exact", "noisy"):
         raise ConfigError(f"{protocol} has the inputs exact and noisy, not '{input}'")
     if input == "noisy":
