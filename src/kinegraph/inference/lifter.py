@@ -18,7 +18,7 @@ from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
-from kinegraph.inference.preparation import Prepared, prepare
+from kinegraph.inference.preparation import Prepared, main_of_each, prepare
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, map_joints
@@ -114,7 +114,8 @@ class Lifter(Pretrained):
         """
         options = options or LiftOptions()
         if options.stills and sequence.frames * sequence.people > 1:
-            return self._stills(_at_a_rate(sequence), options, progress)
+            alone = options.people == "main" and sequence.people > 1
+            return self._stills(_at_a_rate(main_of_each(sequence) if alone else sequence), options, progress)
         lifted, features = self.lift_with_features(sequence, options, progress=progress)
         if self.calibration is None:
             return lifted.with_note(self.uncalibrated)
@@ -198,7 +199,7 @@ class Lifter(Pretrained):
         positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
         confidence = np.zeros(positions.shape[:3])
         uncertainty = np.full((*positions.shape[:3], 2), np.nan)
-        notes: dict[str, None] = {}
+        notes = dict.fromkeys(note for note in sequence.notes if note.startswith("the largest of"))
         if sequence.image_size is None and sequence.unit == "px" and sequence.seen.any():
             # One camera for all of them: each by itself would be put in the middle of an image of its own.
             sequence, options, note = self._one_camera(sequence, options)
