@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.errors import ConfigError, nearest
-from kinegraph.evaluation.predict import Method, predict
+from kinegraph.evaluation.predict import Method, pace_in, predict
 from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck
 
 Array = NDArray[np.float64]
@@ -205,6 +205,8 @@ def evaluate(
         ConfigError: the method answers in another target than the protocol or the caller wants.
     """
     predicted, truth = answers(method, data, protocol, target=target, flip_test=flip_test, batch=batch, device=device)
+    if method.frames > 1 and (pace := pace_in(method, data)) != method.step:
+        notes = (*notes, f"windows at the pace of training: every {pace:.3g} frames of these {data.fps:g} a second")
     return measure(
         predicted,
         truth,
