@@ -64,7 +64,7 @@ def test_resampled_to_the_network_and_back(fps: float, seconds: float) -> None:
 
 
 def test_the_last_frame_stays_a_frame() -> None:
-    history = walker(fps=50.0).slice_frames(0, 87)
+    history = walker(fps=50.0).slice_frames(0, 87).replace(rotations=None)  # places alone move linearly
     slow = at_rate(history, 30.0)
     np.testing.assert_allclose(slow.positions[:, -1], history.positions[:, -1])
     times = 86 / 50 - np.arange(slow.frames)[::-1] / 30

@@ -93,6 +93,10 @@ def run(args: argparse.Namespace) -> int:
         notes.append(f"{to} files hold no frame rate: state it again (fps={sequence.fps:g}) when reading")
     if to in ("csv", "trc", "c3d") and sequence.rotations is not None:
         notes.append(f"{to} holds positions only: joint rotations stay behind")
+    if to in ("bvh", "glb") and sequence.rotations is not None and not writing.get("from_positions"):
+        made = [person for person in range(sequence.people) if not sequence.is_posed(person)]
+        if made:
+            notes.append(f"the recording's rotations do not make its positions: {to} got new ones, made from positions")
     for note in notes:
         print(f"  note: {note}")
     return 0
