@@ -25,7 +25,9 @@ NO_VIDEO = "the images are no video"
 #: the arrays that have people and frames as their first axes
 PER_FRAME = ("positions", "confidence", "rotations", "uncertainty", "contact")
 _AGREE_M = 1e-3  # by which positions may differ from what rotations and offsets make
-_MOST_FRAMES = 10_000_000  # a file may claim 0.0001 fps; resampling must not fill the memory on its word
+#: joints over all people and frames, 1.2 GB of positions: a file may claim 0.0001 fps, and resampling must not fill
+#: the memory on its word
+_MOST_VALUES = 50_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -318,10 +320,10 @@ class SkeletonSequence:
             return self
         last = self.frames - 1
         count = int(np.floor(last / self.fps * fps + 1e-6)) + 1
-        if count > _MOST_FRAMES:
+        if count * self.people * self.joints > _MOST_VALUES:
             raise DataError(
                 f"{self.source or 'sequence'}: {self.frames} frames at {self.fps:g} fps would become {count} "
-                f"at {fps:g} (limit {_MOST_FRAMES}); check the frame rate the file claims"
+                f"at {fps:g}, which no memory holds; check the frame rate the file claims"
             )
         times = np.minimum(np.arange(count) * (self.fps / fps), last)
         before = np.floor(times).astype(int)

@@ -107,6 +107,15 @@ def test_the_command_takes_folders(folder: Path, tmp_path: Path, capsys: pytest.
     assert (tmp_path / "out" / "a.bvh").is_file()
 
 
+def test_a_folder_is_resampled_as_one_file_is(folder: Path, tmp_path: Path) -> None:
+    many = ["lift", str(folder / "deep"), "--out", str(tmp_path / "out"), "--to", "npz", "--fps", "15"]
+    assert main(many) == 0
+    assert main(["lift", str(folder / "deep" / "d.json"), "--out", str(tmp_path / "alone.npz"), "--fps", "15"]) == 0
+    alone, one = kg.load(tmp_path / "alone.npz"), kg.load(tmp_path / "out" / "d.npz")
+    assert (alone.frames, alone.fps) == (4, 15)
+    np.testing.assert_allclose(one.positions, alone.positions)
+
+
 # ---- recognised and forecast ----------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kinegraph.errors import ConfigError, DataError, nearest
-from kinegraph.formats import detect, read_options
+from kinegraph.formats import check_fps, detect, read_at_rate, read_options
 from kinegraph.formats.arrays import load
 from kinegraph.formats.export import y_up
 from kinegraph.inference.contact import foot_contacts, foot_joints
@@ -59,13 +59,14 @@ def read_source(
     Args:
         source: a file or folder, an array, or a sequence.
         skeleton: the layout of an array, or of a file that does not tell it.
-        fps: the rate, where `source` does not tell it; a sequence with another rate is resampled.
+        fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
         dims: 2 or 3: what the last axis of an array is taken for.
         options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`.
 
     Raises:
         FormatError, ConfigError, DataError: see :func:`kinegraph.load`.
     """
+    check_fps(fps)
     given = dict(options or {})
     if isinstance(source, SkeletonSequence):
         if skeleton is not None and source.skeleton != skeleton and source.skeleton.name != skeleton:
@@ -81,10 +82,7 @@ def read_source(
         if "skeleton" not in known:
             raise ConfigError(f"{source}: {name} files name their joints themselves; leave skeleton= out")
         given["skeleton"] = skeleton
-    if fps is not None and "fps" in known:
-        given["fps"] = fps
-    sequence = load(source, name, **given)
-    return sequence if fps is None or sequence.fps == fps else load(sequence, fps=fps)
+    return read_at_rate(source, name, fps, **given)
 
 
 def lift(
@@ -106,7 +104,7 @@ def lift(
         source: a file or folder of any 2D format, a 2D sequence, or an array ``(people, frames, joints, n)``,
             ``(frames, joints, n)`` or ``(joints, n)`` with n = 2 (x, y) or 3 (x, y, confidence).
         skeleton: layout of an array (``"coco17"``), or of a file that does not tell it.
-        fps: frames per second, where `source` does not tell it.
+        fps: frames per second, where `source` does not tell it; else it is resampled to them.
         model: a :class:`Lifter`, a weights folder or a hub id; if None, the package's network for videos, or its one
             for single pictures.
         space: ``"world"``: y up, the floor at 0; ``"camera"``: x right, y down, z forward.
@@ -200,7 +198,7 @@ def recognize(
     Args:
         source: as of :func:`lift`, or 3D: a motion file, a sequence, or an array ``(..., joints, 3)`` in metres.
         skeleton: layout of an array, or of a file that does not tell it.
-        fps: frames per second, where `source` does not tell it.
+        fps: frames per second, where `source` does not tell it; else it is resampled to them.
         model: a :class:`Recognizer`, a weights folder or a hub id; the network of the package if None.
         lifter: likewise, of the network that lifts 2D keypoints first.
         read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
@@ -245,7 +243,7 @@ def forecast(
         source: as of :func:`recognize`.
         seconds: how far, above 0 and at most 60.
         skeleton: layout of an array, or of a file that does not tell it.
-        fps: frames per second, where `source` does not tell it.
+        fps: frames per second, where `source` does not tell it; else it is resampled to them.
         model: a :class:`Forecaster`, a weights folder, a hub id or a baseline's name; the network of the package if
             None.
         lifter: a :class:`Lifter`, a weights folder or a hub id, of the network that lifts 2D keypoints first.
