@@ -138,11 +138,18 @@ def lift(
     keypoints = read_source(source, skeleton=skeleton, fps=fps, dims=2, options=read)
     camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
     choices = {name: value for name, value in choices.items() if value is not None}
-    if camera is not None and camera.intrinsics is not None and not {"focal_px", "fov_deg"} & set(choices):
-        fx, _, cx, cy = camera.intrinsics.tolist()
-        choices = {"focal_px": fx, "centre_px": (cx, cy), **choices}
     if camera is not None and camera.image_size is not None and keypoints.image_size is None:
         keypoints = keypoints.replace(image_size=camera.image_size)
+    if camera is not None and camera.intrinsics is not None and not {"focal_px", "fov_deg"} & set(choices):
+        if keypoints.image_size is not None and camera.image_size not in (None, keypoints.image_size):
+            stated, camera = camera.image_size, camera.with_image(keypoints.image_size)
+            keypoints = keypoints.with_note(
+                f"the calibration's intrinsics scaled from images of {stated[0]} x {stated[1]} px to those of "
+                f"{keypoints.image_size[0]} x {keypoints.image_size[1]} px"
+            )
+        assert camera.intrinsics is not None  # scaled, not lost
+        fx, _, cx, cy = camera.intrinsics.tolist()
+        choices = {"focal_px": fx, "centre_px": (cx, cy), **choices}
     options = LiftOptions(**choices)
     if not options.stills and not keypoints.is_video:
         options = replace(options, stills=True)  # the reader of COCO files knows it
