@@ -92,6 +92,17 @@ def test_choices_reach_the_lifter(two_d: kg.SkeletonSequence) -> None:
         kg.lift(two_d, model=3)  # type: ignore[arg-type]
 
 
+def test_relative_roots_stay_at_the_origin_of_the_world(two_d: kg.SkeletonSequence) -> None:
+    world, placed = kg.lift(two_d, root="relative"), kg.lift(two_d)
+    assert (world.space, world.up, world.contact) == ("world", "y", None)
+    np.testing.assert_allclose(world.positions[:, :, 0], 0, atol=1e-12)
+    # the same bodies, upright: only where they stand is not told
+    limbs = [sequence.positions - sequence.positions[:, :, :1] for sequence in (world, placed)]
+    np.testing.assert_allclose(*limbs, atol=1e-9)
+    assert any(note.endswith("the root stays at the origin") for note in world.notes)
+    assert not any("floor" in note for note in world.notes)
+
+
 def test_2d_is_lifted_before_it_is_recognised_or_forecast(two_d: kg.SkeletonSequence) -> None:
     found = kg.recognize(two_d)
     assert any("lifted by" in note for note in found.notes)

@@ -189,6 +189,21 @@ def test_intrinsics_of_another_size_are_scaled(walk_2d: tuple[SkeletonSequence, 
     kg.lift(two_d, extrinsics=wide, focal_px=1145)
 
 
+def test_extrinsics_turn_relative_roots_and_leave_their_size(
+    walk_2d: tuple[SkeletonSequence, Extrinsics, float],
+) -> None:
+    two_d, camera, _ = walk_2d
+    assert camera.floor is not None
+    seen = kg.lift(two_d, root="relative", space="camera", focal_px=1145)
+    world = kg.lift(two_d, root="relative", extrinsics=camera, focal_px=1145)
+    np.testing.assert_allclose(world.positions, seen.positions @ camera.rotation, atol=1e-12)
+    np.testing.assert_array_equal(world.uncertainty, seen.uncertainty)
+    assert (world.up, world.contact) == ("z", None)
+    assert any("average adult" in note for note in world.notes)
+    tall = kg.lift(two_d, root="relative", extrinsics=camera, focal_px=1145, height_m=1.9)
+    assert stature(tall.positions[0], tall.seen[0], BODY) == pytest.approx(1.9, rel=0.01)
+
+
 def test_sizes_of_whole_pixels_agree() -> None:
     camera = Extrinsics(
         rotation=np.eye(3),

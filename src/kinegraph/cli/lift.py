@@ -1,8 +1,8 @@
 """Lift 2D keypoints to 3D: any 2D file or a folder of OpenPose JSON in, BVH, TRC, CSV, npz, JSON or GLB out.
 
 Joints are matched by name, short gaps are bridged, every person is lifted, limbs keep one length over the clip. The
-result is a world with y up and the floor at 0 (--space camera: the camera's own axes); the notes say what was
-assumed on the way.
+result is a world with y up and the floor at 0 (--space camera: the camera's own axes; --root relative: the root at
+the origin of either); the notes say what was assumed on the way.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root",
         choices=("estimated", "relative"),
         default="estimated",
-        help="where the body stands: estimated from the keypoints, or the root at the origin",
+        help="where the body stands: estimated from the keypoints; or relative: the root at the origin, no floor",
     )
     parser.add_argument("--stills", action="store_true", help="the frames are single pictures, not a video")
     parser.add_argument(

@@ -157,9 +157,12 @@ def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False) -> SkeletonSequence:
+def by_extrinsics(
+    sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False, relative: bool = False
+) -> SkeletonSequence:
     """Camera space to the calibrated world.
 
+    Where the root is left at the origin (`relative`) only the axes turn: nobody stands anywhere, on a floor neither.
     Where the floor is known and nobody's height (`sized`), everybody is scaled about the camera so that their feet
     come to stand on it: a camera of known height over the floor is a ruler. Their keypoints stay where they were.
 
@@ -171,6 +174,14 @@ def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool
     if sequence.dims != 3 or sequence.space != "camera":
         raise DataError(
             f"extrinsics turn 3D camera space into the world; found {sequence.dims}D {sequence.space} space"
+        )
+    if relative:
+        return sequence.replace(
+            positions=sequence.positions @ camera.rotation,
+            space="world",
+            up=camera.up,
+            rotations=None,
+            notes=(*sequence.notes, "axes: those of the given extrinsics; the root stays at the origin"),
         )
     vertical = up_vector(camera.up)
     notes = ["axes and place: those of the given extrinsics"]

@@ -107,7 +107,8 @@ def lift(
         fps: frames per second, where `source` does not tell it; else it is resampled to them.
         model: a :class:`Lifter`, a weights folder or a hub id; if None, the package's network for videos, or its one
             for single pictures.
-        space: ``"world"``: y up, the floor at 0; ``"camera"``: x right, y down, z forward.
+        space: ``"world"``: y up, the floor at 0 (``root="relative"``: the root at the origin, and no floor);
+            ``"camera"``: x right, y down, z forward.
         height_m: how tall they stand, one number or one a person; gives the metric scale.
         extrinsics: where the camera stands, or a JSON file that says so (:func:`load_extrinsics`); without it, gravity
             and floor are taken from the people (:func:`upright`).
@@ -160,11 +161,18 @@ def lift(
         if camera is not None:
             lifted = lifted.with_note("extrinsics not used: the result stays in camera space")
         return lifted
-    return into_world(lifted, camera, sized=height_m is not None, stills=options.stills)
+    return into_world(
+        lifted, camera, sized=height_m is not None, stills=options.stills, relative=options.root == "relative"
+    )
 
 
 def into_world(
-    lifted: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False, stills: bool = False
+    lifted: SkeletonSequence,
+    camera: Extrinsics | None = None,
+    *,
+    sized: bool = False,
+    stills: bool = False,
+    relative: bool = False,
 ) -> SkeletonSequence:
     """Camera space to the world, by extrinsics or by gravity, with the feet that touch the floor.
 
@@ -173,9 +181,13 @@ def into_world(
         camera: where the camera stands, if it is known.
         sized: the people have their stated height.
         stills: the frames are single pictures.
+        relative: positions are relative to the root: the axes turn, and nobody stands on a floor.
     """
-    world = upright(lifted, stills=stills) if camera is None else by_extrinsics(lifted, camera, sized=sized)
-    if stills or not foot_joints(world.skeleton.joints):
+    if camera is None:
+        world = upright(lifted, stills=stills, relative=relative)
+    else:
+        world = by_extrinsics(lifted, camera, sized=sized, relative=relative)
+    if stills or relative or not foot_joints(world.skeleton.joints):
         return world
     heights = (world.positions @ y_up(world).T)[..., 1]
     floor = 0.0
