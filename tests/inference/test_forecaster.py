@@ -11,7 +11,7 @@ from moving_people import bone_lengths, network, turned, walker
 import kinegraph as kg
 from kinegraph.errors import DataError, FormatError, KinegraphError, SkeletonError
 from kinegraph.formats import asf_amc, bvh
-from kinegraph.inference import forecaster as module
+from kinegraph.inference import horizon
 from kinegraph.inference.forecaster import Forecaster, join
 from kinegraph.inference.horizon import LONGEST_S
 from kinegraph.inference.motion_window import MotionNetwork
@@ -236,7 +236,7 @@ def test_what_cannot_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(KinegraphError, match="ships no weights.*--model"):
         Forecaster.from_pretrained()
     assert Forecaster.from_pretrained("constant-velocity").name == "constant-velocity"
-    assert module.LONGEST_S == 60
+    assert horizon.LONGEST_S == 60
 
 
 CLIPS = {

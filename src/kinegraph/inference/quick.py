@@ -22,18 +22,20 @@ from kinegraph.inference.motion_window import notes_that_hold
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import floor_under, upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
-from kinegraph.inference.stature import scaled_to_height
+from kinegraph.inference.stature import checked_heights, scaled_to_height
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
-from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = [
     "Source",
     "are_pictures",
     "as_motion",
+    "check_stated",
     "forecast",
     "into_world",
     "lift",
+    "lift_settings",
     "lifter_for",
     "read_source",
     "recognize",
@@ -130,18 +132,14 @@ def lift(
         >>> walk = kg.lift("keypoints/")                                              # doctest: +SKIP
         >>> walk = kg.lift(detections, skeleton="coco17", fps=30, people="main")      # doctest: +SKIP
     """
-    if space not in ("world", "camera"):
-        raise ConfigError(f"space is '{space}'; choose world or camera")
-    known = [field.name for field in fields(LiftOptions)]
-    for name in choices:
-        if name not in known:
-            raise ConfigError(f"lift has no option '{name}'{nearest(name, known)} (options: {', '.join(known)})")
+    options, camera = lift_settings(
+        skeleton=skeleton, fps=fps, space=space, height_m=height_m, extrinsics=extrinsics, **choices
+    )
     keypoints = read_source(source, skeleton=skeleton, fps=fps, dims=2, options=read)
-    camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
-    choices = {name: value for name, value in choices.items() if value is not None}
     if camera is not None and camera.image_size is not None and keypoints.image_size is None:
         keypoints = keypoints.replace(image_size=camera.image_size)
-    if camera is not None and camera.intrinsics is not None and not {"focal_px", "fov_deg"} & set(choices):
+    told = options.focal_px is not None or options.fov_deg is not None
+    if camera is not None and camera.intrinsics is not None and not told:
         if keypoints.image_size is not None and camera.image_size not in (None, keypoints.image_size):
             stated, camera = camera.image_size, camera.with_image(keypoints.image_size)
             keypoints = keypoints.with_note(
@@ -150,8 +148,7 @@ def lift(
             )
         assert camera.intrinsics is not None  # scaled, not lost
         fx, _, cx, cy = camera.intrinsics.tolist()
-        choices = {"focal_px": fx, "centre_px": (cx, cy), **choices}
-    options = LiftOptions(**choices)
+        options = replace(options, focal_px=fx, centre_px=options.centre_px or (cx, cy))
     if not options.stills and not keypoints.is_video:
         options = replace(options, stills=True)  # the reader of COCO files knows it
     lifted = lifter_for(keypoints, model, stills=options.stills).lift(keypoints, options, progress=progress)
@@ -164,6 +161,43 @@ def lift(
     return into_world(
         lifted, camera, sized=height_m is not None, stills=options.stills, relative=options.root == "relative"
     )
+
+
+def check_stated(skeleton: str | Skeleton | None = None, fps: float | None = None) -> None:
+    """Raises ConfigError or SkeletonError for a layout or a rate that there is for no recording."""
+    check_fps(fps)
+    if skeleton is not None:
+        get_skeleton(skeleton)
+
+
+def lift_settings(
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    space: str = "world",
+    height_m: float | Sequence[float] | None = None,
+    extrinsics: Extrinsics | Path | str | None = None,
+    **choices: Any,
+) -> tuple[LiftOptions, Extrinsics | None]:
+    """The options of :func:`lift` as far as they are right or wrong whatever the recording is.
+
+    Returns:
+        The lifter's options, and the camera.
+
+    Raises:
+        ConfigError, SkeletonError, FormatError: one that is wrong for every recording.
+    """
+    if space not in ("world", "camera"):
+        raise ConfigError(f"space is '{space}'; choose world or camera")
+    known = [field.name for field in fields(LiftOptions)]
+    for name in choices:
+        if name not in known:
+            raise ConfigError(f"lift has no option '{name}'{nearest(name, known)} (options: {', '.join(known)})")
+    check_stated(skeleton, fps)
+    if height_m is not None:
+        checked_heights(height_m)
+    camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
+    return LiftOptions(**{name: value for name, value in choices.items() if value is not None}), camera
 
 
 def into_world(
