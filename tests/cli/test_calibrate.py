@@ -86,6 +86,12 @@ def test_what_is_refused(argv: list[str], message: str, tmp_path: Path, capsys: 
     assert message in capsys.readouterr().err
 
 
+def test_further_folders_of_a_forecaster_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
+    assert main(["calibrate", str(folder), "--data", str(tmp_path), "--extra", "more"]) == 2
+    assert "--extra more belongs to lifting" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
