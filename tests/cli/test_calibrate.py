@@ -6,11 +6,13 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
+from kinegraph.cli.calibrate import _held_out
 from kinegraph.datasets import mocap_lifting, synthetic
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
@@ -48,6 +50,24 @@ def test_a_lifter_is_calibrated_and_checked(small: None, tmp_path: Path, capsys:
     for figures in report["coverage"].values():
         assert 0 <= figures["below"][0] <= figures["below"][1] <= 1
     assert kg.Lifter.from_pretrained(folder).calibration is not None
+
+
+@pytest.mark.parametrize(
+    ("data", "procedural"),
+    [
+        ({"name": "mocap-lifting", "add_synthetic": True}, True),
+        ({"name": "synthetic"}, True),
+        ({"name": "mocap-lifting", "add_synthetic": False}, False),
+        ({"name": "h36m"}, False),
+    ],
+)
+def test_procedural_people_are_held_out_where_the_recipe_had_them(
+    small: None, data: dict[str, Any], procedural: bool, tmp_path: Path
+) -> None:
+    validation = mocap_lifting.load(tmp_path).val
+    held = _held_out(validation, data)
+    assert held.name == (f"{validation.name} and procedural people" if procedural else validation.name)
+    assert len(held) == len(validation) * (3 if procedural else 1)
 
 
 def test_a_forecaster_is_calibrated_on_a_folder(

@@ -127,7 +127,8 @@ def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str
 
 
 def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData:
-    """What the network of a recipe did not learn from: matching clips of the validation split, procedural people."""
+    """What the network of a recipe did not learn from: matching clips of the validation split; and other procedural
+    people, if it learnt from some."""
     import dataclasses
     import fnmatch
 
@@ -139,6 +140,8 @@ def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData
         validation = validation.clips(
             [fnmatch.fnmatch(clip, str(pattern)) for clip in validation.clip_names], f"{validation.name} ({pattern})"
         )
+    if not (recipe.get("add_synthetic") or recipe.get("name") == "synthetic"):
+        return validation
     config = synthetic.SyntheticLifting()
     config = dataclasses.replace(config, motion=dataclasses.replace(config.motion, fps=validation.fps))
     made = [synthetic.load(split, config) for split in ("val", "test")]
