@@ -108,6 +108,17 @@ def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", "nowhere"], "data_3d_h36m.npz: no such file"),
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", ".", "--device", "cuda:9"], "cuda:9"),
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", ".", "--batch", "0"], "--batch is 0"),
+        (
+            ["evaluate", "flat", "--protocol", "3dhp", "--keep-s11-directions"],
+            "--keep-s11-directions belongs to h36m-pixel",
+        ),
+        (
+            ["evaluate", "flat", "--protocol", "mocap-lifting", "--keep-s11-directions"],
+            "mocap-lifting has no such choice",
+        ),
+        (["evaluate", "flat", "--protocol", "h36m-pixel", "--extra", "."], "--extra belongs to mocap-lifting"),
+        (["evaluate", "flat", "--protocol", "synthetic-lifting", "--data", "."], "--data belongs to protocols of"),
+        (["analyze", "people", "flat", "--protocol", "3dhp", "--extra", "."], "--extra belongs to mocap-lifting"),
         (["data", "prepare", "mocap-lifting", "--source", "nowhere", "--out", "x"], "no such folder"),
         (["data", "prepare", "mocap-liftin", "--source", ".", "--out", "x"], "did you mean 'mocap-lifting'"),
         (["data", "prepare", "3dhp", "--source", ".", "--out", "x"], "needs no preparing"),

@@ -93,7 +93,7 @@ def test_recordings(shared_data: Path, tmp_path: Path, folder: str) -> None:
         (["--frames", "0", "--out", "x.png"], "at least 1"),
         (["--fps", "-3", "--out", "x.png"], "frame rate"),
         (["--layout", "h36m71", "--out", "x.png"], "h36m17"),
-        (["--layout", "coco17", "--out", "x.png"], "leave --layout out"),
+        (["--layout", "coco17", "--out", "x.png"], "leave skeleton (--layout) out"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(

@@ -19,7 +19,7 @@ from kinegraph.inference.forecast_features import (
     canonical_joints,
     forecast_features,
 )
-from kinegraph.inference.horizon import LONGEST_S, is_time
+from kinegraph.inference.horizon import check_horizon
 from kinegraph.inference.motion_window import (
     MotionNetwork,
     PersonWindow,
@@ -152,13 +152,7 @@ class Forecaster(Pretrained):
             DataError: no 3D motion, too short a history, or a horizon without sense.
             SkeletonError: a model for another skeleton.
         """
-        if not is_time(seconds):
-            raise DataError(f"a forecast of {seconds!r} s: expected a time above 0 s")
-        if seconds > LONGEST_S:
-            raise DataError(
-                f"a forecast of {seconds:g} s: expected at most {LONGEST_S:g} s, because beyond its first seconds a "
-                "forecast follows from itself and says nothing of the person"
-            )
+        check_horizon(seconds)
         history = observed_part(ready(sequence), observed_until)
         assert history.fps is not None
         count = round(seconds * history.fps)
