@@ -186,7 +186,22 @@ def test_intrinsics_of_another_size_are_scaled(walk_2d: tuple[SkeletonSequence, 
     with pytest.raises(ConfigError, match=r"of 2000 x 1125 px, the keypoints are in 1000 x 1000 px"):
         kg.lift(two_d, extrinsics=wide)
     # a stated focal length takes the place of the calibration's
-    kg.lift(two_d, extrinsics=wide, focal_px=1145)
+    found = kg.lift(two_d, extrinsics=wide, focal_px=1145)
+    assert any("intrinsics not used" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("unit", ["px", "normalized"])
+def test_pixels_need_not_be_square(walk_2d: tuple[SkeletonSequence, Extrinsics, float], unit: str) -> None:
+    """An image stretched downwards, and the calibration that says so, give the same body."""
+    two_d, camera, _ = walk_2d
+    exact = kg.lift(two_d, extrinsics=dataclasses.replace(camera, intrinsics=np.array([1145.0, 1145.0, 480.0, 520.0])))
+    high = two_d.replace(positions=two_d.positions * [1.0, 1.3], image_size=(1000, 1300))
+    if unit == "normalized":
+        high = high.replace(positions=high.positions / [1000, 1300], unit="normalized")
+    told = dataclasses.replace(camera, intrinsics=np.array([1145.0, 1488.5, 480.0, 676.0]), image_size=(1000, 1300))
+    found = kg.lift(high, extrinsics=told)
+    np.testing.assert_allclose(found.positions, exact.positions, atol=1e-6)
+    assert "pixels made square: focal lengths 1145 px across and 1488.5 px down" in found.notes
 
 
 def test_extrinsics_turn_relative_roots_and_leave_their_size(

@@ -15,7 +15,7 @@ from kinegraph.errors import ConfigError, DataError, FormatError, nearest
 from kinegraph.geometry.cameras import up_vector
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics"]
+__all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics", "square_pixels"]
 
 Floats = NDArray[np.float64]
 
@@ -89,6 +89,31 @@ class Extrinsics:
         across, down = width / self.image_size[0], height / self.image_size[1]
         scaled = None if self.intrinsics is None else self.intrinsics * [across, down, across, down]
         return replace(self, intrinsics=scaled, image_size=size)
+
+
+def square_pixels(keypoints: SkeletonSequence, intrinsics: Floats) -> tuple[SkeletonSequence, float]:
+    """Keypoints as a camera of square pixels would have them, and the factor by which that changed the image's height.
+
+    A body is as wide as it is high only there: an anamorphic lens, or an image stretched in one direction, has another
+    focal length for each.
+
+    Args:
+        keypoints: 2D, px or fractions of the image.
+        intrinsics: ``(4,)`` fx, fy, cx, cy in px.
+    """
+    fx, fy = (float(value) for value in intrinsics[:2])
+    squeeze = fx / fy
+    if squeeze == 1 or keypoints.dims != 2:
+        return keypoints, 1.0
+    size = keypoints.image_size
+    if size is not None:
+        size = (size[0], max(1, round(size[1] * squeeze)))
+    if keypoints.unit == "px":
+        keypoints = keypoints.replace(positions=keypoints.positions * [1.0, squeeze])
+    keypoints = keypoints.replace(image_size=size)
+    if abs(squeeze - 1) > 0.01:
+        keypoints = keypoints.with_note(f"pixels made square: focal lengths {fx:g} px across and {fy:g} px down")
+    return keypoints, squeeze
 
 
 def load_extrinsics(path: Path | str) -> Extrinsics:

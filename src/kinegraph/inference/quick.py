@@ -15,7 +15,7 @@ from kinegraph.formats import check_fps, detect, read_at_rate, read_options
 from kinegraph.formats.arrays import load
 from kinegraph.formats.export import y_up
 from kinegraph.inference.contact import foot_contacts, foot_joints
-from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics
+from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, square_pixels
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.motion_window import notes_that_hold
@@ -139,7 +139,9 @@ def lift(
     if camera is not None and camera.image_size is not None and keypoints.image_size is None:
         keypoints = keypoints.replace(image_size=camera.image_size)
     told = options.focal_px is not None or options.fov_deg is not None
-    if camera is not None and camera.intrinsics is not None and not told:
+    if camera is not None and camera.intrinsics is not None and told:
+        keypoints = keypoints.with_note("the calibration's intrinsics not used: another focal length was stated")
+    elif camera is not None and camera.intrinsics is not None:
         if keypoints.image_size is not None and camera.image_size not in (None, keypoints.image_size):
             stated, camera = camera.image_size, camera.with_image(keypoints.image_size)
             keypoints = keypoints.with_note(
@@ -147,8 +149,10 @@ def lift(
                 f"{keypoints.image_size[0]} x {keypoints.image_size[1]} px"
             )
         assert camera.intrinsics is not None  # scaled, not lost
-        fx, _, cx, cy = camera.intrinsics.tolist()
-        options = replace(options, focal_px=fx, centre_px=options.centre_px or (cx, cy))
+        focal, _, *middle = camera.intrinsics.tolist()
+        x, y = options.centre_px or middle
+        keypoints, squeeze = square_pixels(keypoints, camera.intrinsics)
+        options = replace(options, focal_px=focal, centre_px=(x, y * squeeze))
     if not options.stills and not keypoints.is_video:
         options = replace(options, stills=True)  # the reader of COCO files knows it
     lifted = lifter_for(keypoints, model, stills=options.stills).lift(keypoints, options, progress=progress)
