@@ -194,3 +194,18 @@ def test_recordings_are_forecast_one_by_one(walks: Path, tmp_path: Path) -> None
         kg.forecast_files(walks, 0.2, fps=-1)
     with pytest.raises(KinegraphError, match="nobody"):
         kg.recognize_files(walks, lifter="nobody")
+
+
+def test_a_further_person_never_takes_the_place_of_another_recording(tmp_path: Path) -> None:
+    """a.npz holds two, and the second's BVH would be named as the result of a_person2.npz."""
+    walk = keypoints(motion()).slice_frames(0, 8)
+    both = walk.replace(positions=np.concatenate([walk.positions, walk.positions + 40]), confidence=None)
+    (tmp_path / "in").mkdir()
+    kg.save(both, tmp_path / "in" / "a.npz")
+    kg.save(walk, tmp_path / "in" / "a_person2.npz")
+    one, two = kg.lift_files(tmp_path / "in", tmp_path / "out")
+    assert "a further person would take the place of" in (one.error or "")
+    assert "a_person2.npz's result; rename one of them" in (one.error or "")
+    assert [path.name for path in two.written] == ["a_person2.bvh"]
+    one, two = kg.lift_files(tmp_path / "in", tmp_path / "whole", to="npz")  # holds both
+    assert (one.error, two.error) == (None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -169,3 +170,15 @@ def test_pictures_and_videos_have_a_network_of_their_own(frames: int, choices: d
     chosen = lifter_for(recording, choices.get("model"), stills=choices.get("stills", False))
     assert chosen.frames == window
     assert kg.lift(recording, **choices).frames == frames
+
+
+def test_weights_that_are_calibrated_meanwhile_are_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(Path(kg.__file__).parent / "weights_data" / "lift", folder)
+    table = folder / "calibration.json"
+    stated = table.read_bytes()
+    table.unlink()
+    walk = keypoints(motion()).slice_frames(0, 4)
+    assert kg.lift(walk, model=folder).uncertainty is None
+    table.write_bytes(stated)
+    assert kg.lift(walk, model=folder).uncertainty is not None

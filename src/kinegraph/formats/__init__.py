@@ -44,6 +44,8 @@ class FormatInfo:
     holds: str = "2D or 3D"
     module: str = ""
     reads: bool = True
+    one_person: bool = False
+    """A file holds one person; further ones get files of their own, see :func:`kinegraph.formats.export.person_paths`."""
 
     @property
     def path(self) -> str:
@@ -54,12 +56,18 @@ class FormatInfo:
 _FORMATS = {
     info.name: info
     for info in (
-        FormatInfo("bvh", "Biovision hierarchy: skeleton and joint rotations", (".bvh",), holds="3D"),
+        FormatInfo("bvh", "Biovision hierarchy: skeleton and joint rotations", (".bvh",), holds="3D", one_person=True),
         FormatInfo("asf_amc", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"),
-        FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D"),
-        FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D"),
+        FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D", one_person=True),
+        FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D", one_person=True),
         FormatInfo("glb", "binary glTF: rig, limbs and animation", (".glb",), holds="3D", reads=False),
-        FormatInfo("expmap_text", "exponential maps of CMU or Human3.6M, rows of numbers", (".txt",), holds="3D"),
+        FormatInfo(
+            "expmap_text",
+            "exponential maps of CMU or Human3.6M, rows of numbers",
+            (".txt",),
+            holds="3D",
+            one_person=True,
+        ),
         FormatInfo("ntu_skeleton", "NTU RGB+D Kinect bodies", (".skeleton",), writes=False, holds="3D"),
         FormatInfo("npz", "NumPy arrays; ours lossless", (".npz", ".npy", ".pkl", ".pickle")),
         FormatInfo("csv", "table, long or wide", (".csv", ".tsv"), module="csv_table"),

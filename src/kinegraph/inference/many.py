@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path, nearest
 from kinegraph.formats import formats, read_options, write, write_format
+from kinegraph.formats.export import person_paths
 from kinegraph.formats.walk import recordings_in
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.horizon import check_horizon
@@ -223,7 +224,8 @@ def _written(
 ) -> Iterator[LiftedFile]:
     """Motion made of every recording, and written if there is a folder for it."""
     suffix = to if to.startswith(".") else f".{to}"
-    write_format(Path(f"x{suffix}"))
+    format = write_format(Path(f"x{suffix}"))
+    apart = next(info.one_person for info in formats() if info.name == format)
     paths, root = _paths(sources, holds)
     targets = {} if out is None else dict(zip(paths, _targets(paths, root, Path(out), suffix), strict=True))
 
@@ -231,6 +233,12 @@ def _written(
         sequence = make(path)
         if path not in targets:
             return sequence, ()
+        for further in person_paths(targets[path], sequence.people)[1:] if apart else ():
+            taken = next((other for other, target in targets.items() if target == further), None)
+            if taken is not None:
+                raise DataError(
+                    f"{path}: a further person would take the place of {taken}'s result; rename one of them"
+                )
         targets[path].parent.mkdir(parents=True, exist_ok=True)
         return sequence, write(sequence, targets[path])
 

@@ -45,7 +45,7 @@ Source = str | Path | SkeletonSequence | ArrayLike
 Progress = Callable[[int, int], None]
 _Network = TypeVar("_Network", Lifter, Recognizer, Forecaster)
 
-_networks: dict[tuple[str, str, int], Any] = {}
+_networks: dict[tuple[str, str, tuple[tuple[str, int], ...]], Any] = {}
 
 
 def read_source(
@@ -365,9 +365,9 @@ def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Netw
         return model
     if model is not None and not isinstance(model, str | Path):
         raise ConfigError(f"model is a {type(model).__name__}; expected a {kind.__name__}, a weights folder or an id")
-    config = Path(model) / "config.json" if model is not None else None
-    stamp = config.stat().st_mtime_ns if config is not None and config.is_file() else 0
-    key = (kind.__name__, str(model), stamp)
+    # All of it: a calibration is added to weights that are there.
+    held = sorted(Path(model).iterdir()) if model is not None and Path(model).is_dir() else []
+    key = (kind.__name__, str(model), tuple((file.name, file.stat().st_mtime_ns) for file in held))
     if key not in _networks:
         if len(_networks) >= 8:
             _networks.pop(next(iter(_networks)))
