@@ -45,7 +45,7 @@ class FormatInfo:
     module: str = ""
     reads: bool = True
     one_person: bool = False
-    """A file holds one person; further ones get files of their own, see :func:`kinegraph.formats.export.person_paths`."""
+    """A file holds one person; further ones get files of their own (:func:`kinegraph.formats.export.person_paths`)."""
 
     @property
     def path(self) -> str:
