@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from kinegraph import SkeletonSequence, get_skeleton
 from kinegraph.errors import DataError
+from kinegraph.geometry.kinematics import forward_kinematics
+from kinegraph.geometry.rotations import expmap_to_quaternion
 
 SKELETON = get_skeleton("coco17")
+BODY = get_skeleton("h36m17")
 
 
 def make(people: int = 2, frames: int = 7, dims: int = 2, **fields: object) -> SkeletonSequence:
@@ -101,6 +104,61 @@ def test_resampling_rotations_follow_the_arc() -> None:
     assert sequence.rotations is not None
     sine = np.abs(sequence.rotations[0, :, 0, 0])  # q and -q are the same rotation
     np.testing.assert_allclose(2 * np.arcsin(sine), np.arange(5) / 4, atol=1e-9)
+
+
+def _posed(people: int = 2, frames: int = 6) -> SkeletonSequence:
+    """Bodies whose rotations and offsets make their positions."""
+    rng = np.random.default_rng(3)
+    turns = np.cumsum(rng.normal(scale=0.3, size=(people, frames, 17, 3)), axis=1)
+    rotations = expmap_to_quaternion(turns)
+    offsets = rng.normal(scale=0.3, size=(17, 3))
+    offsets[BODY.root] = 0.0
+    translations = np.tile(offsets, (people, frames, 1, 1))
+    translations[:, :, BODY.root] = np.cumsum(rng.normal(scale=0.1, size=(people, frames, 3)), axis=1)
+    positions = forward_kinematics(BODY.parents, rotations, translations)[0]
+    return SkeletonSequence(positions, BODY, fps=30, rotations=rotations, offsets=offsets)
+
+
+def test_resampling_keeps_rotations_and_positions_together() -> None:
+    old = _posed()
+    new = old.resample(75)
+    assert new.rotations is not None
+    translations = np.tile(old.offsets, (2, new.frames, 1, 1))
+    times = np.arange(new.frames) / 75 * 30
+    for person, axis in np.ndindex(2, 3):
+        linear = np.interp(times, np.arange(old.frames), old.positions[person, :, BODY.root, axis])
+        translations[person, :, BODY.root, axis] = linear
+    expected = forward_kinematics(BODY.parents, new.rotations, translations)[0]
+    np.testing.assert_allclose(new.positions, expected, atol=1e-9)
+    np.testing.assert_array_equal(new.positions[:, ::5], old.positions[:, ::2])
+    assert new.is_posed(0)
+    assert new.is_posed(1)
+
+
+def test_resampling_stays_linear_where_rotations_do_not_make_the_positions() -> None:
+    old = _posed()
+    positions = old.positions.copy()
+    positions[1] *= [-1, 1, 1]
+    old = old.replace(positions=positions)
+    new = old.resample(60)
+    assert [new.is_posed(person) for person in range(2)] == [True, False]
+    np.testing.assert_allclose(new.positions[1, 1], (positions[1, 0] + positions[1, 1]) / 2, atol=1e-12)
+
+
+def test_resampling_goes_round_with_joints_missing() -> None:
+    whole = _posed()
+    positions = whole.positions.copy()
+    positions[0, 2, 4] = np.nan
+    positions[1, 3] = np.nan
+    new = whole.replace(positions=positions, confidence=None).resample(60)
+    gone = np.zeros((2, new.frames, 17), dtype=bool)
+    gone[0, 3:6, 4] = True
+    gone[1, 5:8] = True
+    np.testing.assert_array_equal(~new.seen, gone)
+    np.testing.assert_allclose(
+        new.positions, np.where(gone[..., None], np.nan, whole.resample(60).positions), atol=1e-9
+    )
+    assert new.is_posed(0)
 
 
 def test_resampling_does_not_invent_missing_joints() -> None:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import DataError
+from kinegraph.geometry.kinematics import forward_kinematics
+from kinegraph.geometry.posing import bridge_gaps
 from kinegraph.skeleton import JointMap, Skeleton, map_joints
 
 Unit = Literal["m", "px", "normalized"]
@@ -22,7 +24,10 @@ NO_VIDEO = "the images are no video"
 """How a reader notes that its frames are unrelated images; a note stays through every format that keeps them."""
 #: the arrays that have people and frames as their first axes
 PER_FRAME = ("positions", "confidence", "rotations", "uncertainty", "contact")
-_MOST_FRAMES = 10_000_000  # a file may claim 0.0001 fps; resampling must not fill the memory on its word
+_AGREE_M = 1e-3  # by which positions may differ from what rotations and offsets make
+#: joints over all people and frames, 1.2 GB of positions: a file may claim 0.0001 fps, and resampling must not fill
+#: the memory on its word
+_MOST_VALUES = 50_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -213,6 +218,27 @@ class SkeletonSequence:
         mask: NDArray[np.bool_] = self.confidence > 0
         return mask
 
+    def is_posed(self, person: int) -> bool:
+        """Whether somebody's positions are those that their rotations and offsets make, to a millimetre.
+
+        They are not where a transform moved the positions alone, and where there are no rotations. Missing joints are
+        not compared; a missing root is bridged in time.
+        """
+        if self.rotations is None or self.offsets is None or self.dims != 3 or len(self.skeleton.roots) != 1:
+            return False
+        root = self.positions[person][:, [self.skeleton.root]]
+        if np.isnan(root).all():
+            return False
+        made = bridge_gaps(root) + self._from_root(self.rotations[person])
+        return not bool((np.abs(made - self.positions[person]) > _AGREE_M).any())
+
+    def _from_root(self, rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Joints from the root ``(frames, joints, 3)``, as rotations ``(frames, joints, 4)`` and offsets put them."""
+        assert self.offsets is not None
+        offsets = self.offsets.copy()
+        offsets[self.skeleton.root] = 0.0
+        return forward_kinematics(self.skeleton.parents, rotations, offsets)[0]
+
     # ---- derived sequences ----------------------------------------------------------------------------------------
 
     def replace(self, **changes: Any) -> SkeletonSequence:
@@ -277,9 +303,11 @@ class SkeletonSequence:
         )
 
     def resample(self, fps: float) -> SkeletonSequence:
-        """At another frame rate: positions linearly, rotations along the shortest arc.
+        """At another frame rate: rotations along the shortest arc, positions linearly.
 
-        A new frame between two old ones has a joint only if both old frames have it.
+        Where rotations and offsets make the positions (:meth:`is_posed`), they do so afterwards: joints then go round
+        their parents, bones keep their lengths, and only the root moves linearly. A new frame between two old ones has
+        a joint only if both old frames have it.
 
         Raises:
             DataError: this sequence's rate is unknown, or the new one is not positive.
@@ -292,10 +320,10 @@ class SkeletonSequence:
             return self
         last = self.frames - 1
         count = int(np.floor(last / self.fps * fps + 1e-6)) + 1
-        if count > _MOST_FRAMES:
+        if count * self.people * self.joints > _MOST_VALUES:
             raise DataError(
                 f"{self.source or 'sequence'}: {self.frames} frames at {self.fps:g} fps would become {count} "
-                f"at {fps:g} (limit {_MOST_FRAMES}); check the frame rate the file claims"
+                f"at {fps:g}, which no memory holds; check the frame rate the file claims"
             )
         times = np.minimum(np.arange(count) * (self.fps / fps), last)
         before = np.floor(times).astype(int)
@@ -309,12 +337,17 @@ class SkeletonSequence:
         a, b = self.positions[:, before], self.positions[:, after]
         confidence = np.minimum(self.confidence[:, before], self.confidence[:, after])
         positions = np.where(w[..., None] == 0, a, (1 - w[..., None]) * a + w[..., None] * b)
+        rotations = None if self.rotations is None else _slerp(self.rotations[:, before], self.rotations[:, after], w)
+        for person in range(self.people):
+            if self.rotations is not None and rotations is not None and self.is_posed(person):
+                # The straight line cuts the corner of a turning limb; what it lacks is what it lacks from the root.
+                old, new = self._from_root(self.rotations[person]), self._from_root(rotations[person])
+                cut = new - _between(old[None], before, after, w)[0]
+                positions[person] += np.where(w[0, ..., None] == 0, 0.0, cut)
         return self.replace(
             positions=positions,
             confidence=confidence,
-            rotations=None
-            if self.rotations is None
-            else _slerp(self.rotations[:, before], self.rotations[:, after], w),
+            rotations=rotations,
             uncertainty=None
             if self.uncertainty is None
             else np.where(w[..., None] == 0, self.uncertainty[:, before], _between(self.uncertainty, before, after, w)),

@@ -6,11 +6,13 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
+from kinegraph.cli.calibrate import _held_out
 from kinegraph.datasets import mocap_lifting, synthetic
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
@@ -50,6 +52,24 @@ def test_a_lifter_is_calibrated_and_checked(small: None, tmp_path: Path, capsys:
     assert kg.Lifter.from_pretrained(folder).calibration is not None
 
 
+@pytest.mark.parametrize(
+    ("data", "procedural"),
+    [
+        ({"name": "mocap-lifting", "add_synthetic": True}, True),
+        ({"name": "synthetic"}, True),
+        ({"name": "mocap-lifting", "add_synthetic": False}, False),
+        ({"name": "h36m"}, False),
+    ],
+)
+def test_procedural_people_are_held_out_where_the_recipe_had_them(
+    small: None, data: dict[str, Any], procedural: bool, tmp_path: Path
+) -> None:
+    validation = mocap_lifting.load(tmp_path).val
+    held = _held_out(validation, data)
+    assert held.name == (f"{validation.name} and procedural people" if procedural else validation.name)
+    assert len(held) == len(validation) * (3 if procedural else 1)
+
+
 def test_a_forecaster_is_calibrated_on_a_folder(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,6 +104,12 @@ def test_what_is_refused(argv: list[str], message: str, tmp_path: Path, capsys: 
     folder = kg.Lifter.from_pretrained().folder
     assert main(["calibrate", str(folder), "--data", str(tmp_path), *argv]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_further_folders_of_a_forecaster_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
+    assert main(["calibrate", str(folder), "--data", str(tmp_path), "--extra", "more"]) == 2
+    assert "--extra more belongs to lifting" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

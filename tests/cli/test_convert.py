@@ -64,6 +64,35 @@ def test_fps_states_an_unknown_rate_and_resamples_a_known_one(tmp_path: Path) ->
         assert (read(tmp_path / "o.npz").frames, read(tmp_path / "o.npz").fps) == (frames, 30)
 
 
+def _offsets(path: Path) -> dict[str, list[float]]:
+    sequence = read(path)
+    assert sequence.offsets is not None
+    return {joint: offset.tolist() for joint, offset in zip(sequence.skeleton.joints, sequence.offsets, strict=True)}
+
+
+def test_another_rate_keeps_the_hierarchy(
+    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = shared_data / "cmu_bvh" / "02" / "02_03.bvh"
+    assert main(["convert", str(source), str(tmp_path / "o.bvh"), "--fps", "50"]) == 0
+    assert "got new ones" not in capsys.readouterr().out
+    before, after = _offsets(source), _offsets(tmp_path / "o.bvh")
+    assert list(after) == list(before)
+    np.testing.assert_allclose(np.array(list(after.values())), np.array(list(before.values())), atol=1e-6)
+
+
+def test_rotations_that_stay_behind_are_told(
+    tmp_path: Path, shared_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sequence = read(shared_data / "cmu_bvh" / "02" / "02_03.bvh").slice_frames(0, 20)
+    write(sequence.replace(positions=sequence.positions * [-1, 1, 1]), tmp_path / "mirrored.npz")
+    for to in ("bvh", "glb"):
+        assert main(["convert", str(tmp_path / "mirrored.npz"), str(tmp_path / f"o.{to}")]) == 0
+        assert (
+            f"note: the recording's rotations do not make its positions: {to} got new ones" in capsys.readouterr().out
+        )
+
+
 def test_units_of_both_sides(tmp_path: Path) -> None:
     write(_solid(), tmp_path / "a.npz")
     sizes = {}

@@ -9,6 +9,8 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.datasets import h36m
+from kinegraph.datasets.noisy import with_detector_noise
+from kinegraph.evaluation import load_protocol
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
@@ -63,6 +65,17 @@ def test_one_model(human36m, weights, tmp_path, capsys):
     assert "checkpoint: lowest validation MPJPE on some/val" in printed
 
 
+def test_noise_on_human36m_as_in_training(human36m, weights, capsys):
+    folder = weights("net", "pixel")
+    for keypoints in ("exact", "noisy"):
+        given = ["--protocol", "h36m-pixel", "--data", str(human36m), "--input", keypoints, "--json", f"{folder}.json"]
+        assert main(["evaluate", folder, *given]) == 0
+    assert "noisy" in capsys.readouterr().out
+    one, two = (load_protocol("h36m-pixel", human36m, input=keypoints) for keypoints in ("exact", "noisy"))
+    np.testing.assert_array_equal(two.keypoints_px, with_detector_noise(one).keypoints_px)
+    assert not np.array_equal(one.keypoints_px, two.keypoints_px)
+
+
 def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
     models = [
         weights("a", "metric"),
@@ -95,6 +108,17 @@ def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", "nowhere"], "data_3d_h36m.npz: no such file"),
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", ".", "--device", "cuda:9"], "cuda:9"),
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", ".", "--batch", "0"], "--batch is 0"),
+        (
+            ["evaluate", "flat", "--protocol", "3dhp", "--keep-s11-directions"],
+            "--keep-s11-directions belongs to h36m-pixel",
+        ),
+        (
+            ["evaluate", "flat", "--protocol", "mocap-lifting", "--keep-s11-directions"],
+            "mocap-lifting has no such choice",
+        ),
+        (["evaluate", "flat", "--protocol", "h36m-pixel", "--extra", "."], "--extra belongs to mocap-lifting"),
+        (["evaluate", "flat", "--protocol", "synthetic-lifting", "--data", "."], "--data belongs to protocols of"),
+        (["analyze", "people", "flat", "--protocol", "3dhp", "--extra", "."], "--extra belongs to mocap-lifting"),
         (["data", "prepare", "mocap-lifting", "--source", "nowhere", "--out", "x"], "no such folder"),
         (["data", "prepare", "mocap-liftin", "--source", ".", "--out", "x"], "did you mean 'mocap-lifting'"),
         (["data", "prepare", "3dhp", "--source", ".", "--out", "x"], "needs no preparing"),

@@ -228,7 +228,7 @@ def test_fields_of_a_recipe_may_stand_anywhere(
         parser.add_argument("--number", type=int)
 
     def run(args: argparse.Namespace) -> int:
-        seen.append((args.recipes, args.number, args.extra))
+        seen.append((args.recipes, args.number, args.unknown))
         return 0
 
     monkeypatch.setattr(command, "EXTRA_ARGUMENTS", True, raising=False)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kinegraph.cli import main
+from kinegraph.errors import DataError
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -93,7 +94,7 @@ def test_recordings(shared_data: Path, tmp_path: Path, folder: str) -> None:
         (["--frames", "0", "--out", "x.png"], "at least 1"),
         (["--fps", "-3", "--out", "x.png"], "frame rate"),
         (["--layout", "h36m71", "--out", "x.png"], "h36m17"),
-        (["--layout", "coco17", "--out", "x.png"], "leave --layout out"),
+        (["--layout", "coco17", "--out", "x.png"], "leave skeleton (--layout) out"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(
@@ -117,3 +118,21 @@ def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.chdir(tmp_path)
     assert main(["view", "none.bvh"]) == 2
     assert "none.bvh" in capsys.readouterr().err
+
+
+def test_full_reads_the_joints_that_turn(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As serve and forecast do: an AMC's joints where its bones begin, with rotations; a BVH beside it as it is."""
+    from kinegraph.serve.analysis import Analyst
+
+    amc = shared_data / "cmu_asfamc" / "01" / "01_01.amc"
+    seen = []
+
+    def stop(self: Analyst, sequence: SkeletonSequence, name: str) -> None:
+        seen.append(sequence)
+        raise DataError("enough")
+
+    monkeypatch.setattr(Analyst, "analyse", stop)
+    assert main(["view", str(amc), "--full", "--out", str(tmp_path / "a.html"), "--seconds", "0.2"]) == 2
+    assert seen[0].rotations is not None
+    bvh = shared_data / "cmu_bvh" / "03" / "03_01.bvh"
+    assert main(["view", str(amc), str(bvh), "--out", str(tmp_path / "b.html"), "--seconds", "0.2"]) == 0

@@ -157,6 +157,18 @@ def test_refusals(small, tmp_path):
         ml.find_recordings(copy)
 
 
+def test_one_benchmark_never_goes_by_the_name_of_another(small, tmp_path):
+    splits = ml.prepare(small, tmp_path / "out")
+    with pytest.raises(KinegraphError, match="holds mocap-lifting; choose an empty or new folder for mocap-folder"):
+        write_splits(splits, tmp_path / "out", "mocap-folder", {})
+    assert read_splits(tmp_path / "out", ml.NAME).test.fingerprint == splits.test.fingerprint
+    shutil.copy(tmp_path / "out" / "val.npz", tmp_path / "out" / "test.npz")
+    with pytest.raises(FormatError, match=r"test.npz: not the test split of which mocap-lifting.json speaks"):
+        read_splits(tmp_path / "out", ml.NAME)
+    (tmp_path / "out" / "notes.json").write_text("[1")  # whatever else lies there is not a benchmark
+    ml.prepare(small, tmp_path / "out")
+
+
 def test_a_half_written_folder_is_not_taken_for_prepared(small, tmp_path):
     splits = ml.prepare(small, tmp_path / "out")
     (tmp_path / "out" / "mocap-lifting.json").unlink()

@@ -149,3 +149,13 @@ def test_network_skeletons() -> None:
         assert skeleton.joints[:2] == ("trajectory", "pelvis")
         assert len(skeleton.mirror) == skeleton.num_joints
         assert sum(len(members) for members in skeleton.parts.values()) >= skeleton.num_joints
+
+
+def test_takes_numbered_as_cmus_are_kept_apart(tmp_path: Path) -> None:
+    """CMU's 01/01_01.amc and 01/01_01.bvh are one clip; walk/01_01.bvh and run/01_01.bvh are two."""
+    names = ("asf/01/01_01.amc", "bvh/01/01_01.bvh", "walk/01_01.bvh", "run/01_01.bvh", "walk/01_01.c3d")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_files(tmp_path)]
+    assert found == ["asf/01/01_01.amc", "run/01_01.bvh", "walk/01_01.bvh"]

@@ -142,6 +142,31 @@ def test_temporal_windows_and_batches(data):
         np.testing.assert_allclose(got[i, :, 2], mean - mean[0], atol=1e-6)
 
 
+@pytest.mark.parametrize(("rate", "apart"), [(25.0, 2.0), (50.0, 1.0), (51.0, 1.0), (30.0, 50 / 30), (100.0, 0.5)])
+def test_windows_keep_the_pace_of_training(data, rate, apart):
+    """Data of 50 frames a second: moments as far apart in time as in training, between two frames if need be."""
+    seen = []
+
+    def model(x):
+        seen.append(x)
+        return torch.zeros((len(x), x.shape[2], 3), dtype=x.dtype)
+
+    transform = LiftingTransform(target="metric")
+    method = Method(label="m", model=model, transform=transform, frames=3, step=7, rate=rate)
+    result = evaluate(method, data, "mocap-lifting", flip_test=False)
+    poses = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
+    for row, window in enumerate(torch.cat(seen).numpy()):
+        own = np.flatnonzero(data.clip == data.clip[row])
+        for moment, found in zip((-apart, 0.0, apart), window, strict=True):
+            low = int(np.floor(row + moment + 1e-9))
+            a, b = (poses[np.clip(at, own[0], own[-1])] for at in (low, low + 1))
+            share = row + moment - low
+            np.testing.assert_allclose(found, (1 - share) * a + share * b, atol=1e-6)
+    assert sum(f"every {apart:.3g} frames of these 50" in note for note in result.notes) == 1
+    told = evaluate(dataclasses.replace(method, rate=50 / 7), data, "mocap-lifting", flip_test=False)
+    assert not any("pace" in note for note in told.notes)
+
+
 def test_missing_joints_reach_the_network_as_zero(data):
     confidence = data.confidence.copy()
     keypoints = data.keypoints_px.copy()

@@ -340,6 +340,34 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"key": "left/positions"}, "its key is positions, not left/positions; leave key out"),
+        ({"skeleton": "h36m17"}, r"its skeleton is 'coco17', not 'h36m17'; leave skeleton \(--layout\) out"),
+        ({"unit": "m"}, "its unit is px, not m; leave unit out"),
+        ({"space": "world"}, "its space is image, not world; leave space out"),
+        ({"up": "y"}, "only world space has an up axis"),
+    ],
+)
+def test_what_contradicts_our_npz_is_refused(tmp_path: Path, options: dict[str, str], message: str) -> None:
+    flat = SkeletonSequence(
+        np.ones((1, 4, 17, 2)), get_skeleton("coco17"), fps=30, unit="px", space="image", source="mine"
+    )
+    write(flat, tmp_path / "a.npz")
+    with pytest.raises(KinegraphError, match=message):
+        read(tmp_path / "a.npz", **options)
+    _same(read(tmp_path / "a.npz", key="positions", skeleton="coco17", unit="px", space="image"), flat)
+
+
+def test_which_way_is_up_can_be_said(tmp_path: Path) -> None:
+    write(SkeletonSequence(np.ones((1, 4, 17, 3)), get_skeleton("h36m17")), tmp_path / "a.npz")
+    assert read(tmp_path / "a.npz", up="z").up == "z"
+    write(read(tmp_path / "a.npz", up="z"), tmp_path / "a.npz")
+    with pytest.raises(KinegraphError, match="its up is z, not y"):
+        read(tmp_path / "a.npz", up="y")
+
+
 @pytest.mark.parametrize("suffix", ["csv", "npz"])
 def test_the_size_of_the_image_can_be_said(tmp_path, suffix) -> None:
     points = np.random.default_rng(0).uniform(0, 400, (1, 4, 17, 2))

@@ -278,6 +278,23 @@ def test_stills_know_nothing_of_each_other(truth: np.ndarray) -> None:
         own.lift(given.slice_frames(1, 2), LiftOptions(stills=True))
 
 
+def test_the_main_person_of_each_picture(truth: np.ndarray) -> None:
+    near, far = truth[:3], truth[:3] + np.array([0.5, 0, 6.0])
+    points = np.stack([project(near), project(far)])
+    points[:, 1] = points[::-1, 1]  # people are numbered anew in each picture
+    confidence = np.ones((2, 3, 17))
+    confidence[:, 2] = 0  # nobody in the third
+    given = SkeletonSequence(points, BODY, unit="px", space="image", confidence=confidence, image_size=(1000, 1000))
+    own = lifter(flat_person)
+    got = own.lift(given, LiftOptions(stills=True, people="main"))
+    assert got.people == 1
+    everybody = own.lift(given, LiftOptions(stills=True))
+    np.testing.assert_array_equal(got.positions[0, 0], everybody.positions[0, 0])
+    np.testing.assert_array_equal(got.positions[0, 1], everybody.positions[1, 1])
+    assert not got.seen[0, 2].any()
+    assert any("the largest of up to 2 people" in note for note in got.notes)
+
+
 def test_a_single_frame(truth: np.ndarray) -> None:
     got = lifter(flat_person, frames=9).lift(keypoints(truth).slice_frames(0, 1).replace(fps=None))
     assert got.frames == 1

@@ -95,6 +95,40 @@ def test_what_is_wrong_for_all_is_said_at_once(folder: Path, tmp_path: Path) -> 
         kg.lift_files(folder, tmp_path / "file")
 
 
+def test_an_option_that_suits_some_recordings_stops_none(folder: Path) -> None:
+    (folder / "c.csv").unlink()
+    walk = keypoints(motion()).slice_frames(0, 8)
+    two = np.concatenate([walk.positions, walk.positions + 200])
+    kg.save(walk.replace(positions=two, confidence=None), folder / "a.npz")
+    done = list(kg.lift_files(folder, height_m=[1.7, 1.8]))
+    assert [one.source.name for one in done if one.error is None] == ["a.npz"]
+    told = next(one.error or "" for one in done if one.source.name == "d.json")
+    assert told == f"{folder / 'deep' / 'd.json'}: 2 heights for 1 people; expected one for all, or one each"
+    done = list(kg.lift_files(folder, read={"people": 1}))
+    assert [one.source.name for one in done if one.error is None] == ["b"]
+    assert (done[0].error or "").startswith(f"{folder / 'a.npz'}: npz is not read with the option 'people'")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"height_m": [17.0, 18.0]}, "a height of 17 m"),
+        ({"read": {"poeple": 1}}, "option 'poeple'; did you mean 'people'"),
+        ({"read": {"format": "opnepose"}}, "no format 'opnepose'"),
+        ({"fps": 0}, "is no frame rate"),
+        ({"skeleton": "coco71"}, "coco71"),
+        ({"space": "moon"}, "choose world or camera"),
+        ({"root": "nowhere"}, "root is 'nowhere'"),
+        ({"extrinsics": "nowhere.json"}, "cannot be read"),
+    ],
+)
+def test_options_that_suit_no_recording_are_refused_before_the_first(
+    folder: Path, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(KinegraphError, match=message):
+        kg.lift_files(folder, **options)
+
+
 def test_the_command_takes_folders(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lift", str(folder), "--out", str(tmp_path / "out"), "--to", "csv"]) == 2
     said = capsys.readouterr()
@@ -105,6 +139,15 @@ def test_the_command_takes_folders(folder: Path, tmp_path: Path, capsys: pytest.
         (folder / bad).unlink()
     assert main(["lift", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "a.bvh").is_file()
+
+
+def test_a_folder_is_resampled_as_one_file_is(folder: Path, tmp_path: Path) -> None:
+    many = ["lift", str(folder / "deep"), "--out", str(tmp_path / "out"), "--to", "npz", "--fps", "15"]
+    assert main(many) == 0
+    assert main(["lift", str(folder / "deep" / "d.json"), "--out", str(tmp_path / "alone.npz"), "--fps", "15"]) == 0
+    alone, one = kg.load(tmp_path / "alone.npz"), kg.load(tmp_path / "out" / "d.npz")
+    assert (alone.frames, alone.fps) == (4, 15)
+    np.testing.assert_allclose(one.positions, alone.positions)
 
 
 # ---- recognised and forecast ----------------------------------------------------------------------------------------
@@ -145,3 +188,24 @@ def test_recordings_are_forecast_one_by_one(walks: Path, tmp_path: Path) -> None
     assert future.frames == 6
     with pytest.raises(ConfigError, match="nothing is written"):
         kg.forecast_files(walks, 0.2, tmp_path, to=".xyz")
+    with pytest.raises(DataError, match="at most 60 s"):
+        kg.forecast_files(walks, 61)
+    with pytest.raises(ConfigError, match="is no frame rate"):
+        kg.forecast_files(walks, 0.2, fps=-1)
+    with pytest.raises(KinegraphError, match="nobody"):
+        kg.recognize_files(walks, lifter="nobody")
+
+
+def test_a_further_person_never_takes_the_place_of_another_recording(tmp_path: Path) -> None:
+    """a.npz holds two, and the second's BVH would be named as the result of a_person2.npz."""
+    walk = keypoints(motion()).slice_frames(0, 8)
+    both = walk.replace(positions=np.concatenate([walk.positions, walk.positions + 40]), confidence=None)
+    (tmp_path / "in").mkdir()
+    kg.save(both, tmp_path / "in" / "a.npz")
+    kg.save(walk, tmp_path / "in" / "a_person2.npz")
+    one, two = kg.lift_files(tmp_path / "in", tmp_path / "out")
+    assert "a further person would take the place of" in (one.error or "")
+    assert "a_person2.npz's result; rename one of them" in (one.error or "")
+    assert [path.name for path in two.written] == ["a_person2.bvh"]
+    one, two = kg.lift_files(tmp_path / "in", tmp_path / "whole", to="npz")  # holds both
+    assert (one.error, two.error) == (None, None)

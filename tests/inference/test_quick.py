@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,6 +63,18 @@ def test_a_path_a_sequence_and_an_array_give_the_same(two_d: kg.SkeletonSequence
         np.testing.assert_allclose(got.positions, first.positions)
 
 
+def test_a_file_is_resampled_to_a_rate_and_told_one_it_lacks(two_d: kg.SkeletonSequence, tmp_path: Path) -> None:
+    kg.save(two_d, tmp_path / "told.npz")
+    kg.save(two_d.replace(fps=None), tmp_path / "untold.npz")
+    half = kg.lift(tmp_path / "told.npz", fps=15)
+    assert (half.frames, half.fps) == (two_d.frames // 2, 15)
+    np.testing.assert_allclose(half.positions, kg.lift(two_d, fps=15).positions)
+    assert (kg.lift(tmp_path / "untold.npz", fps=15).frames, two_d.fps) == (two_d.frames, 30)
+    for fps in (0, float("nan"), 1e5):
+        with pytest.raises(ConfigError, match="is no frame rate"):
+            kg.lift(tmp_path / "told.npz", fps=fps)
+
+
 def test_the_result_is_an_upright_world(two_d: kg.SkeletonSequence) -> None:
     got = kg.lift(two_d)
     assert (got.space, got.up, got.unit) == ("world", "y", "m")
@@ -78,6 +91,17 @@ def test_choices_reach_the_lifter(two_d: kg.SkeletonSequence) -> None:
         kg.lift(two_d, space="moon")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="expected a Lifter"):
         kg.lift(two_d, model=3)  # type: ignore[arg-type]
+
+
+def test_relative_roots_stay_at_the_origin_of_the_world(two_d: kg.SkeletonSequence) -> None:
+    world, placed = kg.lift(two_d, root="relative"), kg.lift(two_d)
+    assert (world.space, world.up, world.contact) == ("world", "y", None)
+    np.testing.assert_allclose(world.positions[:, :, 0], 0, atol=1e-12)
+    # the same bodies, upright: only where they stand is not told
+    limbs = [sequence.positions - sequence.positions[:, :, :1] for sequence in (world, placed)]
+    np.testing.assert_allclose(*limbs, atol=1e-9)
+    assert any(note.endswith("the root stays at the origin") for note in world.notes)
+    assert not any("floor" in note for note in world.notes)
 
 
 def test_2d_is_lifted_before_it_is_recognised_or_forecast(two_d: kg.SkeletonSequence) -> None:
@@ -146,3 +170,15 @@ def test_pictures_and_videos_have_a_network_of_their_own(frames: int, choices: d
     chosen = lifter_for(recording, choices.get("model"), stills=choices.get("stills", False))
     assert chosen.frames == window
     assert kg.lift(recording, **choices).frames == frames
+
+
+def test_weights_that_are_calibrated_meanwhile_are_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(Path(kg.__file__).parent / "weights_data" / "lift", folder)
+    table = folder / "calibration.json"
+    stated = table.read_bytes()
+    table.unlink()
+    walk = keypoints(motion()).slice_frames(0, 4)
+    assert kg.lift(walk, model=folder).uncertainty is None
+    table.write_bytes(stated)
+    assert kg.lift(walk, model=folder).uncertainty is not None

@@ -175,6 +175,64 @@ def test_intrinsics_come_with_it(tmp_path: Path) -> None:
     assert camera.image_size == (640, 480)
 
 
+def test_intrinsics_of_another_size_are_scaled(walk_2d: tuple[SkeletonSequence, Extrinsics, float]) -> None:
+    two_d, camera, _ = walk_2d
+    exact = kg.lift(two_d, extrinsics=dataclasses.replace(camera, intrinsics=np.array([1145.0, 1145.0, 500.0, 500.0])))
+    double = dataclasses.replace(camera, intrinsics=np.array([2290.0, 2290.0, 1000.0, 1000.0]), image_size=(2000, 2000))
+    found = kg.lift(two_d, extrinsics=double)
+    np.testing.assert_allclose(found.positions, exact.positions, atol=1e-9)
+    assert "scaled from images of 2000 x 2000 px to those of 1000 x 1000 px" in " ".join(found.notes)
+    wide = dataclasses.replace(double, image_size=(2000, 1125))
+    with pytest.raises(ConfigError, match=r"of 2000 x 1125 px, the keypoints are in 1000 x 1000 px"):
+        kg.lift(two_d, extrinsics=wide)
+    # a stated focal length takes the place of the calibration's
+    found = kg.lift(two_d, extrinsics=wide, focal_px=1145)
+    assert any("intrinsics not used" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("unit", ["px", "normalized"])
+def test_pixels_need_not_be_square(walk_2d: tuple[SkeletonSequence, Extrinsics, float], unit: str) -> None:
+    """An image stretched downwards, and the calibration that says so, give the same body."""
+    two_d, camera, _ = walk_2d
+    exact = kg.lift(two_d, extrinsics=dataclasses.replace(camera, intrinsics=np.array([1145.0, 1145.0, 480.0, 520.0])))
+    high = two_d.replace(positions=two_d.positions * [1.0, 1.3], image_size=(1000, 1300))
+    if unit == "normalized":
+        high = high.replace(positions=high.positions / [1000, 1300], unit="normalized")
+    told = dataclasses.replace(camera, intrinsics=np.array([1145.0, 1488.5, 480.0, 676.0]), image_size=(1000, 1300))
+    found = kg.lift(high, extrinsics=told)
+    np.testing.assert_allclose(found.positions, exact.positions, atol=1e-6)
+    assert "pixels made square: focal lengths 1145 px across and 1488.5 px down" in found.notes
+
+
+def test_extrinsics_turn_relative_roots_and_leave_their_size(
+    walk_2d: tuple[SkeletonSequence, Extrinsics, float],
+) -> None:
+    two_d, camera, _ = walk_2d
+    assert camera.floor is not None
+    seen = kg.lift(two_d, root="relative", space="camera", focal_px=1145)
+    world = kg.lift(two_d, root="relative", extrinsics=camera, focal_px=1145)
+    np.testing.assert_allclose(world.positions, seen.positions @ camera.rotation, atol=1e-12)
+    np.testing.assert_array_equal(world.uncertainty, seen.uncertainty)
+    assert (world.up, world.contact) == ("z", None)
+    assert any("average adult" in note for note in world.notes)
+    tall = kg.lift(two_d, root="relative", extrinsics=camera, focal_px=1145, height_m=1.9)
+    assert stature(tall.positions[0], tall.seen[0], BODY) == pytest.approx(1.9, rel=0.01)
+
+
+def test_sizes_of_whole_pixels_agree() -> None:
+    camera = Extrinsics(
+        rotation=np.eye(3),
+        translation=np.zeros(3),
+        intrinsics=np.array([1500.0, 1500, 960, 540]),
+        image_size=(1920, 1080),
+    )
+    small = camera.with_image((854, 480))
+    assert small.intrinsics is not None
+    np.testing.assert_allclose(small.intrinsics, [667.2, 666.7, 427, 240], atol=0.1)
+    with pytest.raises(ConfigError, match="another shape"):
+        camera.with_image((640, 480))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -179,6 +179,11 @@ def test_nothing_readable_and_foreign_folders(tmp_path) -> None:
             )
         assert [path.name for path in (tmp_path / "a").iterdir()] == ["bad.csv"]
     assert len(prepare_clips(Made(3), tmp_path / "a", workers=1, progress=False).store) == 3
+    other = Made(3)
+    other.dataset = "other"
+    with pytest.raises(KinegraphError, match="holds clips of made, not of other; choose an empty or new folder"):
+        prepare_clips(other, tmp_path / "a", workers=1, progress=False)
+    assert ClipStore(tmp_path / "a").dataset == "made"
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(KinegraphError, match="holds other files"):
         prepare_clips(Made(3), tmp_path, workers=1, progress=False)

@@ -178,6 +178,8 @@ def test_synthetic_motion_joins_the_recordings(splits: Splits, monkeypatch: pyte
     assert len(found.validation) == 20
     with pytest.raises(ValueError, match="it goes with mocap-lifting"):
         DataRecipe(name="synthetic", add_synthetic=True)
+    with pytest.raises(ValueError, match="validation: synthetic has validation people of its own; it goes with h36m"):
+        DataRecipe(name="synthetic", validation=("P03",))
 
 
 def test_mocap_without_a_source_says_what_to_give() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -179,6 +181,36 @@ def test_machines_that_see_another_checkpoint_do_not_train_together(here: int, t
         KinegraphError, match=r"different steps \(0 here, 4 on the first\); --resume needs .*run on every"
     ):
         keeper.on_train_start(trainer, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("clocks", [(0.0, 0.0), (0.0, 400.0), (400.0, 0.0), (400.0, 400.0)])
+@pytest.mark.parametrize("signals", [(False, False), (False, True), (True, False)])
+def test_all_processes_stop_and_write_at_the_same_step(
+    clocks: tuple[float, float], signals: tuple[bool, bool], tmp_path: Path
+) -> None:
+    """Clocks and signals are each process's own; one that waits at a checkpoint alone waits for ever."""
+    told: list[torch.Tensor] = []
+
+    def answers(reduce: Callable[..., torch.Tensor]) -> list[tuple[bool, bool]]:
+        found = []
+        for since, requested in zip(clocks, signals, strict=True):
+            given: dict[str, Any] = {"data": None, "steps": 9, "progress": None, "save_best": None}
+            recipe = SimpleNamespace(checkpoint_minutes=5.0)
+            keeper = RunKeeper(tmp_path, recipe, stop=SimpleNamespace(requested=requested), **given)  # type: ignore[arg-type]
+            keeper._checkpointed = time.monotonic() - since
+            strategy = SimpleNamespace(reduce=reduce, root_device=torch.device("cpu"))
+            found.append(keeper._asked_for(SimpleNamespace(world_size=2, strategy=strategy)))  # type: ignore[arg-type]
+        return found
+
+    def listen(flags: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        assert reduce_op == "max"
+        told.append(flags.clone())
+        return flags
+
+    answers(listen)
+    both = torch.stack(told).amax(dim=0)
+    one, two = answers(lambda flags, reduce_op: both)
+    assert one == two == (any(signals), max(clocks) > 300)
 
 
 @pytest.mark.slow

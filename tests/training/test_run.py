@@ -273,6 +273,8 @@ def test_unknown_model_options_are_named(tmp_path: Path, splits: Splits) -> None
         run(tmp_path / "run", splits, model={"in_channels": 3})
     with pytest.raises(ConfigError, match=r"did you mean 'fcn'\?"):
         run(tmp_path / "run", splits, model={"name": "fcnn"})
+    with pytest.raises(ConfigError, match="data.step: found 2, but fcn sees one frame; leave it out"):
+        run(tmp_path / "run", splits, data={"step": 2})
     assert not (tmp_path / "run").exists()
 
 

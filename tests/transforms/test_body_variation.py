@@ -176,3 +176,28 @@ def test_mixing_leaves_all_other_draws_as_they_were() -> None:
     assert np.abs(mixed - plain).max() > 0.1
     np.testing.assert_allclose(lengths(mixed), lengths(plain), rtol=1e-9)
     assert rng.random() == again.random()
+
+
+def test_a_foot_that_stands_still_stands_still_in_the_other_body() -> None:
+    """Frames of one person are one scene: as large, from another side, farther off, but not skating."""
+    rng = np.random.default_rng(0)
+    walk = rng.normal(0, 0.3, (5, 9, SKELETON.num_joints, 3)) + np.array([0, 0, 5])
+    walk += np.linspace(0, 0.6, 9)[None, :, None, None] * [1.0, 0.0, 0.5]
+    foot = SKELETON.index("left_ankle")
+    walk[:, :, foot] = walk[:, :1, foot]
+    change = BodyVariation(size=0.2, turn_deg=60, tilt_deg=10, distance=0.3)
+    moved = change.apply(walk, np.random.default_rng(1), skeleton=SKELETON)
+    np.testing.assert_allclose(moved[:, :, foot], np.broadcast_to(moved[:, :1, foot], (5, 9, 3)), atol=1e-9)
+    # and the path is as long as the legs are: every distance within the window changes by the same factor
+    before, after = (np.linalg.norm(p[:, 1:, SKELETON.root] - p[:, :-1, SKELETON.root], axis=-1) for p in (walk, moved))
+    bones = [np.linalg.norm(p[:, :, foot] - p[:, :, SKELETON.parents[foot]], axis=-1) for p in (walk, moved)]
+    np.testing.assert_allclose(after / before, np.broadcast_to((bones[1] / bones[0])[:, :1], (5, 8)), rtol=1e-9)
+
+
+def test_single_poses_are_what_they_were() -> None:
+    """The published figures are of these: a pose by itself turns about its own root."""
+    poses = np.random.default_rng(0).normal(0, 0.3, (6, 1, SKELETON.num_joints, 3)) + np.array([0.2, 0.1, 5])
+    change = BodyVariation(size=0.1, limbs=0.1, turn_deg=30, tilt_deg=3, distance=0.2)
+    moved = change.apply(poses, np.random.default_rng(1), skeleton=SKELETON)
+    along = moved[:, 0, SKELETON.root] / poses[:, 0, SKELETON.root]
+    np.testing.assert_allclose(along, np.broadcast_to(along[:, :1], along.shape), rtol=1e-12)

@@ -2,7 +2,7 @@
 
 A command module offers `HELP` (one line), `add_arguments(parser)` and `run(args) -> int`; heavy imports belong inside
 `run`. It may set `EXAMPLES` (shown under its own help) and `EXTRA_ARGUMENTS = True` to receive the arguments that the
-parser does not know as `args.extra`, a list of strings.
+parser does not know as `args.unknown`, a list of strings.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _dispatch(arguments: list[str]) -> int:
     if getattr(module, "EXTRA_ARGUMENTS", False):
         fields, others = _fields_of_recipes(arguments[1:])
         args, extra = parser.parse_known_args(others)
-        args.extra = extra + fields
+        args.unknown = extra + fields
     else:
         args = parser.parse_args(arguments[1:])
     return int(module.run(args))

@@ -45,7 +45,7 @@ class Analysis:
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
     overrides: bool = False
-    """Takes ``--field.sub value`` of a recipe, as ``args.extra``."""
+    """Takes ``--field.sub value`` of a recipe, as ``args.unknown``."""
 
 
 def analyses() -> dict[str, Analysis]:
@@ -81,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.errors import ConfigError
 
     analysis = analyses()[args.analysis]
-    if args.extra and not analysis.overrides:
-        found = " ".join(args.extra)
+    if args.unknown and not analysis.overrides:
+        found = " ".join(args.unknown)
         raise ConfigError(f"unrecognized arguments: {found} (see 'kinegraph analyze {args.analysis} --help')")
     if getattr(args, "out", None) and not getattr(args, "list", False):
         with made_folder(args.out):  # a place nothing can be written to is said before minutes of work

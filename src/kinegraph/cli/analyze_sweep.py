@@ -211,7 +211,7 @@ def _run(args: argparse.Namespace, sweep: Sweep) -> int:
     result = run_sweep(
         sweep,
         getattr(args, "recipe", None),
-        args.extra,
+        args.unknown,
         protocol=args.protocol,
         data=args.data,
         out=args.out,

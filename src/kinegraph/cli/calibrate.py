@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model", metavar="M", help="a weights folder; with --only-check also a network's name or an id on the hub"
     )
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="recordings it did not learn from")
-    parser.add_argument("--extra", type=Path, metavar="DIR", action="append", default=[], help="further CMU folder")
+    parser.add_argument(
+        "--extra", type=Path, metavar="DIR", action="append", default=[], help="lifting: further CMU folder"
+    )
     parser.add_argument("--held-out", action="store_true", help="forecasting: DIR is what it was trained on")
     parser.add_argument("--check", type=Path, metavar="DIR", help="forecasting: recordings of other people")
     parser.add_argument("--only-check", action="store_true", help="fit nothing: check the calibration there is")
@@ -79,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.model}: {task} weights give scores, which need no estimate of an error in metres")
     if task == "lift" and (args.held_out or args.check is not None):
         raise ConfigError("--held-out and --check belong to forecasting; lifting is checked on the test split")
+    if task == "motion" and args.extra:
+        raise ConfigError(
+            f"--extra {args.extra[0]} belongs to lifting; put all recordings of a forecaster under --data"
+        )
     if args.stills and not (args.only_check and task == "lift"):
         raise ConfigError("--stills belongs to --only-check of lifting weights: calibrations are fitted on videos")
     calibration, tables = _lifting(args) if task == "lift" else _forecasting(args)
@@ -121,7 +127,8 @@ def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str
 
 
 def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData:
-    """What the network of a recipe did not learn from: matching clips of the validation split, procedural people."""
+    """What the network of a recipe did not learn from: matching clips of the validation split; and other procedural
+    people, if it learnt from some."""
     import dataclasses
     import fnmatch
 
@@ -133,6 +140,8 @@ def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData
         validation = validation.clips(
             [fnmatch.fnmatch(clip, str(pattern)) for clip in validation.clip_names], f"{validation.name} ({pattern})"
         )
+    if not (recipe.get("add_synthetic") or recipe.get("name") == "synthetic"):
+        return validation
     config = synthetic.SyntheticLifting()
     config = dataclasses.replace(config, motion=dataclasses.replace(config.motion, fps=validation.fps))
     made = [synthetic.load(split, config) for split in ("val", "test")]

@@ -15,8 +15,6 @@ _TIMED = ("bvh", "trc", "c3d")
 """Formats that cannot do without a frame rate."""
 _TIMELESS = ("openpose", "coco")
 """Formats that have no place for a frame rate."""
-_MOST_VALUES = 50_000_000
-"""Joints over all people and frames after resampling: 1.2 GB of positions."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,14 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, change, write; say what was written."""
-    from kinegraph.formats import detect, read, read_options, write, write_format, write_options
+    from kinegraph.formats import (
+        check_fps,
+        detect,
+        read_at_rate,
+        read_options,
+        write,
+        write_format,
+        write_options,
+    )
     from kinegraph.skeleton import get_skeleton
 
     source: Path = args.input
     target: Path = args.output
     keep_input(source, target)
-    if args.fps is not None and not 0 < args.fps <= 10_000:
-        raise ConfigError(f"--fps {args.fps:g} is no frame rate; expected a number above 0, up to 10000")
+    check_fps(args.fps, "--fps")
     # Everything about OUT that can be wrong is found before the possibly long reading.
     to = args.to or write_format(target)
     writing = key_values(args.write, "--write", write_options(to))
@@ -65,21 +70,7 @@ def run(args: argparse.Namespace) -> int:
         if "unit" not in read_options(name):
             raise ConfigError(f"--in-unit {args.in_unit}: {name} says its unit itself; leave --in-unit out")
         reading |= key_values([f"unit={args.in_unit}"], "--in-unit", read_options(name))
-    sequence = read(source, format=name, **reading)
-    if args.fps is not None:
-        if sequence.fps is not None:
-            values = sequence.frames / sequence.fps * args.fps * sequence.people * sequence.joints
-            if values > _MOST_VALUES:
-                raise DataError(
-                    f"{source}: {sequence.fps:g} fps to {args.fps:g} makes {values / sequence.joints:,.0f} poses, "
-                    "which no memory holds; check the frame rate in the file"
-                )
-            sequence = sequence.resample(args.fps)
-        elif "fps" in read_options(name):
-            # The reader knows what the rate applies to: a file may hold one frame in five of the video.
-            sequence = read(source, format=name, **{**reading, "fps": args.fps})
-        else:
-            sequence = sequence.replace(fps=args.fps)
+    sequence = read_at_rate(source, name, args.fps, **reading)
     if layout is not None:
         sequence = sequence.to_skeleton(layout)
     if sequence.fps is None and to in _TIMED and sequence.dims == 3:
@@ -93,6 +84,10 @@ def run(args: argparse.Namespace) -> int:
         notes.append(f"{to} files hold no frame rate: state it again (fps={sequence.fps:g}) when reading")
     if to in ("csv", "trc", "c3d") and sequence.rotations is not None:
         notes.append(f"{to} holds positions only: joint rotations stay behind")
+    if to in ("bvh", "glb") and sequence.rotations is not None and not writing.get("from_positions"):
+        made = [person for person in range(sequence.people) if not sequence.is_posed(person)]
+        if made:
+            notes.append(f"the recording's rotations do not make its positions: {to} got new ones, made from positions")
     for note in notes:
         print(f"  note: {note}")
     return 0

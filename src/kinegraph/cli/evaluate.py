@@ -101,6 +101,7 @@ def lifting_of(args: argparse.Namespace, input: str | None = None) -> tuple[list
     from kinegraph.evaluation.lifting import load_protocol
     from kinegraph.evaluation.predict import load_method
 
+    _refuse_of_other_lifting(args)
     batch = _batch(args, "lifting")
     check_device(args.device)
     methods = [load_method(name) for name in args.models]  # a wrong name fails before minutes of loading
@@ -124,6 +125,20 @@ def lifting_of(args: argparse.Namespace, input: str | None = None) -> tuple[list
         "notes": notes,
     }
     return methods, data, options
+
+
+def _refuse_of_other_lifting(args: argparse.Namespace) -> None:
+    """Options of some lifting protocols are errors with the others."""
+    from kinegraph.evaluation.lifting import PROTOCOLS
+
+    if args.protocol not in PROTOCOLS:
+        return  # which is an error of its own
+    if not args.protocol.startswith("h36m"):
+        _refuse(args, ("keep_s11_directions",), "h36m-pixel and h36m-metric")
+    if args.protocol != "mocap-lifting":
+        _refuse(args, ("extra",), "mocap-lifting")
+    if args.protocol == "synthetic-lifting":
+        _refuse(args, ("data",), "protocols of recordings")
 
 
 def check_device(device: str) -> None:

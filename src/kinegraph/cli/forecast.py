@@ -121,15 +121,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def read_motion(args: argparse.Namespace, acclaim_joints: str = "starts") -> SkeletonSequence:
-    """Read IN as motion; of Acclaim clips the starts of bones, with their rotations, or the ends."""
+def read_motion(
+    args: argparse.Namespace, acclaim_joints: str = "starts", source: Path | None = None
+) -> SkeletonSequence:
+    """Read IN, or another file, as motion; of Acclaim clips the starts of bones, with their rotations, or the ends."""
     from kinegraph.cli.lift import read_keypoints
     from kinegraph.formats import detect
 
-    name = args.format or detect(args.input)
+    source = source or args.input
+    name = args.format or detect(source)
     if name == "asf_amc" and not any(item.partition("=")[0].strip() == "joints" for item in args.read):
-        args.read = [*args.read, f"joints={acclaim_joints}"]
-    return read_keypoints(args.input, name, args)
+        args = argparse.Namespace(**{**vars(args), "read": [*args.read, f"joints={acclaim_joints}"]})
+    return read_keypoints(source, name, args)
 
 
 def add_lifter_argument(parser: argparse.ArgumentParser) -> None:

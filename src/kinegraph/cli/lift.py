@@ -1,8 +1,8 @@
 """Lift 2D keypoints to 3D: any 2D file or a folder of OpenPose JSON in, BVH, TRC, CSV, npz, JSON or GLB out.
 
 Joints are matched by name, short gaps are bridged, every person is lifted, limbs keep one length over the clip. The
-result is a world with y up and the floor at 0 (--space camera: the camera's own axes); the notes say what was
-assumed on the way.
+result is a world with y up and the floor at 0 (--space camera: the camera's own axes; --root relative: the root at
+the origin of either); the notes say what was assumed on the way.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root",
         choices=("estimated", "relative"),
         default="estimated",
-        help="where the body stands: estimated from the keypoints, or the root at the origin",
+        help="where the body stands: estimated from the keypoints; or relative: the root at the origin, no floor",
     )
     parser.add_argument("--stills", action="store_true", help="the frames are single pictures, not a video")
     parser.add_argument(
@@ -170,7 +170,7 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
 
 def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> SkeletonSequence:
     """Read IN with the layout and frame rate stated on the command line."""
-    from kinegraph.formats import read, read_options
+    from kinegraph.formats import check_fps, read_at_rate, read_options
     from kinegraph.skeleton import get_skeleton
 
     known = read_options(name)
@@ -181,20 +181,12 @@ def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> Skeleto
             raise ConfigError(f"--layout {layout}: {name} files name their joints themselves; leave --layout out")
         wanted = get_skeleton(layout)
         options["skeleton"] = layout
-    if args.fps is not None and not 0 < args.fps <= 10_000:
-        raise ConfigError(f"--fps {args.fps:g} is no frame rate; expected a number above 0, up to 10000")
-    sequence = read(source, format=name, **options)
+    check_fps(args.fps, "--fps")
+    sequence = read_at_rate(source, name, args.fps, **options)
     if layout is not None and sequence.skeleton.joints != wanted.joints:
         found = sequence.skeleton.name
         raise ConfigError(f"--layout {layout}: {source} says itself that its layout is '{found}'; leave --layout out")
-    if args.fps is None:
-        return sequence
-    if sequence.fps is not None:
-        return sequence.resample(args.fps)
-    if "fps" in known:
-        # The reader knows better what the rate applies to: a folder may hold one frame in five of the video.
-        return read(source, format=name, **{**options, "fps": args.fps})
-    return sequence.replace(fps=args.fps)
+    return sequence
 
 
 def title(source: Path) -> str:

@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.training.recipe import TASKS, field_table, load_recipe, recipe_names
 
     if args.list or args.fields:
-        if args.extra:
-            raise ConfigError(f"found {args.extra[0]!r}, but --list and --fields take nothing else")
+        if args.unknown:
+            raise ConfigError(f"found {args.unknown[0]!r}, but --list and --fields take nothing else")
         if args.list:
             print("\n".join(recipe_names()))
         for task, recipe_class in TASKS.items() if args.fields else ():
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             for field, default, text in field_table(recipe_class):
                 print(f"{field}{f' = {default}' if default else ''}\n    {text}")
         return 0
-    name, overrides = _split(args.extra)
+    name, overrides = _split(args.unknown)
     if name is None:
         raise ConfigError("which recipe? give a YAML file or a shipped one's name ('kinegraph train --list')")
     recipe = load_recipe(name, overrides)

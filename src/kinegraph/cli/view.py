@@ -53,9 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, draw, say where."""
-    from kinegraph.cli.lift import read_keypoints, title
+    from kinegraph.cli.forecast import read_motion
+    from kinegraph.cli.lift import title
     from kinegraph.cli.render import check_picture, draw
-    from kinegraph.formats import detect
 
     sources: list[Path] = args.input
     out: Path = args.out or Path(f"{sources[0].resolve().stem}.html")
@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--{named[0]} {networks[named[0]]} names a network, which only --full uses")
     sequences = []
     for source in sources:
-        sequence = read_keypoints(source, args.format or detect(source), args)
+        # A forecast needs the joints that turn; a picture shows the ends of limbs.
+        sequence = read_motion(args, "starts" if args.full else "ends", source)
         rate = sequence.fps or 30.0
         first = round(args.start * rate)
         last = None if args.seconds is None else first + max(1, round(args.seconds * rate))

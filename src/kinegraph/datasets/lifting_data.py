@@ -211,15 +211,19 @@ def windows(clip: NDArray[Any], frames: int, step: int = 1, target: int | None =
     """
     if frames < 1 or frames % 2 == 0:
         raise DataError(f"a window needs an odd number of frames so that it has a centre, found {frames}")
+    first, last = (bound[:, None] for bound in clip_bounds(clip))
+    offsets = (np.arange(frames, dtype=np.int32) - (frames // 2 if target is None else target)) * np.int32(step)
+    rows = np.arange(len(first), dtype=np.int32)[:, None] + offsets
+    return np.clip(rows, first, last).astype(np.int32)
+
+
+def clip_bounds(clip: NDArray[Any]) -> tuple[IntArray, IntArray]:
+    """First and last row (N,) int32 of the clip that each pose is of."""
     labels = np.asarray(clip)
     change = np.flatnonzero(labels[1:] != labels[:-1]) + 1
     starts = np.concatenate([[0], change]).astype(np.int32)
     ends = np.concatenate([change, [len(labels)]]).astype(np.int32)
-    lengths = ends - starts
-    first, last = np.repeat(starts, lengths)[:, None], np.repeat(ends - 1, lengths)[:, None]
-    offsets = (np.arange(frames, dtype=np.int32) - (frames // 2 if target is None else target)) * np.int32(step)
-    rows = np.arange(len(labels), dtype=np.int32)[:, None] + offsets
-    return np.clip(rows, first, last).astype(np.int32)
+    return np.repeat(starts, ends - starts), np.repeat(ends - 1, ends - starts)
 
 
 class FilmedClip(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 from kinegraph.atomic import made_folder, write_csv
 from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
-from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, read_splits, write_splits
+from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, read_splits, refuse_other, write_splits
 from kinegraph.datasets.recordings import find_files, without_lead_in
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
@@ -97,6 +97,7 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
     """
     root = Path(source)
     found = _find(root)
+    refuse_other(Path(out), NAME)
     with made_folder(out) as folder:
         filmed, bad, fps = _film(found, root)
         try:

@@ -25,7 +25,14 @@ from pathlib import Path
 
 from kinegraph.atomic import made_folder
 from kinegraph.datasets.assemble import Clip, assemble
-from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, is_prepared, read_splits, write_splits
+from kinegraph.datasets.prepared_splits import (
+    SPLITS,
+    LiftingSplits,
+    is_prepared,
+    read_splits,
+    refuse_other,
+    write_splits,
+)
 from kinegraph.datasets.recordings import without_lead_in
 from kinegraph.errors import DataError
 from kinegraph.formats import asf_amc, bvh
@@ -158,6 +165,7 @@ def read_recording(recording: Recording) -> SkeletonSequence:
 def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> LiftingSplits:
     """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``."""
     recordings = find_recordings(source, extra)
+    refuse_other(Path(out), NAME)
     with made_folder(out) as folder:
         parts = {
             split: assemble(

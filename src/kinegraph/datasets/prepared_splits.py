@@ -10,9 +10,9 @@ from typing import Any
 
 from kinegraph.atomic import write_text
 from kinegraph.datasets.lifting_data import LiftingData
-from kinegraph.errors import DataError
+from kinegraph.errors import DataError, FormatError, KinegraphError
 
-__all__ = ["SPLITS", "LiftingSplits", "is_prepared", "read_splits", "write_splits"]
+__all__ = ["SPLITS", "LiftingSplits", "is_prepared", "read_splits", "refuse_other", "write_splits"]
 
 SPLITS = ("train", "val", "test")
 
@@ -42,8 +42,9 @@ def write_splits(splits: LiftingSplits, folder: Path, name: str, facts: Mapping[
         facts: what the manifest says beside the number of poses and the fingerprint of every split.
 
     Raises:
-        KinegraphError: the folder cannot be written.
+        KinegraphError: the folder cannot be written, or holds another benchmark.
     """
+    refuse_other(folder, name)
     manifest = folder / f"{name}.json"
     manifest.unlink(missing_ok=True)  # of an earlier preparation: it would vouch for files of two
     for split in SPLITS:
@@ -53,6 +54,22 @@ def write_splits(splits: LiftingSplits, folder: Path, name: str, facts: Mapping[
         "fingerprints": {split: splits[split].fingerprint for split in SPLITS},
     }
     write_text(manifest, json.dumps({"name": name, **facts, **counted}, indent=2) + "\n")
+
+
+def refuse_other(folder: Path, name: str) -> None:
+    """Raises KinegraphError where a folder holds another benchmark: the splits of both have the same names."""
+    for manifest in sorted(folder.glob("*.json")):
+        other = _manifest(manifest).get("name")
+        if "fingerprints" in _manifest(manifest) and other != name:
+            raise KinegraphError(f"{folder} holds {other}; choose an empty or new folder for {name}")
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def is_prepared(folder: Path | str, name: str) -> bool:
@@ -65,9 +82,14 @@ def read_splits(folder: Path | str, name: str) -> LiftingSplits:
 
     Raises:
         DataError: it is no such folder.
-        FormatError: a file of it is damaged.
+        FormatError: a file of it is damaged, or is not the one that the manifest speaks of.
     """
     if not is_prepared(folder, name):
         raise DataError(f"{folder}: not prepared; run: kinegraph data prepare {name} --source RECORDINGS --out DIR")
-    train, val, test = (LiftingData.load(Path(folder) / f"{split}.npz") for split in SPLITS)
-    return LiftingSplits(train=train, val=val, test=test)
+    stated = _manifest(Path(folder) / f"{name}.json").get("fingerprints")
+    found = {}
+    for split in SPLITS:
+        found[split] = LiftingData.load(path := Path(folder) / f"{split}.npz")
+        if not isinstance(stated, dict) or stated.get(split) != found[split].fingerprint:
+            raise FormatError(path, f"not the {split} split of which {name}.json speaks; prepare {name} again")
+    return LiftingSplits(**found)

@@ -89,13 +89,19 @@ def find_files(source: Path | str) -> list[Path]:
     for path in sorted(root.rglob("*")):
         if path.suffix.lower() not in suffixes or not path.is_file() or path.name.startswith("."):
             continue
-        # CMU's numbers are the same clip wherever they stand; other names only within their folder.
-        key = (path.stem, "" if _CMU_NAME.fullmatch(path.stem) else str(path.parent))
+        # CMU's clips are the same wherever their folders stand; other names only within one folder.
+        key = (path.stem, "" if _is_cmu_clip(path) else str(path.parent))
         if key not in found or _rank(path) < _rank(found[key]):
             found[key] = path
     if not found:
         raise DataError(f"{root}: no motion files; expected some of {', '.join(sorted(suffixes))}")
     return sorted(found.values())
+
+
+def _is_cmu_clip(path: Path) -> bool:
+    """Whether a file is a clip of CMU's: 01_05 in the folder 01. Takes of one's own may be numbered so, elsewhere."""
+    match = _CMU_NAME.fullmatch(path.stem)
+    return match is not None and path.parent.name == match["subject"]
 
 
 def without_lead_in(sequence: SkeletonSequence, path: Path) -> SkeletonSequence:
@@ -147,7 +153,7 @@ def load_recordings(
     people: list[tuple[str, str, Path, RotationFeatures | PositionFeatures]] = []
     taken: set[str] = set()
     for source, path in files:
-        if _CMU_NAME.fullmatch(path.stem):
+        if _is_cmu_clip(path):
             if path.stem in taken:
                 skipped.append(Skipped(path, "the same CMU clip is in another source"))
                 continue

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.errors import ConfigError, nearest
-from kinegraph.evaluation.predict import Method, predict
+from kinegraph.evaluation.predict import Method, pace_in, predict
 from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck
 
 Array = NDArray[np.float64]
@@ -161,13 +161,15 @@ def load_protocol(
 
         if split not in ("train", "test"):
             raise ConfigError(f"{protocol} has the splits train and test, not '{split}'")
-        keypoints = None if input == "exact" else input
-        return h36m.load(
+        detector = None if input in ("exact", "noisy") else input
+        data = h36m.load(
             source,
             "train" if split == "train" else "test",
-            keypoints=keypoints,
+            keypoints=detector,
             drop_s11_directions=drop_s11_directions,
         )
+        if detector is not None:
+            return data
     if input not in ("exact", "noisy"):
         raise ConfigError(f"{protocol} has the inputs exact and noisy, not '{input}'")
     if input == "noisy":
@@ -203,6 +205,8 @@ def evaluate(
         ConfigError: the method answers in another target than the protocol or the caller wants.
     """
     predicted, truth = answers(method, data, protocol, target=target, flip_test=flip_test, batch=batch, device=device)
+    if method.frames > 1 and (pace := pace_in(method, data)) != method.step:
+        notes = (*notes, f"windows at the pace of training: every {pace:.3g} frames of these {data.fps:g} a second")
     return measure(
         predicted,
         truth,

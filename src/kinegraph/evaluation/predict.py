@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kinegraph.datasets.lifting_data import LiftingData, windows
+from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.window_pace import frames_apart, paced_windows, training_rate
 from kinegraph.errors import ConfigError, SkeletonError, nearest
 from kinegraph.evaluation.provenance import run_label, weights_info
 from kinegraph.shipped import find_folder, named
@@ -33,7 +34,8 @@ class Method:
         transform: what the model sees and answers.
         skeleton: its joints; None takes any.
         frames: length of the window; 1 for a single frame.
-        step: distance between neighbouring window frames.
+        step: distance between neighbouring window frames, in frames of the data.
+        rate: moments a second in the windows of training, at which windows of other data are cut; None keeps `step`.
         target: which frame of the window is lifted; the centre if None.
         info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
     """
@@ -44,6 +46,7 @@ class Method:
     skeleton: Skeleton | None = None
     frames: int = 1
     step: int = 1
+    rate: float | None = None
     target: int | None = None
     info: dict[str, Any] = field(default_factory=dict)
 
@@ -83,9 +86,15 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
         skeleton=weights.skeleton,
         frames=int(getattr(weights.model, "frames", 1)),
         step=int((recipe.get("data") or {}).get("step", 1)),
+        rate=training_rate(weights.metadata),
         target=getattr(weights.model, "target", None),
         info=weights_info(weights),
     )
+
+
+def pace_in(method: Method, data: LiftingData) -> float:
+    """Frames of the data between two moments of a temporal lifter's window: as far apart in time as in training."""
+    return frames_apart(data.fps, method.rate) if method.rate else float(method.step)
 
 
 @torch.no_grad()
@@ -114,14 +123,16 @@ def predict(
         )
     transform = method.transform
     inputs = torch.from_numpy(transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size))
-    rows = None if method.frames == 1 else windows(data.clip, method.frames, method.step, method.target)
+    windows = None
+    if method.frames > 1:
+        windows = paced_windows(data.clip, method.frames, pace_in(method, data), method.target)
     mirror = torch.tensor(data.skeleton.mirror)
     if isinstance(method.model, nn.Module):
         method.model.eval().to(device)
     outputs = []
     for start in range(0, len(data), batch):
         part = slice(start, start + batch)
-        x = inputs[part] if rows is None else inputs[torch.from_numpy(rows[part].astype(np.int64))]
+        x = inputs[part] if windows is None else windows.of(inputs, part)
         x = x.to(device)
         y = _answer(method, x)
         if flip_test:

@@ -19,7 +19,18 @@ from kinegraph.formats.json_file import load_json
 from kinegraph.formats.sniff import json_format, looks_like
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["FormatInfo", "detect", "formats", "read", "read_options", "write", "write_format", "write_options"]
+__all__ = [
+    "FormatInfo",
+    "check_fps",
+    "detect",
+    "formats",
+    "read",
+    "read_at_rate",
+    "read_options",
+    "write",
+    "write_format",
+    "write_options",
+]
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,8 @@ class FormatInfo:
     holds: str = "2D or 3D"
     module: str = ""
     reads: bool = True
+    one_person: bool = False
+    """A file holds one person; further ones get files of their own (:func:`kinegraph.formats.export.person_paths`)."""
 
     @property
     def path(self) -> str:
@@ -43,12 +56,18 @@ class FormatInfo:
 _FORMATS = {
     info.name: info
     for info in (
-        FormatInfo("bvh", "Biovision hierarchy: skeleton and joint rotations", (".bvh",), holds="3D"),
+        FormatInfo("bvh", "Biovision hierarchy: skeleton and joint rotations", (".bvh",), holds="3D", one_person=True),
         FormatInfo("asf_amc", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"),
-        FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D"),
-        FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D"),
+        FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D", one_person=True),
+        FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D", one_person=True),
         FormatInfo("glb", "binary glTF: rig, limbs and animation", (".glb",), holds="3D", reads=False),
-        FormatInfo("expmap_text", "exponential maps of CMU or Human3.6M, rows of numbers", (".txt",), holds="3D"),
+        FormatInfo(
+            "expmap_text",
+            "exponential maps of CMU or Human3.6M, rows of numbers",
+            (".txt",),
+            holds="3D",
+            one_person=True,
+        ),
         FormatInfo("ntu_skeleton", "NTU RGB+D Kinect bodies", (".skeleton",), writes=False, holds="3D"),
         FormatInfo("npz", "NumPy arrays; ours lossless", (".npz", ".npy", ".pkl", ".pickle")),
         FormatInfo("csv", "table, long or wide", (".csv", ".tsv"), module="csv_table"),
@@ -105,6 +124,34 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Skeleto
     except MemoryError:
         raise FormatError(path, "needs more memory than there is; expected a smaller recording. Split it") from None
     return result
+
+
+def read_at_rate(
+    path: str | Path, format: str | None = None, fps: float | None = None, **options: Any
+) -> SkeletonSequence:
+    """As :func:`read`, then at a frame rate: resampled to it where reading gives one, stated where it gives none.
+
+    Raises:
+        ConfigError, FormatError: see :func:`read` and :func:`check_fps`.
+        DataError: resampled, the recording would fill the memory.
+    """
+    check_fps(fps)
+    name = format or detect(path)
+    sequence = read(path, name, **options)
+    if fps is None:
+        return sequence
+    if sequence.fps is not None:
+        return sequence.resample(fps)
+    if "fps" in read_options(name):
+        # The reader knows what the rate applies to: a file may hold one frame in five of the video.
+        return read(path, name, **{**options, "fps": fps})
+    return sequence.replace(fps=fps)
+
+
+def check_fps(fps: float | None, called: str = "fps") -> None:
+    """Raises ConfigError, which begins with what the option is `called`, for a stated rate that is none."""
+    if fps is not None and not 0 < fps <= 10_000:
+        raise ConfigError(f"{called} {fps:g} is no frame rate; expected a number above 0, up to 10000")
 
 
 def write(sequence: SkeletonSequence, path: str | Path, format: str | None = None, **options: Any) -> tuple[Path, ...]:

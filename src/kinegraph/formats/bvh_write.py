@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import write_text
 from kinegraph.errors import DataError
 from kinegraph.formats.export import check_metric, person_paths, y_up
-from kinegraph.geometry.kinematics import forward_kinematics
-from kinegraph.geometry.posing import rest_directions, rotations_from_positions
+from kinegraph.geometry.posing import bridge_gaps, rest_directions, rotations_from_positions
 from kinegraph.geometry.rotations import (
     continuous_euler,
     matrix_to_quaternion,
@@ -85,10 +84,9 @@ def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_posit
     skeleton = sequence.skeleton
     turn = y_up(sequence)
     positions = sequence.positions[person] @ turn.T
-    if sequence.rotations is not None and sequence.offsets is not None and not from_positions:
-        own = _own_rotations(skeleton, positions, sequence.rotations[person], sequence.offsets, turn)
-        if own is not None:
-            return own
+    rotations, offsets = sequence.rotations, sequence.offsets
+    if rotations is not None and offsets is not None and not from_positions and sequence.is_posed(person):
+        return _own_rotations(skeleton, positions, rotations[person], offsets, turn)
     joints, parents, kept = _seen_joints(sequence, person)
     points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
     posed = rotations_from_positions(
@@ -102,23 +100,13 @@ def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_posit
     return Body(posed.joints, posed.parents, posed.offsets, posed.rotations, posed.root_positions[:, 0])
 
 
-def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offsets: Array, turn: Array) -> Body | None:
-    """The body a sequence's own rotations make; None where they do not belong to its positions.
-
-    They may not: a transform may have moved the positions alone. Missing joints (NaN) are not compared.
-    """
+def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offsets: Array, turn: Array) -> Body:
+    """The body that a sequence's own rotations make."""
     at = skeleton.root
-    if len(skeleton.roots) != 1 or np.isnan(positions[:, at]).all():
-        return None
     rotations, offsets = rotations.copy(), offsets.copy()
     rotations[:, at] = quaternion_multiply(matrix_to_quaternion(turn), rotations[:, at])
     offsets[at] = 0.0
     root = bridge_gaps(positions[:, [at]])[:, 0]
-    translations = np.tile(offsets, (len(positions), 1, 1))
-    translations[:, at] = root
-    posed = forward_kinematics(skeleton.parents, rotations, translations)[0]
-    if (np.abs(posed - positions) > 1e-3).any():
-        return None
     return Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
 
 
@@ -138,17 +126,6 @@ def _seen_joints(sequence: SkeletonSequence, person: int) -> tuple[tuple[str, ..
             parent = skeleton.parents[parent]
         parents.append(kept.index(parent) if parent >= 0 else -1)
     return tuple(skeleton.joints[j] for j in kept), tuple(parents), kept
-
-
-def bridge_gaps(positions: Array) -> Array:
-    """Positions (frames, joints, dims) with NaN filled: linearly in time inside, the nearest frame at the ends."""
-    filled = positions.copy()
-    times = np.arange(len(positions))
-    for joint in np.flatnonzero(np.isnan(positions).any(axis=(0, 2))):
-        seen = np.isfinite(positions[:, joint]).all(axis=-1)
-        for axis in range(positions.shape[2]):
-            filled[~seen, joint, axis] = np.interp(times[~seen], times[seen], positions[seen, joint, axis])
-    return filled
 
 
 # --------------------------------------------------------------------------------------------------------- text

@@ -46,7 +46,7 @@ def read(
     up: Up | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> SkeletonSequence:
-    """Read a kinegraph npz (then no option is needed) or an array that somebody else saved.
+    """Read a kinegraph npz (then no option is needed, and none may contradict it) or an array that somebody else saved.
 
     Args:
         path: an ``.npz``, ``.npy`` or pickle.
@@ -55,14 +55,15 @@ def read(
         fps: frame rate; replaces the one in the file.
         unit: "m", "px" or "normalized" of a foreign array; without it, 3D is taken as metres and 2D as px, with a note.
         space: "world", "camera" or "image" of a foreign array; without it, 3D is "world" and 2D "image".
-        up: "y" or "z", if a foreign array is in world space and this is known.
+        up: "y" or "z", if an array is in world space and this is known.
         image_size: width and height in px of the image that 2D is in; replaces the one in the file.
 
     Foreign arrays are (people, frames, joints, dims), (frames, joints, dims) or (frames, joints * dims); NaN is
     missing.
 
     Raises:
-        FormatError: damaged, an unknown version, a pickle that wants more than arrays, no array of that name or shape.
+        FormatError: damaged, an unknown version, a pickle that wants more than arrays, no array of that name or shape,
+            or a kinegraph npz that says something else than an option.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -75,7 +76,8 @@ def read(
         content = load_npz(path)
         if isinstance(content, dict) and "kinegraph" in content:
             sequence = _own(content, path)
-            given: dict[str, Any] = {"fps": fps, "image_size": image_size}
+            _agree(sequence, path, key=key, skeleton=skeleton, unit=unit, space=space, up=up)
+            given: dict[str, Any] = {"fps": fps, "image_size": image_size, "up": up}
             return sequence.replace(**{name: value for name, value in given.items() if value is not None})
     array, name = _find(content, key, path)
     if skeleton is None:
@@ -124,6 +126,19 @@ def _own(content: Mapping[str, Any], path: Path) -> SkeletonSequence:
     if fields["positions"].ndim != 4:
         raise FormatError(path, f"'positions' has shape {fields['positions'].shape}; expected 4 axes")
     return build(path, **fields)
+
+
+def _agree(sequence: SkeletonSequence, path: Path, *, skeleton: str | Skeleton | None, **given: str | None) -> None:
+    """Refuse what contradicts a kinegraph npz; what it leaves open, which way is up, may be said."""
+    if skeleton is not None and get_skeleton(skeleton).joints != sequence.skeleton.joints:
+        named = skeleton if isinstance(skeleton, str) else skeleton.name
+        raise FormatError(
+            path, f"its skeleton is '{sequence.skeleton.name}', not '{named}'; leave skeleton (--layout) out"
+        )
+    own = {"key": "positions", "unit": sequence.unit, "space": sequence.space, "up": sequence.up}
+    for name, value in given.items():
+        if value is not None and own[name] not in (None, value):
+            raise FormatError(path, f"its {name} is {own[name]}, not {value}; leave {name} out")
 
 
 def _numbers(value: object, path: Path, where: str) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -36,7 +36,16 @@ from kinegraph.geometry.rotations import (
 Array = NDArray[np.float64]
 T = TypeVar("T")
 
-__all__ = ["Posed", "finished", "kabsch", "posing_steps", "rest_directions", "rotations_from_positions", "swing"]
+__all__ = [
+    "Posed",
+    "bridge_gaps",
+    "finished",
+    "kabsch",
+    "posing_steps",
+    "rest_directions",
+    "rotations_from_positions",
+    "swing",
+]
 
 # Where the bone that ends in an anatomical point lies in the T-pose; x is for the left side.
 _REST: Mapping[str, tuple[float, float, float]] = {
@@ -351,3 +360,14 @@ def _assemble(
         positions=forward_kinematics(up, local, translations)[0],
         source=tuple(source),
     )
+
+
+def bridge_gaps(positions: Array) -> Array:
+    """Positions (frames, joints, dims) with NaN filled: linearly in time inside, the nearest frame at the ends."""
+    filled = positions.copy()
+    times = np.arange(len(positions))
+    for joint in np.flatnonzero(np.isnan(positions).any(axis=(0, 2))):
+        seen = np.isfinite(positions[:, joint]).all(axis=-1)
+        for axis in range(positions.shape[2]):
+            filled[~seen, joint, axis] = np.interp(times[~seen], times[seen], positions[seen, joint, axis])
+    return filled

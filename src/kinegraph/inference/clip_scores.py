@@ -198,7 +198,7 @@ class ClipScores:
         first = self.networks[0]
         usual = self.window_s(fps)
         length = usual if window_s is None else window_s
-        if not (np.isfinite(length) and 0 < length <= _LONGEST_S):
+        if length > _LONGEST_S:
             raise ConfigError(f"window {length:g} s: expected seconds, above 0 and at most {_LONGEST_S:g}")
         if window_s is not None and length * min(fps, first.transform.fps or fps) < 2 - 1e-6:
             raise ConfigError(
@@ -206,8 +206,6 @@ class ClipScores:
                 f"{first.name} was trained on clips of about {usual:.2g} s"
             )
         step = length / 4 if stride_s is None else stride_s
-        if not (np.isfinite(step) and step > 0):
-            raise ConfigError(f"stride {step:g} s: expected seconds, above 0")
         window, stride = max(2, round(length * fps)), max(1, round(step * fps))
         if sequence.people * sequence.frames / stride > _MOST_WINDOWS:
             raise ConfigError(f"stride {step:g} s: that makes more than {_MOST_WINDOWS:,} windows; take a longer one")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.errors import DataError, FormatError, nearest
+from kinegraph.errors import ConfigError, DataError, FormatError, nearest
 from kinegraph.geometry.cameras import up_vector
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics"]
+__all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics", "square_pixels"]
 
 Floats = NDArray[np.float64]
 
@@ -69,6 +69,51 @@ class Extrinsics:
     def position(self) -> Floats:
         """Where the camera stands ``(3,)`` in the world, metres."""
         return np.asarray(-self.rotation.T @ self.translation)
+
+    def with_image(self, size: tuple[int, int]) -> Extrinsics:
+        """The same camera with its image resized to `size` (width and height in px), and the intrinsics with it.
+
+        Raises:
+            ConfigError: `size` has another shape than the stated image; a cropped one's centre is not known.
+        """
+        if self.image_size is None or self.image_size == size:
+            return self
+        width, height = size
+        expected = self.image_size[0] * height / self.image_size[1]
+        if abs(expected - width) > max(1.0, 1e-3 * width):  # whole px are rounded
+            old, new = (f"{w} x {h} px" for w, h in (self.image_size, size))
+            raise ConfigError(
+                f"the calibration is of images of {old}, the keypoints are in {new}, another shape; state the "
+                "intrinsics of these images, or leave them out of the extrinsics"
+            )
+        across, down = width / self.image_size[0], height / self.image_size[1]
+        scaled = None if self.intrinsics is None else self.intrinsics * [across, down, across, down]
+        return replace(self, intrinsics=scaled, image_size=size)
+
+
+def square_pixels(keypoints: SkeletonSequence, intrinsics: Floats) -> tuple[SkeletonSequence, float]:
+    """Keypoints as a camera of square pixels would have them, and the factor by which that changed the image's height.
+
+    A body is as wide as it is high only there: an anamorphic lens, or an image stretched in one direction, has another
+    focal length for each.
+
+    Args:
+        keypoints: 2D, px or fractions of the image.
+        intrinsics: ``(4,)`` fx, fy, cx, cy in px.
+    """
+    fx, fy = (float(value) for value in intrinsics[:2])
+    squeeze = fx / fy
+    if squeeze == 1 or keypoints.dims != 2:
+        return keypoints, 1.0
+    size = keypoints.image_size
+    if size is not None:
+        size = (size[0], max(1, round(size[1] * squeeze)))
+    if keypoints.unit == "px":
+        keypoints = keypoints.replace(positions=keypoints.positions * [1.0, squeeze])
+    keypoints = keypoints.replace(image_size=size)
+    if abs(squeeze - 1) > 0.01:
+        keypoints = keypoints.with_note(f"pixels made square: focal lengths {fx:g} px across and {fy:g} px down")
+    return keypoints, squeeze
 
 
 def load_extrinsics(path: Path | str) -> Extrinsics:
@@ -137,9 +182,12 @@ def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False) -> SkeletonSequence:
+def by_extrinsics(
+    sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False, relative: bool = False
+) -> SkeletonSequence:
     """Camera space to the calibrated world.
 
+    Where the root is left at the origin (`relative`) only the axes turn: nobody stands anywhere, on a floor neither.
     Where the floor is known and nobody's height (`sized`), everybody is scaled about the camera so that their feet
     come to stand on it: a camera of known height over the floor is a ruler. Their keypoints stay where they were.
 
@@ -151,6 +199,14 @@ def by_extrinsics(sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool
     if sequence.dims != 3 or sequence.space != "camera":
         raise DataError(
             f"extrinsics turn 3D camera space into the world; found {sequence.dims}D {sequence.space} space"
+        )
+    if relative:
+        return sequence.replace(
+            positions=sequence.positions @ camera.rotation,
+            space="world",
+            up=camera.up,
+            rotations=None,
+            notes=(*sequence.notes, "axes: those of the given extrinsics; the root stays at the origin"),
         )
     vertical = up_vector(camera.up)
     notes = ["axes and place: those of the given extrinsics"]

@@ -19,7 +19,7 @@ from kinegraph.inference.forecast_features import (
     canonical_joints,
     forecast_features,
 )
-from kinegraph.inference.horizon import LONGEST_S, is_time
+from kinegraph.inference.horizon import check_horizon
 from kinegraph.inference.live_frames import LONGEST_GAP_S
 from kinegraph.inference.motion_window import (
     HISTORY_S,
@@ -154,13 +154,7 @@ class Forecaster(Pretrained):
             DataError: no 3D motion, too short a history, nobody at its end, or a horizon without sense.
             SkeletonError: a model for another skeleton.
         """
-        if not is_time(seconds):
-            raise DataError(f"a forecast of {seconds!r} s: expected a time above 0 s")
-        if seconds > LONGEST_S:
-            raise DataError(
-                f"a forecast of {seconds:g} s: expected at most {LONGEST_S:g} s, because beyond its first seconds a "
-                "forecast follows from itself and says nothing of the person"
-            )
+        check_horizon(seconds)
         check_motion(sequence)
         # cut before gaps are filled: a gap that ends later is filled from what is not known yet
         observed = observed_part(sequence, observed_until)

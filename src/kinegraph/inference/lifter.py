@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kinegraph.datasets.window_pace import frames_apart, paced_windows, training_rate
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.hub import Pretrained, locate
 from kinegraph.inference.error_model import read_calibration
@@ -18,7 +19,7 @@ from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
-from kinegraph.inference.preparation import Prepared, prepare
+from kinegraph.inference.preparation import Prepared, main_of_each, prepare
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, map_joints
@@ -56,7 +57,7 @@ class Lifter(Pretrained):
         self.transform: LiftingTransform = weights.transform
         self.frames = int(getattr(weights.model, "frames", 1))
         self.target = int(getattr(weights.model, "target", self.frames // 2))
-        self.fps = _training_fps(weights.metadata)
+        self.fps = training_rate(weights.metadata)
         self.folder = weights.folder
         self.calibration, self.uncalibrated = read_calibration(
             weights.folder, weights.sha256, "lift", ("flip", "plain"), LIFT_FEATURES
@@ -114,7 +115,8 @@ class Lifter(Pretrained):
         """
         options = options or LiftOptions()
         if options.stills and sequence.frames * sequence.people > 1:
-            return self._stills(_at_a_rate(sequence), options, progress)
+            alone = options.people == "main" and sequence.people > 1
+            return self._stills(_at_a_rate(main_of_each(sequence) if alone else sequence), options, progress)
         lifted, features = self.lift_with_features(sequence, options, progress=progress)
         if self.calibration is None:
             return lifted.with_note(self.uncalibrated)
@@ -198,7 +200,7 @@ class Lifter(Pretrained):
         positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
         confidence = np.zeros(positions.shape[:3])
         uncertainty = np.full((*positions.shape[:3], 2), np.nan)
-        notes: dict[str, None] = {}
+        notes = dict.fromkeys(note for note in sequence.notes if note.startswith("the largest of"))
         if sequence.image_size is None and sequence.unit == "px" and sequence.seen.any():
             # One camera for all of them: each by itself would be put in the middle of an image of its own.
             sequence, options, note = self._one_camera(sequence, options)
@@ -324,14 +326,15 @@ class Lifter(Pretrained):
 
         The second is the answer for the mirror image, turned back; without the flip test, the first again.
         """
-        before, after, share = self._windows(len(inputs), fps)
+        pace = frames_apart(fps, self.fps)
+        windows = paced_windows(np.zeros(len(inputs)), self.frames, pace, self.target)
         mirror = torch.tensor(self.skeleton.mirror)
         poses = torch.from_numpy(np.ascontiguousarray(inputs))
         outputs, others = [], []
         with torch.inference_mode():
             for start in range(0, len(inputs), options.batch):
                 rows = slice(start, start + options.batch)
-                batch = _between(poses, before[rows], after[rows], share) if self.frames > 1 else poses[rows]
+                batch = windows.of(poses, rows) if self.frames > 1 else poses[rows]
                 answer = self._answer(batch)
                 outputs.append(answer)
                 others.append(_mirrored(self._answer(_mirrored(batch, mirror)), mirror) if options.flip else answer)
@@ -339,25 +342,6 @@ class Lifter(Pretrained):
         if not np.isfinite(result).all():
             raise ConfigError(f"the network in {self.folder} gave values that are not finite; its weights are damaged")
         return result
-
-    def _windows(self, count: int, fps: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Which frames make each pose's window, at the pace of training: the ends repeated.
-
-        Returns:
-            Frame indices before and after each moment of the window (count, frames), and the share of the later one
-            (frames,); 0 where a moment falls on a frame.
-        """
-        pace = fps / self.fps if self.fps else 1.0
-        # A few per cent of tempo are nothing; whole frames need no blending.
-        pace = float(round(pace)) if pace > 0.9 and abs(pace - round(pace)) < 0.1 * pace else pace
-        moments = (np.arange(self.frames) - self.target) * pace
-        low = np.floor(moments + 1e-9).astype(np.int64)
-        share = np.where(moments - low < 1e-6, 0.0, moments - low)
-        rows = np.arange(count)[:, None]
-        before, after = (
-            np.clip(rows + low + extra, 0, max(count - 1, 0)) for extra in (0, (share > 0).astype(np.int64))
-        )
-        return torch.from_numpy(before), torch.from_numpy(after), torch.from_numpy(share.astype(np.float32))
 
     def _answer(self, batch: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(batch)
@@ -402,30 +386,6 @@ def _at_a_rate(sequence: SkeletonSequence) -> SkeletonSequence:
     return sequence.replace(fps=ASSUMED_FPS).with_note(
         f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with fps"
     )
-
-
-def _training_fps(metadata: Mapping[str, Any]) -> float | None:
-    """Moments a second in the windows that the network was trained on; None if the weights do not say."""
-    data, recipe = metadata.get("data"), metadata.get("recipe")
-    train = data.get("train") if isinstance(data, Mapping) else None
-    fps = train.get("fps") if isinstance(train, Mapping) else metadata.get("fps")
-    chosen = recipe.get("data") if isinstance(recipe, Mapping) else None
-    step = chosen.get("step", 1) if isinstance(chosen, Mapping) else 1
-    if not (isinstance(fps, int | float) and fps > 0 and isinstance(step, int) and step > 0):
-        return None
-    return float(fps) / step
-
-
-def _between(poses: torch.Tensor, before: torch.Tensor, after: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Windows (n, frames, joints, channels) of encoded poses, blended where a moment falls between two frames.
-
-    A joint that one of the two frames lacks (all zeros) is taken from the nearer frame: half of nothing is no place.
-    """
-    first, second, w = poses[before], poses[after], share[None, :, None, None]
-    if not bool((share > 0).any()):
-        return first
-    both = (first != 0).any(dim=-1, keepdim=True) & (second != 0).any(dim=-1, keepdim=True)
-    return torch.where(both, (1 - w) * first + w * second, torch.where(w < 0.5, first, second))
 
 
 def _mirrored(poses: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from kinegraph.datasets.window_pace import frames_apart
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.formats.tracking import MAX_GAP, Tracker
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, Framing, scale_of_pose
@@ -249,9 +250,8 @@ class LiftStream:
         self.notes = (*self.notes, f"image size not stated: {note}")
 
     def _window_moments(self) -> Floats:
-        """Seconds before now (frames,) at which the network's window looks; see `Lifter._windows`."""
-        pace = self.fps / self.lifter.fps if self.lifter.fps else 1.0
-        pace = float(round(pace)) if pace > 0.9 and abs(pace - round(pace)) < 0.1 * pace else pace
+        """Seconds before now (frames,) at which the network's window looks."""
+        pace = frames_apart(self.fps, self.lifter.fps)
         offsets: Floats = np.minimum(np.arange(self.lifter.frames) - self.lifter.target, 0) * pace / self.fps
         return offsets
 

@@ -15,9 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from kinegraph.errors import DataError
-from kinegraph.formats.bvh_write import bridge_gaps
 from kinegraph.formats.export import y_up
-from kinegraph.geometry.posing import finished
+from kinegraph.geometry.posing import bridge_gaps, finished
 from kinegraph.inference.live_frames import Clock, Frame, FrameBuffer, Id, read_frame
 from kinegraph.inference.motion_window import (
     HISTORY_S,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path
-from kinegraph.formats import formats, write, write_format
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path, nearest
+from kinegraph.formats import formats, read_options, write, write_format
+from kinegraph.formats.export import person_paths
 from kinegraph.formats.walk import recordings_in
 from kinegraph.inference.forecaster import Forecaster
+from kinegraph.inference.horizon import check_horizon
 from kinegraph.inference.lifter import Lifter
-from kinegraph.inference.quick import forecast, lift, recognize
+from kinegraph.inference.quick import check_stated, forecast, lift, lift_settings, recognize
 from kinegraph.inference.recognizer import Recognition, Recognizer
 from kinegraph.sequence import SkeletonSequence
 
@@ -92,8 +94,8 @@ def lift_files(
 ) -> Iterator[LiftedFile]:
     """Lift recordings one by one, as the results are asked for.
 
-    Only one recording is in memory at a time. One that cannot be read or lifted is reported in its result, and the
-    next one follows.
+    Only one recording is in memory at a time. One that cannot be read or lifted, or that an option does not suit, is
+    reported in its result, and the next one follows.
 
     Args:
         sources: a folder (see :func:`find_recordings`), or paths.
@@ -116,6 +118,8 @@ def lift_files(
     """
     network = model if isinstance(model, Lifter) else Lifter.from_pretrained(model)  # one that is not there fails now
     named = None if model is None else network
+    _, options["extrinsics"] = lift_settings(**{key: value for key, value in options.items() if key != "read"})
+    _check_read(options.get("read"))
     return _written(sources, out, to, "2D", "lifting", progress, lambda path: lift(path, model=named, **options))
 
 
@@ -142,6 +146,8 @@ def recognize_files(
         FormatError: no such folder.
     """
     network = model if isinstance(model, Recognizer) else Recognizer.from_pretrained(model)
+    network.check(options.get("stride_s"), options.get("window_s"))
+    options = _checked_motion(options)
     paths, _ = _paths(sources, "3D")
     results = _each(paths, lambda path: recognize(path, model=network, **options), "recognising", progress)
     return (RecognizedFile(source=path, actions=found, error=error) for path, found, error in results)
@@ -177,9 +183,34 @@ def forecast_files(
         FormatError: no such folder.
     """
     network = model if isinstance(model, Forecaster) else Forecaster.from_pretrained(model)
+    check_horizon(seconds)
+    options = _checked_motion(options)
     return _written(
         sources, out, to, "3D", "forecasting", progress, lambda path: forecast(path, seconds, model=network, **options)
     )
+
+
+def _checked_motion(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of what takes motion: one that is wrong for every recording is refused, and the lifter read once."""
+    check_stated(options.get("skeleton"), options.get("fps"))
+    _check_read(options.get("read"))
+    lifter = options.get("lifter")
+    if lifter is None or isinstance(lifter, Lifter):
+        return options
+    return {**options, "lifter": Lifter.from_pretrained(lifter)}
+
+
+def _check_read(options: Mapping[str, Any] | None) -> None:
+    """Refuse a reader's option that no format has; one that only some have is told of the files of the others."""
+    given = dict(options or {})
+    format = given.pop("format", None)
+    names = [info.name for info in formats()] if format is None else [format]
+    known = sorted({key for name in names for key in read_options(name)})
+    for name in given:
+        if name not in known:
+            raise ConfigError(
+                f"nothing is read with the option '{name}'{nearest(name, known)} (options: {', '.join(known)})"
+            )
 
 
 def _written(
@@ -193,7 +224,8 @@ def _written(
 ) -> Iterator[LiftedFile]:
     """Motion made of every recording, and written if there is a folder for it."""
     suffix = to if to.startswith(".") else f".{to}"
-    write_format(Path(f"x{suffix}"))
+    format = write_format(Path(f"x{suffix}"))
+    apart = next(info.one_person for info in formats() if info.name == format)
     paths, root = _paths(sources, holds)
     targets = {} if out is None else dict(zip(paths, _targets(paths, root, Path(out), suffix), strict=True))
 
@@ -201,6 +233,12 @@ def _written(
         sequence = make(path)
         if path not in targets:
             return sequence, ()
+        for further in person_paths(targets[path], sequence.people)[1:] if apart else ():
+            taken = next((other for other, target in targets.items() if target == further), None)
+            if taken is not None:
+                raise DataError(
+                    f"{path}: a further person would take the place of {taken}'s result; rename one of them"
+                )
         targets[path].parent.mkdir(parents=True, exist_ok=True)
         return sequence, write(sequence, targets[path])
 
@@ -236,12 +274,12 @@ def _each(
 
 
 def _guarded(path: Path, work: Callable[[Path], _Result]) -> tuple[_Result | None, str | None]:
+    # What is wrong for every file was refused before the first one was read.
     try:
         return work(path), None
-    except ConfigError:
-        raise  # a wrong option is wrong for every file
     except KinegraphError as error:
-        return None, str(error)
+        said = str(error)
+        return None, said if str(path) in said else f"{path}: {said.removeprefix(f'{path.name}: ')}"
     except (OSError, MemoryError, ValueError, ArithmeticError) as error:
         # Not ours, yet it must not end a night's work; the name says what it was.
         return None, f"{path}: {type(error).__name__}: {' '.join(str(error).split())}"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.errors import DataError, KinegraphError
 from kinegraph.inference.motion_window import MotionNetwork, check_rate, ground, person_window, ready, who
 from kinegraph.inference.recognition import ScoredWindows
 from kinegraph.sequence import SkeletonSequence
@@ -55,10 +55,6 @@ class MotionScores:
         """The windows of every person, and what was assumed. See :meth:`Recognizer.recognize`."""
         network = self.network
         transform = network.transform
-        if window_s is not None:
-            raise ConfigError(
-                f"window {window_s:g} s: {network.name} always looks at {network.observed_s:.2f} s; leave it out"
-            )
         sequence = ready(sequence)
         check_rate(sequence, network)
         assert sequence.fps is not None
@@ -70,8 +66,6 @@ class MotionScores:
                 f"{max(span, 0):.2f} s; give a longer one"
             )
         step = network.observed_s / 4 if stride_s is None else stride_s
-        if not (np.isfinite(step) and step > 0):
-            raise ConfigError(f"stride {step:g} s: expected seconds, above 0")
         stride = max(1, round(step * transform.fps))
         floors = ground(sequence)
         found, notes = [], list[str]()

@@ -25,7 +25,7 @@ class LiftOptions:
         smooth_s: sigma in seconds of the zero-phase smoothing of the joints; 0 for none.
         one_euro: smooth with the causal one-euro filter instead, as live use would; it lags a little.
         root: ``"estimated"`` puts the person before the camera where the keypoints say; ``"relative"`` leaves the
-            root at the origin in every frame.
+            root at the origin in every frame, in the world too, where only the axes are then turned.
         centre_px: where the camera looks in the image, px; None takes the image's middle.
         focal_px: focal length of the camera in px; None derives it from ``fov_deg`` or assumes 1.145 times the
             image's longer side (Human3.6M's cameras; 47 degrees).

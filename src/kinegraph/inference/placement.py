@@ -159,7 +159,9 @@ def _weighted_mean(values: Floats, weights: Floats) -> Floats:
     return result
 
 
-def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bool = False) -> SkeletonSequence:
+def upright(
+    sequence: SkeletonSequence, *, level_ground: bool = True, stills: bool = False, relative: bool = False
+) -> SkeletonSequence:
     """Camera space to a world with y up and the floor at 0.
 
     A single camera does not feel gravity. The camera is taken to be level from side to side; how far it looks up or
@@ -176,6 +178,7 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bo
         level_ground: also take out slow drifts of the feet's height (an error of the estimated depth shows as a
             slope): over about two seconds somebody's foot touches the floor.
         stills: the frames are single pictures: everybody stands on a floor of their own.
+        relative: positions are relative to the root, and stay so: the axes turn, and there is no floor.
 
     Raises:
         DataError: the sequence is not 3D in camera space.
@@ -185,7 +188,7 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bo
             f"upright() turns 3D camera space into world space; found {sequence.dims}D in {sequence.space} space"
         )
     pitch, how = _camera_pitch(sequence)
-    slope = None if stills else _floor_slope(sequence, pitch)
+    slope = None if stills or relative else _floor_slope(sequence, pitch)
     if slope is not None and abs(pitch - slope) <= STEEPEST:
         pitch -= slope
         where = f"{abs(np.rad2deg(pitch)):.0f} degrees {'down' if pitch < 0 else 'up'}"
@@ -195,7 +198,7 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bo
     turn = np.stack([right, up, np.cross(right, up)])
     positions = sequence.positions @ turn.T
     seen = sequence.seen
-    if seen.any():
+    if seen.any() and not relative:
         floor = _lowest(positions, sequence) if stills else _floor(positions, sequence, level_ground)[None]
         positions[..., 1] -= floor[..., None]
         person, frame = (int(i[0]) for i in np.nonzero(seen.any(axis=-1)))
@@ -205,9 +208,9 @@ def upright(sequence: SkeletonSequence, *, level_ground: bool = True, stills: bo
             else positions[person, frame, sequence.skeleton.root]
         )
         positions[..., [0, 2]] -= start[[0, 2]]
-    note = f"up: {how}; the camera taken to be level from side to side; floor put under the feet" + (
-        ", slow drifts of it taken out" if level_ground and not stills else ""
-    )
+    where = "the root stays at the origin" if relative else "floor put under the feet"
+    where += ", slow drifts of it taken out" if level_ground and not stills and not relative else ""
+    note = f"up: {how}; the camera taken to be level from side to side; {where}"
     return sequence.replace(positions=positions, space="world", up="y", rotations=None, notes=(*sequence.notes, note))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError
 from kinegraph.inference.framing import DISTANCE_M, scale_of_pose
 from kinegraph.inference.options import LiftOptions
-from kinegraph.sequence import SkeletonSequence
+from kinegraph.sequence import PER_FRAME, SkeletonSequence
 from kinegraph.skeleton import JointMap, Skeleton, map_joints
 from kinegraph.transforms.completion import complete_faces, complete_poses
 from kinegraph.transforms.gaps import ASSUMED_FPS, fill_gaps, neighbours
@@ -202,6 +202,16 @@ def _confident(sequence: SkeletonSequence, minimum: float) -> SkeletonSequence:
     return sequence.replace(
         confidence=np.where(doubtful, 0.0, confidence), rotations=None, notes=(*sequence.notes, note)
     )
+
+
+def main_of_each(pictures: SkeletonSequence) -> SkeletonSequence:
+    """One person: the largest of each picture, who need not be the same one in two of them."""
+    frames = np.arange(pictures.frames)
+    largest = [_people(pictures.slice_frames(t, t + 1), "main") for t in frames.tolist()]
+    who = np.array([people[0] if people else 0 for people in largest])
+    arrays = {name: getattr(pictures, name) for name in PER_FRAME}
+    chosen = {name: array[who, frames][None] for name, array in arrays.items() if array is not None}
+    return pictures.replace(**chosen).with_note(f"the largest of up to {pictures.people} people in each picture")
 
 
 def _people(sequence: SkeletonSequence, which: str) -> list[int]:

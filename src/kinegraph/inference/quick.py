@@ -11,29 +11,31 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kinegraph.errors import ConfigError, DataError, nearest
-from kinegraph.formats import detect, read_options
+from kinegraph.formats import check_fps, detect, read_at_rate, read_options
 from kinegraph.formats.arrays import load
 from kinegraph.formats.export import y_up
 from kinegraph.inference.contact import foot_contacts, foot_joints
-from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics
+from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, square_pixels
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.motion_window import notes_that_hold
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import floor_under, upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
-from kinegraph.inference.stature import scaled_to_height
+from kinegraph.inference.stature import checked_heights, scaled_to_height
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
-from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = [
     "Source",
     "are_pictures",
     "as_motion",
+    "check_stated",
     "forecast",
     "into_world",
     "lift",
+    "lift_settings",
     "lifter_for",
     "read_source",
     "recognize",
@@ -43,7 +45,7 @@ Source = str | Path | SkeletonSequence | ArrayLike
 Progress = Callable[[int, int], None]
 _Network = TypeVar("_Network", Lifter, Recognizer, Forecaster)
 
-_networks: dict[tuple[str, str, int], Any] = {}
+_networks: dict[tuple[str, str, tuple[tuple[str, int], ...]], Any] = {}
 
 
 def read_source(
@@ -59,13 +61,14 @@ def read_source(
     Args:
         source: a file or folder, an array, or a sequence.
         skeleton: the layout of an array, or of a file that does not tell it.
-        fps: the rate, where `source` does not tell it; a sequence with another rate is resampled.
+        fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
         dims: 2 or 3: what the last axis of an array is taken for.
         options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`.
 
     Raises:
         FormatError, ConfigError, DataError: see :func:`kinegraph.load`.
     """
+    check_fps(fps)
     given = dict(options or {})
     if isinstance(source, SkeletonSequence):
         if skeleton is not None and source.skeleton != skeleton and source.skeleton.name != skeleton:
@@ -81,10 +84,7 @@ def read_source(
         if "skeleton" not in known:
             raise ConfigError(f"{source}: {name} files name their joints themselves; leave skeleton= out")
         given["skeleton"] = skeleton
-    if fps is not None and "fps" in known:
-        given["fps"] = fps
-    sequence = load(source, name, **given)
-    return sequence if fps is None or sequence.fps == fps else load(sequence, fps=fps)
+    return read_at_rate(source, name, fps, **given)
 
 
 def lift(
@@ -106,10 +106,11 @@ def lift(
         source: a file or folder of any 2D format, a 2D sequence, or an array ``(people, frames, joints, n)``,
             ``(frames, joints, n)`` or ``(joints, n)`` with n = 2 (x, y) or 3 (x, y, confidence).
         skeleton: layout of an array (``"coco17"``), or of a file that does not tell it.
-        fps: frames per second, where `source` does not tell it.
+        fps: frames per second, where `source` does not tell it; else it is resampled to them.
         model: a :class:`Lifter`, a weights folder or a hub id; if None, the package's network for videos, or its one
             for single pictures.
-        space: ``"world"``: y up, the floor at 0; ``"camera"``: x right, y down, z forward.
+        space: ``"world"``: y up, the floor at 0 (``root="relative"``: the root at the origin, and no floor);
+            ``"camera"``: x right, y down, z forward.
         height_m: how tall they stand, one number or one a person; gives the metric scale.
         extrinsics: where the camera stands, or a JSON file that says so (:func:`load_extrinsics`); without it, gravity
             and floor are taken from the people (:func:`upright`).
@@ -131,21 +132,27 @@ def lift(
         >>> walk = kg.lift("keypoints/")                                              # doctest: +SKIP
         >>> walk = kg.lift(detections, skeleton="coco17", fps=30, people="main")      # doctest: +SKIP
     """
-    if space not in ("world", "camera"):
-        raise ConfigError(f"space is '{space}'; choose world or camera")
-    known = [field.name for field in fields(LiftOptions)]
-    for name in choices:
-        if name not in known:
-            raise ConfigError(f"lift has no option '{name}'{nearest(name, known)} (options: {', '.join(known)})")
+    options, camera = lift_settings(
+        skeleton=skeleton, fps=fps, space=space, height_m=height_m, extrinsics=extrinsics, **choices
+    )
     keypoints = read_source(source, skeleton=skeleton, fps=fps, dims=2, options=read)
-    camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
-    choices = {name: value for name, value in choices.items() if value is not None}
-    if camera is not None and camera.intrinsics is not None and not {"focal_px", "fov_deg"} & set(choices):
-        fx, _, cx, cy = camera.intrinsics.tolist()
-        choices = {"focal_px": fx, "centre_px": (cx, cy), **choices}
     if camera is not None and camera.image_size is not None and keypoints.image_size is None:
         keypoints = keypoints.replace(image_size=camera.image_size)
-    options = LiftOptions(**choices)
+    told = options.focal_px is not None or options.fov_deg is not None
+    if camera is not None and camera.intrinsics is not None and told:
+        keypoints = keypoints.with_note("the calibration's intrinsics not used: another focal length was stated")
+    elif camera is not None and camera.intrinsics is not None:
+        if keypoints.image_size is not None and camera.image_size not in (None, keypoints.image_size):
+            stated, camera = camera.image_size, camera.with_image(keypoints.image_size)
+            keypoints = keypoints.with_note(
+                f"the calibration's intrinsics scaled from images of {stated[0]} x {stated[1]} px to those of "
+                f"{keypoints.image_size[0]} x {keypoints.image_size[1]} px"
+            )
+        assert camera.intrinsics is not None  # scaled, not lost
+        focal, _, *middle = camera.intrinsics.tolist()
+        x, y = options.centre_px or middle
+        keypoints, squeeze = square_pixels(keypoints, camera.intrinsics)
+        options = replace(options, focal_px=focal, centre_px=(x, y * squeeze))
     if not options.stills and not keypoints.is_video:
         options = replace(options, stills=True)  # the reader of COCO files knows it
     lifted = lifter_for(keypoints, model, stills=options.stills).lift(keypoints, options, progress=progress)
@@ -155,11 +162,55 @@ def lift(
         if camera is not None:
             lifted = lifted.with_note("extrinsics not used: the result stays in camera space")
         return lifted
-    return into_world(lifted, camera, sized=height_m is not None, stills=options.stills)
+    return into_world(
+        lifted, camera, sized=height_m is not None, stills=options.stills, relative=options.root == "relative"
+    )
+
+
+def check_stated(skeleton: str | Skeleton | None = None, fps: float | None = None) -> None:
+    """Raises ConfigError or SkeletonError for a layout or a rate that there is for no recording."""
+    check_fps(fps)
+    if skeleton is not None:
+        get_skeleton(skeleton)
+
+
+def lift_settings(
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    space: str = "world",
+    height_m: float | Sequence[float] | None = None,
+    extrinsics: Extrinsics | Path | str | None = None,
+    **choices: Any,
+) -> tuple[LiftOptions, Extrinsics | None]:
+    """The options of :func:`lift` as far as they are right or wrong whatever the recording is.
+
+    Returns:
+        The lifter's options, and the camera.
+
+    Raises:
+        ConfigError, SkeletonError, FormatError: one that is wrong for every recording.
+    """
+    if space not in ("world", "camera"):
+        raise ConfigError(f"space is '{space}'; choose world or camera")
+    known = [field.name for field in fields(LiftOptions)]
+    for name in choices:
+        if name not in known:
+            raise ConfigError(f"lift has no option '{name}'{nearest(name, known)} (options: {', '.join(known)})")
+    check_stated(skeleton, fps)
+    if height_m is not None:
+        checked_heights(height_m)
+    camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
+    return LiftOptions(**{name: value for name, value in choices.items() if value is not None}), camera
 
 
 def into_world(
-    lifted: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False, stills: bool = False
+    lifted: SkeletonSequence,
+    camera: Extrinsics | None = None,
+    *,
+    sized: bool = False,
+    stills: bool = False,
+    relative: bool = False,
 ) -> SkeletonSequence:
     """Camera space to the world, by extrinsics or by gravity, with the feet that touch the floor.
 
@@ -168,9 +219,13 @@ def into_world(
         camera: where the camera stands, if it is known.
         sized: the people have their stated height.
         stills: the frames are single pictures.
+        relative: positions are relative to the root: the axes turn, and nobody stands on a floor.
     """
-    world = upright(lifted, stills=stills) if camera is None else by_extrinsics(lifted, camera, sized=sized)
-    if stills or not foot_joints(world.skeleton.joints):
+    if camera is None:
+        world = upright(lifted, stills=stills, relative=relative)
+    else:
+        world = by_extrinsics(lifted, camera, sized=sized, relative=relative)
+    if stills or relative or not foot_joints(world.skeleton.joints):
         return world
     heights = (world.positions @ y_up(world).T)[..., 1]
     floor = 0.0
@@ -200,7 +255,7 @@ def recognize(
     Args:
         source: as of :func:`lift`, or 3D: a motion file, a sequence, or an array ``(..., joints, 3)`` in metres.
         skeleton: layout of an array, or of a file that does not tell it.
-        fps: frames per second, where `source` does not tell it.
+        fps: frames per second, where `source` does not tell it; else it is resampled to them.
         model: a :class:`Recognizer`, a weights folder or a hub id; the network of the package if None.
         lifter: likewise, of the network that lifts 2D keypoints first.
         read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
@@ -245,7 +300,7 @@ def forecast(
         source: as of :func:`recognize`.
         seconds: how far, above 0 and at most 60.
         skeleton: layout of an array, or of a file that does not tell it.
-        fps: frames per second, where `source` does not tell it.
+        fps: frames per second, where `source` does not tell it; else it is resampled to them.
         model: a :class:`Forecaster`, a weights folder, a hub id or a baseline's name; the network of the package if
             None.
         lifter: a :class:`Lifter`, a weights folder or a hub id, of the network that lifts 2D keypoints first.
@@ -310,9 +365,9 @@ def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Netw
         return model
     if model is not None and not isinstance(model, str | Path):
         raise ConfigError(f"model is a {type(model).__name__}; expected a {kind.__name__}, a weights folder or an id")
-    config = Path(model) / "config.json" if model is not None else None
-    stamp = config.stat().st_mtime_ns if config is not None and config.is_file() else 0
-    key = (kind.__name__, str(model), stamp)
+    # All of it: a calibration is added to weights that are there.
+    held = sorted(Path(model).iterdir()) if model is not None and Path(model).is_dir() else []
+    key = (kind.__name__, str(model), tuple((file.name, file.stat().st_mtime_ns) for file in held))
     if key not in _networks:
         if len(_networks) >= 8:
             _networks.pop(next(iter(_networks)))

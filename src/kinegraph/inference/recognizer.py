@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -135,9 +136,20 @@ class Recognizer(Pretrained):
             SkeletonError: too few of the network's joints.
             ConfigError: a window or stride that is none.
         """
+        self.check(stride_s, window_s)
         found, notes = self._scores.score(sequence, window_s, stride_s, progress)
         people = tuple(person_actions(one, self.actions) for one in found)
         return Recognition(actions=self.actions, people=people, notes=tuple(dict.fromkeys(notes)))
+
+    def check(self, stride_s: float | None = None, window_s: float | None = None) -> None:
+        """Raises ConfigError for a window or stride that no recording can be looked at with."""
+        if window_s is not None and isinstance(self.network, MotionNetwork):
+            raise ConfigError(
+                f"window {window_s:g} s: {self.name} always looks at {self.network.observed_s:.2f} s; leave it out"
+            )
+        for name, value in (("window", window_s), ("stride", stride_s)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise ConfigError(f"{name} {value:g} s: expected seconds, above 0")
 
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> RecognizeStream:
         """This recogniser fed one frame at a time; settings of

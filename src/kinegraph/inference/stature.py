@@ -12,7 +12,7 @@ from kinegraph.inference.placement import without_assumed_size
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["scaled_to_height", "stature"]
+__all__ = ["checked_heights", "scaled_to_height", "stature"]
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +58,15 @@ def stature(positions: Floats, seen: NDArray[np.bool_], skeleton: Skeleton) -> f
     return body / (_SHOULDERS - _ANKLE)
 
 
+def checked_heights(height_m: float | Sequence[float]) -> list[float]:
+    """Stated heights as a list. Raises ConfigError where one is no height of a person."""
+    heights = [float(height_m)] if isinstance(height_m, int | float) else [float(h) for h in height_m]
+    for height in heights:
+        if not _LOW_M <= height <= _HIGH_M:
+            raise ConfigError(f"a height of {height:g} m; expected {_LOW_M:g} to {_HIGH_M:g} metres")
+    return heights
+
+
 def scaled_to_height(sequence: SkeletonSequence, height_m: float | Sequence[float]) -> SkeletonSequence:
     """Everybody as tall as stated: positions in camera space scaled about the camera, so that keypoints stay put.
 
@@ -71,12 +80,9 @@ def scaled_to_height(sequence: SkeletonSequence, height_m: float | Sequence[floa
     """
     if sequence.dims != 3 or sequence.space != "camera":
         raise DataError(f"a height scales 3D camera space; found {sequence.dims}D in {sequence.space} space")
-    heights = [float(height_m)] * sequence.people if isinstance(height_m, int | float) else [float(h) for h in height_m]
+    heights = checked_heights(height_m) * (sequence.people if isinstance(height_m, int | float) else 1)
     if len(heights) != sequence.people:
         raise ConfigError(f"{len(heights)} heights for {sequence.people} people; expected one for all, or one each")
-    for height in heights:
-        if not _LOW_M <= height <= _HIGH_M:
-            raise ConfigError(f"a height of {height:g} m; expected {_LOW_M:g} to {_HIGH_M:g} metres")
     factor, notes = np.ones(sequence.people), []
     for person, height in enumerate(heights):
         who = f"person {person + 1}: " if sequence.people > 1 else ""

@@ -29,13 +29,12 @@ def read_recording(path: Path, *, layout: str | None = None, fps: float | None =
         FormatError: it is in no format there is, or damaged.
         ConfigError: a layout or a rate that makes no sense.
     """
-    from kinegraph.formats import detect, read, read_options
+    from kinegraph.formats import check_fps, detect, read, read_options
     from kinegraph.skeleton import skeleton_names
 
     if layout is not None and layout not in skeleton_names():
         raise ConfigError(f"no layout '{layout[:40]}'; choose one of the list")
-    if fps is not None and not 0 < fps <= 10_000:
-        raise ConfigError(f"{fps:g} is no frame rate; expected a number above 0, up to 10000")
+    check_fps(fps)
     name = detect(path)
     known = read_options(name)
     options: dict[str, Any] = {}

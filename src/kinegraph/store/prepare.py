@@ -74,7 +74,7 @@ def prepare_clips(
         raise ConfigError(f"dtype is {dtype!r}; expected float32 or float16")
     workers = processes(workers)
     arrow()
-    folder = _folder(Path(out))
+    folder = _folder(Path(out), source.dataset)
     job = _Job(source, folder, dtype)
     size = shard_size(len(source))
     ranges = [(start, min(start + size, len(source))) for start in range(0, len(source), size)]
@@ -108,7 +108,7 @@ class _Job:
     dtype: DType
 
 
-def _folder(folder: Path) -> Path:
+def _folder(folder: Path, dataset: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         inside = list(folder.iterdir())
@@ -116,6 +116,12 @@ def _folder(folder: Path) -> Path:
         raise KinegraphError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
     if any(path.name != BAD for path in inside) and not (folder / MANIFEST).is_file():
         raise KinegraphError(f"{folder} holds other files and no prepared clips; choose an empty or new folder")
+    try:
+        held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["dataset"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder  # nothing yet, or damaged: made anew
+    if held != dataset:
+        raise KinegraphError(f"{folder} holds clips of {held}, not of {dataset}; choose an empty or new folder")
     return folder
 
 

@@ -227,20 +227,26 @@ class RunKeeper(pl.Callback):
             self._log(trainer, pl_module, step, values)
         if self.progress is not None:
             self.progress.update(step, self._status(step))
-        if self._stop_requested(trainer):
+        stop, late = self._asked_for(trainer)
+        if stop:
             trainer.should_stop = last = True
-        waited = time.monotonic() - self._checkpointed
-        if last or step % self.recipe.checkpoint_every == 0 or waited > 60 * self.recipe.checkpoint_minutes:
+        if last or late or step % self.recipe.checkpoint_every == 0:
             self._checkpoint(trainer)
 
     def _status(self, step: int) -> str:
         return f"epoch {step / self.data.steps_per_epoch:.1f}  loss {self._train_loss:.4f}{self._validated}"
 
-    def _stop_requested(self, trainer: pl.Trainer) -> bool:
+    def _asked_for(self, trainer: pl.Trainer) -> tuple[bool, bool]:
+        """Whether to stop, and whether a checkpoint is due by the clock."""
+        waited = time.monotonic() - self._checkpointed
+        asked = (self.stop.requested, waited > 60 * self.recipe.checkpoint_minutes)
         if trainer.world_size == 1:
-            return self.stop.requested
-        # Ranks must stop at the same step, or the others wait for ever for a gradient.
-        return bool(trainer.strategy.reduce_boolean_decision(self.stop.requested, all=False))
+            return asked
+        # Every signal and every clock is a rank's own. Both must be done at the same step by all, or some wait at the
+        # checkpoint and the others for a gradient, for ever.
+        flags = torch.tensor(asked, dtype=torch.int32, device=trainer.strategy.root_device)
+        stop, late = trainer.strategy.reduce(flags, reduce_op="max").tolist()
+        return bool(stop), bool(late)
 
     def _take_losses(self, trainer: pl.Trainer, task: TrainingTask, step: int) -> dict[str, float]:
         losses = task.take_losses()

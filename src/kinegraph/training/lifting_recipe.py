@@ -41,6 +41,8 @@ class DataRecipe:
         positive(self, "step", "max_poses")
         if self.add_synthetic and self.name != "mocap-lifting":
             raise ValueError(f"add_synthetic: there is nothing to add to {self.name}; it goes with mocap-lifting")
+        if self.name != "h36m" and self.validation != DataRecipe.validation:
+            raise ValueError(f"validation: {self.name} has validation people of its own; it goes with h36m, remove it")
         if self.name != "h36m" and self.input not in ("exact", "noisy"):
             raise ValueError(f"input: found {self.input!r}, expected 'exact' or 'noisy' for {self.name}")
 

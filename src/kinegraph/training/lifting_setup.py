@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from kinegraph.errors import ConfigError
 from kinegraph.models import build
 from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
 from kinegraph.training.lifting_recipe import TrainRecipe
@@ -37,10 +38,13 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
     transform = replace(transform, root=skeleton.root)
     torch.manual_seed(recipe.seed)
     model = build(name, skeleton, config)
+    frames = int(getattr(model, "frames", 1))
+    if frames == 1 and recipe.data.step != 1:
+        raise ConfigError(f"data.step: found {recipe.data.step}, but {name} sees one frame; leave it out")
     data = LiftingDataModule(
         splits,
         transform,
-        frames=int(getattr(model, "frames", 1)),
+        frames=frames,
         target=getattr(model, "target", None),
         step=recipe.data.step,
         batch=recipe.trainer.batch,

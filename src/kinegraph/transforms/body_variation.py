@@ -82,13 +82,17 @@ class BodyVariation:
         if self.mix:  # by a generator of its own: the others, and noise that is drawn later, stay as they were
             points = _mixed(points, self.mix, rng.spawn(1)[0], skeleton)
         root = points[:, :, skeleton.root]  # (people, frames, 3)
+        # All of a person's frames turn about one place, their path with their body, and it grows with their legs:
+        # turned about each frame's own root, walkers would skate at an angle to where they face.
+        place = root.mean(axis=1)
+        path = size[:, None] * (root - place[:, None])
         factors = size * _alike(limbs, skeleton)
-        body = with_bones(points, factors[:, None], skeleton) - root[:, :, None]
+        body = with_bones(points, factors[:, None], skeleton) - root[:, :, None] + path[:, :, None]
         turn = euler_to_matrix(np.deg2rad(angles), "XYZ")
         body = np.einsum("pij,pfkj->pfki", turn, body)
-        nearest = NEAREST_M - body[..., 2].min(axis=(1, 2))  # depth the root needs
-        away = np.maximum(away, np.minimum(nearest / root[..., 2].min(axis=1), 1.0))
-        moved: Array = body + (away[:, None, None] * root)[:, :, None]
+        nearest = NEAREST_M - body[..., 2].min(axis=(1, 2))  # depth that the place needs
+        away = np.maximum(away, np.minimum(nearest / place[:, 2], 1.0))
+        moved: Array = body + (away[:, None] * place)[:, None, None]
         return moved
 
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
-from kinegraph.formats.bvh_write import bridge_gaps
 from kinegraph.formats.export import y_up
 from kinegraph.geometry.kinematics import forward_kinematics
-from kinegraph.geometry.posing import finished, posing_steps, rest_directions
+from kinegraph.geometry.posing import bridge_gaps, finished, posing_steps, rest_directions
 from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -22,7 +21,6 @@ from kinegraph.transforms.rig_match import trunk
 __all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "posed_body", "posed_body_steps"]
 
 Array = NDArray[np.float64]
-_AGREE = 1e-3  # metres by which positions may differ from what rotations and bones give
 
 
 @dataclass(frozen=True)
@@ -125,12 +123,12 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
             f"its root '{skeleton.joints[at]}' is never seen" if not seen[at] else f"{int(seen.sum())} joints are seen"
         )
         raise DataError(f"{who}: {lost}; expected a body with its root and limbs")
-    if sequence.rotations is not None and sequence.offsets is not None:
+    if sequence.rotations is not None and sequence.offsets is not None and sequence.is_posed(person):
         rotations = sequence.rotations[person].copy()
         rotations[:, at] = quaternion_multiply(upright, rotations[:, at])
         offsets = sequence.offsets.copy()
         offsets[at] = 0.0
-        body = PosedBody(
+        return PosedBody(
             rig=skeleton,
             offsets=offsets,
             rotations=rotations,
@@ -140,9 +138,6 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
             own=True,
             fps=sequence.fps or 0.0,
         )
-        # A transform may have moved the positions alone; missing joints (NaN) are not compared.
-        if not (np.abs(body.positions() - positions) > _AGREE).any():
-            return body
     if is_loose(skeleton):
         skeleton = rehung(skeleton, positions)
     kept = np.flatnonzero(seen)

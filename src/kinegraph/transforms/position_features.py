@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
-from kinegraph.formats.bvh_write import bridge_gaps
 from kinegraph.formats.export import y_up
+from kinegraph.geometry.posing import bridge_gaps
 from kinegraph.geometry.rotations import quaternion_conjugate, quaternion_rotate
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, map_joints
