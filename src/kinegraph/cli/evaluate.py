@@ -291,7 +291,7 @@ def _recordings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from kinegraph.cli.render import Progress
     from kinegraph.datasets.recordings import find_files
     from kinegraph.errors import ConfigError
-    from kinegraph.inference.forecast_evaluation import evaluate_recordings, recordings_table
+    from kinegraph.inference.forecast_evaluation import compare_recordings, recordings_table
 
     if args.data is None:
         raise ConfigError("protocol recordings needs a folder of 3D recordings: --data DIR")
@@ -301,10 +301,8 @@ def _recordings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     if args.device != "cpu":
         raise ConfigError("protocol recordings runs on the cpu; leave --device out")
     files = find_files(args.data)
-    results = []
-    for name in args.models:
-        with Progress(f"forecasting with {name}", after_s=1.0) as progress:
-            results.append(evaluate_recordings(name, files, progress=progress))
+    with Progress("forecasting", after_s=1.0) as progress:
+        results = compare_recordings(args.models, files, progress=progress)
     contents = [result.to_json() for result in results]
     content = contents[0] if len(contents) == 1 else {"protocol": args.protocol, "results": contents}
     return recordings_table(results, markdown=args.markdown), content
