@@ -13,7 +13,6 @@ import shutil
 from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 
@@ -161,7 +160,7 @@ def test_python_runs(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -
         name = re.match(r"# (\S+\.toml)", block)
         assert name is not None, "a TOML block begins with its file's name"
         Path(name[1]).write_text(block, encoding="utf-8")
-    scope: dict[str, object] = {"np": np}
+    scope: dict[str, object] = {}  # a reader begins with nothing
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), scope)
     if page.name == "README.md":

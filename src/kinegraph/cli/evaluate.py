@@ -8,10 +8,10 @@ lifting      synthetic-lifting, mocap-lifting, mocap-folder, h36m-pixel, h36m-me
 forecasting  cmu-euler-64, cmu-euler-std, cmu-mpjpe, h36m-euler, ntu-pck. Printed numbers stand below, in a block that
              says what they were had under. recordings: a folder of your own 3D recordings, in mm.
 recognition  ntu60-xsub, ntu60-xview, ntu120-xsub, ntu120-xset, hdm05-11, hdm05-11-one, kinetics-skeleton, folder,
-             synthetic-recognition, cmu-8, or a split that prepared clips name (xsub of PYSKL's xsub_train). Every clip
-             counts once. Weights of one recipe are one row: folds are merged (hdm05-11-one: the mean of five), seeds
-             averaged. cmu-8 counts windows of networks of motion, and clips of networks of clips. With --fuse the
-             weighted mean of the models' logits is measured too.
+             everyday, synthetic-recognition, cmu-8, or a split that prepared clips name (xsub of PYSKL's xsub_train).
+             Every clip counts once. Weights of one recipe are one row: folds are merged (hdm05-11-one: the mean of
+             five), seeds averaged. cmu-8 counts windows of networks of motion, and clips of networks of clips. With
+             --fuse the weighted mean of the models' logits is measured too.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the summary."""
     from kinegraph.cli.options import read_options
-    from kinegraph.formats import detect, read
+    from kinegraph.formats import detect, formats, read
     from kinegraph.formats import read_options as known_options
 
     path: Path = args.file
@@ -39,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError(f"{path} is a folder of motion files; --read is for one file")
         listing = [_entry(file, path) for file in _motion_files(path)]
         if not listing:
-            raise FormatError(path, "no motion files in this folder; `kinegraph info --help` says what can be read")
+            suffixes = sorted({suffix for info in formats() if info.reads for suffix in info.suffixes})
+            raise FormatError(path, f"no motion files in this folder; expected some of {', '.join(suffixes)}")
         print(json.dumps({"folder": str(path), "files": listing}, indent=2) if args.json else _table(path, listing))
         return 0
     name = args.format or detect(path)
