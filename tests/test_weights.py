@@ -324,6 +324,31 @@ def test_wrong_configurations(folder: Path, path: tuple[str, ...], value: Any, m
     refused(folder, message)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "changes", "message"),
+    [
+        ("hcsf", {}, {"frames": 1_000_000_000_000_000_003}, "expected an odd number up to 9999"),
+        ("hcsf", {}, {"long_hops": 10**9}, "the farthest two joints of this skeleton are"),
+        ("videopose3d", {"kernels": (3,), "channels": 8}, {"kernels": [3] + [1] * 9999}, "cannot be the 10000 kernels"),
+        (
+            "simlpe",
+            {"observed": 8, "horizon": 3, "blocks": 0},
+            {"observed": 100_000},
+            "asks for 10,000,000,000 constants",
+        ),
+    ],
+)
+def test_small_files_cannot_ask_for_time_or_memory(
+    tmp_path: Path, name: str, options: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    model = build(name, get_skeleton("h36m17"), options)
+    task, transform = ("motion", MOTION) if name == "simlpe" else ("lift", LiftingTransform())
+    save_weights(tmp_path / "w", model, name, {}, transform=transform, task=task)
+    for key, value in changes.items():
+        edit(tmp_path / "w", "model", "config", key, value=value)
+    refused(tmp_path / "w", message)
+
+
 @pytest.mark.parametrize("key", ["task", "model", "skeleton", "transform", "metadata", "sha256"])
 def test_missing_entries(folder: Path, key: str) -> None:
     edit(folder, key, delete=True)

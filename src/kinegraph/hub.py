@@ -115,7 +115,7 @@ def save_pretrained(weights: LoadedWeights, folder: Path | str) -> Path:
     extra = {CARD_FILE: card.read_bytes() if card.is_file() else model_card(weights).encode()}
     calibration = weights.folder / CALIBRATION_FILE
     current = load_weights(weights.folder).model.state_dict()
-    if calibration.is_file() and all(torch.equal(v, current[k]) for k, v in weights.model.state_dict().items()):
+    if calibration.is_file() and all(torch.equal(v.cpu(), current[k]) for k, v in weights.model.state_dict().items()):
         extra[CALIBRATION_FILE] = calibration.read_bytes()
     save_weights(
         folder,

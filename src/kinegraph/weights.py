@@ -51,11 +51,13 @@ _USES = {
     "motion": "forecasts or recognises: use it with forecast",
     "recognition": "recognises actions in clips: use it with recognize",
 }
-_REPEATED = ("blocks", "gamma", "iterations", "differences", "hops")
+_REPEATED = ("blocks", "gamma", "iterations", "differences", "hops", "kernels")
 """Fields of configurations of which each one more (or each entry) is further tensors."""
 _MOST_JOINTS = 2048
 _MOST_UNNAMED = 1 << 16
 """Classes without names that a recogniser may have: a model that holds no weight for a class could claim any number."""
+_MOST_MADE = 1 << 26
+"""Constants that a model may work out for itself beside what is stored: a quarter of a gigabyte."""
 _KEYS = ("format", "kinegraph", "task", "model", "skeleton", "transform", "metadata", "sha256")
 
 
@@ -287,7 +289,7 @@ def _check_shapes(
             path.parent / CONFIG_FILE, f"skeleton of {skeleton.num_joints} joints, more than {_MOST_JOINTS}"
         )
     for part in _REPEATED:
-        given = getattr(config, part, 0)
+        given = getattr(config, part, 0) or 0
         count = len(given) if isinstance(given, tuple) else given
         if count > len(stored):
             raise FormatError(
@@ -295,7 +297,8 @@ def _check_shapes(
             )
     try:
         with torch.device("meta"):
-            expected = {key: tuple(value.shape) for key, value in build(name, skeleton, config).state_dict().items()}
+            model = build(name, skeleton, config)
+        expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     except KinegraphError as error:
         raise FormatError(path.parent / CONFIG_FILE, str(error)) from error
     except (RuntimeError, ValueError, OverflowError, TypeError, MemoryError) as error:
@@ -308,6 +311,11 @@ def _check_shapes(
     for key in stored:
         if key not in expected:
             raise FormatError(path, f"tensor {key} does not belong to the {name} in {CONFIG_FILE}")
+    made = sum(buffer.numel() for key, buffer in model.named_buffers() if key not in expected)
+    if made > _MOST_MADE:
+        raise FormatError(
+            path.parent / CONFIG_FILE, f"model.config asks for {made:,} constants; no model needs as many"
+        )
 
 
 def _read_tensors(path: Path, digest: Any) -> dict[str, Tensor]:

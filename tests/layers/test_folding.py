@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from kinegraph.layers import HCSF, HCSFOptions
 from kinegraph.models import LCNConfig
@@ -100,6 +101,18 @@ def _step(layer: Layer) -> None:
     optimiser.step()
 
 
+def _fused_step(layer: Layer) -> None:
+    """Fine-tuning in eval mode; PyTorch's fused optimisers do not count the versions of what they write."""
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
+    with torch.enable_grad():
+        layer(torch.randn(2, 17, 8)).square().sum().backward()
+    optimiser.step()
+
+
+def _prune(layer: Layer) -> None:
+    prune.l1_unstructured(layer.norm, "weight", amount=0.5)
+
+
 def _load(layer: Layer) -> None:
     layer.load_state_dict({k: v + 0.1 if v.is_floating_point() else v for k, v in layer.state_dict().items()})
 
@@ -118,7 +131,7 @@ def _statistics(layer: Layer) -> None:
     layer.norm.running_mean.add_(1)
 
 
-@pytest.mark.parametrize("change", [_step, _load, _replace, _through_data, _statistics])
+@pytest.mark.parametrize("change", [_step, _fused_step, _prune, _load, _replace, _through_data, _statistics])
 def test_any_change_of_the_state_is_seen(change: Callable[[Layer], None]) -> None:
     layer, x = layer_of({}, 8, 8), torch.randn(2, 17, 8)
     with torch.no_grad():
@@ -127,6 +140,20 @@ def test_any_change_of_the_state_is_seen(change: Callable[[Layer], None]) -> Non
         after = layer(x)
     assert not torch.allclose(before, after)
     torch.testing.assert_close(after, layer(x).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_copies_of_data_parallel_do_not_share_a_fold() -> None:
+    layer, x = layer_of({}, 8, 8), torch.randn(2, 17, 8)
+    with torch.no_grad():
+        assert layer.folded_form(x) is not None
+        assert layer._replicate_for_data_parallel().folded_form(x) is None
+
+
+def test_an_empty_batch() -> None:
+    layer = layer_of({}, 8, 8)
+    assert layer(torch.zeros(0, 17, 8)).shape == (0, 17, 8)
+    with torch.no_grad():
+        assert layer(torch.zeros(0, 17, 8)).shape == (0, 17, 8)
 
 
 def test_precision_copies_and_swapped_parameters() -> None:

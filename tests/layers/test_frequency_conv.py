@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -100,3 +102,24 @@ def test_a_graph_of_its_own_only_for_what_wants_gradients() -> None:
     both = torch.autograd.grad(convolution(x, weight).sum(), (x, weight))
     torch.testing.assert_close(both[1], alone)
     torch.testing.assert_close(torch.autograd.grad(convolution(x, weight.detach()).sum(), x)[0], both[0])
+
+
+def test_threads_may_look_at_clips_of_different_lengths() -> None:
+    """The plan of one length never meets the weights of another."""
+    weight, bias = torch.randn(8, 8, 1, 9), torch.randn(8)
+    fixed = FixedConvolution(weight, bias, 1)
+    clips = [torch.randn(64, 5, frames, 8) for frames in (20, 32, 48)]
+    with torch.no_grad():
+        expected = [FixedConvolution(weight, bias, 1)(clip) for clip in clips]
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+
+            def look(number: int) -> bool:
+                with torch.no_grad():
+                    return torch.equal(fixed(clips[number]), expected[number])
+
+            assert all(pool.map(look, [0, 1, 2] * 40))
+    finally:
+        sys.setswitchinterval(switch)

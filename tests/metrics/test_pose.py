@@ -68,6 +68,8 @@ def test_mpjpe_weight_masks_joints():
     weight[[2, 5]] = 1.0
     want = (slow_mpjpe(p[2:3].numpy(), t[2:3].numpy()) + slow_mpjpe(p[5:6].numpy(), t[5:6].numpy())) / 2
     assert mpjpe(p, t, weight).item() == pytest.approx(want)
+    t[..., 7, :] = torch.nan  # a joint that is not there, and does not count
+    assert mpjpe(p, t, weight).item() == pytest.approx(want)
     assert math.isnan(mpjpe(p, t, torch.zeros(17, dtype=torch.float64)).item())
 
 

@@ -254,6 +254,20 @@ def test_bfloat16_autocast(case: Case) -> None:
 # ---- compilers ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("key", ["symgnn-bone", "symgnn-dual"])
+def test_bones_are_not_rounded_by_autocast(key: str) -> None:
+    """Eight bits of a pose are larger than the velocities that are taken from it."""
+    model = ready(CASES[key])
+    x = inputs()
+    with torch.no_grad():
+        exact = model._seen_by("bone", x)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert torch.equal(model._seen_by("bone", x), exact)
+            pose, state = model.step(model.encode(x))
+    assert pose.dtype == torch.float32
+    assert all(one.frame.dtype == torch.float32 for one in state.networks)
+
+
 @pytest.mark.parametrize("key", ["symgnn-dual", "simlpe"])
 def test_forward_is_one_graph(key: str) -> None:
     """No graph break under torch.compile, in training."""

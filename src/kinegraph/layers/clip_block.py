@@ -157,9 +157,7 @@ class Constants(nn.Module, ABC):
 
     def constants(self, x: Tensor) -> Any:
         """:meth:`fold`, remembered; None in training, with gradients, under autocast or a compiler."""
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return None
-        return None if torch.is_autocast_enabled(x.device.type) else self._cache.get(self, self.fold)
+        return self._cache.get(self, self.fold) if self._cache.applies(self, x) else None
 
     def train(self, mode: bool = True) -> Self:
         """Enter training or eval mode; either way the folded form is made anew."""

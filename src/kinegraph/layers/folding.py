@@ -66,7 +66,7 @@ class FoldedPairs:
     def __call__(self, x: Tensor) -> Tensor:
         """``(batch, nodes, in) -> (batch, nodes, out)``."""
         if self.dense is not None:
-            return torch.addmm(self.bias.view(1, -1), x.flatten(1), self.dense).view(*x.shape[:2], -1)
+            return torch.addmm(self.bias.view(1, -1), x.flatten(1), self.dense).view(*x.shape[:2], self.bias.shape[-1])
         if x.shape[0] <= SMALL_BATCH:
             by_node = x.transpose(0, 1)
             total = self.direct.few(by_node).add_(self.bias)
@@ -112,7 +112,7 @@ class _Sum:
             products = torch.bmm(self._columns, inputs.transpose(1, 2)).transpose(1, 2)
         else:
             products = torch.bmm(inputs, self.weight)
-        return torch.mm(self.of_target, products.flatten(1)).view(-1, *products.shape[1:])
+        return torch.mm(self.of_target, products.flatten(1)).view(self.neighbours.nodes, *products.shape[1:])
 
     def many(self, x: Tensor) -> Tensor:
         """One product per neighbourhood (or per source node): ``(batch, nodes, in) -> (nodes, batch, out)``."""
@@ -128,7 +128,8 @@ class _Sum:
 class FoldCache:
     """Keeps a folded form until a tensor that it was made from is replaced or written in place.
 
-    Writing through ``tensor.data`` leaves no trace; :meth:`clear`, which entering eval mode calls, covers that.
+    Writing through ``tensor.data``, or by PyTorch's fused optimisers, leaves no trace: entering eval mode, and looking
+    with gradients as training does, make it anew (:meth:`clear`).
     """
 
     def __init__(self) -> None:
@@ -141,6 +142,16 @@ class FoldCache:
         """Forget."""
         self._places, self._tensors, self._versions, self._folded = [], [], [], None
 
+    def applies(self, owner: nn.Module, x: Tensor) -> bool:
+        """Whether the folded form may stand in: eval mode, no gradients wanted, no compiler and no autocast at work."""
+        if torch.compiler.is_compiling():
+            return False
+        if owner.training or torch.is_grad_enabled():
+            self.clear()
+            return False
+        # copies of nn.DataParallel, each on a GPU of its own, share this cache
+        return not torch.is_autocast_enabled(x.device.type) and not getattr(owner, "_is_replica", False)
+
     def get(self, owner: nn.Module, fold: Callable[[], Any]) -> Any:
         """The folded form of a module, made anew if a tensor of its state changed."""
         if not self._places:
@@ -151,7 +162,11 @@ class FoldCache:
                 for name, tensor in store.items()
                 if tensor is not None and name not in module._non_persistent_buffers_set
             ]
-        tensors = [store[name] for store, name in self._places]
+        try:
+            tensors = [store[name] for store, name in self._places]
+        except KeyError:  # a weight was pruned or parametrised: it goes by another name
+            self.clear()
+            return self.get(owner, fold)
         versions = [0 if tensor.is_inference() else tensor._version for tensor in tensors]
         if versions != self._versions or not all(map(operator.is_, tensors, self._tensors)):
             with torch.inference_mode(False), torch.no_grad():
@@ -188,10 +203,8 @@ class Folds(nn.Module, ABC):
         """The map, followed by ``scale * y + shift`` (each ``(nodes, out)``) if given."""
 
     def folded_form(self, x: Tensor) -> FoldedPairs | None:
-        """The map, if it may stand in: eval mode, no gradients wanted, no compiler and no autocast at work."""
-        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or not self.folds():
-            return None
-        if torch.is_autocast_enabled(x.device.type):
+        """The map, if it may stand in; see :meth:`FoldCache.applies`."""
+        if not self._cache.applies(self, x) or not self.folds():
             return None
         folded: FoldedPairs = self._cache.get(self, self.fold)
         return folded

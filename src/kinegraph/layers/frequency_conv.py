@@ -143,18 +143,19 @@ class FixedConvolution:
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
         self.weight, self.bias, self.stride = weight, bias, stride
-        self._plan: Plan | None = None
-        self._transformed: Tensor | None = None
+        self._ready: tuple[Plan, Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """(rows, nodes, frames, channels) -> (rows, nodes, ceil(frames / stride), out)."""
         found = _plan_of(x, self.weight, self.stride, ready=True)
         if found is None:
             return _directly(x, self.weight, self.bias, self.stride)
-        if found != self._plan or self._transformed is None:
-            self._plan, self._transformed = found, _transformed(_in_phases(self.weight, self.stride), found)
+        ready = self._ready
+        if ready is None or ready[0] != found:
+            # Both at once: threads may look at clips of different lengths.
+            ready = self._ready = (found, _transformed(_in_phases(self.weight, self.stride), found))
         flat = _frames_in_phases(x, self.stride)
-        return _convolve(flat, self._transformed, found, self.bias).view(*x.shape[:2], found.frames, -1)
+        return _convolve(flat, ready[1], found, self.bias).view(*x.shape[:2], found.frames, -1)
 
 
 def convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:

@@ -103,9 +103,7 @@ class GraphTemporalBlock(nn.Module):
     def forward(self, x: Tensor, *graphs: Tensor | None) -> Tensor:
         """(batch, nodes, frames, in) -> (batch, nodes, ceil(frames / stride), out); `graphs` go to the graph layer."""
         before = x if self.stride == 1 else x[:, :, :: self.stride]
-        if not (self.training or torch.is_grad_enabled() or torch.compiler.is_compiling()) and (
-            not torch.is_autocast_enabled(x.device.type)
-        ):
+        if self._cache.applies(self, x):
             folded: _Folded = self._cache.get(self, self._fold)
             y = functional.relu_(folded.temporal(functional.relu_(folded.graph(x, *graphs))))
             return y.add_(before if folded.residual is None else functional.linear(before, *folded.residual))

@@ -270,14 +270,14 @@ def hop_sets(distances: NDArray[np.int64], options: HCSFOptions) -> list[NDArray
         ConfigError: the graph has no pair at a hop.
     """
     short, last = options.short_hops, options.long_hops
+    farthest = int(distances.max())
+    if last > max(farthest, short):
+        raise ConfigError(f"long_hops {last}: the farthest two joints of this skeleton are {farthest} hops apart")
     masks = [(distances >= 0) & (distances <= short)]
     if options.hop_aware:
         masks += [distances == hop for hop in range(short + 1, last + 1)]
     elif last > short:
         masks.append((distances > short) & (distances <= last))
-    farthest = int(distances.max())
-    if last > max(farthest, short):
-        raise ConfigError(f"long_hops {last}: the farthest two joints of this skeleton are {farthest} hops apart")
     return masks
 
 

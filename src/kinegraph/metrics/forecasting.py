@@ -49,7 +49,7 @@ def euler_error(predicted: Tensor, target: Tensor, used: Tensor | None = None, *
     if used is not None:
         if used.shape[-1] != target.shape[-1] or used.dtype != torch.bool:
             raise DataError(f"used is {used.dtype} {tuple(used.shape)}; expected bool (..., {target.shape[-1]})")
-        difference = difference * used.unsqueeze(-2)
+        difference = torch.where(used.unsqueeze(-2), difference, 0.0)  # what is not used may be NaN
     norm: Tensor = torch.linalg.vector_norm(difference, dim=-1)
     return norm
 

@@ -29,13 +29,16 @@ def mpjpe(predicted: Tensor, target: Tensor, weight: Tensor | None = None) -> Te
     Args:
         predicted: ``(..., J, D)``.
         target: ``(..., J, D)``.
-        weight: ``(..., J)`` non-negative joint weights (a mask, say); a pose with none above 0 gives NaN.
+        weight: ``(..., J)`` non-negative joint weights (a mask, say); where it is 0 the joint may be NaN. A pose with
+            none above 0 gives NaN.
 
     Returns:
         ``(...)``, the unit of the input.
     """
     errors = joint_errors(predicted, target)
-    return errors.mean(dim=-1) if weight is None else (errors * weight).sum(dim=-1) / weight.sum(dim=-1)
+    if weight is None:
+        return errors.mean(dim=-1)
+    return (torch.where(weight > 0, errors, 0.0) * weight).sum(dim=-1) / weight.sum(dim=-1)
 
 
 def root_relative(poses: Tensor, root: int) -> Tensor:

@@ -162,7 +162,7 @@ class SymGNN(MotionModel):
         for name, share, before in zip(self.networks, self._shares, state.networks, strict=True):
             one = self._network(name).advance(before)
             after.append(one)
-            pose = one.frame if name == "joint" else self.get_buffer("to_joints") @ one.frame
+            pose = one.frame if name == "joint" else _exactly(self.get_buffer("to_joints"), one.frame)
             if len(self._shares) == 1:
                 frame = pose
             else:
@@ -222,7 +222,7 @@ class SymGNN(MotionModel):
         return network
 
     def _seen_by(self, name: str, x: Tensor) -> Tensor:
-        return x if name == "joint" else self.get_buffer("to_bones") @ x
+        return x if name == "joint" else _exactly(self.get_buffer("to_bones"), x)
 
     # ---- parameters by task (for MGDA, section 5.4) ------------------------------------------------------------
 
@@ -335,3 +335,14 @@ def _bone_adjacency(skeleton: Skeleton) -> np.ndarray[tuple[int, ...], np.dtype[
     """The line graph on one node per joint: the bone that leads to it, or the root itself."""
     ends = [(parent, child) if parent >= 0 else (child, child) for child, parent in enumerate(skeleton.parents)]
     return graph.line_graph(ends)
+
+
+def _exactly(exchange: Tensor, x: Tensor) -> Tensor:
+    """Joints to bones or back, in the precision of ``x``.
+
+    Autocast would round poses to eight bits, and the velocities and accelerations taken from them are of that size.
+    """
+    if not torch.is_autocast_enabled(x.device.type):
+        return exchange @ x
+    with torch.autocast(x.device.type, enabled=False):
+        return exchange.to(x.dtype) @ x

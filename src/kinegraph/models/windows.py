@@ -6,6 +6,8 @@ import math
 
 from kinegraph.errors import ConfigError
 
+_MOST_FRAMES = 9999
+
 
 def window_kernels(frames: int, blocks: int, kernels: tuple[int, ...] | None = None) -> tuple[int, ...]:
     """Odd kernels, one per block, whose product is ``frames``.
@@ -21,8 +23,10 @@ def window_kernels(frames: int, blocks: int, kernels: tuple[int, ...] | None = N
     Raises:
         ConfigError: even frames, or kernels that do not fit.
     """
-    if frames < 1 or frames % 2 == 0:
-        raise ConfigError(f"frames {frames}: expected an odd number, so that there is a centre frame")
+    if not 1 <= frames <= _MOST_FRAMES or frames % 2 == 0:
+        raise ConfigError(
+            f"frames {frames}: expected an odd number up to {_MOST_FRAMES}, so that there is a centre frame"
+        )
     if kernels is not None:
         if any(k < 1 or k % 2 == 0 for k in kernels):
             raise ConfigError(f"kernels {kernels}: expected odd numbers of frames")
@@ -43,9 +47,9 @@ def window_kernels(frames: int, blocks: int, kernels: tuple[int, ...] | None = N
 
 def _prime_factors(number: int) -> list[int]:
     factors, divisor = [], 3
-    while number > 1:
+    while divisor * divisor <= number:
         while number % divisor == 0:
             factors.append(divisor)
             number //= divisor
         divisor += 2
-    return factors
+    return [*factors, number] if number > 1 else factors
