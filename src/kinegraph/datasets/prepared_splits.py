@@ -58,10 +58,10 @@ def write_splits(splits: LiftingSplits, folder: Path, name: str, facts: Mapping[
 
 def refuse_other(folder: Path, name: str) -> None:
     """Raises KinegraphError where a folder holds another benchmark: the splits of both have the same names."""
-    for manifest in sorted(folder.glob("*.json")):
-        other = _manifest(manifest).get("name")
-        if "fingerprints" in _manifest(manifest) and other != name:
-            raise KinegraphError(f"{folder} holds {other}; choose an empty or new folder for {name}")
+    for path in sorted(folder.glob("*.json")):
+        manifest = _manifest(path)
+        if "fingerprints" in manifest and manifest.get("name") != name:
+            raise KinegraphError(f"{folder} holds {manifest.get('name')}; choose an empty or new folder for {name}")
 
 
 def _manifest(path: Path) -> dict[str, Any]:
