@@ -107,11 +107,14 @@ def _is_cmu_clip(path: Path) -> bool:
 def without_lead_in(sequence: SkeletonSequence, path: Path) -> SkeletonSequence:
     """What was read from `path` without the calibration pose and the jump out of it that CMU's BVH files begin with.
 
-    CMU's are known by their names, SUBJECT_CLIP.bvh in two or three digits each; other files stay whole.
+    CMU's are known by their names, SUBJECT_CLIP.bvh in two or three digits each, and by a root that in the first frame
+    is not turned at all, as nobody stands when a recording begins. Other files stay whole.
     """
-    if path.suffix.lower() == ".bvh" and _CMU_NAME.fullmatch(path.stem):
-        return sequence.slice_frames(_CMU_BVH_LEAD_IN)
-    return sequence
+    if path.suffix.lower() != ".bvh" or not _CMU_NAME.fullmatch(path.stem) or sequence.rotations is None:
+        return sequence
+    root = sequence.rotations[:, 0, sequence.skeleton.root]
+    calibrates = np.allclose(np.abs(root[:, 3]), 1.0, rtol=0.0, atol=1e-12)
+    return sequence.slice_frames(_CMU_BVH_LEAD_IN) if calibrates and sequence.frames > _CMU_BVH_LEAD_IN else sequence
 
 
 def load_recordings(
