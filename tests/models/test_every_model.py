@@ -138,6 +138,14 @@ def test_state_survives_saving_and_eval_is_deterministic(case: Case, h36m: Skele
 
 
 @every_model
+def test_no_samples_give_no_poses(case: Case, h36m: Skeleton) -> None:
+    model = case.build(h36m).eval()
+    for gradients in (False, True):
+        with torch.set_grad_enabled(gradients):
+            assert model(inputs(model)[:0]).shape == (0, *model(inputs(model)).shape[1:])
+
+
+@every_model
 def test_samples_do_not_see_each_other_in_eval(case: Case, h36m: Skeleton) -> None:
     model = case.build(h36m).eval()
     shake(model)

@@ -215,6 +215,16 @@ def test_changed_weights_show_at_once_in_eval(case: Case) -> None:
 
 
 @every_model
+def test_no_clips_give_no_answers(case: Case) -> None:
+    model = ready(case)
+    none = inputs()[:0]
+    for mask in (None, torch.ones(none.shape[:3], dtype=torch.bool)):
+        for gradients in (False, True):
+            with torch.set_grad_enabled(gradients):
+                assert model(none, mask).shape == (0, CLASSES)
+
+
+@every_model
 def test_samples_do_not_see_each_other_in_eval(case: Case) -> None:
     model = ready(case)
     x = inputs()

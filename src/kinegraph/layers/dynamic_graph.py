@@ -130,11 +130,10 @@ class DynamicGraph(nn.Module):
         Returns:
             (batch, frames, nodes, nodes).
         """
-        batch, frames, nodes, _ = projected.shape
-        theta, phi = self._embed(projected.reshape(batch, frames, nodes, self.kernel, -1), repeat)
+        theta, phi = self._embed(torch.unflatten(projected, -1, (self.kernel, -1)), repeat)
         offsets = torch.tanh(theta @ phi.transpose(-1, -2))  # (batch, steps, nodes, nodes)
         if self.stride > 1:
-            offsets = offsets.repeat_interleave(self.stride, dim=1)[:, :frames]
+            offsets = offsets.repeat_interleave(self.stride, dim=1)[:, : projected.shape[1]]
         if self.alpha is not None:
             offsets = self.alpha * offsets
         gate: Tensor = (offsets if self.matrix is None else self.matrix + offsets) * self.support

@@ -202,7 +202,7 @@ class HCSF(Folds):
         flat = x.reshape(-1, self.nodes, x.shape[-1])  # (batch * frames, nodes, in)
         folded = self.folded_form(x)
         if folded is not None:
-            return folded(flat).reshape(*x.shape[:-1], -1)
+            return torch.unflatten(folded(flat), 0, x.shape[:-2])
         frames = x if x.dim() == 4 else x.unsqueeze(1)
         hops: list[Tensor] = []
         for index, hop in enumerate(self.hops):

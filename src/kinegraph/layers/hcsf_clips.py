@@ -50,7 +50,8 @@ class HopGates:
             return constant
         # All hops' theta and phi in one product; what is then permuted is narrow.
         taps = [graph.taps() for graph in self.graphs]
-        projected = (x.reshape(-1, x.shape[-1]) @ torch.cat(taps, dim=1)).view(*x.shape[:3], -1).transpose(1, 2)
+        projected = x.reshape(-1, x.shape[-1]) @ torch.cat(taps, dim=1)
+        projected = torch.unflatten(projected, 0, x.shape[:3]).transpose(1, 2)
         parts = torch.split(projected, [one.shape[1] for one in taps], dim=-1)
         repeat = None
         if mask is not None:
@@ -157,7 +158,7 @@ def _apply_maps(x: Tensor, gates: list[Tensor], maps: _Maps) -> Tensor:
     channels, out = maps.weights[0].shape
     besides = None
     if maps.following is not None:
-        narrow = (x.reshape(-1, channels) @ torch.cat(maps.narrow, dim=1)).view(*x.shape[:3], -1)
+        narrow = torch.unflatten(x.reshape(-1, channels) @ torch.cat(maps.narrow, dim=1), 0, x.shape[:3])
         parts = torch.split(narrow, [weight.shape[1] for weight in maps.narrow], dim=-1)
         found = [gather(gates[index], part) for index, part in zip(maps.squeezed, parts, strict=True)]
         besides = (torch.cat(found, dim=-1).flatten(0, 2), maps.following)

@@ -78,7 +78,7 @@ class JointGraphConv(nn.Module):
         total: Tensor | None = None
         if channels > weight.shape[2]:
             for gather, one in terms:
-                mapped = (x.reshape(-1, channels) @ one).view(batch, nodes, -1)
+                mapped = (x.reshape(-1, channels) @ one).view(batch, nodes, frames * one.shape[1])
                 total = torch.bmm(gather, mapped) if total is None else torch.baddbmm(total, gather, mapped)
             assert total is not None
             total = total.view(-1, weight.shape[2])
@@ -89,7 +89,7 @@ class JointGraphConv(nn.Module):
                 gathered = torch.bmm(gather, rows).view(-1, channels)
                 total = gathered @ one if total is None else torch.addmm(total, gathered, one)
         assert total is not None
-        return total.view(batch, nodes, frames, -1)
+        return total.view(batch, nodes, frames, weight.shape[2])
 
     def _structural(self) -> Tensor | None:
         return None if self.edges is None else self.structural_graphs()

@@ -101,12 +101,11 @@ class AdaptiveGraphConv(Constants):
 
     def graphs(self, x: Tensor, mask: Tensor | None) -> list[Tensor]:
         """A + B + C of each term, (rows, nodes, nodes)."""
-        rows, nodes, frames, _ = x.shape
         terms = len(self.learned)
-        embedded = blank(self.embed(x), mask).view(rows, nodes, frames, 2 * terms, -1)
-        length: Tensor | int = frames if mask is None else mask.sum(dim=1).clamp(min=1).view(-1, 1, 1).to(x.dtype)
+        embedded = torch.unflatten(blank(self.embed(x), mask), -1, (2 * terms, -1))
+        length: Tensor | int = x.shape[2] if mask is None else mask.sum(dim=1).clamp(min=1).view(-1, 1, 1).to(x.dtype)
         # each embedding of a node over all frames in one row: (rows, 2 terms, nodes, frames x embed)
-        flat = embedded.permute(0, 3, 1, 2, 4).reshape(rows, 2 * terms, nodes, -1)
+        flat = embedded.permute(0, 3, 1, 2, 4).flatten(3)
         size = embedded.shape[-1] * length
         found = []
         for term in range(terms):

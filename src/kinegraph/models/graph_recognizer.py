@@ -12,6 +12,7 @@ from kinegraph.errors import ConfigError
 from kinegraph.layers.clip_block import ClipBlock, ClipNorm, time_mean
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.graph_gather import spatial_partitions
+from kinegraph.models.people import mean_over_people, present_rows, put_back
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.skeleton import Skeleton
 
@@ -94,38 +95,30 @@ class GraphRecognizer(RecognitionModel):
     def represent(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the classifier sees of each clip, (batch, features)."""
         self.check_input(x, mask)
-        batch, people = x.shape[:2]
         if mask is None:
-            rows = self._rows(x.flatten(0, 1), None)
-            return rows.view(batch, people, -1).mean(dim=1)
+            return mean_over_people(self._rows(x.flatten(0, 1), None), x.shape[:2], None)
         present = mask.any(dim=2)
         rows = self._present_rows(x.flatten(0, 1), mask.flatten(0, 1), present.flatten())
-        weights = present.to(rows.dtype)
-        weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1)
-        return (weights.unsqueeze(1) @ rows.view(batch, people, -1)).squeeze(1)
+        return mean_over_people(rows, x.shape[:2], present)
 
     def _present_rows(self, x: Tensor, mask: Tensor, present: Tensor) -> Tensor:
         """:meth:`_rows`, without the work for people who are not there where asking costs nothing."""
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             return self._rows(x, mask.to(x.dtype))
-        if not bool(present.any()):
-            if not self.training:
-                return x.new_zeros((len(x), self.features))
-            # In data-parallel training the other processes wait for this one's statistics.
-            present = torch.arange(len(x), device=x.device) == 0
-        if bool(present.all()):
+        if not self.training and not bool(present.any()):
+            return x.new_zeros((len(x), self.features))
+        index = present_rows(present)
+        if index is None:
             return self._rows(x, None if bool(mask.all()) else mask.to(x.dtype))
-        index = present.nonzero().squeeze(1)
         x, mask = x[index], mask[index]
-        found = self._rows(x, None if bool(mask.all()) else mask.to(x.dtype))
-        return found.new_zeros((len(present), self.features)).index_copy(0, index, found)
+        return put_back(self._rows(x, None if bool(mask.all()) else mask.to(x.dtype)), index, len(present))
 
     def _rows(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Features of each person, (rows, frames, joints, channels) -> (rows, features)."""
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling() or x.device.type != "cpu":
             return self._network(x, mask)
         size = max(1, CHUNK // (64 * x.shape[1] * x.shape[2]))
-        masks = [None] * len(x) if mask is None else list(torch.split(mask, size))
+        masks = [None] * max(1, len(x)) if mask is None else list(torch.split(mask, size))
         parts = [self._network(part, masks[index]) for index, part in enumerate(torch.split(x, size))]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 

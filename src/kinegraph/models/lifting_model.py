@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -100,7 +101,7 @@ class Layer(Folds):
         if folded is not None:
             flat = folded(x if x.dim() == 3 else x.flatten(0, -3))
             result: Tensor = functional.leaky_relu_(flat, self.slope)
-            return result if x.dim() == 3 else result.reshape(*x.shape[:-1], -1)
+            return result if x.dim() == 3 else torch.unflatten(result, 0, x.shape[:-2])
         result = self.dropout(self.activation(self.norm(self.graph(x))))
         return result
 

@@ -116,7 +116,7 @@ class Nearest(RecognitionModel):
         parts = []
         for examples in torch.split(self.clips, chunk):
             costs = torch.cdist(clips.unsqueeze(1), examples.unsqueeze(0))  # (batch, chunk, frames, frames)
-            parts.append(dynamic_time_warping(costs.flatten(0, 1)).view(clips.shape[0], -1))
+            parts.append(torch.unflatten(dynamic_time_warping(costs.flatten(0, 1)), 0, costs.shape[:2]))
         return torch.cat(parts, dim=1)
 
     def _features(self, x: Tensor, mask: Tensor | None) -> Tensor:

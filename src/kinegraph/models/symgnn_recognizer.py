@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from kinegraph.layers.resample import resample_clips
+from kinegraph.models.people import mean_over_people, present_rows, put_back
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.models.symgnn import SymGNN, SymGNNConfig
 from kinegraph.models.symgnn_config import BranchConfig
@@ -55,18 +56,10 @@ class SymGNNRecognizer(RecognitionModel):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Recognise; see :meth:`RecognitionModel.forward`."""
         self.check_input(x, mask)
-        batch, people = x.shape[:2]
         clips = resample_clips(x, mask, self.config.frames)
-        by_clip = [
-            one.view(batch, people, *one.shape[1:])
-            for one in self._represent(clips.flatten(0, 1), None if mask is None else mask.any(dim=2).flatten())
-        ]
-        if mask is None:
-            met = [one.mean(dim=1) for one in by_clip]
-        else:
-            present = mask.any(dim=2).to(x.dtype)
-            weights = present / present.sum(dim=1, keepdim=True).clamp(min=1)
-            met = [(weights.to(one.dtype)[:, :, None, None] * one).sum(dim=1) for one in by_clip]
+        present = None if mask is None else mask.any(dim=2)
+        found = self._represent(clips.flatten(0, 1), None if present is None else present.flatten())
+        met = [mean_over_people(one, x.shape[:2], present) for one in found]
         logits = self.network.answer(clips[:, 0], met, 0).logits
         assert logits is not None
         return logits
@@ -74,13 +67,12 @@ class SymGNNRecognizer(RecognitionModel):
     def _represent(self, rows: Tensor, present: Tensor | None) -> list[Tensor]:
         """Of each network (rows, nodes, features), for recordings (rows, frames, joints, channels) of people.
 
-        In training those who are not there are left out, or their zeros would be in every batch norm's statistics: most
-        clips of NTU show one person of two. A compiler sees no data, so what it makes keeps them.
+        In training those who are not there are left out of the batch norms' statistics. A compiler sees no data, so
+        what it makes keeps them.
         """
         count = len(self.network.networks)  # what follows them is what they inferred, which recognition is done with
-        if present is None or not self.training or torch.compiler.is_compiling() or bool(present.all()):
+        looks = self.training and not torch.compiler.is_compiling()
+        index = present_rows(present) if present is not None and looks else None
+        if index is None:
             return list(self.network.represent(rows)[:count])
-        # one at least: in data-parallel training the other processes wait for this one's statistics
-        index = present.nonzero().squeeze(1) if bool(present.any()) else present.new_zeros(1, dtype=torch.long)
-        found = self.network.represent(rows[index])[:count]
-        return [one.new_zeros((len(rows), *one.shape[1:])).index_copy(0, index, one) for one in found]
+        return [put_back(one, index, len(rows)) for one in self.network.represent(rows[index])[:count]]
