@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kinegraph.layers.clip_block import ClipNorm, Constants, TemporalUnit, blank
 from kinegraph.layers.graph_gather import gather_and_map
-from kinegraph.models.graph_recognizer import GraphRecognizer
+from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["AGCN", "AGCNConfig", "AdaptiveGraphConv"]
@@ -27,17 +27,9 @@ _START = 1e-6  # of B: next to nothing, so that training starts from the skeleto
 
 
 @dataclass(frozen=True, kw_only=True)
-class AGCNConfig:
+class AGCNConfig(GraphRecognizerConfig):
     """Configuration of :class:`AGCN`."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
-    width: float = 1.0
-    """Every width is the paper's times this."""
     kernel: int = 9
     """Frames under the temporal convolution."""
     reduction: int = 4

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from kinegraph.layers.clip_block import ClipNorm, Constants, time_mean
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
-from kinegraph.models.graph_recognizer import GraphRecognizer
+from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["CTRGCN", "CTRGCNConfig", "RefinedGraphConv"]
@@ -28,17 +28,9 @@ _RAW_RELATIONS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class CTRGCNConfig:
+class CTRGCNConfig(GraphRecognizerConfig):
     """Configuration of :class:`CTRGCN`."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
-    width: float = 1.0
-    """Every width is the paper's times this."""
     reduction: int = 8
     """Relations between joints have a block's input width divided by this."""
     dropout: float = 0.0

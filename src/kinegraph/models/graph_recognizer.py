@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,10 +14,10 @@ from kinegraph.layers.clip_block import ClipBlock, ClipNorm, time_mean
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.graph_gather import spatial_partitions
 from kinegraph.models.people import mean_over_people, present_rows, put_back
-from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.models.recognition_model import RecognitionModel, RecognizerConfig
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["STAGES", "GraphRecognizer", "scaled"]
+__all__ = ["STAGES", "GraphRecognizer", "GraphRecognizerConfig", "scaled"]
 
 STAGES: tuple[tuple[int, int], ...] = (
     *((64, 1),) * 4,
@@ -37,6 +38,14 @@ def scaled(channels: int, width: float) -> int:
     return max(1, value) if value < 16 else 8 * round(value / 8)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GraphRecognizerConfig(RecognizerConfig):
+    """What the graph networks over frames have in common."""
+
+    width: float = 1.0
+    """Every width is the paper's times this."""
+
+
 class GraphRecognizer(RecognitionModel):
     """Batch norm of every joint's channels, blocks, mean over joints and frames, mean over people, linear.
 
@@ -45,12 +54,12 @@ class GraphRecognizer(RecognitionModel):
 
     Args:
         skeleton: whose joints.
-        config: has channels, classes, people, width.
+        config: of the network; some have a ``dropout``.
     """
 
     blocks: nn.ModuleList
 
-    def __init__(self, skeleton: Skeleton, config: Any) -> None:
+    def __init__(self, skeleton: Skeleton, config: GraphRecognizerConfig) -> None:
         super().__init__(skeleton, config)
         if not config.width > 0:
             raise ConfigError(f"width {config.width}: expected a positive factor")

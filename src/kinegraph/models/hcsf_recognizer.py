@@ -15,7 +15,7 @@ from kinegraph.layers.clip_block import ClipBlock, TemporalUnit
 from kinegraph.layers.dynamic_graph import DynamicMode
 from kinegraph.layers.hcsf import HCSFOptions
 from kinegraph.layers.hcsf_clips import ClipHCSF
-from kinegraph.models.graph_recognizer import GraphRecognizer, scaled
+from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig, scaled
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["NINE_BLOCKS", "HCSFRecognizer", "HCSFRecognizerConfig", "fitting_hops"]
@@ -30,19 +30,13 @@ fully connected layer. It does not print strides; they are where the width doubl
 
 
 @dataclass(frozen=True, kw_only=True)
-class HCSFRecognizerConfig(HCSFOptions):
+class HCSFRecognizerConfig(HCSFOptions, GraphRecognizerConfig):
     """Configuration of :class:`HCSFRecognizer`: the options of its HCSF layers and those of the network.
 
     The layers' defaults are the paper's for recognition, with the learned graph that is the same for every input;
     its best figures are of ``dynamic="m+alpha_o", dynamic_kernel=3``, which costs more time than all the rest.
     """
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
     short_hops: int = 5
     """S: nodes within so many hops (self included) keep full width."""
     long_hops: int = 7
@@ -51,8 +45,6 @@ class HCSFRecognizerConfig(HCSFOptions):
     """One weight for all pairs of a hop set; over frames there is no other."""
     dynamic: DynamicMode = "m"
     """Terms of the graph that gates the weights: none (Static-G), m (Dynamic-M), m+alpha_o (Dynamic-A), o, m+o."""
-    width: float = 1.0
-    """Every width is the paper's times this."""
     kernel: int = 9
     """Frames under the temporal convolution of a block."""
     dropout: float = 0.0

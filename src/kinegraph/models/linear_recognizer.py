@@ -9,22 +9,16 @@ from torch import Tensor
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers.resample import resample_clips
-from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.models.recognition_model import RecognitionModel, RecognizerConfig
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["LinearRecognizer", "LinearRecognizerConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinearRecognizerConfig:
+class LinearRecognizerConfig(RecognizerConfig):
     """Configuration of :class:`LinearRecognizer`."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
     frames: int = 64
     """Clips are resampled to so many frames."""
     strength: float = 0.1

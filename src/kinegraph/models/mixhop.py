@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from kinegraph.layers.clip_block import ClipBlock, TemporalUnit
 from kinegraph.layers.dynamic_graph import DynamicMode
 from kinegraph.layers.hop_conv import HopConv
-from kinegraph.models.graph_recognizer import GraphRecognizer, scaled
+from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig, scaled
 from kinegraph.models.hcsf_recognizer import NINE_BLOCKS
 from kinegraph.skeleton import Skeleton
 
@@ -20,25 +20,17 @@ __all__ = ["HopNet", "KHopConfig", "MSHopConfig", "MixHopConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MSHopConfig:
+class MSHopConfig(GraphRecognizerConfig):
     """Configuration of :class:`HopNet` as MS-Hop."""
 
     fusion: ClassVar[Literal["concat", "mean"]] = "mean"
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
     hops: tuple[int, ...] = (1, 5, 7)
     """Each k: nodes within so many hops."""
     dynamic: DynamicMode = "m"
     """Terms of the graph: none (Static-G), m (Dynamic-M), m+alpha_o (Dynamic-A), o, m+o."""
     dynamic_kernel: int = 1
     """F, frames under the temporal convolutions of the graph that is computed from the features."""
-    width: float = 1.0
-    """Every width is the paper's times this."""
     kernel: int = 9
     """Frames under the temporal convolution of a block."""
     dropout: float = 0.0

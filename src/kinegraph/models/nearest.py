@@ -10,7 +10,7 @@ from torch import Tensor
 
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers.resample import resample_clips
-from kinegraph.models.recognition_model import RecognitionModel
+from kinegraph.models.recognition_model import RecognitionModel, RecognizerConfig
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["Nearest", "NearestConfig", "dynamic_time_warping"]
@@ -20,15 +20,9 @@ _PAIRS = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class NearestConfig:
+class NearestConfig(RecognizerConfig):
     """Configuration of :class:`Nearest`."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
     frames: int = 64
     """Clips are resampled to so many frames."""
     metric: Literal["dtw", "euclid"] = "dtw"

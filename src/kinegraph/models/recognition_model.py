@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -10,7 +11,19 @@ from torch import Tensor, nn
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["RecognitionModel"]
+__all__ = ["RecognitionModel", "RecognizerConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognizerConfig:
+    """What every recogniser must be told; each has options of its own besides."""
+
+    channels: int = 3
+    """Features of a joint in a frame."""
+    classes: int = 0
+    """Actions."""
+    people: int = 1
+    """The most people in a clip."""
 
 
 class RecognitionModel(nn.Module, ABC):

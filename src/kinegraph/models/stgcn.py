@@ -14,24 +14,16 @@ from torch import nn
 
 from kinegraph.layers.clip_block import TemporalUnit
 from kinegraph.layers.graph_gather import PartitionConv
-from kinegraph.models.graph_recognizer import GraphRecognizer
+from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["STGCN", "STGCNConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class STGCNConfig:
+class STGCNConfig(GraphRecognizerConfig):
     """Configuration of :class:`STGCN`."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
-    width: float = 1.0
-    """Every width is the paper's times this."""
     kernel: int = 9
     """Frames under the temporal convolution."""
     dropout: float = 0.5

@@ -14,24 +14,16 @@ from torch import nn
 
 from kinegraph.layers.graph_gather import PartitionConv
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
-from kinegraph.models.graph_recognizer import GraphRecognizer
+from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["STGCNpp", "STGCNppConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class STGCNppConfig:
+class STGCNppConfig(GraphRecognizerConfig):
     """Configuration of :class:`STGCNpp`."""
 
-    channels: int = 3
-    """Features of a joint in a frame."""
-    classes: int = 0
-    """Actions."""
-    people: int = 1
-    """The most people in a clip."""
-    width: float = 1.0
-    """Every width is the paper's times this."""
     dropout: float = 0.0
     """Share of features dropped after each temporal module."""
     centre: str | None = None
