@@ -18,8 +18,9 @@ from torch.autograd.function import once_differentiable
 from kinegraph.layers.neighbours import Neighbours
 
 MANY_NEIGHBOURS = 3
-"""From so many neighbours on, on average, the copies cost more than the calls that each target needs. The 17-joint graph
-has 3.4 within one hop; there a step of HCSF takes 0.93 of the time so, of HCSF w/A 0.9, over 9 frames 0.84 (EPYC)."""
+"""From so many neighbours on, on average, the copies cost more than the calls that each target needs. The 17-joint
+graph has 3.4 within one hop; there a step of HCSF takes 0.93 of the time so, of HCSF w/A 0.9, over 9 frames 0.84 (one
+thread of an EPYC)."""
 
 
 def wants_cache(x: Tensor, neighbours: Neighbours) -> bool:
