@@ -115,8 +115,7 @@ class Lifter(Pretrained):
         """
         options = options or LiftOptions()
         if options.stills and sequence.frames * sequence.people > 1:
-            alone = options.people == "main" and sequence.people > 1
-            return self._stills(_at_a_rate(main_of_each(sequence) if alone else sequence), options, progress)
+            return self._stills(_at_a_rate(sequence), options, progress)
         lifted, features = self.lift_with_features(sequence, options, progress=progress)
         if self.calibration is None:
             return lifted.with_note(self.uncalibrated)
@@ -197,10 +196,13 @@ class Lifter(Pretrained):
         self, sequence: SkeletonSequence, options: LiftOptions, progress: Callable[[int, int], None] | None
     ) -> SkeletonSequence:
         """Every person of every picture for themselves; who shows too little is missing."""
+        notes: dict[str, None] = {}
+        if options.people == "main" and sequence.people > 1:
+            sequence, note = main_of_each(sequence)
+            notes[note] = None
         positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
         confidence = np.zeros(positions.shape[:3])
         uncertainty = np.full((*positions.shape[:3], 2), np.nan)
-        notes = dict.fromkeys(note for note in sequence.notes if note.startswith("the largest of"))
         if sequence.image_size is None and sequence.unit == "px" and sequence.seen.any():
             # One camera for all of them: each by itself would be put in the middle of an image of its own.
             sequence, options, note = self._one_camera(sequence, options)

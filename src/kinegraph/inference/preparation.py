@@ -204,14 +204,14 @@ def _confident(sequence: SkeletonSequence, minimum: float) -> SkeletonSequence:
     )
 
 
-def main_of_each(pictures: SkeletonSequence) -> SkeletonSequence:
-    """One person: the largest of each picture, who need not be the same one in two of them."""
+def main_of_each(pictures: SkeletonSequence) -> tuple[SkeletonSequence, str]:
+    """One person, the largest of each picture, who need not be the same one in two of them; and a note that says so."""
     frames = np.arange(pictures.frames)
     largest = [_people(pictures.slice_frames(t, t + 1), "main") for t in frames.tolist()]
     who = np.array([people[0] if people else 0 for people in largest])
     arrays = {name: getattr(pictures, name) for name in PER_FRAME}
     chosen = {name: array[who, frames][None] for name, array in arrays.items() if array is not None}
-    return pictures.replace(**chosen).with_note(f"the largest of up to {pictures.people} people in each picture")
+    return pictures.replace(**chosen), f"the largest of up to {pictures.people} people in each picture"
 
 
 def _people(sequence: SkeletonSequence, which: str) -> list[int]:
