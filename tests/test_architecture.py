@@ -15,6 +15,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "kinegraph"
 ORDER = (
     "errors",
     "atomic",
+    "naming",
     "config",
     "shipped",
     "skeleton",

@@ -25,6 +25,7 @@ from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats import formats, read
 from kinegraph.formats.export import y_up
+from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.skeleton.contraction import contract
@@ -182,7 +183,7 @@ def load_recordings(
     features = _encode([codec for *_, codec in people])
     clips, used = [], set[str]()
     for (clip, action, path, _), array in zip(people, features, strict=True):
-        unique = clip if clip not in used else f"{clip} ({len(used)})"
+        unique = free_name(clip, used, "{name} ({number})")
         used.add(unique)
         match = _CMU_NAME.fullmatch(path.stem)
         clips.append(

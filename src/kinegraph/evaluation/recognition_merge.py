@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from kinegraph.datasets.action_splits import PROTOCOLS
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.clip_recognition import ClipMethod
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores, fuse
+from kinegraph.naming import free_name
 
 __all__ = ["MethodGroup", "SeedResults", "fuse_seeds", "group_methods", "merge_folds"]
 
@@ -138,10 +138,9 @@ def group_methods(methods: Sequence[ClipMethod], protocol: str) -> list[MethodGr
                     "over seeds needs the same folds of each"
                 )
         common, taken = _common([method.label for method in members]), {group.label for group in groups}
-        numbered = (f"{common} ({number})" for number in count(2))
         groups.append(
             MethodGroup(
-                label=next(label for label in chain([common], numbered) if label not in taken),
+                label=free_name(common, taken, "{name} ({number})"),
                 seeds={seed: tuple(folds[fold] for fold in sorted(folds)) for seed, folds in sorted(seeds.items())},
             )
         )

@@ -27,6 +27,7 @@ from kinegraph.formats.rig import MAX_JOINTS, build_skeleton, contained_layout
 from kinegraph.formats.text_file import read_lines
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import euler_to_quaternion, make_continuous
+from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
 
 __all__ = ["NAME", "SUFFIXES", "UNITS", "read", "write"]
@@ -246,11 +247,8 @@ def _keep(joints: Sequence[_Joint], ends: bool, notes: list[str]) -> list[_Joint
     for joint, keep in zip(joints, kept, strict=True):
         if not keep:
             continue
-        name, count = joint.name, 1
-        while name in used:
-            count += 1
-            name = f"{joint.name}_{count}"
-        if count > 1:
+        name = free_name(joint.name, used)
+        if name != joint.name:
             notes.append(f"a second joint '{joint.name}' (line {joint.line}) was named '{name}'")
         used.add(name)
         parent = int(new[joint.parent]) if joint.parent >= 0 else -1

@@ -17,6 +17,7 @@ from kinegraph.errors import FormatError, require
 from kinegraph.formats.c3d_file import read_points
 from kinegraph.formats.export import check_metric, person_paths, y_up
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
+from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
 
 NAME = "c3d"
@@ -71,12 +72,7 @@ def _names(labels: Sequence[str], count: int) -> list[str]:
     """As many names as points, each once; unnamed points are ``point<N>``."""
     names: list[str] = []
     for i in range(count):
-        base = (labels[i] if i < len(labels) else "") or f"point{i + 1}"
-        name, copy = base, 1
-        while name in names:
-            copy += 1
-            name = f"{base}_{copy}"
-        names.append(name)
+        names.append(free_name((labels[i] if i < len(labels) else "") or f"point{i + 1}", names))
     return names
 
 
