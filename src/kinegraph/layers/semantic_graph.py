@@ -57,8 +57,10 @@ class SemanticGraphConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
         weights = self.edge_weights()
-        own, others = weights * self.identity, weights * (1 - self.identity)
-        return torch.matmul(own, x @ self.own) + torch.matmul(others, x @ self.others) + self.bias
+        others = weights * (1 - self.identity)
+        mine, theirs = (x @ torch.cat([self.own, self.others], dim=1)).chunk(2, dim=-1)
+        gathered = torch.bmm(others.expand(len(x), -1, -1), theirs)
+        return gathered + (weights.diagonal().unsqueeze(-1) * mine + self.bias)
 
 
 class NonLocal(nn.Module):
@@ -84,8 +86,9 @@ class NonLocal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, nodes, channels)`` to the same."""
-        left = self.theta(x) @ self.pair[0]  # (batch, nodes)
-        right = self.phi(x) @ self.pair[1]
+        # w . [theta, phi] is linear in x: one vector each, (batch, nodes), in place of the embeddings.
+        left = x @ (self.pair[0] @ self.theta.weight) + self.pair[0] @ self.theta.bias
+        right = x @ (self.pair[1] @ self.phi.weight) + self.pair[1] @ self.phi.bias
         affinity = torch.relu(left.unsqueeze(2) + right.unsqueeze(1)) / x.shape[1]
         result: Tensor = x + self.norm(self.out(affinity @ self.value(x)))
         return result
