@@ -84,7 +84,9 @@ def _hardest(hard: HardPoses, folder: Path, title: str, suffix: str) -> Path:
         if index % columns == 0:
             axes.set_ylabel("mean error (mm)")
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(count, 5), frameon=False, fontsize=8)
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=min(count, 5), frameon=False, fontsize=8)
+    for line in legend.get_lines():
+        line.set_linewidth(1.6)  # the first panel draws its own method thick
     if title:
         figure.suptitle(title, fontsize=9)
     path = folder / f"hardest_poses.{suffix}"
