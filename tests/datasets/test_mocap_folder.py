@@ -73,6 +73,14 @@ def test_splits() -> None:
         mocap_folder.split_names([None] * 3)
 
 
+def _begin_unturned(path: Path) -> None:
+    """The root's rotation in the first frame of a BVH file becomes zero, as CMU's files begin."""
+    lines = path.read_text().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("Frame Time")) + 1
+    lines[first] = " ".join([*lines[first].split()[:3], "0", "0", "0", *lines[first].split()[6:]])
+    path.write_text("\n".join(lines) + "\n")
+
+
 def test_only_cmus_bvh_files_begin_later(tmp_path: Path) -> None:
     body = (
         SyntheticMotion(subjects=1, takes=1, seconds=1.0)
@@ -83,9 +91,12 @@ def test_only_cmus_bvh_files_begin_later(tmp_path: Path) -> None:
         target = tmp_path / "own" / place
         target.parent.mkdir(parents=True, exist_ok=True)
         write(body, target)
+    numbered = tmp_path / "own" / "train" / "08_01.bvh"  # as CMU's, but it does not begin with a calibration pose
+    numbered.write_bytes((tmp_path / "own" / "train" / "07_01.bvh").read_bytes())
+    _begin_unturned(tmp_path / "own" / "train" / "07_01.bvh")
     train = mocap_folder.prepare(tmp_path / "own", tmp_path / "out").train
     poses = {name.split("/")[1]: int((train.clip == number).sum()) for number, name in enumerate(train.clip_names)}
-    assert poses["walk"] == poses["09_01"]
+    assert poses["walk"] == poses["09_01"] == poses["08_01"]
     assert poses["walk"] - poses["07_01"] == round(6 * train.fps / (body.fps or 0))
 
 

@@ -59,7 +59,7 @@ class SemanticGraphConv(nn.Module):
         weights = self.edge_weights()
         others = weights * (1 - self.identity)
         mine, theirs = (x @ torch.cat([self.own, self.others], dim=1)).chunk(2, dim=-1)
-        gathered = torch.bmm(others.expand(len(x), -1, -1), theirs)
+        gathered = torch.bmm(others.expand(x.shape[0], -1, -1), theirs)
         return gathered + (weights.diagonal().unsqueeze(-1) * mine + self.bias)
 
 
