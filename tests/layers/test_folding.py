@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from kinegraph.layers import HCSF, HCSFOptions
+from kinegraph.layers.clip_block import Pointwise
 from kinegraph.models import LCNConfig
 from kinegraph.models.lcn import LCN
 from kinegraph.models.lifting_model import Layer
@@ -140,6 +141,23 @@ def test_any_change_of_the_state_is_seen(change: Callable[[Layer], None]) -> Non
         after = layer(x)
     assert not torch.allclose(before, after)
     torch.testing.assert_close(after, layer(x).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_loaded_into_tensors_of_inference_mode() -> None:
+    """Such tensors count no versions: loading itself has to be noticed, by a layer and by a recogniser's blocks."""
+    with torch.inference_mode():
+        layer, x = layer_of({}, 8, 8), torch.randn(2, 17, 8)
+        assert layer.norm.weight.is_inference()
+        before = layer(x)
+        _load(layer)
+        after, plain = layer(x), copy.deepcopy(layer)(x)
+        unit = Pointwise(8, 4).eval()
+        clips = torch.randn(2, 5, 6, 8)
+        first = unit(clips)
+        unit.load_state_dict({name: value + 1 for name, value in unit.state_dict().items()})
+        assert not torch.allclose(first, unit(clips))
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(after, plain)
 
 
 def test_copies_of_data_parallel_do_not_share_a_fold() -> None:

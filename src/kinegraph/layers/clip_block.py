@@ -12,8 +12,7 @@ clip gives what the clip alone gives. ``None``: every frame is real.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from torch.nn import functional
 from torch.overrides import handle_torch_function, has_torch_function
 
 from kinegraph.layers.dropout import Dropout
-from kinegraph.layers.folding import FoldCache
+from kinegraph.layers.folding import KeepsFold
 from kinegraph.layers.frequency_conv import FixedConvolution
 from kinegraph.layers.graph_temporal import ChannelNorm, StridedConv
 
@@ -144,12 +143,8 @@ def remember(
     running_var.lerp_((var * (count / (count - 1).clamp(min=1))).to(running_var.dtype), share)
 
 
-class Constants(nn.Module, ABC):
+class Constants(KeepsFold, ABC):
     """Base of maps that end in a norm: in eval mode without gradients the norm is part of the map's weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._cache = FoldCache()
 
     @abstractmethod
     def fold(self) -> Any:
@@ -158,16 +153,6 @@ class Constants(nn.Module, ABC):
     def constants(self, x: Tensor) -> Any:
         """:meth:`fold`, remembered; None in training, with gradients, under autocast or a compiler."""
         return self._cache.get(self, self.fold) if self._cache.applies(self, x) else None
-
-    def train(self, mode: bool = True) -> Self:
-        """Enter training or eval mode; either way the folded form is made anew."""
-        self._cache.clear()
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._cache.clear()  # another device or precision
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
 
 
 class Pointwise(Constants):

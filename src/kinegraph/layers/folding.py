@@ -128,8 +128,9 @@ class _Sum:
 class FoldCache:
     """Keeps a folded form until a tensor that it was made from is replaced or written in place.
 
-    Writing through ``tensor.data``, or by PyTorch's fused optimisers, leaves no trace: entering eval mode, and looking
-    with gradients as training does, make it anew (:meth:`clear`).
+    Writing through ``tensor.data``, to tensors made under ``torch.inference_mode``, or by PyTorch's fused optimisers,
+    leaves no trace: loading weights, entering eval mode, and looking with gradients as training does, make it anew
+    (:meth:`clear`).
     """
 
     def __init__(self) -> None:
@@ -184,15 +185,33 @@ class FoldCache:
         self.clear()
 
 
-class Folds(nn.Module, ABC):
-    """Base of the layers that are one constant linear map, or can be, once training is over.
-
-    In eval mode without gradients :meth:`folded_form` is that map, made when it is first asked for.
-    """
+class KeepsFold(nn.Module):
+    """Base of modules that keep a folded form of themselves; whatever may have changed their weights clears it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._cache = FoldCache()
+
+    def train(self, mode: bool = True) -> Self:
+        """Enter training or eval mode; either way the folded form is made anew."""
+        self._cache.clear()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self._cache.clear()  # another device or precision
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._cache.clear()  # weights made under inference_mode count no versions
+        super()._load_from_state_dict(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+
+class Folds(KeepsFold, ABC):
+    """Base of the layers that are one constant linear map, or can be, once training is over.
+
+    In eval mode without gradients :meth:`folded_form` is that map, made when it is first asked for.
+    """
 
     @abstractmethod
     def folds(self) -> bool:
@@ -208,13 +227,3 @@ class Folds(nn.Module, ABC):
             return None
         folded: FoldedPairs = self._cache.get(self, self.fold)
         return folded
-
-    def train(self, mode: bool = True) -> Self:
-        """Enter training or eval mode; either way the map is made anew."""
-        self._cache.clear()
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._cache.clear()  # another device or precision
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers.dropout import Dropout
-from kinegraph.layers.folding import FoldCache
+from kinegraph.layers.folding import KeepsFold
 from kinegraph.layers.frequency_conv import FixedConvolution, convolution
 
 __all__ = ["ChannelNorm", "GraphTemporalBlock", "StridedConv", "renewed"]
@@ -64,7 +64,7 @@ class StridedConv(nn.Module):
         return convolution(x, self.weight, self.stride)
 
 
-class GraphTemporalBlock(nn.Module):
+class GraphTemporalBlock(KeepsFold):
     """Graph convolution, norm, ReLU, temporal convolution, norm, dropout, ReLU; a residual connection round it all.
 
     Where the shape changes, the residual connection takes every stride-th frame through a linear map and a norm.
@@ -98,8 +98,6 @@ class GraphTemporalBlock(nn.Module):
         if stride != 1 or in_channels != out_channels:
             self.residual = nn.Sequential(nn.Linear(in_channels, out_channels, bias=False), ChannelNorm(out_channels))
 
-        self._cache = FoldCache()
-
     def forward(self, x: Tensor, *graphs: Tensor | None) -> Tensor:
         """(batch, nodes, frames, in) -> (batch, nodes, ceil(frames / stride), out); `graphs` go to the graph layer."""
         before = x if self.stride == 1 else x[:, :, :: self.stride]
@@ -124,16 +122,6 @@ class GraphTemporalBlock(nn.Module):
             residual = (linear.weight * own.unsqueeze(1), shift)
         graph: Any = self.graph
         return _Folded(graph.fold(*self.graph_norm.scale_and_shift()), temporal, residual)
-
-    def train(self, mode: bool = True) -> Self:
-        """Enter training or eval mode; either way the folded form is made anew."""
-        self._cache.clear()
-        return super().train(mode)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self._cache.clear()  # another device or precision
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        return self
 
 
 class _Folded(NamedTuple):
