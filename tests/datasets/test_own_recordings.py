@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kinegraph as kg
-from kinegraph.datasets.recordings import find_files, load_recordings, network_skeleton, without_lead_in
+from kinegraph.datasets.recordings import find_files, load_recordings, network_skeleton
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.formats import asf_amc, bvh
 from kinegraph.geometry.rotations import expmap_to_quaternion, quaternion_to_matrix
@@ -118,21 +118,6 @@ def test_folders_without_use(tmp_path: Path, folder: Path) -> None:
         load_recordings([folder], skeleton=get_skeleton("cmu38"))
     with pytest.raises(ConfigError, match="positive"):
         load_recordings([folder], fps=0)
-
-
-def test_a_take_numbered_as_cmus_stays_whole(tmp_path: Path) -> None:
-    """CMU's files begin with a pose in which not even the root is turned; a recording does not."""
-    kg.save(walker(seed=2), tmp_path / "01_02.bvh")
-    own = kg.load(tmp_path / "01_02.bvh")
-    assert without_lead_in(own, tmp_path / "01_02.bvh") is own
-    assert own.rotations is not None
-    rest = own.rotations.copy()
-    rest[:, 0] = (0.0, 0.0, 0.0, 1.0)
-    calibrated = own.replace(rotations=rest)
-    assert without_lead_in(calibrated, tmp_path / "01_02.bvh").frames == own.frames - 6
-    assert without_lead_in(calibrated, tmp_path / "take.bvh") is calibrated
-    short = calibrated.slice_frames(0, 6)
-    assert without_lead_in(short, tmp_path / "01_02.bvh") is short
 
 
 def test_cmu_recordings(shared_data: Path) -> None:

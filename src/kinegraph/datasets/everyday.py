@@ -18,7 +18,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from kinegraph.datasets.recordings import find_files, without_lead_in
+from kinegraph.datasets.cmu_files import without_lead_in
+from kinegraph.datasets.recordings import find_files
 from kinegraph.datasets.synthetic.generator import ACTIONS, SyntheticMotion
 from kinegraph.errors import DataError
 from kinegraph.formats import read

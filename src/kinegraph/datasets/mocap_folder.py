@@ -16,9 +16,10 @@ import numpy as np
 
 from kinegraph.atomic import made_folder, write_csv
 from kinegraph.datasets.assemble import Clip, assemble
+from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
 from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, read_splits, refuse_other, write_splits
-from kinegraph.datasets.recordings import find_files, without_lead_in
+from kinegraph.datasets.recordings import find_files
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
 from kinegraph.geometry.cameras import CameraSampling

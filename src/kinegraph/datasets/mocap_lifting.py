@@ -25,6 +25,7 @@ from pathlib import Path
 
 from kinegraph.atomic import made_folder
 from kinegraph.datasets.assemble import Clip, assemble
+from kinegraph.datasets.cmu_files import named_subject, without_lead_in
 from kinegraph.datasets.prepared_splits import (
     SPLITS,
     LiftingSplits,
@@ -33,7 +34,6 @@ from kinegraph.datasets.prepared_splits import (
     refuse_other,
     write_splits,
 )
-from kinegraph.datasets.recordings import without_lead_in
 from kinegraph.errors import DataError
 from kinegraph.formats import asf_amc, bvh
 from kinegraph.geometry.cameras import CameraSampling
@@ -62,7 +62,6 @@ ACTIONS = (
 """HDM05 classes 1-11 in folder order; all of CMU is one "action", which only train and validation contain."""
 
 _HDM05_NAME = re.compile(r"HDM_(?P<subject>[a-z]{2})_\w+\.amc", re.IGNORECASE)
-_CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2}")
 VALIDATION_CMU_SUBJECTS = ("02", "12")
 VALIDATION_EVERY = 6
 
@@ -102,10 +101,9 @@ def find_recordings(source: Path | str, extra: Sequence[Path | str] = ()) -> lis
     for folder, suffix in (("cmu_asfamc", ".amc"), ("cmu_bvh", ".bvh")):
         for root in roots:
             for path in sorted((root / folder).glob(f"*/*{suffix}")):
-                match = _CMU_NAME.fullmatch(path.stem)
-                if match is None:
+                subject = named_subject(path)
+                if subject is None:
                     raise DataError(f"{path}: the name is not SUBJECT_CLIP{suffix}, as CMU's are")
-                subject = match["subject"]
                 if suffix == ".amc" and subject not in skeletons:
                     raise DataError(f"{path}: its skeleton {subject}.asf is in none of the folders")
                 split = "val" if subject in VALIDATION_CMU_SUBJECTS else "train"

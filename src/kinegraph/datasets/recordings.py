@@ -11,7 +11,6 @@ both as AMC and as BVH is used once, as AMC; CMU's BVH files begin with a calibr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.datasets.cmu_files import is_cmu_clip, named_subject, without_lead_in
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats import formats, read
@@ -35,13 +35,11 @@ from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 
-__all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton", "without_lead_in"]
+__all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton"]
 
 Representation = Literal["expmap", "positions"]
 _STILL = ("hip_joint", "clavicle", "hand_index")  # never turn in CMU's skeletons
 _NOISY = ("finger_base", "thumb_base")  # without markers of their own: CMU's angles jump by up to a radian a frame
-_CMU_NAME = re.compile(r"(?P<subject>\d{2,3})_\d{2,3}")
-_CMU_BVH_LEAD_IN = 6  # frames
 _PREFERENCE = (".amc", ".bvh", ".npz", ".c3d", ".trc", ".csv", ".tsv", ".json", ".txt")
 
 
@@ -91,31 +89,12 @@ def find_files(source: Path | str) -> list[Path]:
         if path.suffix.lower() not in suffixes or not path.is_file() or path.name.startswith("."):
             continue
         # CMU's clips are the same wherever their folders stand; other names only within one folder.
-        key = (path.stem, "" if _is_cmu_clip(path) else str(path.parent))
+        key = (path.stem, "" if is_cmu_clip(path) else str(path.parent))
         if key not in found or _rank(path) < _rank(found[key]):
             found[key] = path
     if not found:
         raise DataError(f"{root}: no motion files; expected some of {', '.join(sorted(suffixes))}")
     return sorted(found.values())
-
-
-def _is_cmu_clip(path: Path) -> bool:
-    """Whether a file is a clip of CMU's: 01_05 in the folder 01. Takes of one's own may be numbered so, elsewhere."""
-    match = _CMU_NAME.fullmatch(path.stem)
-    return match is not None and path.parent.name == match["subject"]
-
-
-def without_lead_in(sequence: SkeletonSequence, path: Path) -> SkeletonSequence:
-    """What was read from `path` without the calibration pose and the jump out of it that CMU's BVH files begin with.
-
-    CMU's are known by their names, SUBJECT_CLIP.bvh in two or three digits each, and by a root that in the first frame
-    is not turned at all, as nobody stands when a recording begins. Other files stay whole.
-    """
-    if path.suffix.lower() != ".bvh" or not _CMU_NAME.fullmatch(path.stem) or sequence.rotations is None:
-        return sequence
-    root = sequence.rotations[:, 0, sequence.skeleton.root]
-    calibrates = np.allclose(np.abs(root[:, 3]), 1.0, rtol=0.0, atol=1e-12)
-    return sequence.slice_frames(_CMU_BVH_LEAD_IN) if calibrates and sequence.frames > _CMU_BVH_LEAD_IN else sequence
 
 
 def load_recordings(
@@ -157,7 +136,7 @@ def load_recordings(
     people: list[tuple[str, str, Path, RotationFeatures | PositionFeatures]] = []
     taken: set[str] = set()
     for source, path in files:
-        if _is_cmu_clip(path):
+        if is_cmu_clip(path):
             if path.stem in taken:
                 skipped.append(Skipped(path, "the same CMU clip is in another source"))
                 continue
@@ -185,13 +164,13 @@ def load_recordings(
     for (clip, action, path, _), array in zip(people, features, strict=True):
         unique = free_name(clip, used, "{name} ({number})")
         used.add(unique)
-        match = _CMU_NAME.fullmatch(path.stem)
+        subject = named_subject(path)
         clips.append(
             MotionClip(
                 features=array,
                 action=actions.index(action) if action else -1,
                 name=unique,
-                subject=f"cmu{match['subject']}" if match else "",
+                subject=f"cmu{subject}" if subject else "",
             )
         )
     data = MotionData(

@@ -204,7 +204,7 @@ class KeepsFold(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self._cache.clear()  # weights made under inference_mode count no versions
-        super()._load_from_state_dict(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(*args, **kwargs)
 
 
 class Folds(KeepsFold, ABC):
