@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinegraph.naming import free_name
+
 if TYPE_CHECKING:
     from kinegraph.evaluation.clip_views import ClipView
     from kinegraph.evaluation.recognition_merge import SeedResults
@@ -128,32 +130,32 @@ def write_results(
     from kinegraph.evaluation.score_files import save_scores
 
     lines: list[str] = []
-    used: set[Path] = set()
-    everything = [(group, seed, result) for group in groups for seed, result in group.results.items()]
     if scores is not None:
-        for group, seed, result in everything:
-            path = _own(Path(scores), group.label, seed if len(group.results) > 1 else None, len(everything), used)
+        results, labels = [], []
+        for group in groups:
+            for seed, result in group.results.items():
+                results.append(result)
+                labels.append(group.label if len(group.results) == 1 else f"{group.label}_seed{seed}")
+        for result, path in zip(results, _one_each(Path(scores), labels), strict=True):
             save_scores(result, path)
             lines.append(f"scores: {path}")
     if confusion is not None:
         from kinegraph.evaluation.confusion import write_confusion
         from kinegraph.evaluation.recognition_tables import joint_stream
 
-        for group in groups:
-            path = _own(Path(confusion), group.label, None, len(groups), used)
+        for group, path in zip(groups, _one_each(Path(confusion), [group.label for group in groups]), strict=True):
             joint = joint_stream([*groups, *beside]) if "fused" in group.first.info else None
             write_confusion({**group.to_json(), "joint": joint}, path)
             lines.append(f"confusion matrix: {path}")
     return lines
 
 
-def _own(path: Path, label: str, seed: int | None, several: int, used: set[Path]) -> Path:
-    """The file itself, or of several one with the label in its name; added to those that are `used`."""
-    name = re.sub(r"[^\w.+-]+", "_", label) + ("" if seed is None else f"_seed{seed}")
-    found = path if several == 1 else path.with_name(f"{path.stem}_{name}{path.suffix}")
-    number = 2
-    while found in used:  # labels may differ in nothing that a file's name can hold
-        found = path.with_name(f"{path.stem}_{name}_{number}{path.suffix}")
-        number += 1
-    used.add(found)
-    return found
+def _one_each(path: Path, labels: Sequence[str]) -> list[Path]:
+    """A file for each label: the one asked for if there is one, else files with the labels in their names."""
+    if len(labels) == 1:
+        return [path]
+    stems: list[str] = []
+    for label in labels:  # they may differ in nothing that a file's name can hold
+        safe = re.sub(r"[^\w.+-]+", "_", label)
+        stems.append(free_name(f"{path.stem}_{safe}", stems))
+    return [path.with_name(stem + path.suffix) for stem in stems]
