@@ -258,6 +258,15 @@ def test_normalised_coordinates_and_field_of_view(truth: np.ndarray) -> None:
     np.testing.assert_allclose(one.positions, two.positions, atol=1e-6)
 
 
+@pytest.mark.parametrize("stills", [False, True])
+def test_a_field_of_view_needs_the_images_width(truth: np.ndarray, stills: bool) -> None:
+    """What keypoints span is no image: a person in half of it would come twice as near."""
+    own, options = lifter(flat_person), LiftOptions(fov_deg=47, stills=stills)
+    with pytest.raises(ConfigError, match=r"47 degrees needs the width .*image_size=1280x720"):
+        own.lift(keypoints(truth, image_size=None), options)
+    assert np.isfinite(own.lift(keypoints(truth), options).positions).any()
+
+
 def test_stills_know_nothing_of_each_other(truth: np.ndarray) -> None:
     other = motion(1, depth=7.0) + np.array([1.0, 0.2, 0])
     points = np.stack([project(truth[:1]), project(other), project(truth[30:31])], axis=1)  # three pictures

@@ -195,6 +195,8 @@ def test_mistakes_are_named() -> None:
         lifter(flat_person).stream("h36m17", fps=0)
     with pytest.raises(DataError, match="need the image's size"):
         lifter(flat_person).stream("h36m17", unit="normalized")
+    with pytest.raises(ConfigError, match="field of view needs"):
+        lifter(flat_person).stream("h36m17", options=LiveLiftOptions(fov_deg=60))
     with pytest.raises(ConfigError, match="give one"):
         LiveLiftOptions(focal_px=1000, fov_deg=60)
 

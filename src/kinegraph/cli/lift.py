@@ -52,7 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", choices=("all", "main"), default="all", help="everybody, or the largest person")
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of the camera, px")
-    camera.add_argument("--fov", type=float, metavar="DEG", help="horizontal field of view, degrees")
+    camera.add_argument(
+        "--fov",
+        type=float,
+        metavar="DEG",
+        help="horizontal field of view, degrees; with --read image_size=1280x720 where the file does not state it",
+    )
     parser.add_argument("--height", type=float, nargs="+", metavar="M", help="how tall they are, metres: one, or each")
     parser.add_argument("--extrinsics", type=Path, metavar="FILE", help="the camera's calibration, JSON (see the docs)")
     parser.add_argument("--one-euro", action="store_true", help="smooth with the causal one-euro filter")

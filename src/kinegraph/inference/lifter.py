@@ -19,7 +19,7 @@ from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
-from kinegraph.inference.preparation import Prepared, main_of_each, prepare
+from kinegraph.inference.preparation import Prepared, check_view, main_of_each, prepare
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, map_joints
@@ -249,6 +249,7 @@ class Lifter(Pretrained):
         self, sequence: SkeletonSequence, options: LiftOptions
     ) -> tuple[SkeletonSequence, LiftOptions, str]:
         """The image size and focal length that all people of a recording without a stated size share."""
+        check_view(sequence, options)
         mapping = map_joints(sequence.skeleton, self.skeleton)
         positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
         scale = scale_of_pose(
@@ -256,7 +257,7 @@ class Lifter(Pretrained):
         )
         width, height = (int(np.ceil(max(float(v), 1.0))) for v in np.max(sequence.positions[sequence.seen], axis=0))
         focal = options.focal_px
-        if focal is None and options.fov_deg is None and np.isfinite(scale).any():
+        if focal is None and np.isfinite(scale).any():
             focal = float(np.nanmedian(scale)) * DISTANCE_M
         note = (
             f"image size not stated: {width} x {height} px assumed, what the keypoints span; "

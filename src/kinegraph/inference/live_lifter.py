@@ -140,6 +140,8 @@ class LiftStream:
             raise ConfigError(f"stream: unit is '{unit}'; choose px or normalized")
         if unit == "normalized" and image_size is None:
             raise DataError("stream: normalised keypoints need the image's size: image_size=(width, height)")
+        if image_size is None and self.options.fov_deg is not None:
+            raise ConfigError("stream: a field of view needs the image's size: image_size=(width, height); or focal_px")
         self.image_size, self.unit = image_size, unit
         self._absent = np.array([status == "missing" for status in self.mapping.status])
         self._needed = max(3, int(np.ceil(ENOUGH * self.skeleton.num_joints)))

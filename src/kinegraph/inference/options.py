@@ -29,7 +29,7 @@ class LiftOptions:
         centre_px: where the camera looks in the image, px; None takes the image's middle.
         focal_px: focal length of the camera in px; None derives it from ``fov_deg`` or assumes 1.145 times the
             image's longer side (Human3.6M's cameras; 47 degrees).
-        fov_deg: horizontal field of view in degrees, if the focal length is not known.
+        fov_deg: horizontal field of view in degrees, if the focal length is not known; the image's width has to be.
         framing: ``"image"`` hands the network the image as it is, ``"person"`` a view that follows the person and
             shows them as large as in training; ``"auto"`` takes the image where its size is known and people
             appear in it as they did in training.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.errors import DataError
+from kinegraph.errors import ConfigError, DataError
 from kinegraph.inference.framing import DISTANCE_M, scale_of_pose
 from kinegraph.inference.options import LiftOptions
 from kinegraph.sequence import PER_FRAME, SkeletonSequence
@@ -56,6 +56,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     Raises:
         DataError: the sequence is 3D, empty, or nobody in it is seen well enough.
         SkeletonError: its layout lacks too many of the network's joints.
+        ConfigError: a field of view of an image whose width is not known.
     """
     who = sequence.source or "the sequence"
     if sequence.dims != 2:
@@ -63,6 +64,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
             f"{who}: found 3D joints ({sequence.space} space), expected 2D keypoints; it needs no lifting: "
             "use 'kinegraph convert' or 'kinegraph view'"
         )
+    check_view(sequence, options)
     mapping = map_joints(sequence.skeleton, skeleton)
     notes = list(sequence.notes)
     sequence, image_size, size_known = _in_pixels(sequence)
@@ -159,10 +161,20 @@ def camera(
         focal = width / 2 / np.tan(np.deg2rad(options.fov_deg) / 2)
         how = f"from a field of view of {options.fov_deg:g} degrees"
     elif px_per_m is not None:
-        focal, how = px_per_m * DISTANCE_M, f"assumed: people about {DISTANCE_M:g} m away; --focal or --fov states it"
+        focal, how = px_per_m * DISTANCE_M, f"assumed: people about {DISTANCE_M:g} m away; --focal states it"
     else:
         focal, how = FOCAL_SHARE * max(width, height), "assumed, as in Human3.6M; --focal or --fov states it"
     return np.array([focal, focal, *centre]), f"focal length {focal:.0f} px ({how}), {where}"
+
+
+def check_view(sequence: SkeletonSequence, options: LiftOptions) -> None:
+    """Refuse a field of view of an image whose width nobody knows: keypoints span less than it, by any factor."""
+    if options.fov_deg is not None and sequence.unit == "px" and sequence.image_size is None:
+        raise ConfigError(
+            f"{sequence.source or 'the sequence'}: a field of view of {options.fov_deg:g} degrees needs the width of "
+            "the image, which is not stated; add --read image_size=1280x720 (in Python read={'image_size': ...}), "
+            "or give the focal length in px instead"
+        )
 
 
 def _median(values: Floats) -> float | None:
