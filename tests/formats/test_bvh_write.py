@@ -41,6 +41,20 @@ def sequence(positions: np.ndarray, **fields: object) -> SkeletonSequence:
     return SkeletonSequence(positions=positions, **{**defaults, **fields})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("first", ["pelvis", "left_wrist", "head"])
+def test_markers_without_a_tree_stay_where_they_are(tmp_path: Path, first: str) -> None:
+    """TRC and C3D hang every point on the first: as bones, hip to wrist and the like would keep no length."""
+    names = {"spine": "T8", "nose": "Nose", "head": "Tape"}  # two that say nothing, and the tree has to be found
+    joints = [first, *(joint for joint in H36M.joints if joint != first)]
+    shown = walker()[:, [H36M.index(joint) for joint in joints]]
+    markers = Skeleton(name="m", joints=tuple(names.get(j, j) for j in joints), parents=(-1, *[0] * 16))
+    bvh.write(sequence(shown, skeleton=markers), tmp_path / "m.bvh")
+    back = bvh.read(tmp_path / "m.bvh", unit="cm")
+    at = [back.skeleton.index(joint) for joint in markers.joints]
+    np.testing.assert_allclose(back.positions[0][:, at], shown, atol=0.004)  # a pivot is added from 2 mm on
+    assert back.skeleton.joints[back.skeleton.root] == markers.joints[0]
+
+
 @st.composite
 def posed_trees(draw: st.DrawFn) -> SkeletonSequence:
     """A random tree, joints in random order, with random rotations and offsets."""

@@ -25,6 +25,7 @@ from kinegraph.geometry.rotations import (
 )
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton.rehang import is_loose, rehung
 
 _ORDER = "zxy"
 
@@ -87,7 +88,9 @@ def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_posit
     rotations, offsets = sequence.rotations, sequence.offsets
     if rotations is not None and offsets is not None and not from_positions and sequence.is_posed(person):
         return _own_rotations(skeleton, positions, rotations[person], offsets, turn)
-    joints, parents, kept = _seen_joints(sequence, person)
+    if is_loose(skeleton):
+        skeleton = rehung(skeleton, positions)  # bones from marker to marker would not keep their lengths
+    joints, parents, kept = _seen_joints(sequence, person, skeleton)
     points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
     posed = rotations_from_positions(
         bridge_gaps(positions[:, kept]),
@@ -110,9 +113,10 @@ def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offse
     return Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
 
 
-def _seen_joints(sequence: SkeletonSequence, person: int) -> tuple[tuple[str, ...], tuple[int, ...], list[int]]:
+def _seen_joints(
+    sequence: SkeletonSequence, person: int, skeleton: Skeleton
+) -> tuple[tuple[str, ...], tuple[int, ...], list[int]]:
     """Joints seen at least once, joined past those that never are: names, parents, indices in the sequence."""
-    skeleton = sequence.skeleton
     seen = sequence.seen[person].any(axis=0)
     who = f"person {person + 1}: " if sequence.people > 1 else ""
     if len(skeleton.roots) != 1 or not seen[skeleton.root]:

@@ -15,7 +15,7 @@ from kinegraph.geometry.posing import bridge_gaps, finished, posing_steps, rest_
 from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
-from kinegraph.transforms.rehang import is_loose, rehung
+from kinegraph.skeleton.rehang import is_loose, rehung
 from kinegraph.transforms.rig_match import trunk
 
 __all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "posed_body", "posed_body_steps"]

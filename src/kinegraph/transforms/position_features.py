@@ -19,9 +19,9 @@ from kinegraph.geometry.rotations import quaternion_conjugate, quaternion_rotate
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
+from kinegraph.skeleton.rehang import is_loose, rehung
 from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import PosedBody, carried_root
-from kinegraph.transforms.rehang import is_loose, rehung
 from kinegraph.transforms.rig_match import body_skeleton
 
 __all__ = ["PositionFeatures"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinegraph.skeleton import Skeleton, get_skeleton
-from kinegraph.transforms.rehang import is_loose, rehung
+from kinegraph.skeleton.rehang import is_loose, rehung
 
 NAMES = ("pelvis", "left_hip", "left_knee", "left_ankle", "thorax", "left_shoulder", "left_wrist", "strap", "heel_tape")
 
@@ -30,6 +30,19 @@ def test_bodies_are_hung_as_bodies() -> None:
         "strap": "thorax",
         "heel_tape": "left_ankle",
     }
+
+
+def test_markers_without_anatomy_follow_the_segments_they_lie_on() -> None:
+    """Two stiff segments of three markers each that turn about a joint: only its neighbours keep their distance."""
+    t = np.linspace(0, 3, 90)[:, None]
+    upper = np.array([[0.0, 0.9, 0.05], [0.0, 0.7, 0.05], [0.0, 0.5, 0.05]])
+    along = np.concatenate((0 * t, -np.cos(t), np.sin(t)), axis=-1)  # of the lower one, from the joint at (0, 0.5, 0)
+    lower = [np.array([0.0, 0.5, 0.0]) + reach * along for reach in (0.02, 0.2, 0.4)]
+    positions = np.stack([*(np.tile(point, (90, 1)) for point in upper), *lower], axis=1)
+    hung = rehung(Skeleton(name="m", joints=tuple("abcdef"), parents=(-1, 0, 0, 0, 0, 0)), positions)
+    assert hung.parents == (-1, 0, 1, 2, 3, 4)
+    turned = rehung(Skeleton(name="m", joints=tuple("abcdef"), parents=(1, 2, 3, 4, 5, -1)), positions)
+    assert turned.parents == (1, 2, 3, 4, 5, -1)  # the root stays the root
 
 
 def test_points_never_seen_together_hang_somewhere() -> None:
