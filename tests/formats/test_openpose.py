@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,46 @@ def test_person_ids_are_believed(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sequence.positions[:, :, 0, 0], [[500, 10], [10, 500]])
     followed = read(tmp_path, tracking="distance")
     np.testing.assert_array_equal(followed.positions[:, :, 0, 0], [[10, 10], [500, 500]])
+
+
+def _scaled(folder: Path, of_pixels: Callable[[np.ndarray], np.ndarray]) -> Path:
+    """Two frames of somebody in an image of 1000 x 500, as OpenPose writes them with another scale."""
+    folder.mkdir()
+    for number, x in enumerate((480.0, 520.0)):
+        person = _person(x)
+        values = np.array(person["pose_keypoints_2d"]).reshape(25, 3)
+        values[:, :2] = of_pixels(values[:, :2] / [1000, 500])
+        _frame(folder, number, {"pose_keypoints_2d": values.ravel().tolist()})
+    return folder
+
+
+def test_scales(tmp_path: Path) -> None:
+    """Fractions from 0 to 1 (scale 3) and from -1 to 1 (scale 4) are the same places."""
+    three, four = _scaled(tmp_path / "3", lambda v: v), _scaled(tmp_path / "4", lambda v: 2 * v - 1)
+    right = _scaled(tmp_path / "right", lambda v: np.abs(2 * v - 1))  # nobody left or above: it does not tell itself
+    expected = read(three)
+    assert expected.unit == "normalized"
+    np.testing.assert_allclose(expected.positions[0, :, 0], [[0.48, 0.2], [0.52, 0.2]])
+    for told in ({}, {"keypoint_scale": 4}):
+        found = read(four, **told)
+        np.testing.assert_allclose(found.positions, expected.positions)
+        assert found.unit == "normalized"
+        assert any("keypoint_scale 4" in note for note in found.notes)
+    assert read(right, keypoint_scale=4).positions.min() >= 0.5
+    assert read(right).positions.min() < 0.1
+    assert read(three, keypoint_scale=0).unit == "px"
+    with pytest.raises(ConfigError, match="keypoint_scale is 5"):
+        read(three, keypoint_scale=5)
+    _frame(three, 2, _person(3.0))
+    with pytest.raises(FormatError, match="beyond the 1 of keypoint_scale 3"):
+        read(three, keypoint_scale=3)
+
+
+def test_fractions_a_little_outside_of_the_image_stay_fractions(tmp_path: Path) -> None:
+    values = np.tile([0.3, 0.4, 0.9], (25, 1))
+    values[3, 0] = -0.1
+    _frame(tmp_path, 0, {"pose_keypoints_2d": values.ravel().tolist()})
+    assert read(tmp_path).positions[0, 0, 3, 0] == -0.1
 
 
 def test_coco18_and_old_key_and_fractions(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """OpenPose JSON: one file a frame, as ``--write_json`` leaves them in a folder; several people; empty frames.
 
-A frame is ``{"people": [{"pose_keypoints_2d": [x0, y0, c0, x1, ...], "person_id": [-1]}, ...]}``, in px (or, with
-OpenPose's ``--keypoint_scale 3`` or ``4``, in fractions: recognised by all values being within -1..1). Read are
-BODY_25 and COCO-18, and what other programs write in the same form with another layout of ours. Faces, hands and
-OpenPose's own 3D are not read. A joint OpenPose did not see is (0, 0, 0) in the file and missing here.
+A frame is ``{"people": [{"pose_keypoints_2d": [x0, y0, c0, x1, ...], "person_id": [-1]}, ...]}``, in px, or, with
+OpenPose's ``--keypoint_scale 3`` or ``4``, in 0..1 or -1..1 of the image: recognised by all values being within, and
+by some being negative. Read are BODY_25 and COCO-18, and what other programs write in the same form with another
+layout of ours. Faces, hands and OpenPose's own 3D are not read. A joint OpenPose did not see is (0, 0, 0) in the file
+and missing here.
 
 Frame numbers are taken from the file names; numbers that are absent between the first and the last are dropped
 frames, in which everybody is missing. OpenPose gives no identities: see :mod:`kinegraph.formats.tracking`.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Unpack
@@ -21,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.atomic import atomic_path
-from kinegraph.errors import DataError, FormatError, KinegraphError
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.formats.detections import (
     Detection,
     KeypointOptions,
@@ -33,7 +35,7 @@ from kinegraph.formats.detections import (
 )
 from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout
-from kinegraph.sequence import SkeletonSequence
+from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["NAME", "SUFFIXES", "frame_files", "from_json", "read", "write"]
@@ -54,12 +56,15 @@ def frame_files(folder: Path) -> list[Path]:
     return [p for p in every if p.stem.endswith("_keypoints")] or every
 
 
-def read(path: Path, *, clip: str | None = None, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
+def read(
+    path: Path, *, clip: str | None = None, keypoint_scale: int | None = None, **options: Unpack[KeypointOptions]
+) -> SkeletonSequence:
     """Read a frame, or a folder of frames.
 
     Args:
         path: a JSON file or a folder of them.
         clip: where a folder holds several clips, the beginning of the file names of the one to read.
+        keypoint_scale: as OpenPose was told: 0 to 2 px, 3 fractions, 4 from -1 to 1; None looks at the values.
         options: see :class:`kinegraph.formats.detections.KeypointOptions`.
 
     Returns:
@@ -67,11 +72,14 @@ def read(path: Path, *, clip: str | None = None, **options: Unpack[KeypointOptio
 
     Raises:
         FormatError: a frame is not OpenPose JSON, has an unknown or another layout than the ones before, or
-            coordinates that are not numbers.
+            coordinates that are not numbers or beyond the stated scale.
+        ConfigError: the scale is none of OpenPose's.
     """
     path = Path(path)
+    if keypoint_scale is not None and keypoint_scale not in range(5):
+        raise ConfigError(f"keypoint_scale is {keypoint_scale}; expected 0 to 4, as OpenPose's --keypoint_scale")
     if not path.is_dir():
-        return from_json(load_json(path), path, **options)
+        return from_json(load_json(path), path, keypoint_scale=keypoint_scale, **options)
     files = frame_files(path)
     if not files:
         raise FormatError(path, "a folder without JSON files; expected OpenPose frames (*_keypoints.json)")
@@ -82,16 +90,18 @@ def read(path: Path, *, clip: str | None = None, **options: Unpack[KeypointOptio
             f"frame numbers run from {min(numbers)} to {max(numbers)}, but only {len(files)} "
             "frames are there; rename them, or move the stray ones away",
         )
-    return _sequence(path, ((file, load_json(file)) for file in files), numbers, options)
+    return _sequence(path, ((file, load_json(file)) for file in files), numbers, options, keypoint_scale)
 
 
-def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
+def from_json(
+    data: object, path: Path, *, keypoint_scale: int | None = None, **options: Unpack[KeypointOptions]
+) -> SkeletonSequence:
     """The one frame in `data`, the JSON value read from `path`; otherwise as :func:`read`."""
-    return _sequence(path, [(path, data)], [0], options)
+    return _sequence(path, [(path, data)], [0], options, keypoint_scale)
 
 
 def _sequence(
-    path: Path, loaded: Iterable[tuple[Path, object]], numbers: list[int], options: KeypointOptions
+    path: Path, loaded: Iterable[tuple[Path, object]], numbers: list[int], options: KeypointOptions, scale: int | None
 ) -> SkeletonSequence:
     layout: Skeleton | None = None
     size = 0
@@ -113,10 +123,30 @@ def _sequence(
                 )
             points = values.reshape(-1, 3)[: layout.num_joints]
             items[-1].append(make_detection(points[:, :2], points[:, 2], file, where, layout.joints, identity))
+    items, unit, notes = _scaled(path, items, scale)
     frames, slots = place_frames(numbers, items)
     if layout is None:
         layout = keypoint_layout(25, path, "OpenPose")  # nobody at all: to_sequence says so
-    return to_sequence(frames, path, layout, options, slots=slots)
+    return to_sequence(frames, path, layout, options, slots=slots, unit=unit, notes=notes)
+
+
+def _scaled(
+    path: Path, items: list[list[Detection]], scale: int | None
+) -> tuple[list[list[Detection]], Unit | None, tuple[str, ...]]:
+    """What OpenPose's ``--keypoint_scale 4`` wrote as fractions; the unit, None where `to_sequence` tells it."""
+    seen = [person.keypoints[person.confidence > 0] for frame in items for person in frame]
+    values = np.concatenate(seen).ravel() if seen else np.zeros(0)
+    within = bool((np.abs(values) <= 1).all())
+    if scale in (3, 4) and not within:
+        raise FormatError(path, f"a coordinate is {np.abs(values).max():g}, beyond the 1 of keypoint_scale {scale}")
+    if scale is not None and scale != 4:
+        return items, "normalized" if scale == 3 else "px", ()
+    # Fractions leave the image by little and seldom; of somebody near the middle half of all are negative here.
+    if scale is None and not (within and len(values) and values.min() < -0.05 and (values < 0).mean() > 0.05):
+        return items, None, ()
+    halved = [[replace(person, keypoints=(person.keypoints + 1) / 2) for person in frame] for frame in items]
+    told = "" if scale == 4 else "some are negative: "
+    return halved, "normalized", (f"{told}coordinates from -1 to 1 (OpenPose's keypoint_scale 4) taken to 0..1",)
 
 
 def _in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path], list[int]]:
