@@ -91,8 +91,26 @@ def test_resampling_is_linear_in_time(frames: int, old: float, new: float) -> No
     positions = np.broadcast_to(times[:, None, None], (frames, 17, 2))
     result = SkeletonSequence(positions, SKELETON, fps=old).resample(new)
     expected = np.arange(result.frames) / new
-    np.testing.assert_allclose(result.positions[0, :, 0, 0], expected, atol=1e-6)
-    assert (frames - 1) / old - expected[-1] < 1 / new + 1e-6
+    end = (frames - 1) / old
+    np.testing.assert_allclose(result.positions[0, :, 0, 0], np.minimum(expected, end), atol=1e-6)
+    assert -1e-5 < end - expected[-1] < 1 / new
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "frames", "expected"),
+    [
+        (1 / 0.033333, 30.0, 20, 20),  # a frame time of six digits: the last frame falls 6 microseconds short
+        (30.0, 1 / 0.033333, 20, 20),
+        (120.0, 50.0, 77, 32),  # 31.67 frames: none is made of two thirds
+        (30.0, 29.97, 1000, 999),
+        (30.0, 29.9, 20, 19),  # a third of a millisecond is no rounding
+        (9_500.0, 10_000.0, 19, 19),
+    ],
+)
+def test_resampling_loses_no_frame_to_rounding_and_invents_none(
+    old: float, new: float, frames: int, expected: int
+) -> None:
+    assert make(frames=frames).replace(fps=old).resample(new).frames == expected
 
 
 def test_resampling_rotations_follow_the_arc() -> None:

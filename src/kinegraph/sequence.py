@@ -28,6 +28,18 @@ _AGREE_M = 1e-3  # by which positions may differ from what rotations and offsets
 #: joints over all people and frames, 1.2 GB of positions: a file may claim 0.0001 fps, and resampling must not fill
 #: the memory on its word
 _MOST_VALUES = 50_000_000
+#: by which seconds may fall short of a frame and reach it all the same: times and rates come rounded (to microseconds,
+#: 0.033333 s a frame), and the frame they lose is the one that a network which looks back exactly so far lacks
+_ROUNDING_S = 1e-5
+
+
+def frames_within(seconds: float, fps: float) -> int:
+    """Frames of an even rate that so many seconds hold, those at both ends included.
+
+    Whoever asks whether a past is long enough asks this, and whoever then takes frames from it takes so many.
+    """
+    # a hundredth of a frame at most: at thousands a second microseconds are no rounding
+    return int(np.floor(seconds * fps + min(_ROUNDING_S * fps, 0.01))) + 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -319,7 +331,7 @@ class SkeletonSequence:
         if fps == self.fps:
             return self
         last = self.frames - 1
-        count = int(np.floor(last / self.fps * fps + 1e-6)) + 1
+        count = frames_within(last / self.fps, fps)
         if count * self.people * self.joints > _MOST_VALUES:
             raise DataError(
                 f"{self.source or 'sequence'}: {self.frames} frames at {self.fps:g} fps would become {count} "

@@ -158,6 +158,37 @@ def test_irregular_times_are_brought_to_the_rate() -> None:
     assert buffer.reach_s("x") == pytest.approx(1.0, abs=0.09)
 
 
+@pytest.mark.parametrize("representation", ["expmap", "positions"])
+@pytest.mark.parametrize("refit_s", [0.0, 1.0])
+@pytest.mark.parametrize("fps", [30.0, 50.0])
+def test_a_past_as_long_as_the_network_looks_back(representation: str, refit_s: float, fps: float) -> None:
+    """To a rounded digit more or less: nobody is ready whom the network then cannot look at."""
+    forecaster = Forecaster(network(representation=representation))
+    looks_back = forecaster.network.observed_s if forecaster.network is not None else 0.0
+    walk = positions_only(0.5, fps)
+    before = int(looks_back * fps - 1e-3)  # this many steps are not enough
+    ready = []
+    for short in (0.0, 5e-7, 1e-6, 1.1e-6, 9e-6, 1.5e-5, 1e-3, -1e-6, -1e-3):
+        stream = forecaster.stream("cmu38", fps=fps, refit_s=refit_s)
+        for frame in range(before + 1):
+            stream.push(walk.positions[:, frame], time=frame / fps)
+        assert not stream.ready()
+        stream.push(walk.positions[:, before + 1], time=looks_back - short)
+        if stream.ready():
+            ready.append(short)
+            assert stream.forecast(0.1).future is not None
+    # at 50 frames a second the window's begin falls between two frames, of which a whole step is told
+    assert ready == ([0.0, 5e-7, 1e-6, 1.1e-6, 9e-6, -1e-6, -1e-3] if fps == 30 else [])
+
+
+def test_a_recogniser_hears_times_in_microseconds() -> None:
+    recognizer = Recognizer(network(horizon=0, actions=ACTIONS))
+    walk = positions_only(1.0)
+    stream = recognizer.stream("cmu38", fps=30)
+    heard = [stream.push(walk.positions[:, k], time=round((k + 2) / 30, 6)) for k in range(walk.frames)]
+    assert [one is not None for one in heard[10:12]] == [False, True]
+
+
 def test_missing_joints_and_gaps() -> None:
     buffer = FrameBuffer(3, 3, 30.0, 1.0)
     body = np.ones((1, 3, 3))

@@ -35,7 +35,7 @@ from kinegraph.inference.motion_window import (
     untrained,
     who,
 )
-from kinegraph.sequence import SkeletonSequence
+from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.transforms.posed_body import check_motion
 
 if TYPE_CHECKING:
@@ -245,12 +245,11 @@ class Forecaster(Pretrained):
         else:
             check_rate(history, self.network)
             needed, rate = self.network.transform.observed, self.network.transform.fps
-        span = (history.frames - 1) / (history.fps or 1.0)
-        if span + 1e-6 < (needed - 1) / rate:
+        span, back = (history.frames - 1) / (history.fps or 1.0), (needed - 1) / rate
+        if frames_within(span, rate) < needed:
             raise DataError(
-                f"{history.source or 'the sequence'}: {self.name} looks back {(needed - 1) / rate:.2f} s "
-                f"({needed} frames at {rate:g} a second) and the observed part has {max(span, 0.0):.2f} s; "
-                "give a longer one"
+                f"{history.source or 'the sequence'}: {self.name} looks back {back:.2f} s ({needed} frames at {rate:g} "
+                f"a second) and the observed part has {span:.2f} s, {back - span:.2g} s too little; give a longer one"
             )
 
     def _window(self, recent: SkeletonSequence, person: int, floor: float) -> tuple[PersonWindow, MotionNetwork]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import DataError
+from kinegraph.sequence import frames_within
 
 __all__ = ["Clock", "Frame", "FrameBuffer", "Id", "read_frame"]
 
@@ -167,6 +168,11 @@ class FrameBuffer:
                 return True
         return False
 
+    def frames_told(self, name: Id, span_s: float | None = None, fps: float | None = None) -> int:
+        """How many frames :meth:`told` tells; 0 for a stranger."""
+        reach = min(self.reach_s(name), self.span_s if span_s is None else span_s)
+        return frames_within(reach, self.fps if fps is None else fps) if reach >= 0 else 0
+
     def told(self, name: Id, span_s: float | None = None, fps: float | None = None) -> tuple[Floats, Floats]:
         """A person's past at an even rate, its last moment the last frame's.
 
@@ -181,9 +187,8 @@ class FrameBuffer:
         """
         past = self._past[name]
         end = past[-1][0]
-        reach = min(end - past[0][0], self.span_s if span_s is None else span_s)
         rate = self.fps if fps is None else fps
-        count = int(np.floor(reach * rate + 1e-6)) + 1
+        count = self.frames_told(name, span_s, fps)
         moments = end - np.arange(count - 1, -1, -1) / rate
         frames = [past[i] for i in range(max(0, len(past) - self._needed(past, moments[0])), len(past))]
         times = np.array([one[0] for one in frames])

@@ -30,7 +30,7 @@ from kinegraph.inference.motion_window import (
 from kinegraph.inference.traced import Forward, traced
 from kinegraph.models import SymGNN
 from kinegraph.models.symgnn import SymGNNState
-from kinegraph.sequence import SkeletonSequence, Space, Up
+from kinegraph.sequence import SkeletonSequence, Space, Up, frames_within
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.transforms.gaps import ASSUMED_FPS
 from kinegraph.transforms.heading import HeadingFrame, heading_absolute, heading_relative
@@ -225,12 +225,18 @@ class MotionStream:
         """Who is seen now, lately with their root, and was for as long as the network looks back."""
         if self.time is None:
             return ()
-        least, root = self.network.observed_s - 1e-6, self.skeleton.root
+        root = self.skeleton.root
         return tuple(
             name
             for name in self._buffer.here(self.time)
-            if self._buffer.reach_s(name) >= least and self._buffer.seen_lately(name, root)
+            if self._is_long(name) and self._buffer.seen_lately(name, root)
         )
+
+    def _is_long(self, name: Id) -> bool:
+        """Whether a person's past fills the network's window, by either way in which :meth:`_window` makes it."""
+        rate, told = self.network.transform.fps, self._buffer.frames_told
+        least = min(told(name, fps=rate), frames_within((told(name) - 1) / self.fps, rate))
+        return least >= self.network.transform.observed
 
     def recent(self, name: Id, span_s: float | None = None) -> SkeletonSequence:
         """A person's past at the nominal rate."""

@@ -234,7 +234,7 @@ class ClipRecognizeStream(RecognizeStream):
 
     def _there(self) -> tuple[Id, ...]:
         """Who is here and was for a window."""
-        return tuple(name for name in self._buffer.here(self._now) if self._buffer.reach_s(name) + 1e-6 >= self._long)
+        return tuple(name for name in self._buffer.here(self._now) if self._buffer.frames_told(name) >= self._frames)
 
     def _pair(self, there: tuple[Id, ...]) -> tuple[tuple[Id, Id], ...]:
         """The two together."""
