@@ -82,6 +82,25 @@ def test_hcsf_on_clips_is_the_hcsf_layer(options: dict[str, Any]) -> None:
         torch.testing.assert_close(clips(x), expected)
 
 
+@pytest.mark.parametrize(("kernel", "stride", "dilation"), [(3, 1, 1), (5, 1, 2), (3, 2, 1), (1, 2, 1)])
+def test_graphs_of_frames_know_nothing_of_those_that_are_not_there(kernel: int, stride: int, dilation: int) -> None:
+    """Before somebody is seen the first frame is repeated, as it is before a clip's beginning."""
+    torch.manual_seed(0)
+    dynamic = {"dynamic": "m+o", "dynamic_kernel": kernel, "dynamic_stride": stride, "dynamic_dilation": dilation}
+    options = HCSFOptions(short_hops=1, long_hops=2, sharing="shared", **dynamic)
+    layer = ClipHCSF(NTU.hop_distances(), 4, 6, options).double().eval()
+    alone = torch.randn(2, 25, 7, 4).double()
+    expected = layer(alone, torch.ones(2, 7).double())
+    torch.testing.assert_close(expected, layer(alone))
+    for lead in (2, 3):
+        mask = torch.cat([torch.zeros(2, lead), torch.ones(2, 7)], dim=1).double()
+        before = [torch.full((2, 25, lead, 4), junk).double() for junk in (0.0, 9.0)]
+        first, second = (layer(torch.cat([frames, alone], dim=2), mask)[:, :, lead:] for frames in before)
+        torch.testing.assert_close(first, second)
+        if lead % stride == 0:  # elsewhere a graph is held for other frames
+            torch.testing.assert_close(first, expected)
+
+
 def test_hcsf_on_clips_shares_its_weights() -> None:
     with pytest.raises(ConfigError, match="sharing 'pairwise'"):
         ClipHCSF(NTU.hop_distances(), 4, 4, HCSFOptions())

@@ -125,7 +125,7 @@ class DynamicGraph(nn.Module):
         Args:
             projected: (batch, frames, nodes, kernel * 2 * width).
             repeat: (batch, frames) int, for each frame the one to read instead where temporal taps reach it: a padded
-                frame repeats the last real one, as frames beyond the end do.
+                frame repeats the last real one before it, or the first one of all, as frames beyond the ends do.
 
         Returns:
             (batch, frames, nodes, nodes).
@@ -142,7 +142,7 @@ class DynamicGraph(nn.Module):
     def _embed(self, projected: Tensor, repeat: Tensor | None) -> tuple[Tensor, Tensor]:
         """Both temporal convolutions, ``(batch, ceil(frames / stride), nodes, width)`` each."""
         _, frames, nodes = projected.shape[:3]
-        if self.kernel == 1:
+        if self.kernel == 1 and (repeat is None or self.stride == 1):
             total = projected[:, :: self.stride, :, 0]
         else:
             at = torch.arange(0, frames, self.stride, device=projected.device)

@@ -56,7 +56,8 @@ class HopGates:
         repeat = None
         if mask is not None:
             frames = torch.arange(mask.shape[1], device=mask.device)
-            repeat = (frames * (mask > 0)).cummax(dim=1).values
+            real = mask > 0
+            repeat = torch.maximum((frames * real).cummax(dim=1).values, real.int().argmax(dim=1, keepdim=True))
         return [graph.from_projected(part, repeat) for graph, part in zip(self.graphs, parts, strict=True)]
 
 
