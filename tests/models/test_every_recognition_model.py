@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kinegraph import models
 from kinegraph.errors import ConfigError, DataError
-from kinegraph.layers.clip_block import ClipBlock
+from kinegraph.layers.clip_block import ClipBlock, ClipNorm
 from kinegraph.models import RecognitionModel
 from kinegraph.models.graph_recognizer import GraphRecognizer
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -273,6 +273,40 @@ def test_whoever_is_seen_between_two_strides_keeps_frames(case: Case, seen: slic
             x, mask = block(x, mask)
     assert x.shape[2] == mask.shape[1] == 3
     assert bool(mask.any(dim=1).all())
+
+
+@every_graph_network
+@pytest.mark.parametrize("seen", ["late", "away", "here and there"])
+def test_training_computes_what_eval_does_where_frames_are_missing(case: Case, seen: str) -> None:
+    """Once running statistics are the batch's, with norms folded and without: a missing frame is one thing."""
+    model = case.build(dropout=0.0)
+    shake(model)
+    x = inputs(4, frames=16)
+    mask = torch.ones(x.shape[:3], dtype=torch.bool)
+    if seen == "late":
+        mask[:, :, :5] = False
+    elif seen == "away":
+        mask[:, :, 6:9] = False
+    else:
+        mask &= torch.rand(mask.shape, generator=torch.Generator().manual_seed(4)) < 0.6
+    norms = [module for module in model.modules() if isinstance(module, ClipNorm)]
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.register_forward_hook(_without_bessel)
+    with torch.no_grad():
+        trained = model.train()(x, mask)
+        model.eval()
+        folded = model(x, mask)
+    torch.testing.assert_close(folded, model(x, mask), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(folded, trained, rtol=1e-3, atol=1e-3 * trained.std().item())
+
+
+def _without_bessel(norm: nn.Module, arguments: tuple[Tensor, Tensor | None], _: Tensor) -> None:
+    """The running variance is that of a sample; what normalises in training is divided by the number itself."""
+    x, mask = arguments
+    count = x[..., 0].numel() if mask is None else float(mask.sum()) * x.shape[1]
+    if norm.training:
+        norm.running_var.mul_((count - 1) / count)
 
 
 @every_graph_network

@@ -173,12 +173,16 @@ class Pointwise(Constants):
         return self.linear.weight * scale.unsqueeze(1), shift
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Map; the mask is that of the frames that come out."""
-        x = x if self.stride == 1 else x[:, :, :: self.stride]
+        """Map; the mask is that of the frames that come in.
+
+        A stride may take a padded frame for one that counts as real, see :func:`strided_mask`: it is taken as zero.
+        """
+        if self.stride > 1:
+            x = blank(x[:, :, :: self.stride], None if mask is None else mask[:, :: self.stride])
         folded = self.constants(x)
         if folded is not None:
             return functional.linear(x, *folded)
-        result: Tensor = self.norm(self.linear(x), mask)
+        result: Tensor = self.norm(self.linear(x), strided_mask(mask, self.stride))
         return result
 
 
@@ -251,7 +255,7 @@ class ClipBlock(nn.Module):
         y = self.temporal(blank(functional.relu_(y), mask), mask)
         y = self.dropout(y)
         if self.has_outer:
-            y = _add(y, x if self.outer is None else self.outer(x, after))
+            y = _add(y, x if self.outer is None else self.outer(x, mask))
         return functional.relu_(y), after
 
 
