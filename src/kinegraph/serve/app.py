@@ -11,6 +11,7 @@ import contextlib
 import sys
 import tempfile
 import traceback
+import weakref
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,23 +62,32 @@ class Viewer:
             person_frames=settings.person_frames,
         )
         self.reader = Reader(limits)
-        self.folder: Path | None = None
         self.busy = 0
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="kinegraph-serve")
         self._page, self._policy = page(settings)
+        self._folder: Path | None = None
+        self._kept = contextlib.ExitStack()
+        self._kept.callback(self.reader.close)
+        # Mounted in another application nothing says when to begin or end: what was made goes with the viewer.
+        self._end = weakref.finalize(self, self._kept.close)
+
+    @property
+    def folder(self) -> Path:
+        """The temporary folder, made when it is first asked for and gone when the server or the viewer is."""
+        if self._folder is None:
+            self._folder = Path(self._kept.enter_context(tempfile.TemporaryDirectory(prefix="kinegraph-serve-")))
+        return self._folder
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        """The temporary folder is there as long as the server is."""
-        with tempfile.TemporaryDirectory(prefix="kinegraph-serve-") as folder:
-            self.folder = Path(folder)
-            self._worker.submit(self.reader.start)
-            self._worker.submit(self.analyst.prepare)  # the first visitor need not wait for torch
-            try:
-                yield
-            finally:
-                self._worker.shutdown(wait=True, cancel_futures=True)
-                self.reader.close()
+        """Everything is ready before the first visitor comes, and ends with the server."""
+        self._worker.submit(self.reader.start)
+        self._worker.submit(self.analyst.prepare)  # the first visitor need not wait for torch
+        try:
+            yield
+        finally:
+            self._worker.shutdown(wait=True, cancel_futures=True)
+            self._end()
 
     async def _work(self, task: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, task)
@@ -100,7 +110,6 @@ class Viewer:
             return JSONResponse({"error": message}, status_code=429, headers={"retry-after": "2"})
         self.busy += 1
         try:
-            assert self.folder is not None
             with upload_folder(self.folder) as folder:
                 await asyncio.wait_for(_receive(request, folder / name, limit), _BODY_S)
                 result = await self._work(lambda: self._result(folder / name, layout, fps))
@@ -168,7 +177,6 @@ class Viewer:
         """A result as a file."""
         result = self._found(request)
         suffix, what = request.path_params["suffix"], request.query_params.get("what", "3d")
-        assert self.folder is not None
         try:
             with upload_folder(self.folder) as folder:
                 data, name, media = await self._work(lambda: packed(result.analysis, suffix, what, folder))
@@ -185,7 +193,7 @@ class Viewer:
 
 
 def application(settings: ServeSettings | None = None, analyst: Analyst | None = None) -> Starlette:
-    """The viewer as an ASGI application.
+    """The viewer as an ASGI application, to run by itself or to mount in another under any path.
 
     Args:
         settings: limits and address; the defaults if None.

@@ -2,6 +2,7 @@
 {
   const $ = (id) => document.getElementById(id);
   const server = JSON.parse($("about-server").textContent);
+  const root = location.origin + location.pathname.replace(/\/*$/, "/");  // mounted under a path, with or without a last slash
   const results = [];  // {id, summary, motion}, the newest first
   const hero = $("hero");
   let shown = null, rival = null, mode = "beside", busy = 0;
@@ -21,7 +22,7 @@
     if ($("layout").value) query.set("layout", $("layout").value);
     if ($("rate").value) query.set("fps", $("rate").value);
     for (let tries = 0; ; tries++) {
-      try { return await answer(await fetch(`/api/files?${query}`, { method: "POST", body: blob })); }
+      try { return await answer(await fetch(`${root}api/files?${query}`, { method: "POST", body: blob })); }
       catch (error) { if (error.status !== 429 || tries >= 15) throw error; await pause(1000 + 500 * Math.random()); }
     }
   }
@@ -53,7 +54,7 @@
     document.body.classList.toggle("busy", busy > 0);
   }
   async function add(summary) {
-    const motion = await answer(await fetch(`/api/results/${summary.id}`));
+    const motion = await answer(await fetch(`${root}api/results/${summary.id}`));
     results.unshift({ id: summary.id, summary, motion });
     remember();
     choose(results[0]);
@@ -64,7 +65,7 @@
     try { ids = JSON.parse(sessionStorage.getItem("results") ?? "[]"); } catch { /* as above */ }
     for (const id of ids) {
       try {
-        const [summary, motion] = await Promise.all([`/api/results/${id}/summary`, `/api/results/${id}`].map(async (url) => answer(await fetch(url))));
+        const [summary, motion] = await Promise.all([`${root}api/results/${id}/summary`, `${root}api/results/${id}`].map(async (url) => answer(await fetch(url))));
         results.push({ id, summary, motion });
       } catch { /* the server has let it go */ }
     }
@@ -113,7 +114,7 @@
       versus.onclick = () => { rival = rival === result ? null : result; choose(shown); };
       gone.className = "gone"; gone.textContent = "×"; gone.setAttribute("aria-label", `Remove ${name}`);
       gone.onclick = () => {
-        fetch(`/api/results/${result.id}`, { method: "DELETE" });
+        fetch(`${root}api/results/${result.id}`, { method: "DELETE" });
         results.splice(results.indexOf(result), 1); remember();
         choose(result === shown ? results[0] ?? null : shown);
       };
@@ -138,7 +139,7 @@
     const kinds = solid ? KINDS : KINDS.filter(([kind]) => ["csv", "npz", "json", "html"].includes(kind));
     const rows = kinds.map(([kind, name, use]) => {
       const link = document.createElement("a"), small = document.createElement("small");
-      link.href = `/api/results/${shown.id}/download/${kind}?what=${what}`; link.download = ""; link.dataset.kind = kind;
+      link.href = `${root}api/results/${shown.id}/download/${kind}?what=${what}`; link.download = ""; link.dataset.kind = kind;
       small.textContent = use; link.append(name, small);
       return link;
     });
@@ -159,7 +160,7 @@
     try {
       const start = Math.min(K.state.time, panel.end), of = shown;
       const query = new URLSearchParams({ start: start.toFixed(3), seconds: String(server.seconds) });
-      const track = await answer(await fetch(`/api/results/${of.id}/forecast?${query}`, { method: "POST" }));
+      const track = await answer(await fetch(`${root}api/results/${of.id}/forecast?${query}`, { method: "POST" }));
       // The forecast at the end stays; of those from a moment, the last.
       panel.ghosts = [...panel.ghosts.filter((g) => g.start > panel.end), K.unpack(track, panel)];
       if (shown === of) { choose(of, true); K.state.ghosts = true; K.seek(track.start); K.play(true); }
@@ -175,7 +176,7 @@
   const sample = $("sample");  // it leaves the page together with the hero
   sample.onclick = async () => {
     sample.disabled = true; say("making a walk …");
-    try { await add(await answer(await fetch("/api/sample", { method: "POST" }))); say(""); } catch (error) { say(error.message, true); }
+    try { await add(await answer(await fetch(`${root}api/sample`, { method: "POST" }))); say(""); } catch (error) { say(error.message, true); }
     sample.disabled = false;
   };
   let over = 0;
