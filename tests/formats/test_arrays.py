@@ -60,7 +60,7 @@ def test_one_pose_is_one_frame() -> None:
         (np.zeros((5, 16, 3)), {"skeleton": "h36m17"}, "16 joints"),
         (np.zeros((5, 17, 4)), {"skeleton": "h36m17"}, "has shape"),
         (np.zeros(17), {"skeleton": "h36m17"}, "has shape"),
-        (np.arange(51.0).reshape(1, 17, 3) * 100, {"skeleton": "h36m17"}, "divide by 1000"),
+        (np.arange(51.0).reshape(1, 17, 3) * 100, {"skeleton": "h36m17"}, "millimetres: state unit='mm'"),
         (np.full((5, 17, 3), 7.0), {"skeleton": "coco17", "dims": 2}, "expected confidences"),
         (np.zeros((5, 17, 3)), {"skeleton": "h36m17", "fsp": 3}, "did you mean 'fps'"),
         (np.zeros((5, 17, 2)), {"skeleton": "h36m17", "dims": 3}, "expected three coordinates"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kinegraph.errors import FormatError, KinegraphError
+from kinegraph.errors import ConfigError, FormatError, KinegraphError
 from kinegraph.formats import read, write
+from kinegraph.formats.arrays import load
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 
@@ -140,6 +142,81 @@ def test_foreign_nan_is_missing_and_infinity_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(FormatError, match=r"a.npy: .*not finite"):
         read(tmp_path / "a.npy", skeleton="h36m17")
+
+
+@pytest.mark.parametrize("case", ["zeros", "fractions", "confidence", "millimetres"])
+def test_an_array_means_the_same_in_memory_and_in_a_file(tmp_path: Path, case: str) -> None:
+    array = np.random.default_rng(0).uniform(0.1, 0.9, (5, 17, 2))
+    options: dict[str, object] = {"skeleton": "coco17", "fps": 30}
+    if case == "zeros":
+        array *= 500
+        array[:, 3] = 0
+    if case == "confidence":
+        array = np.concatenate((array * 500, np.full((5, 17, 1), 0.25)), axis=-1)
+        options["dims"] = 2
+    if case == "millimetres":
+        array = np.random.default_rng(0).uniform(0, 1800, (5, 17, 3))
+        options |= {"skeleton": "h36m17", "unit": "mm"}
+    np.save(tmp_path / "a.npy", array)
+    memory, file = load(array, **options), read(tmp_path / "a.npy", **options)
+    np.testing.assert_array_equal(memory.positions, file.positions)
+    np.testing.assert_array_equal(memory.confidence, file.confidence)
+    assert (memory.unit, memory.space, memory.dims) == (file.unit, file.space, file.dims)
+    assert memory.notes == file.notes
+    if case == "zeros":
+        assert not memory.seen[:, :, 3].any()
+    if case == "millimetres":
+        assert memory.unit == "m"
+        assert memory.positions.max() < 1.8
+
+
+def test_confidences_beside_keypoints(tmp_path: Path) -> None:
+    """Detectors' own arrays: keypoints and scores apart, the scores a little above 1."""
+    points = np.random.default_rng(0).uniform(0, 500, (2, 6, 17, 2))
+    points[0, 0, 0] = 0.0  # seen there, says its score
+    scores = np.full((2, 6, 17), 0.3)
+    scores[1, 2, 3], scores[0, 4, 5] = 0.0, 1.2
+    path = tmp_path / "a.npz"
+    np.savez(path, keypoints=points, scores=scores, other=np.ones(3))
+    sequence = read(path, skeleton="coco17")
+    np.testing.assert_array_equal(sequence.confidence, np.minimum(scores, 1))
+    assert sequence.seen[0, 0, 0]
+    assert not sequence.seen[1, 2, 3]
+    assert sequence.notes[0] == "confidences from 'scores'; those above 1 cut"
+    with pytest.raises(FormatError, match=r"'other' has shape \(3,\); expected \(2, 6, 17\)"):
+        read(path, skeleton="coco17", confidence="other")
+    with pytest.raises(FormatError, match="no 'sure' beside"):
+        read(path, skeleton="coco17", confidence="sure")
+    annotation = {"keypoint": points, "keypoint_score": scores[..., None], "label": 3}  # a clip of PYSKL's
+    (tmp_path / "clip.pkl").write_bytes(pickle.dumps(annotation))
+    np.testing.assert_array_equal(read(tmp_path / "clip.pkl", skeleton="coco17").confidence, sequence.confidence)
+
+
+def test_sizes_no_body_has_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).uniform(0, 600, (5, 17, 3)))
+    with pytest.raises(FormatError, match=r"a\.npy: a pose of the array spans 5\d\d; .*unit='mm'.* dims=2"):
+        read(tmp_path / "a.npy", skeleton="coco17")
+    with pytest.raises(FormatError, match="expected confidences in 0..1"):
+        read(tmp_path / "a.npy", skeleton="coco17", dims=2)
+    np.save(tmp_path / "flat.npy", np.ones((5, 17, 2)))
+    with pytest.raises(FormatError, match="2D, and its unit stated as mm"):
+        read(tmp_path / "flat.npy", skeleton="coco17", unit="mm")
+
+
+def test_a_container_of_other_dimensions_than_asked_for(tmp_path: Path) -> None:
+    write(_sequence("flat"), tmp_path / "a.npz")
+    assert read(tmp_path / "a.npz", dims=2).dims == 2
+    with pytest.raises(FormatError, match="found 2D joints, expected 3D"):
+        read(tmp_path / "a.npz", dims=3)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "pkl", "pickle"])
+def test_what_is_only_read_is_not_written(tmp_path: Path, suffix: str) -> None:
+    """NumPy and pickle would not know our container, and neither should we."""
+    for format in (None, "npz"):
+        with pytest.raises(ConfigError, match=r"npz"):
+            write(_sequence("flat"), tmp_path / f"a.{suffix}", format)
+    assert not list(tmp_path.iterdir())
 
 
 # ---- tables of others -----------------------------------------------------------------------------------------------

@@ -155,6 +155,8 @@ def test_own_skeleton_from_a_file(tmp_path: Path, suffix: str) -> None:
     assert dog.parents == (-1, 0, 0)
     assert dog.mirror == (0, 2, 1)
     dog.save(tmp_path / "again.json")
+    with pytest.raises(SkeletonError, match=r"ends in \.json"):
+        dog.save(tmp_path / "again.toml")  # it would not be read as one
     assert Skeleton.load(tmp_path / "again.json") == dog
 
 

@@ -49,7 +49,7 @@ def _run(args: argparse.Namespace) -> int:
     twice = {name for name in names if names.count(name) > 1}
     recordings = []
     for place, name in zip(args.recordings, names, strict=True):
-        keypoints = read_keypoints(place, args.format or detect(place), args)
+        keypoints = read_keypoints(place, args.format or detect(place), args, dims=2)
         recordings.append((str(place) if name in twice else name, keypoints))
     loaded = [Lifter.from_pretrained(name) for name in args.models]
     lifters = [(run_label(lifter.folder), lifter) for lifter in loaded]

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     if args.view is not None:
         check_picture(args.view, "--view")
     name = args.format or detect(source)
-    keypoints = read_keypoints(source, name, args)
+    keypoints = read_keypoints(source, name, args, dims=2)
     if keypoints.dims != 2:
         raise DataError(
             f"{source}: found 3D joints ({name}), expected 2D keypoints; it needs no lifting: use 'kinegraph convert' "
@@ -173,8 +173,11 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> SkeletonSequence:
-    """Read IN with the layout and frame rate stated on the command line."""
+def read_keypoints(source: Path, name: str, args: argparse.Namespace, dims: int | None = None) -> SkeletonSequence:
+    """Read IN with the layout and frame rate stated on the command line.
+
+    `dims`: 2 where nothing else will do, so that the third number of each joint in an array is its confidence.
+    """
     from kinegraph.formats import check_fps, read_at_rate, read_options
     from kinegraph.skeleton import get_skeleton
 
@@ -186,6 +189,8 @@ def read_keypoints(source: Path, name: str, args: argparse.Namespace) -> Skeleto
             raise ConfigError(f"--layout {layout}: {name} files name their joints themselves; leave --layout out")
         wanted = get_skeleton(layout)
         options["skeleton"] = layout
+    if dims is not None and "dims" in known:
+        options.setdefault("dims", dims)
     check_fps(args.fps, "--fps")
     sequence = read_at_rate(source, name, args.fps, **options)
     if layout is not None and sequence.skeleton.joints != wanted.joints:

@@ -46,6 +46,13 @@ class FormatInfo:
     reads: bool = True
     one_person: bool = False
     """A file holds one person; further ones get files of their own (:func:`kinegraph.formats.export.person_paths`)."""
+    read_only: tuple[str, ...] = ()
+    """Those of its suffixes that are read and never written."""
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """How files end that are written."""
+        return tuple(suffix for suffix in self.suffixes if self.writes and suffix not in self.read_only)
 
     @property
     def path(self) -> str:
@@ -69,7 +76,12 @@ _FORMATS = {
             one_person=True,
         ),
         FormatInfo("ntu_skeleton", "NTU RGB+D Kinect bodies", (".skeleton",), writes=False, holds="3D"),
-        FormatInfo("npz", "NumPy arrays; ours lossless", (".npz", ".npy", ".pkl", ".pickle")),
+        FormatInfo(
+            "npz",
+            "NumPy arrays; ours lossless",
+            (".npz", ".npy", ".pkl", ".pickle"),
+            read_only=(".npy", ".pkl", ".pickle"),
+        ),
         FormatInfo("csv", "table, long or wide", (".csv", ".tsv"), module="csv_table"),
         FormatInfo("json", "kinegraph motion, readable JSON", (".json",), module="json_pose"),
         FormatInfo("openpose", "OpenPose JSON, a file or a folder of frames", (".json",), holds="2D"),
@@ -178,6 +190,8 @@ def write(sequence: SkeletonSequence, path: str | Path, format: str | None = Non
     if not info.writes:
         able = ", ".join(i.name for i in formats() if i.writes)
         raise ConfigError(f"cannot write {path}: {info.title} is only read; expected one of {able}")
+    if path.suffix.lower() in info.read_only:
+        raise ConfigError(f"cannot write {path}: {info.name} is written to {', '.join(info.written)}; rename it")
     module = _load(info)
     _check_options(info, options, write_options(info.name), "written")
     if info.holds != "2D or 3D" and info.holds != f"{sequence.dims}D":
@@ -206,10 +220,10 @@ def write_format(path: str | Path) -> str:
     """Name of the format that is written to a path by its suffix. Raises ConfigError when there is none."""
     path = Path(path)
     suffix = path.suffix.lower()
-    fitting = [i.name for i in formats() if i.writes and suffix in i.suffixes]
+    fitting = [i.name for i in formats() if suffix in i.written]
     format = _WRITE_BY_SUFFIX.get(suffix) or next(iter(fitting), None)
     if format is None:
-        known = ", ".join(sorted({s for i in formats() if i.writes for s in i.suffixes[:1]}))
+        known = ", ".join(sorted({s for i in formats() for s in i.written[:1]}))
         raise ConfigError(
             f"cannot write {path}: nothing is written to {suffix or 'a name without suffix'}; expected {known}, "
             "or a format by name"

@@ -5,8 +5,9 @@ label, source, notes), ``positions`` (people, frames, joints, dims) and ``confid
 ``rotations``, ``offsets``, ``uncertainty`` (people, frames, joints, 2) and ``contact`` (people, frames, joints) where
 the sequence has them. ``numpy.load`` reads it without pickles.
 
-Arrays that others saved (npz, npy, or a pickle of containers and arrays) are read when the skeleton is named. Pickles,
-bare or as object arrays inside an npz, go through :mod:`kinegraph.formats.restricted_pickle`.
+Arrays that others saved (npz, npy, or a pickle of containers and arrays) are read when the skeleton is named, and mean
+what they mean in memory (:mod:`kinegraph.formats.foreign_array`). Pickles, bare or as object arrays inside an npz, go
+through :mod:`kinegraph.formats.restricted_pickle`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from kinegraph.atomic import atomic_path
-from kinegraph.errors import FormatError
+from kinegraph.errors import FormatError, KinegraphError
 from kinegraph.formats.fields import build, describe, read_fields
+from kinegraph.formats.foreign_array import ArrayUnit, Floats, from_array
 from kinegraph.formats.json_file import members
 from kinegraph.formats.restricted_pickle import load_npy, load_npz, load_pickle
-from kinegraph.sequence import SkeletonSequence, Space, Unit, Up
+from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = ["NAME", "SUFFIXES", "read", "write"]
@@ -32,7 +34,8 @@ NAME = "npz"
 SUFFIXES = (".npz", ".npy", ".pkl", ".pickle")
 
 _VERSION = 1
-_USUAL_KEYS = ("positions", "positions_3d", "positions_2d", "keypoints", "poses", "joints", "data")
+_USUAL_KEYS = ("positions", "positions_3d", "positions_2d", "keypoints", "keypoint", "poses", "joints", "data")
+_CONFIDENCES = ("confidence", "confidences", "scores", "keypoint_scores", "keypoints_score", "keypoint_score")
 
 
 def read(
@@ -41,10 +44,12 @@ def read(
     key: str | None = None,
     skeleton: str | Skeleton | None = None,
     fps: float | None = None,
-    unit: Unit | None = None,
+    unit: ArrayUnit | None = None,
     space: Space | None = None,
     up: Up | None = None,
     image_size: tuple[int, int] | None = None,
+    dims: int | None = None,
+    confidence: str | None = None,
 ) -> SkeletonSequence:
     """Read a kinegraph npz (then no option is needed, and none may contradict it) or an array that somebody else saved.
 
@@ -53,13 +58,17 @@ def read(
         key: which array; ``"a/b/c"`` goes down nested dictionaries (``"positions_3d/S1/Walking 1"``).
         skeleton: layout of a foreign array.
         fps: frame rate; replaces the one in the file.
-        unit: "m", "px" or "normalized" of a foreign array; without it, 3D is taken as metres and 2D as px, with a note.
+        unit: "m", "cm", "mm", "px" or "normalized" of a foreign array; without it, 3D is taken as metres, and 2D as
+            fractions of the image where all numbers are about 0..1, else as px, with a note.
         space: "world", "camera" or "image" of a foreign array; without it, 3D is "world" and 2D "image".
         up: "y" or "z", if an array is in world space and this is known.
         image_size: width and height in px of the image that 2D is in; replaces the one in the file.
+        dims: 2 where the last axis of a foreign array is x, y and confidence; else its length tells.
+        confidence: which array beside it holds the confidences, (people, frames, joints) or (frames, joints);
+            without it, one of a usual name ("scores", "keypoint_scores", ...) that has this shape.
 
     Foreign arrays are (people, frames, joints, dims), (frames, joints, dims) or (frames, joints * dims); NaN is
-    missing.
+    missing, and of keypoints without confidences (0, 0).
 
     Raises:
         FormatError: damaged, an unknown version, a pickle that wants more than arrays, no array of that name or shape,
@@ -76,27 +85,53 @@ def read(
         content = load_npz(path)
         if isinstance(content, dict) and "kinegraph" in content:
             sequence = _own(content, path)
-            _agree(sequence, path, key=key, skeleton=skeleton, unit=unit, space=space, up=up)
+            said = {"key": key, "confidence": confidence, "unit": unit, "space": space, "up": up}
+            _agree(sequence, path, dims, skeleton, said)
             given: dict[str, Any] = {"fps": fps, "image_size": image_size, "up": up}
             return sequence.replace(**{name: value for name, value in given.items() if value is not None})
-    array, name = _find(content, key, path)
+    array, name, beside = _find(content, key, path)
     if skeleton is None:
         raise FormatError(path, f"{name} has shape {array.shape} and no skeleton; name its layout with skeleton=NAME")
     layout = get_skeleton(skeleton)
     array = _shaped(array, layout, path, name)
-    flat = array.shape[-1] == 2
-    notes = () if unit else (f"the unit is not in the file: taken as {'px' if flat else 'metres'}",)
-    fields: dict[str, Any] = {
-        "positions": array,
-        "skeleton": layout,
-        "fps": fps,
-        "unit": unit or ("px" if flat else "m"),
-        "space": space or ("image" if flat else "world"),
-        "up": up,
-        "image_size": image_size,
-        "notes": notes,
-    }
-    return build(path, **fields)
+    scores, notes = (None, []) if dims == 2 and array.shape[-1] == 3 else _scores(beside, confidence, array, path)
+    try:
+        sequence = from_array(
+            array,
+            skeleton=layout,
+            fps=fps,
+            confidence=scores,
+            unit=unit,
+            space=space,
+            up=up,
+            image_size=image_size,
+            dims=dims,
+            called=name,
+        )
+    except KinegraphError as error:
+        raise FormatError(path, str(error).removeprefix("the array: ")) from None
+    if sequence.dims == 3 and unit is None:
+        notes.append("the unit is not in the file: taken as metres")
+    if not sequence.people or not sequence.frames:
+        raise FormatError(path, f"holds {sequence.people} people and {sequence.frames} frames; expected one of each")
+    return sequence.replace(source=path.name, notes=(*notes, *sequence.notes))
+
+
+def _scores(beside: Mapping[str, Any], key: str | None, array: Floats, path: Path) -> tuple[Floats | None, list[str]]:
+    """Confidences that lie beside an array, and what there is to say of them."""
+    names = [key] if key is not None else [name for name in _CONFIDENCES if name in beside]
+    for name in names:
+        if name not in beside:
+            raise FormatError(path, f"no '{name}' beside the array; there are {_keys(beside)}")
+        scores = _numbers(beside[name], path, f"'{name}'")
+        if scores.shape == (*array.shape[:-1], 1):
+            scores = scores[..., 0]
+        if scores.shape == array.shape[:-1]:
+            cut = "; those above 1 cut" if np.nanmax(scores, initial=0) > 1 else ""
+            return np.clip(scores, 0, 1), [f"confidences from '{name}'{cut}"]
+        if key is not None:
+            raise FormatError(path, f"'{name}' has shape {scores.shape}; expected {array.shape[:-1]}, one per joint")
+    return None, []
 
 
 def _own(content: Mapping[str, Any], path: Path) -> SkeletonSequence:
@@ -128,37 +163,52 @@ def _own(content: Mapping[str, Any], path: Path) -> SkeletonSequence:
     return build(path, **fields)
 
 
-def _agree(sequence: SkeletonSequence, path: Path, *, skeleton: str | Skeleton | None, **given: str | None) -> None:
+def _agree(
+    sequence: SkeletonSequence,
+    path: Path,
+    dims: int | None,
+    skeleton: str | Skeleton | None,
+    given: Mapping[str, str | None],
+) -> None:
     """Refuse what contradicts a kinegraph npz; what it leaves open, which way is up, may be said."""
+    if dims not in (None, sequence.dims):
+        hint = "; what is 3D needs no lifting: use 'kinegraph convert' or 'view'" if sequence.dims == 3 else ""
+        raise FormatError(path, f"found {sequence.dims}D joints, expected {dims}D{hint}")
     if skeleton is not None and get_skeleton(skeleton).joints != sequence.skeleton.joints:
         named = skeleton if isinstance(skeleton, str) else skeleton.name
         raise FormatError(
             path, f"its skeleton is '{sequence.skeleton.name}', not '{named}'; leave skeleton (--layout) out"
         )
-    own = {"key": "positions", "unit": sequence.unit, "space": sequence.space, "up": sequence.up}
+    own = {
+        "key": "positions",
+        "confidence": "confidence",
+        "unit": sequence.unit,
+        "space": sequence.space,
+        "up": sequence.up,
+    }
     for name, value in given.items():
         if value is not None and own[name] not in (None, value):
             raise FormatError(path, f"its {name} is {own[name]}, not {value}; leave {name} out")
 
 
-def _numbers(value: object, path: Path, where: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _numbers(value: object, path: Path, where: str) -> Floats:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
         found = f"of {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
         raise FormatError(path, f"{where} is {found}; expected an array of numbers")
     return value.astype(np.float64)
 
 
-def _find(content: object, key: str | None, path: Path) -> tuple[np.ndarray[Any, np.dtype[np.float64]], str]:
-    """The array that `key` leads to, or the only sensible one."""
+def _find(content: object, key: str | None, path: Path) -> tuple[Floats, str, Mapping[str, Any]]:
+    """The array that `key` leads to, or the only sensible one; what it is called; and what lies beside it."""
     if key is not None:
-        place = content
+        place, above = content, content
         for part in key.split("/"):
             if not isinstance(place, Mapping) or part not in place:
                 raise FormatError(path, f"no '{part}' on the way to '{key}'; there are {_keys(place)}")
-            place = place[part]
+            place, above = place[part], place
         if isinstance(place, Mapping):
             raise FormatError(path, f"'{key}' holds {_keys(place)}; go on, as in key='{key}/{next(iter(place), '')}'")
-        return _numbers(place, path, f"'{key}'"), f"'{key}'"
+        return _numbers(place, path, f"'{key}'"), f"'{key}'", above if isinstance(above, Mapping) else {}
     if isinstance(content, Mapping):
         found = next((k for k in _USUAL_KEYS if k in content), None)
         if found is None and len(content) == 1:
@@ -167,8 +217,8 @@ def _find(content: object, key: str | None, path: Path) -> tuple[np.ndarray[Any,
             raise FormatError(path, f"holds {_keys(content)}; name the array with key=NAME")
         if isinstance(content[found], Mapping):
             raise FormatError(path, f"'{found}' holds {_keys(content[found])}; name one with key='{found}/...'")
-        return _numbers(content[found], path, f"'{found}'"), f"'{found}'"
-    return _numbers(content, path, "the array"), "the array"
+        return _numbers(content[found], path, f"'{found}'"), f"'{found}'", content
+    return _numbers(content, path, "the array"), "the array", {}
 
 
 def _keys(place: object) -> str:
@@ -178,20 +228,19 @@ def _keys(place: object) -> str:
     return (", ".join(names) or "nothing") + (", ..." if len(place) > 8 else "")
 
 
-def _shaped(
-    array: np.ndarray[Any, np.dtype[np.float64]], layout: Skeleton, path: Path, name: str
-) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _shaped(array: Floats, layout: Skeleton, path: Path, name: str) -> Floats:
     joints = layout.num_joints
     if array.ndim == 2 and array.shape[1] in (2 * joints, 3 * joints):
         array = array.reshape(len(array), joints, -1)
+    if array.ndim == 2 and len(array) == joints:
+        array = array[None]  # one pose
     if array.ndim not in (3, 4) or array.shape[-2] != joints or array.shape[-1] not in (2, 3):
         raise FormatError(
             path,
             f"{name} has shape {array.shape}; '{layout.name}' needs (frames, {joints}, 2 or 3) with or "
             "without people in front. Name the right layout or array",
         )
-    # NaN in any coordinate is a missing joint: the others tell nothing alone.
-    return np.where(np.isnan(array).any(axis=-1, keepdims=True), np.nan, array)
+    return array
 
 
 def write(sequence: SkeletonSequence, path: Path) -> None:

@@ -62,7 +62,7 @@ def read_source(
         source: a file or folder, an array, or a sequence.
         skeleton: the layout of an array, or of a file that does not tell it.
         fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
-        dims: 2 or 3: what the last axis of an array is taken for.
+        dims: 2 or 3: what the last axis of an array, in memory or in a file, is taken for.
         options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`.
 
     Raises:
@@ -84,6 +84,8 @@ def read_source(
         if "skeleton" not in known:
             raise ConfigError(f"{source}: {name} files name their joints themselves; leave skeleton= out")
         given["skeleton"] = skeleton
+    if dims is not None and "dims" in known:
+        given.setdefault("dims", dims)
     return read_at_rate(source, name, fps, **given)
 
 

@@ -283,7 +283,13 @@ class Skeleton:
             raise SkeletonError(f"skeleton '{name}' is malformed: {error}") from error
 
     def save(self, path: Path | str) -> None:
-        """Write as JSON (``.json``); :meth:`load` reads it back."""
+        """Write as JSON (``.json``); :meth:`load` reads it back.
+
+        Raises:
+            SkeletonError: the name ends otherwise, so that it would not be read as JSON.
+        """
+        if Path(path).suffix.lower() != ".json":
+            raise SkeletonError(f"cannot write {path}: skeletons are written as JSON; give a name that ends in .json")
         write_text(path, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
