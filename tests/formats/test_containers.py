@@ -105,6 +105,18 @@ def test_fps_of_a_container_can_be_replaced(tmp_path: Path) -> None:
         assert read(tmp_path / f"a.{suffix}", fps=5).fps == 5
 
 
+@pytest.mark.parametrize("people", [[0, 1], [1]])
+@pytest.mark.parametrize("suffix", ["npz", "json", "csv"])
+def test_somebody_who_is_away_all_the_time(tmp_path: Path, suffix: str, people: list[int]) -> None:
+    """A stretch of a 2D clip in which one person, or all, are not seen: still 2D."""
+    sequence = _sequence("flat").slice_frames(2, 3).select_people(people)
+    assert not sequence.seen[-1].any()
+    write(sequence, tmp_path / f"a.{suffix}")
+    back = read(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(back.positions, sequence.positions)
+    assert (back.unit, back.space) == ("px", "image")
+
+
 # ---- arrays of others -----------------------------------------------------------------------------------------------
 
 

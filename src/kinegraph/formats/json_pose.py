@@ -50,7 +50,11 @@ def from_json(data: object, path: Path, *, fps: float | None = None) -> Skeleton
             path, f"'joints' are not those of skeleton '{fields['skeleton'].name}' in its order; write the file again"
         )
     people = members(content.get("people"), list, path, "'people'")
-    positions = [_positions(_get(p, i, path).get("positions"), len(joints), path, i) for i, p in enumerate(people)]
+    shown = [_points(_get(p, i, path).get("positions"), len(joints), path, i) for i, p in enumerate(people)]
+    # Of somebody who is never seen, and that may be everybody, no point tells it.
+    flat = 2 if fields.get("space") == "image" else 3
+    dims = next((len(p) for person in shown for frame in person for p in frame if isinstance(p, list)), flat)
+    positions = [_positions(frames, len(joints), dims, path, i) for i, frames in enumerate(shown)]
     if len({p.shape for p in positions}) > 1:
         raise FormatError(
             path,
@@ -90,13 +94,17 @@ def _get(person: object, index: int, path: Path) -> dict[str, Any]:
     return value
 
 
-def _positions(value: object, joints: int, path: Path, person: int) -> Floats:
-    """(frames, joints, dims), NaN where null."""
+def _points(value: object, joints: int, path: Path, person: int) -> list[list[Any]]:
+    """Of each frame its joints, each a list or, where nothing is seen, None."""
     frames = members(value, list, path, f"person {person}, 'positions'")
-    points = [p for f, frame in enumerate(frames) for p in _frame(frame, joints, path, f"person {person}, frame {f}")]
-    dims = next((len(p) for p in points if isinstance(p, list)), 3)
+    return [_frame(frame, joints, path, f"person {person}, frame {f}") for f, frame in enumerate(frames)]
+
+
+def _positions(frames: list[list[Any]], joints: int, dims: int, path: Path, person: int) -> Floats:
+    """(frames, joints, dims), NaN where null."""
     gap = [None] * dims
-    flat = rows([gap if p is None else p for p in points], (2, 3), path, f"person {person}, 'positions'")
+    points = [gap if p is None else p for frame in frames for p in frame]
+    flat = rows(points, (2, 3), path, f"person {person}, 'positions'")
     array = flat.reshape(len(frames), joints, -1) if len(flat) else np.empty((0, joints, dims))
     return np.where(np.isnan(array).any(axis=-1, keepdims=True), np.nan, array)
 
