@@ -57,6 +57,19 @@ def test_positions_come_back() -> None:
     assert ((left - right)[:, 0] > 0).all()
 
 
+def test_the_heading_of_a_window_is_its_own() -> None:
+    """Hips that coincide in one window of a batch turn nobody else; there, the next pairs tell the left side."""
+    world = windows(3, count=4)
+    left, right = SKELETON.index("left_hip"), SKELETON.index("right_hip")
+    world[1, -1, left] = world[1, -1, right] + [0.015, 0.0, 0.0]
+    _, together = heading_relative(world, -1, SKELETON, "positions")
+    alone = [heading_relative(one[None], -1, SKELETON, "positions")[1].yaw[0] for one in world]
+    np.testing.assert_array_equal(together.yaw, alone)
+    across = (world[:, -1, left] - world[:, -1, right])[[0, 2, 3]]
+    np.testing.assert_allclose(together.yaw[[0, 2, 3]], np.arctan2(-across[:, 2], across[:, 0]), atol=1e-12)
+    assert abs(together.yaw[1]) > 0.1  # not the hips', which point along x
+
+
 @pytest.mark.parametrize("representation", ["expmap", "positions"])
 def test_place_and_heading_do_not_show(representation: str) -> None:
     world, yaw = windows(2), 2.1

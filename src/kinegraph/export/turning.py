@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY
-from kinegraph.transforms.heading import body_root
+from kinegraph.transforms.heading import WIDTH_M, body_root
 
 __all__ = ["Heading", "continuous", "quaternion_of", "rotation_vector"]
 
 _TINY = 1e-9
-_WIDTH_M = 0.02  # pairs of joints nearer to each other than this tell no left side; as in transforms.heading
 
 
 def quaternion_of(vector: Tensor) -> Tensor:
@@ -141,7 +140,7 @@ class Heading(nn.Module):
         sides = torch.einsum("hj,bjc->bhc", self.across, frame)
         across = sides[:, -1]
         for hop in range(sides.shape[1] - 2, -1, -1):
-            wide = torch.linalg.vector_norm(sides[:, hop], dim=-1, keepdim=True) > _WIDTH_M
+            wide = torch.linalg.vector_norm(sides[:, hop], dim=-1, keepdim=True) > WIDTH_M
             across = torch.where(wide, sides[:, hop], across)
         yaw = torch.atan2(-across[:, 2], across[:, 0]) / 2
         return _level_turn(torch.sin(yaw), torch.cos(yaw))

@@ -26,6 +26,7 @@ from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY
 
 __all__ = [
+    "WIDTH_M",
     "HeadingFrame",
     "body_root",
     "continuous_expmap",
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+#: pairs of joints nearer to each other than this tell no left side
+WIDTH_M = 0.02
 
 
 @dataclass(frozen=True)
@@ -200,11 +203,14 @@ def _yaw_of_positions(frame: Array, skeleton: Skeleton) -> Array:
     pairs = [(skeleton.index(a), skeleton.index(b)) for a, b in skeleton.pairs]
     if not pairs:
         return np.zeros(len(frame))
-    # Hip joints of some rigs coincide with the root: the first pair that spans a width counts.
-    for hop in sorted({int(hops[a]) for a, _ in pairs}):
-        across = np.sum([frame[:, a] - frame[:, b] for a, b in pairs if hops[a] == hop], axis=0)
-        if (np.linalg.norm(across, axis=-1) > 0.02).all():
-            break
+    # Hip joints of some rigs coincide with the root: of each pose, the first pairs that span a width count.
+    sides = [
+        np.sum([frame[:, a] - frame[:, b] for a, b in pairs if hops[a] == hop], axis=0)
+        for hop in sorted({int(hops[a]) for a, _ in pairs})
+    ]
+    across = sides[-1]
+    for side in sides[-2::-1]:
+        across = np.where(np.linalg.norm(side, axis=-1, keepdims=True) > WIDTH_M, side, across)
     # facing z, the left is towards +x: facing = left x up turned level
     yaw: Array = np.arctan2(-across[:, 2], across[:, 0])
     return yaw
