@@ -278,6 +278,21 @@ def test_3dhp_scores_fourteen_joints_over_all_frames(data):
     assert result.per_action["auc"]["sit"] == pytest.approx(100 * sit)
 
 
+def test_3dhp_says_which_rate_the_windows_were_cut_by(data, remembering):
+    """Its file states none; a lifter of single frames does not ask."""
+    one = remembering("metric")
+    several = dataclasses.replace(one, model=lambda x: one.model(x[:, 0]), frames=3, rate=data.fps)
+    told = [
+        [note for note in evaluate(method, data, "3dhp", flip_test=False).notes if "no frame rate" in note]
+        for method in (one, several, dataclasses.replace(several, rate=None))
+    ]
+    assert told == [
+        [],
+        [f"the file states no frame rate: {data.fps:g} a second assumed, which the windows depend on"],
+        [],
+    ]
+
+
 def test_unknown_names():
     with pytest.raises(ConfigError, match="did you mean 'mocap-lifting'"):
         load_protocol("mocap-lift")

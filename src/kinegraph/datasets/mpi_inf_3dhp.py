@@ -71,7 +71,8 @@ def load(source: Path | str, *, fps: float = 25.0) -> LiftingData:
 
     Args:
         source: the npz file, or a folder with ``data_test_3dhp.npz``.
-        fps: the file states none; used for velocities alone.
+        fps: the file states none, so this is a guess until you know better. Windows of temporal lifters are cut at
+            the pace of their training by it; nothing else depends on it.
 
     Raises:
         FormatError: missing, damaged, or not laid out as above.

@@ -207,6 +207,8 @@ def evaluate(
     predicted, truth = answers(method, data, protocol, target=target, flip_test=flip_test, batch=batch, device=device)
     if method.frames > 1 and (pace := pace_in(method, data)) != method.step:
         notes = (*notes, f"windows at the pace of training: every {pace:.3g} frames of these {data.fps:g} a second")
+    if method.frames > 1 and method.rate and protocol == "3dhp":
+        notes = (*notes, f"the file states no frame rate: {data.fps:g} a second assumed, which the windows depend on")
     return measure(
         predicted,
         truth,
