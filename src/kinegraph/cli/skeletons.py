@@ -94,7 +94,9 @@ def _text(skeleton: Skeleton) -> str:
     if skeleton.landmarks:
         lines.append("  derived points")
         for name, weights in skeleton.landmarks.items():
-            lines.append(f"    {name:<16} " + " + ".join(f"{w:.3g} {joint}" for joint, w in weights.items()))
+            lines.append(
+                f"    {name:<16} " + (" + ".join(f"{w:.3g} {joint}" for joint, w in weights.items()) or "none")
+            )
     lines.append("  joint pairs at hop 0, 1, 2, ...: " + ", ".join(map(str, skeleton.hop_counts())))
     return "\n".join(lines)
 

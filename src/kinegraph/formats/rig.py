@@ -98,7 +98,10 @@ def _plain(name: str, prefixes: Sequence[str]) -> str:
 # ------------------------------------------------------------------------------------------------------ landmarks
 
 
-def _landmarks(joints: Sequence[str], pairs: Mapping[tuple[str, str], str]) -> dict[str, dict[str, float]]:
+def _landmarks(
+    joints: Sequence[str], pairs: Mapping[tuple[str, str], str], *, markers: bool = False
+) -> dict[str, dict[str, float]]:
+    """What the joints of a rig stand for, or those of markers, whose "head" is its top where there is a nose too."""
     prefixes, sided, central = _aliases()
     landmarks: dict[str, dict[str, float]] = {}
     stems = {_plain(rest, prefixes): pair for pair, rest in pairs.items()}
@@ -134,7 +137,12 @@ def _landmarks(joints: Sequence[str], pairs: Mapping[tuple[str, str], str]) -> d
     if "left_shoulder" in landmarks:
         # Human3.6M's thorax is level with the shoulders, where 2D layouts can put it; necks begin a hand's width above
         landmarks["thorax"] = {j: 0.5 for side in ("left", "right") for j in landmarks[f"{side}_shoulder"]}
-    if "skull" in found:
+    if markers and "nose" in found:
+        landmarks["nose"] = found["nose"]
+        top = found.get("crown", found.get("skull"))
+        if top is not None:
+            landmarks["head"] = landmarks["head_top"] = top
+    elif "skull" in found:
         landmarks["nose"] = found["skull"]
         if "crown" in found:
             landmarks["head"] = landmarks["head_top"] = found["crown"]
@@ -144,6 +152,8 @@ def _landmarks(joints: Sequence[str], pairs: Mapping[tuple[str, str], str]) -> d
             for side in ("left", "right"):
                 estimate |= dict.fromkeys(landmarks[f"{side}_eye"], 0.25)
             landmarks["head"] = landmarks["head_top"] = estimate
+        elif "head" in found["skull"]:
+            landmarks["head"] = {}  # the name of a joint, and not of this point
     return landmarks
 
 
@@ -197,7 +207,12 @@ def _joined(
 
 
 def build_skeleton(
-    path: Path, joints: Sequence[str], parents: Sequence[int], *, layout: Skeleton | None = None
+    path: Path,
+    joints: Sequence[str],
+    parents: Sequence[int],
+    *,
+    layout: Skeleton | None = None,
+    markers: bool = False,
 ) -> Skeleton:
     """The skeleton of a file's hierarchy.
 
@@ -206,6 +221,7 @@ def build_skeleton(
         joints: names in the file's order.
         parents: parent index per joint, -1 for a root.
         layout: a registered layout whose joints are all among these, and whose anatomy is taken over.
+        markers: these are points of a body, and no joints of a rig.
 
     Raises:
         FormatError: too many joints, a name twice, or several separate trees.
@@ -232,7 +248,9 @@ def build_skeleton(
         canonical = set(get_skeleton("h36m17").joints)
         # files we wrote ourselves, and others with plain anatomical names, need no table
         plain = len(canonical & set(joints)) >= len(canonical) // 2
-        landmarks = {} if plain else _landmarks(joints, pairs)
+        # SMPL's names look like ours, but its head begins on the neck, where Human3.6M's is the top
+        rig = not markers and {"neck", "head"} <= set(joints) and "nose" not in joints
+        landmarks = _landmarks(joints, pairs, markers=markers) if rig or not plain else {}
         return Skeleton(
             name=path.stem,
             joints=tuple(joints),
@@ -263,7 +281,7 @@ def marker_skeleton(path: Path, names: Sequence[str]) -> Skeleton:
             }
             parents = [names.index(parent_of[j]) if parent_of[j] else -1 for j in names]
             return build_skeleton(path, names, parents, layout=layout)
-    return build_skeleton(path, names, [-1] + [0] * (len(names) - 1))
+    return build_skeleton(path, names, [-1] + [0] * (len(names) - 1), markers=True)
 
 
 def _parts(

@@ -46,7 +46,8 @@ class Skeleton:
         links: further graph edges, as joint names, beyond the bones (they carry no bone length).
         parts: body part -> its joints, by name; any subset of :data:`PARTS`. A joint may stand in two parts.
         landmarks: anatomical point -> ``{own joint: weight}`` with weights that sum to 1. A joint that already
-            bears the anatomical name need not be listed. This is what :func:`~kinegraph.skeleton.map_joints` reads.
+            bears the anatomical name need not be listed; if it is another point that bears it, ``{}`` says so. This
+            is what :func:`~kinegraph.skeleton.map_joints` reads.
         title: one line for people.
         source: where the layout is defined.
 
@@ -176,6 +177,8 @@ class Skeleton:
         """Weights ``(joints,)`` that give an anatomical point as a mean of own joints; ``None`` if there is no way."""
         weights = np.zeros(self.num_joints)
         if name in self.landmarks:
+            if not self.landmarks[name]:
+                return None
             for joint, weight in self.landmarks[name].items():
                 weights[self.index(joint)] = weight
         elif name in self.joints:
@@ -311,12 +314,12 @@ class Skeleton:
 
 
 def _weights(skeleton: str, landmark: str, value: Mapping[str, float] | Sequence[str]) -> Mapping[str, float]:
-    """Accept a list of joints (their mean) or joint -> weight, and check that the weights sum to 1."""
+    """Accept a list of joints (their mean) or joint -> weight, and check that the weights, if any, sum to 1."""
     if isinstance(value, Mapping):
         weights = {str(k): float(v) for k, v in value.items()}
     else:
         weights = {str(j): 1.0 / len(value) for j in value}
-    if abs(sum(weights.values()) - 1.0) > 1e-6:
+    if weights and abs(sum(weights.values()) - 1.0) > 1e-6:
         raise SkeletonError(
             f"skeleton '{skeleton}': the weights of landmark '{landmark}' sum to {sum(weights.values()):g}, not 1"
         )
