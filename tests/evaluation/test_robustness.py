@@ -85,6 +85,28 @@ def test_recognition_and_report(recordings, tmp_path):
     assert picture.stat().st_size > 10_000
 
 
+def test_recognisers_of_other_frames_and_joints_get_the_same_noise(recordings, tmp_path):
+    whole = load_recognition_method(write_weights(tmp_path, recordings))
+    last, some = 10, [20, 3, 11]
+    joints = tuple(whole.joints[j] for j in some)
+    part = dataclasses.replace(whole, observed=last, joints=joints)
+    noise = []
+    for method in (whole, part):
+        seen = []
+
+        def logits(features, seen=seen):
+            seen.append(features)
+            return np.zeros((len(features), len(whole.actions)))
+
+        watching = dataclasses.replace(method, logits=logits)
+        recognition_robustness(watching, "cmu-8", recordings, sigmas=(0.5,), stride=7, seed=1)
+        clips = len(seen) // 2
+        noise.append([noisy - clean for clean, noisy in zip(seen[:clips], seen[clips:], strict=True)])
+    for all_of_it, some_of_it in zip(*noise, strict=True):
+        assert some_of_it.std() > 0.1
+        np.testing.assert_array_equal(some_of_it, all_of_it[:, -last:, some])
+
+
 def test_wrong_noise_is_refused(recordings: Path):
     protocol = load_forecast_protocol("cmu-euler-64", recordings)
     zero = load_forecast_method("zero-velocity")

@@ -315,7 +315,8 @@ ANALYSES = {
         help="Fig. 14: error and accuracy under noise on the input",
         description="Gaussian noise on the input: raw features, radians (exponential maps) or metres (positions), "
         "every channel that moves.\nThe error under the protocol, and of networks that recognise CMU's actions the "
-        "accuracy under cmu-8 (every 5th window).\nThe truth stays clean, and every model gets the same draws.",
+        "accuracy under cmu-8 (every 5th window).\nThe truth stays clean, and all models of angles, as all of places, "
+        "get the same draws.",
         examples=_examples(
             "robustness runs/symgnn_cmu_cpu/best zero-velocity --data ../shared/data --out pictures/",
             "robustness runs/symgnn_cmu_cpu/best --protocol cmu-8 --data ../shared/data --stride 1 --draws 4",

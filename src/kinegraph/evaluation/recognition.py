@@ -117,6 +117,7 @@ def evaluate_recognition(
     split: str = "test",
     early: bool = False,
     stride: int = 1,
+    disturb: Callable[[Array], Array] | None = None,
     notes: Sequence[str] = (),
 ) -> RecognitionResult:
     """Classify every window and count.
@@ -128,6 +129,8 @@ def evaluate_recognition(
         split: ``"test"``, or ``"val"``: the clips held out of train.
         early: a method of shorter windows sees the beginning of the protocol's, in place of their end.
         stride: 1 is the protocol; more measures on every so many-th window of a clip, and the result says so.
+        disturb: what is done to a clip's windows ``(N, 50, J, 3)``, whole and on the protocol's joints, before the
+            method's share of them is taken.
         notes: added to the result's own.
 
     Raises:
@@ -164,8 +167,10 @@ def evaluate_recognition(
         if not len(starts):
             continue
         first = 0 if early else LENGTH - method.observed
-        frames = starts[:, None] + np.arange(first, first + method.observed)
-        answer = method.logits(np.ascontiguousarray(clip.features[frames][:, :, places]))
+        windows = clip.features[starts[:, None] + np.arange(LENGTH)]
+        if disturb is not None:
+            windows = disturb(windows)
+        answer = method.logits(np.ascontiguousarray(windows[:, first : first + method.observed, places]))
         if answer.shape != (len(starts), len(method.actions)) or not np.isfinite(answer).all():
             raise DataError(f"{method.label} answered {answer.shape} or values that are not finite")
         logits.append(answer)

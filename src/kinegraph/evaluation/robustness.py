@@ -1,14 +1,15 @@
 """Accuracy and error under noise on the input (Sym-GNN, section 6.5 and Fig. 14).
 
 Noise N(0, sigma^2) goes onto the raw features, radians of an exponential map's components or metres, of every channel
-that moves in the windows at hand; the truth stays clean. The draws are the same for every method and, scaled, for
+that moves in the windows at hand; the truth stays clean. It is drawn for the protocol's whole windows, before a method
+takes its frames and joints of them: the draws are the same for every method of one representation and, scaled, for
 every sigma, so differences between rows are not differences of luck.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,8 +154,8 @@ def recognition_robustness(
     for sigma in sigmas:
         found = []
         for draw in range(draws):
-            noisy = dataclasses.replace(method, logits=_Noisy(method, float(sigma), (seed, draw)))
-            result = evaluate_recognition(noisy, protocol, source, split=split, stride=stride)
+            noise = _noise(float(sigma), (seed, draw))
+            result = evaluate_recognition(method, protocol, source, split=split, stride=stride, disturb=noise)
             found.append((result.top1, result.top5))
         top1, top5 = np.mean(found, axis=0)
         rows[float(sigma)] = (float(top1), float(top5))
@@ -173,16 +174,15 @@ def recognition_robustness(
     )
 
 
-class _Noisy:
-    """A recogniser's logits of disturbed features; clip after clip of the protocol gets the next draws."""
+def _noise(sigma: float, seed: tuple[int, int]) -> Callable[[Array], Array]:
+    """What disturbs windows; clip after clip of the protocol gets the next draws."""
+    rng = np.random.default_rng(seed)
 
-    def __init__(self, method: RecognitionMethod, sigma: float, seed: tuple[int, int]) -> None:
-        self.method, self.sigma, self.rng = method, sigma, np.random.default_rng(seed)
+    def disturb(windows: Array) -> Array:
+        moves = windows.reshape(-1, *windows.shape[2:]).std(axis=0) >= CONSTANT_BELOW
+        return windows + sigma * np.where(moves, rng.normal(size=windows.shape), 0.0)
 
-    def __call__(self, features: Array) -> Array:
-        moves = features.reshape(-1, *features.shape[2:]).std(axis=0) >= CONSTANT_BELOW
-        noise = np.where(moves, self.rng.normal(size=features.shape), 0.0)
-        return self.method.logits(features + self.sigma * noise)
+    return disturb
 
 
 def robustness_report(results: Sequence[RobustnessResult], *, markdown: bool = False) -> str:
