@@ -115,7 +115,7 @@ def test_positions_are_those_of_the_acclaim_rules(clip: Path) -> None:
 def test_what_the_sequence_says_of_itself(clip: Path) -> None:
     sequence = asf_amc.read(clip)
     assert (sequence.fps, sequence.unit, sequence.space, sequence.up) == (120, "m", "world", "y")
-    assert any("120 Hz assumed" in note for note in sequence.notes)
+    assert any("120 Hz assumed" in note and "--read fps=N" in note for note in sequence.notes)
     assert any("walk.asf" in note for note in sequence.notes)
     assert asf_amc.read(clip, fps=60).fps == 60
     rest = asf_amc.read(clip.with_suffix(".asf"))

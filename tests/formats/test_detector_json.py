@@ -203,6 +203,11 @@ def test_mediapipe_round_trip(tmp_path: Path) -> None:
     world = read(_save(tmp_path / "w.json", [{"pose_world_landmarks": _pose(0.5)}]))
     write(world, tmp_path / "o.json", format="mediapipe")
     np.testing.assert_allclose(read(tmp_path / "o.json").positions, world.positions)
+    turned = world.replace(positions=world.positions * [1, -1, -1], space="world", up="y")
+    write(turned, tmp_path / "t.json", format="mediapipe")  # y up in a world is y down before a camera
+    np.testing.assert_allclose(read(tmp_path / "t.json").positions, world.positions)
+    with pytest.raises(DataError, match="3D in normalized"):
+        write(world.replace(unit="normalized"), tmp_path / "p.json", format="mediapipe")
     pixels = first.replace(unit="px")
     with pytest.raises(DataError, match="size of the image"):
         write(pixels, tmp_path / "p.json", format="mediapipe")

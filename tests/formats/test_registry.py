@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -12,6 +13,7 @@ import pytest
 
 from kinegraph.errors import ConfigError, FormatError, KinegraphError
 from kinegraph.formats import detect, formats, read, read_options, write, write_format, write_options
+from kinegraph.formats.walk import recordings_in
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
@@ -158,3 +160,16 @@ def test_missing_and_unreadable(tmp_path: Path, info) -> None:  # type: ignore[n
     folder.mkdir()
     with pytest.raises(KinegraphError):
         read(folder, format=info.name)
+
+
+def test_a_folder_of_another_detectors_results_is_no_clip(tmp_path: Path) -> None:
+    """mmpose users name their files like OpenPose's frames; each holds a recording of its own."""
+    person = {"keypoints": [[100.0 + i, 200.0] for i in range(17)], "keypoint_scores": [0.9] * 17}
+    frames = [{"frame_id": t, "instances": [person]} for t in range(3)]
+    for name in "ab":
+        (tmp_path / f"{name}_keypoints.json").write_text(json.dumps(frames))
+    with pytest.raises(FormatError, match="2 .json"):
+        detect(tmp_path)
+    assert [path.name for path in recordings_in(tmp_path, [".json"])] == ["a_keypoints.json", "b_keypoints.json"]
+    (tmp_path / "a_keypoints.json").write_text("{")
+    assert detect(tmp_path) == "openpose"  # damaged: by its name

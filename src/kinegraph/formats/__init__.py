@@ -299,11 +299,21 @@ def _detect(path: Path) -> tuple[str, object]:
     return found, None
 
 
+def _looks_like_a_frame(path: Path) -> bool:
+    """Whether a file is an OpenPose frame by its content or, where that tells nothing, by its name."""
+    try:
+        return json_format(load_json(path), path) == "openpose"
+    except FormatError:
+        if path.stem.endswith("_keypoints"):
+            return True  # a damaged frame, which reading will name
+        raise
+
+
 def _folder(path: Path) -> str:
     from kinegraph.formats.openpose import frame_files
 
     frames = frame_files(path)
-    if frames and (frames[0].stem.endswith("_keypoints") or json_format(load_json(frames[0]), frames[0]) == "openpose"):
+    if frames and _looks_like_a_frame(frames[0]):
         return "openpose"
     found: dict[str, int] = {}
     for file in path.iterdir():

@@ -74,7 +74,7 @@ def read(
     path: Path | str,
     *,
     asf: Path | str | None = None,
-    fps: float = 120.0,
+    fps: float | None = None,
     joints: Literal["ends", "starts"] = "ends",
 ) -> SkeletonSequence:
     """Read an AMC clip (or an ASF file alone: its rest pose as one frame).
@@ -82,7 +82,7 @@ def read(
     Args:
         path: the ``.amc`` (any case) or ``.asf`` file.
         asf: the skeleton file; by default it is found by `find_asf`.
-        fps: frame rate in Hz; the format does not store one, and CMU and HDM05 record at 120.
+        fps: frame rate in Hz; the format does not store one, and without it 120 is assumed, as CMU and HDM05 have it.
         joints: ``"ends"``: a joint bears the name of the bone that ends in it. ``"starts"``: a joint lies where its
             bone begins and carries that bone's rotation; of CMU and HDM05 that is the layout ``cmu38``.
 
@@ -95,6 +95,7 @@ def read(
         FormatError: a file is missing, damaged or does not fit the other.
     """
     path = Path(path)
+    stated, fps = fps is not None, _FPS if fps is None else fps
     if not (math.isfinite(fps) and fps > 0):
         raise FormatError(path, f"fps must be a positive number of frames per second, found {fps}")
     if joints not in ("ends", "starts"):
@@ -108,7 +109,9 @@ def read(
             raise FormatError(path, "no such file; expected an AMC clip")
         body = read_asf(Path(asf) if asf is not None else find_asf(path))
         values, numbers, body = _read_amc(path, body)
-        notes = (f"frame rate {fps:g} Hz assumed: AMC stores none", f"skeleton from {body.path.name}")
+        notes = (f"skeleton from {body.path.name}",)
+        if not stated:
+            notes = (f"frame rate {fps:g} Hz assumed: AMC stores none; --read fps=N states another", *notes)
         gaps = int((np.diff(numbers) != 1).sum())
         if gaps:
             notes = (*notes, f"frame numbers jump in {gaps} places; frames were taken as consecutive")
@@ -210,6 +213,7 @@ def _fast(lines: Sequence[str], body: AsfSkeleton) -> tuple[Array, NDArray[np.in
     return (values, numbers) if np.isfinite(values).all() else None
 
 
+_FPS = 120.0  # of CMU and HDM05
 _INTEGER = re.compile(r"[0-9]{1,15}")
 
 

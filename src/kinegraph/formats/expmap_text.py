@@ -157,6 +157,7 @@ def read(
     values = read_matrix(path)
     layout = WIDTHS[values.shape[1]]
     rig, skeleton = _rig(layout), get_skeleton(layout)
+    rate = "" if fps is not None else f"{rig['fps']:g} fps (--read fps=N states another) and "
     fps = float(rig["fps"]) if fps is None else fps
     metres = float(rig["metres"]) if unit is None else unit
     if not (np.isfinite(fps) and fps > 0):
@@ -184,7 +185,7 @@ def read(
         rotations=make_continuous(rotations)[None],
         offsets=offsets,
         source=str(path),
-        notes=(f"the file states neither rate nor bones: {fps:g} fps and the bones of {layout} assumed",),
+        notes=(f"the file states neither rate nor bones: {rate}the bones of {layout} assumed",),
     )
 
 

@@ -37,6 +37,7 @@ from kinegraph.formats.detections import (
     place_frames,
     to_sequence,
 )
+from kinegraph.formats.export import y_up
 from kinegraph.formats.fields import build
 from kinegraph.formats.json_file import coordinates, load_json, members, number
 from kinegraph.formats.keypoint_layouts import keypoint_layout
@@ -224,7 +225,9 @@ def _table(points: list[Any], path: Path, where: str) -> Floats:
 
 
 def write(sequence: SkeletonSequence, path: Path) -> None:
-    """Write a mediapipe33 sequence: image landmarks as fractions, or world landmarks in metres.
+    """Write a mediapipe33 sequence: image landmarks as fractions, or world landmarks in metres and camera axes.
+
+    A world is turned as a level camera before it would see it: x right, y down, z away.
 
     Raises:
         DataError: another layout (map it first), 2D in px without an image size, or 3D not in metres.
@@ -244,6 +247,13 @@ def write(sequence: SkeletonSequence, path: Path) -> None:
                 "read it with image_size"
             )
         positions = positions / np.array(sequence.image_size)
+    if sequence.dims == 3:
+        if sequence.unit != "m" or sequence.space == "image":
+            raise DataError(
+                f"{who} is 3D in {sequence.unit} ({sequence.space} space); MediaPipe's world landmarks are in metres. "
+                "Write CSV, npz or JSON"
+            )
+        positions = positions @ (np.diag([1.0, -1.0, -1.0]) @ y_up(sequence)).T
     key = "pose_landmarks" if sequence.dims == 2 else "pose_world_landmarks"
     frames = []
     for t in range(sequence.frames):
