@@ -195,6 +195,31 @@ def test_ctrl_c_stops_after_the_step_and_the_run_goes_on(
         signal.raise_signal(signal.SIGINT)
 
 
+def test_a_run_stopped_before_its_first_validation_writes_json_all_the_same(
+    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its best error is infinite, which is no JSON: other programs could not read the file."""
+    step = LiftingTask.training_step
+
+    def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    def strict(text: str) -> Any:
+        return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiftingTask, "training_step", pressed)
+        run(tmp_path / "run", splits, optim={"clip": float("inf")})
+    written = strict((tmp_path / "run" / "run.json").read_text())
+    assert (written["status"], written["step"]) == ("interrupted", 3)
+    assert written["best"] == {"step": 0, "validation_mpjpe_mm": None}
+    result = run(tmp_path / "run", splits, resume=True, optim={"clip": float("inf")})
+    written = strict((tmp_path / "run" / "run.json").read_text())
+    assert written["best"] == {"step": result.best_step, "validation_mpjpe_mm": result.best}
+
+
 def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: Splits) -> None:
     run(tmp_path / "straight", splits, trainer={"steps": 30})
     run(tmp_path / "two", splits, trainer={"steps": 18})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -70,7 +71,7 @@ class RunResult:
     best_step: int
     """Step of the weights that are kept: of the best validation, or the last."""
     best: float
-    """Their error, as `monitor` measures it."""
+    """Their error, as `monitor` measures it; infinite before the first validation."""
     monitor: Monitor
     """What chose the checkpoint."""
     parameters: int
@@ -175,7 +176,7 @@ def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoi
                 f"the data of {recipe.data.name} are not those {folder} was begun with; choose another --out"
             )
     write_yaml(recipe, folder / RECIPE)
-    write_text(folder / RUN, json.dumps({"status": "running", **known}, indent=1) + "\n")
+    write_text(folder / RUN, _json({"status": "running", **known}))
 
 
 def _clear_leftovers(folder: Path) -> None:
@@ -201,7 +202,20 @@ def write_result(folder: Path, known: dict[str, Any], result: RunResult) -> None
         "best": {"step": result.best_step, f"validation_{result.monitor.key}": result.best},
         "train_seconds": round(result.seconds, 1),
     }
-    write_text(folder / RUN, json.dumps(content, indent=1) + "\n")
+    write_text(folder / RUN, _json(content))
+
+
+def _json(content: dict[str, Any]) -> str:
+    """As JSON, which has no infinity and no NaN: null stands for them, as for the error of a run never validated."""
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: finite(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(one) for one in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(finite(content), indent=1, allow_nan=False) + "\n"
 
 
 def facts(recipe: RunRecipe, data: dict[str, Any], parameters: int, steps: int) -> dict[str, Any]:
