@@ -78,6 +78,9 @@ MOTION = "task: motion\nmodel: {name: symgnn}\n"
         ("objective: {velocity: 1}\ntransform: {horizon: 1}\n", r"velocity: differences .* need a horizon of 2"),
         ("data: {name: ntu, representation: expmap}\n", r"representation: ntu holds positions only; found expmap"),
         ("data: {name: cmu-8, fps: 30}\n", r"fps: it goes with recordings and means nothing for cmu-8"),
+        ("data: {name: cmu-8, held_out: 0.2}\n", r"held_out: it goes with ntu and recordings; cmu-8 has"),
+        ("data: {name: h36m-angles, held_out: 0.2}\n", r"held_out: it goes with ntu and recordings; h36m-angles has"),
+        ("data: {held_out: 0.2}\n", r"held_out: it goes with ntu and recordings; synthetic has"),
         ("data: {source: x}\n", r"the synthetic data makes itself"),
         ("optim: {momentum: 1}\n", r"momentum: found 1.0"),
     ],
@@ -86,6 +89,13 @@ def test_mistakes_of_motion_recipes_are_named(tmp_path: Path, text: str, message
     with pytest.raises(ConfigError, match=message) as caught:
         load_recipe(write(tmp_path, MOTION + text))
     assert "\n" not in str(caught.value)
+
+
+def test_the_share_held_out_is_written_and_read_with_any_data(tmp_path: Path) -> None:
+    """Recipes of runs hold every field: the default must pass where a choice would not."""
+    for name, share in (("cmu-8", 0.1), ("ntu", 0.2), ("recordings", 0.3)):
+        recipe = load_recipe(write(tmp_path, f"{MOTION}data: {{name: {name}, held_out: {share}}}\n"))
+        assert recipe.data.held_out == share
 
 
 @pytest.mark.parametrize(

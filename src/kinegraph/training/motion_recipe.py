@@ -17,6 +17,9 @@ __all__ = [
 ]
 
 
+_HELD_OUT = 0.1
+
+
 @dataclass(frozen=True, kw_only=True)
 class MotionDataRecipe:
     """What to train on."""
@@ -35,9 +38,9 @@ class MotionDataRecipe:
     """`cmu-8` keeps every second frame: 2 trains on a further copy of every clip, of the other frames; null takes 2."""
     benchmark: Literal["xsub", "xview"] | None = None
     """Which split of `ntu`: by subject or by camera; null takes xsub."""
-    held_out: float = 0.1
+    held_out: float = _HELD_OUT
     """Share of the training data that the checkpoint is chosen on: whole subjects of `ntu`, clips of `recordings`. The
-    others have their own validation split."""
+    others have their own validation split, and take no share."""
     sampling: Literal["windows", "actions", "clips"] = "windows"
     """Which windows a step sees. `windows`: each once an epoch, so that long clips count for more; `actions`: every
     action equally often; `clips`: every clip equally often."""
@@ -51,6 +54,11 @@ class MotionDataRecipe:
                 raise ValueError(f"{option}: it goes with {owner} and means nothing for {self.name}; remove it")
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out: found {self.held_out}, expected a share between 0 and 1")
+        # not null, as the others are: the recipes of runs hold the number whatever their data
+        if self.held_out != _HELD_OUT and self.name not in ("ntu", "recordings"):
+            raise ValueError(
+                f"held_out: it goes with ntu and recordings; {self.name} has a validation split of its own; remove it"
+            )
         if self.name == "synthetic" and self.source is not None:
             raise ValueError("source: the synthetic data makes itself; remove it")
         only = {"h36m-angles": "expmap", "ntu": "positions", "synthetic": "positions"}.get(self.name)
