@@ -40,14 +40,29 @@ def test_any_name_stays_in_its_folder(text: str) -> None:
     name = harmless_name(text)
     assert name not in ("", ".", "..")
     assert len(name) <= 80
+    assert len(name.encode()) <= 160
     assert Path("/root/x", name).parent == Path("/root/x")
     assert "/" not in name
     assert "\\" not in name
     assert "\0" not in name
 
 
-def test_a_long_name_keeps_its_suffix() -> None:
-    assert harmless_name("x" * 200 + ".bvh") == "x" * 76 + ".bvh"
+@pytest.mark.parametrize(
+    ("given_name", "kept"),
+    [
+        ("x" * 200 + ".bvh", "x" * 76 + ".bvh"),
+        ("\N{CJK UNIFIED IDEOGRAPH-20000}" * 76 + ".bvh", "\N{CJK UNIFIED IDEOGRAPH-20000}" * 39 + ".bvh"),
+        ("ab" + "走" * 76 + ".bvh", "ab" + "走" * 51 + ".bvh"),  # and a byte less than could be: no half letters
+        ("走" * 90, "走" * 53),
+        ("a." + "走" * 11, "a." + "走" * 11),
+        ("x" * 200 + "." + "走" * 11, "x" * 80),
+    ],
+    ids=["one byte", "four bytes", "three bytes", "no suffix", "short", "a long suffix"],
+)
+def test_a_long_name_keeps_its_suffix(given_name: str, kept: str, tmp_path: Path) -> None:
+    """Letters are counted, and the bytes that a file system counts."""
+    assert harmless_name(given_name) == kept
+    (tmp_path / harmless_name(given_name)).touch()
 
 
 def test_the_folder_goes_whatever_happens(tmp_path: Path) -> None:

@@ -28,18 +28,24 @@ _SLOWEST = 20.0  # frames a second that a recording is counted as, if it has few
 _FASTEST = 1000.0
 _FAR = 1e7  # metres or pixels
 _LONGEST = 80
+_LONGEST_BYTES = 160  # file systems take 255, and a file that is written has a longer name until it is whole
 _MOST_ENTRIES = 20_000
 _COPY = 2**20
 
 
 def harmless_name(given: str) -> str:
-    """The last part of a path as a file name: letters, digits, space and ``._-()+``, at most 80 characters."""
+    """The last part of a path as a file name: letters, digits, space and ``._-()+``.
+
+    At most 80 characters and 160 bytes; a suffix is kept.
+    """
     last = re.split(r"[\\/]", given)[-1]
     clean = re.sub(r"[^\w .()+-]", "_", last).strip(" .")
-    if len(clean) > _LONGEST:
-        stem, dot, suffix = clean.rpartition(".")
-        clean = f"{stem[: _LONGEST - len(suffix) - 1]}.{suffix}" if dot and len(suffix) < 12 else clean[:_LONGEST]
-    return clean or "recording"
+    stem, dot, suffix = clean.rpartition(".")
+    ending = dot + suffix
+    if not dot or len(suffix.encode()) >= 12:
+        stem, ending = clean, ""
+    kept = stem[: _LONGEST - len(ending)].encode()[: _LONGEST_BYTES - len(ending.encode())]
+    return kept.decode(errors="ignore") + ending or "recording"  # the last bytes may be half of a letter
 
 
 @contextmanager
