@@ -79,6 +79,22 @@ def test_own_clips_without_parts(tmp_path) -> None:
     assert [split(partly, "folder", part).tolist() for part in ("train", "test")] == [[0], [2]]
 
 
+def test_one_clip_more_of_ones_own_moves_one_at_most(tmp_path) -> None:
+    """Whoever was trained before it came must not be tested on what it has seen."""
+    names = [f"run/take{n:02d}.bvh" for n in range(10)] + [f"clap/take{n * 7 % 20:02d}.bvh" for n in range(20)]
+    before: set[str] = set()
+    for count in range(13, 31):
+        known = [{"name": name, "label": int(name.startswith("run"))} for name in sorted(names[:count])]
+        store = write_store(tmp_path / str(count), known, classes=2)
+        test = {store.names[clip] for clip in split(store, "folder", "test")}
+        assert [sum(name.startswith(action) for name in test) for action in ("run", "clap")] == [
+            2,
+            round(0.2 * (count - 10)),
+        ]
+        assert count == 13 or len(before - test) + len(test - before - {names[count - 1]}) <= 1
+        before = test
+
+
 def test_what_does_not_exist(tmp_path) -> None:
     store = write_store(tmp_path, [{"subject": "P001", "label": -1}, {"subject": "ann"}])
     with pytest.raises(ConfigError, match="did you mean 'ntu60-xsub'"):

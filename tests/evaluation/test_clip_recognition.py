@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from clip_methods import numbered, says
-from kinegraph.datasets.action_splits import hold_out
+from kinegraph.datasets.action_splits import hold_out, split
+from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, part_rows
 from kinegraph.evaluation.clip_views import ClipView
@@ -207,6 +208,23 @@ def test_tested_clips_that_trained_are_remarked(people):
     result = evaluate_clips(told, people, "hdm05-11")  # tests mm and tr, and tr trained
     assert any("5 of these 6 clips trained these weights" in note for note in result.notes)
     assert not any("trained these" in note for note in evaluate_clips(told, people, "hdm05-11-one").notes)
+
+
+def test_clips_of_ones_own_that_trained_are_known_by_their_names():
+    """A folder that has grown has another fingerprint, and other clips test."""
+    clips = numbered([0] * 10, [n % 2 for n in range(10)], classes=2)
+    clips.dataset = "folder"
+    test = split(clips, "folder", "test")
+    recipe = {"data": {"protocol": "folder"}}
+    made = says(lambda numbers: np.eye(2)[[0] * len(numbers)], classes=2, recipe=recipe)
+    trained = marks_of([clips.names[test[0]], "another"])
+    for seen, expected in (
+        (trained, "1 of these 2 clips trained these weights (under folder, by their names): no test of anything"),
+        (marks_of(["another"]), None),
+        ("", "made does not say which clips trained it: these may be among them, and then test nothing"),
+    ):
+        notes = evaluate_clips(dataclasses.replace(made, seen=seen), clips, "folder").notes
+        assert [note for note in notes if "trained" in note] == ([] if expected is None else [expected])
 
 
 # ------------------------------------------------------------------------------------------------------------ fusion

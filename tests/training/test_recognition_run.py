@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from clip_samples import ACTIONS, make_clip_splits
+from clip_samples import ACTIONS, SmallClips, make_clip_splits
 from test_run import assert_same_run, checkpoint, log
 
 from kinegraph.config import read_yaml
+from kinegraph.datasets.action_splits import split
+from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_method
+from kinegraph.store.memory import MemoryClips
 from kinegraph.training.clip_data_module import ClipSplits
 from kinegraph.training.recipe import RecognitionRecipe, read_recipe
 from kinegraph.training.recognition_task import RecognitionTask
@@ -228,6 +232,20 @@ def test_a_fitted_model_goes_the_same_way(tmp_path: Path, model: dict[str, Any],
     assert again.best == result.best
     with pytest.raises(ConfigError, match="fitted by one process"):
         run(tmp_path / "two", splits, model=model, trainer={**length, "devices": 2})
+
+
+def test_weights_know_which_clips_of_ones_own_they_have_seen(tmp_path: Path) -> None:
+    """The folder may be another when they are tested."""
+    clips = MemoryClips(SmallClips([0, 1, 2] * 5), "mine")
+    tested = split(clips, "folder", "test")
+    splits = ClipSplits(clips, np.setdiff1d(np.arange(12), tested[:1]), np.setdiff1d([12, 13, 14], tested[:1]))
+    own: dict[str, Any] = {"protocol": "folder", "source": "mine"}
+    method = load_clip_method(run(tmp_path / "run", splits, model={"name": "linear"}, data=own).weights)
+    assert "names" not in method.info["trained_on"]
+    assert marks_in(method.seen, clips.names) == [row != tested[0] for row in range(15)]
+    found = "2 of these 3 clips trained these weights (under folder, by their names): no test of anything"
+    other = MemoryClips(SmallClips([0, 1, 2] * 5, seed=1), "mine")
+    assert found in evaluate_clips(method, other, "folder").notes
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets import hdm05
 from kinegraph.datasets.ntu import XSUB_60, XSUB_120
+from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.store.clip import Clips
 
-__all__ = ["OWN_TEST", "PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split"]
+__all__ = ["OWN", "OWN_TEST", "PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split"]
 
 Indices = NDArray[np.int64]
+OWN = "folder"
+"""The protocol of clips of one's own."""
 OWN_TEST = 0.2
 """Share of every class that tests where a folder of one's own names no parts."""
 _TESTING = ("test", "val")
@@ -78,12 +81,16 @@ def _hdm05_one(store: Clips, fold: int) -> NDArray[np.int8]:
 
 
 def _unparted(store: Clips, fold: int) -> NDArray[np.int8]:
-    """Where no file names a part, a fifth of every class tests, always the same clips."""
+    """Where no file names a part, a fifth of every class tests: those whose names have the lowest hashes.
+
+    So one clip more changes the part of one other at most: what was trained on stays so as a folder grows.
+    """
     if any(store.splits):
         return np.full(len(store.labels), -1, dtype=np.int8)
-    _, test = hold_out(store.labels, np.arange(len(store.labels)), OWN_TEST)
     result = np.ones(len(store.labels), dtype=np.int8)
-    result[test] = 0
+    for label in np.unique(store.labels):
+        own = sorted(np.flatnonzero(store.labels == label).tolist(), key=lambda clip: name_hash(store.names[clip]))
+        result[own[: round(OWN_TEST * len(own))]] = 0
     return result
 
 
@@ -120,7 +127,7 @@ PROTOCOLS: Mapping[str, ActionProtocol] = {
         ActionProtocol(name="kinetics-skeleton", title="Kinetics-skeleton as published"),
         ActionProtocol(name="synthetic-recognition", title="procedural motion; other people train, validate and test"),
         ActionProtocol(
-            name="folder", title="the parts that your folders or index name; without, a fifth of every class tests",
+            name=OWN, title="the parts that your folders or index name; without, a fifth of every class tests",
             trains=_unparted,
         ),
     )
@@ -175,7 +182,7 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
         more = "; a fifth of each class tests: give a class 3 clips or more, or name the parts (train/, test/)"
         raise DataError(
             f"{store.folder}: no clips of {name} {part} (parts that its files name: {there})"
-            + (more if name == "folder" and part == "test" and not named else "")
+            + (more if name == OWN and part == "test" and not named else "")
         )
     return result
 

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
+from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split
 from kinegraph.datasets.clip_batches import pad_clips
+from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
 from kinegraph.evaluation.processes import gather_rows, own_device, share_of
@@ -51,6 +52,8 @@ class ClipMethod:
         skeleton: its joints.
         recipe: what it was trained by, as plain values; empty where that is not known.
         info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
+        seen: names of the clips it was trained and chosen on, as :func:`kinegraph.datasets.seen_clips.marks_of` keeps
+            them; empty where they are not known.
     """
 
     label: str
@@ -59,6 +62,7 @@ class ClipMethod:
     skeleton: Skeleton
     recipe: dict[str, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    seen: str = ""
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -111,8 +115,14 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
         label=label or run_label(place),
         recipe=recipe if isinstance(recipe, dict) else {},
         info=weights_info(weights),
+        seen="".join(str(part.get("names", "")) for part in _parts(weights.metadata.get("data"))),
         device=device,
     )
+
+
+def _parts(data: object) -> list[dict[str, Any]]:
+    """What weights keep of the clips they were trained and chosen on."""
+    return [part for part in data.values() if isinstance(part, dict)] if isinstance(data, dict) else []
 
 
 def clip_method(
@@ -123,6 +133,7 @@ def clip_method(
     label: str,
     recipe: dict[str, Any] | None = None,
     info: dict[str, Any] | None = None,
+    seen: str = "",
     device: str = "cpu",
 ) -> ClipMethod:
     """A network as a method; see :class:`ClipMethod`."""
@@ -142,6 +153,7 @@ def clip_method(
         skeleton=skeleton,
         recipe=recipe or {},
         info={**(info or {}), **known},
+        seen=seen,
     )
 
 
@@ -322,16 +334,22 @@ def _leaks(method: ClipMethod, clips: Clips, rows: Indices) -> list[str]:
     """A remark where test clips were trained on, as far as it can be known."""
     trained = str(method.trained_on.get("protocol", ""))
     known = (method.info.get("trained_on") or {}).get("fingerprint")
-    if not trained or known != clips.fingerprint:
+    how = f"under {trained}"
+    if method.seen:
+        how += ", by their names"
+        both = sum(marks_in(method.seen, [clips.names[row] for row in rows]))
+    elif trained == clips.dataset == OWN and not any(clips.splits):
+        return [f"{method.label} does not say which clips trained it: these may be among them, and then test nothing"]
+    elif not trained or known != clips.fingerprint:
         return []
-    try:
-        seen = split(clips, trained, "train", method.fold)
-    except (ConfigError, DataError):
-        return []
-    both = len(np.intersect1d(seen, rows))
+    else:
+        try:
+            both = len(np.intersect1d(split(clips, trained, "train", method.fold), rows))
+        except (ConfigError, DataError):
+            return []
     if not both:
         return []
-    return [f"{both} of these {len(rows)} clips trained these weights (under {trained}): no test of anything"]
+    return [f"{both} of these {len(rows)} clips trained these weights ({how}): no test of anything"]
 
 
 def _few(names: Sequence[str]) -> str:

@@ -20,13 +20,16 @@ def run_label(folder: Path) -> str:
 def weights_info(weights: LoadedWeights) -> dict[str, Any]:
     """What is printed and saved beside a network's numbers."""
     metadata = weights.metadata
+    trained_on = (metadata.get("data") or {}).get("train")
+    if isinstance(trained_on, dict):  # but for the names of thousands of clips
+        trained_on = {key: value for key, value in trained_on.items() if key != "names"}
     return {
         "model": weights.model_name,
         "weights": str(weights.folder),
         "parameters": weights.parameters,
         "seed": metadata.get("seed"),
         "checkpoint": metadata.get("checkpoint"),
-        "trained_on": (metadata.get("data") or {}).get("train"),
+        "trained_on": trained_on,
         "train_seconds": metadata.get("train_seconds"),
     }
 

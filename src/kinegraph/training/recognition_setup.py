@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
+from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split
 from kinegraph.datasets.open_clips import SYNTHETIC, open_clips
+from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.models import build
 from kinegraph.models.recognition_model import RecognitionModel
@@ -134,13 +135,16 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
 
 def _facts(recipe: RecognitionRecipe, splits: ClipSplits, rows: Any) -> dict[str, Any]:
     clips = splits.clips
-    return {
+    found = {
         "name": f"{recipe.data.protocol} fold {recipe.data.fold}",
         "clips": len(rows),
         "frames": int(clips.frames[rows].sum()),
         "fingerprint": clips.fingerprint,
         "fps": clips.fps,
     }
+    if recipe.data.protocol == OWN and not any(clips.splits):  # a folder grows, and its parts with it
+        found["names"] = marks_of(clips.names[row] for row in rows)
+    return found
 
 
 def _transform(recipe: RecognitionRecipe, splits: ClipSplits) -> ClipTransform:
