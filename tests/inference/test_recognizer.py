@@ -27,6 +27,8 @@ def test_scores_are_the_mean_of_the_windows() -> None:
     # 61 frames: windows end with frames 60, 45, 30, 15 (0-based)
     np.testing.assert_allclose(person.times[:, 1], [0.5, 1.0, 1.5, 2.0])
     np.testing.assert_allclose(person.times[:, 1] - person.times[:, 0], 11 / 30)
+    whole = Recognizer(made).recognize(sequence, stride_s=1 / 30).people[0]
+    assert np.signbit(whole.times).sum() == 0  # a -0.0 s would be printed
     features = person_window(sequence, 0, made, 0.0).features
     for row, last in zip(person.timeline, (15, 30, 45, 60), strict=True):
         window, _ = heading_relative(features[None, last - 11 : last + 1], -1, made.skeleton)
@@ -67,6 +69,30 @@ def test_every_person_and_nobody() -> None:
         Recognizer(network(actions=ACTIONS)).recognize(
             crowd.replace(positions=np.full_like(positions, np.nan), confidence=None)
         )
+
+
+@pytest.mark.parametrize("fps", [30.0, 50.0])
+def test_nothing_is_named_while_nobody_is_seen(fps: float) -> None:
+    sequence = walker(seconds=6.0, fps=fps).replace(rotations=None, offsets=None)
+    positions = sequence.positions.copy()
+    at = np.arange(sequence.frames) / fps
+    positions[0, ((at > 1.5) & (at < 4.0)) | (at < 0.2)] = np.nan
+    recognizer = Recognizer(network(actions=ACTIONS, fps=30.0, observed=12))
+    person = recognizer.recognize(sequence.replace(positions=positions, confidence=None), stride_s=1 / 30).people[0]
+    seen = np.isfinite(positions[0]).all(axis=(1, 2))
+    times = at[seen]
+    assert person.times[0, 0] == pytest.approx(times[0])
+    for start, stop in person.times:
+        inside = (at >= start - 1e-6) & (at <= stop + 1e-6)
+        assert seen[inside].mean() >= 0.5
+        assert min(abs(times - start)) < 0.5 / fps
+        assert min(abs(times - stop)) < 0.5 / fps
+    for segment in person.segments:
+        assert segment.stop_s <= 1.5 + 1e-6 or segment.start_s >= 4.0 - 1e-6
+    assert person.segments[-1].stop_s == pytest.approx(6.0)
+    positions[0, at < 5.9] = np.nan
+    with pytest.raises(DataError, match=r"nobody is seen for long enough; expected a person in half of 0\.37 s"):
+        recognizer.recognize(sequence.replace(positions=positions, confidence=None))
 
 
 def test_too_short_names_both_times() -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "cut",
     "encoded",
     "name_of",
+    "snapped",
     "stretches_of",
     "unit_scale",
 ]
@@ -96,22 +97,29 @@ def stretches_of(seen: NDArray[np.bool_], window: int, stride: int) -> list[Stre
     if not len(there):
         return []
     first, after = int(there[0]), int(there[-1]) + 1
-    return list(_cut_to_seen(seen, there, first, after, window, stride))
+    return list(_cut_to_seen(there, first, after, window, stride))
 
 
-def _cut_to_seen(
-    seen: NDArray[np.bool_], there: NDArray[np.intp], first: int, after: int, window: int, stride: int
-) -> Iterator[Stretch]:
+def _cut_to_seen(there: NDArray[np.intp], first: int, after: int, window: int, stride: int) -> Iterator[Stretch]:
     spare = max(0, after - first - window)
     count = 1 + -(-spare // stride)
-    total = np.concatenate([[0], np.cumsum(seen)])
     for number, at in enumerate((first + np.linspace(0, spare, count).round().astype(int)).tolist()):
-        stop = min(at + window, after)
-        if total[stop] - total[at] < max(2, _SEEN * (stop - at)):
-            continue
-        start = int(there[np.searchsorted(there, at)])
-        stop = int(there[np.searchsorted(there, stop) - 1]) + 1
-        yield number, start, stop
+        found = snapped(there, at, min(at + window, after))
+        if found is not None:
+            yield number, *found
+
+
+def snapped(there: NDArray[np.intp], start: int, stop: int) -> tuple[int, int] | None:
+    """Frames `start` to before `stop` cut to those in which somebody is seen; None where that is in less than half.
+
+    Args:
+        there: numbers of all frames in which they are, in order.
+        start, stop: of a window.
+    """
+    first, after = np.searchsorted(there, (start, stop)).tolist()
+    if after - first < max(2, _SEEN * (stop - start)):
+        return None
+    return int(there[first]), int(there[after - 1]) + 1
 
 
 def cut(sequence: SkeletonSequence, people: list[int], start: int, stop: int) -> SkeletonSequence:

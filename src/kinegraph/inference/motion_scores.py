@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, KinegraphError
+from kinegraph.inference.clip_window import snapped
 from kinegraph.inference.motion_window import MotionNetwork, check_rate, ground, person_window, ready, who
 from kinegraph.inference.recognition import ScoredWindows
 from kinegraph.sequence import SkeletonSequence
@@ -74,17 +76,26 @@ class MotionScores:
                 notes.append(f"{who(sequence, person)} is never seen and was left out")
                 continue
             window = person_window(sequence, person, network, float(floors[person]))
-            if window.codec.missing:
-                notes.append(f"taken as average, because the recording lacks them: {', '.join(window.codec.missing)}")
             # counted from the end, because that is where a frame of the recording stands
             last = np.arange(len(window.features), transform.observed - 1, -stride)[::-1]
-            shown = None if progress is None else _share(progress, person, sequence.people)
-            timeline = self._scores(window.features, last, shown)
             stop = span - (len(window.features) - last) / transform.fps
-            times = np.stack([stop - network.observed_s, stop], axis=1)
-            found.append(ScoredWindows(person, None, np.arange(len(last)), times, timeline))
+            there = np.flatnonzero(sequence.seen[person].any(axis=1))
+            numbers, times = _while_seen(there, stop - network.observed_s, stop, sequence.fps)
+            if not len(numbers):
+                notes.append(
+                    f"{who(sequence, person)} is seen in half of no {network.observed_s:.2f} s and was left out"
+                )
+                continue
+            if window.codec.missing:
+                notes.append(f"taken as average, because the recording lacks them: {', '.join(window.codec.missing)}")
+            shown = None if progress is None else _share(progress, person, sequence.people, len(last))
+            timeline = self._scores(window.features, last[numbers], shown)
+            found.append(ScoredWindows(person, None, numbers, times, timeline))
         if not found:
-            raise DataError(f"{sequence.source or 'the sequence'}: nobody is seen; expected a person")
+            raise DataError(
+                f"{sequence.source or 'the sequence'}: nobody is seen for long enough; expected a person in half of "
+                f"{network.observed_s:.2f} s"
+            )
         return found, notes
 
     def _scores(self, features: Array, last: NDArray[np.int64], progress: Callable[[int, int], None] | None) -> Array:
@@ -110,6 +121,25 @@ class MotionScores:
         return scores
 
 
-def _share(progress: Callable[[int, int], None], person: int, people: int) -> Callable[[int, int], None]:
-    """One person's progress as a part of all people's, who have as many windows each."""
-    return lambda done, total: progress(person * total + done, people * total)
+def _while_seen(there: NDArray[np.intp], starts: Array, stops: Array, fps: float) -> tuple[NDArray[np.int64], Array]:
+    """Which windows somebody is seen in for half of the frames, and when these begin and end: while they are seen.
+
+    Args:
+        there: numbers of the frames in which they are, at `fps`.
+        starts, stops: of all windows, seconds.
+    """
+    numbers, times = [], []
+    for number, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
+        # a window may begin and end between two frames of the recording; both are in it then
+        first, after = math.floor(start * fps + 1e-6), math.ceil(stop * fps - 1e-6) + 1
+        seen = snapped(there, first, after)
+        if seen is not None:
+            numbers.append(number)
+            begin = max(0.0, start) if seen[0] == first else seen[0] / fps  # by a rounding, before the first
+            times.append((begin, stop if seen[1] == after else (seen[1] - 1) / fps))
+    return np.array(numbers, dtype=np.int64), np.array(times, dtype=np.float64).reshape(-1, 2)
+
+
+def _share(progress: Callable[[int, int], None], person: int, people: int, windows: int) -> Callable[[int, int], None]:
+    """One person's progress as a part of all people's, who have as many windows each, if they are seen."""
+    return lambda done, total: progress(person * windows + done * windows // total, people * windows)
