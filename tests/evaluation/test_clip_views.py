@@ -62,6 +62,34 @@ def test_beginning(clip):
     assert shown.present.any()
 
 
+def test_who_is_first_is_told_by_what_is_seen(clip):
+    """The second person stirs at the end of the clip alone, the first in its beginning."""
+    positions = np.tile(clip.positions[:1, :1], (2, 40, 1, 1))
+    positions[0, :10] += np.linspace(0, 1, 10)[:, None, None]
+    positions[1, 30:] += np.linspace(0, 5, 10)[:, None, None]
+    made = ActionClip(
+        name="c", label=0, positions=positions[::-1], confidence=np.array([[[1.0]], [[0.5]]]) * np.ones((2, 40, 25))
+    )
+    shown = beginning(made, 0.25, livelier_first=True)
+    np.testing.assert_array_equal(shown.positions, positions[:, :10])
+    assert shown.confidence is not None
+    assert (shown.confidence[0] == 0.5).all()
+    np.testing.assert_array_equal(beginning(made, 0.25).positions, positions[::-1, :10])  # as the files have them
+    np.testing.assert_array_equal(beginning(made, 1.0, livelier_first=True).positions, positions[::-1])
+
+
+@pytest.mark.parametrize("dataset", ["ntu60", "folder", "pyskl"])
+def test_early_recognition_looks_at_the_livelier_so_far(dataset):
+    clips = numbered([0], [0], classes=2, splits=["test"], frames=40)
+    moving = np.zeros((1, 40, 25, 3), np.float32)
+    moving[0, :, :, 0] = np.arange(40)[:, None] % 2 * 0.02
+    later = np.where(np.arange(40)[:, None, None] < 20, 1.0, 1 + np.arange(40)[:, None, None] % 3).astype(np.float32)
+    clips[0].__dict__["positions"] = np.concatenate([np.broadcast_to(later, (1, 40, 25, 3)), moving])
+    clips.dataset = dataset
+    early = evaluate_clips(says(classes=2), clips, "folder", view=ClipView(observed=0.5))
+    assert early.top1 == (0.0 if dataset == "pyskl" else 100.0)  # the first is still and at 1, the second moves at 0
+
+
 @pytest.mark.parametrize(("unit", "place"), [("m", 0.0), ("normalized", 1.0)])
 def test_mirror(clip, unit, place):
     image = mirror_clip(clip, NTU, unit)

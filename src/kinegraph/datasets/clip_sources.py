@@ -21,7 +21,7 @@ from kinegraph.errors import ConfigError, nearest
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.store.clip import ClipSource
 
-__all__ = ["SOURCES", "SourceOptions", "open_source"]
+__all__ = ["LIVELIER_FIRST", "SOURCES", "SourceOptions", "open_source"]
 
 _PEOPLE = 2
 
@@ -80,6 +80,8 @@ SOURCES: Mapping[str, _Entry] = {
     ),
 }
 """Name of the data set -> how it is opened."""
+LIVELIER_FIRST = ("ntu60", "ntu120", "folder")
+"""Data sets in whose clips people stand in the order of how much they move; in the others as their files have them."""
 
 
 def open_source(name: str, path: Path | str, options: SourceOptions | None = None) -> ClipSource:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split
 from kinegraph.datasets.clip_batches import pad_clips
+from kinegraph.datasets.clip_sources import LIVELIER_FIRST
 from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
@@ -284,9 +285,10 @@ def evaluate_clips(
 def _scores(method: ClipMethod, clips: Clips, rows: Indices, view: ClipView, batch: int) -> Array:
     """``(rows, classes)``, finite; the mean over the looks at a clip."""
     found = [np.zeros((0, len(method.actions)))]
+    ordered = clips.dataset in LIVELIER_FIRST
     for start in range(0, len(rows), batch):
         chosen = rows[start : start + batch].tolist()
-        looks = [view.encode(clips[row], method.transform, method.skeleton, clips.unit) for row in chosen]
+        looks = [view.encode(clips[row], method.transform, method.skeleton, clips.unit, ordered) for row in chosen]
         x, mask = pad_clips([one for each in looks for one in each])
         parts = [
             method.logits(torch.from_numpy(x[at : at + batch]), torch.from_numpy(mask[at : at + batch])).numpy()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, SkeletonError
 from kinegraph.skeleton import Skeleton
-from kinegraph.store.clip import ActionClip
+from kinegraph.store.clip import ActionClip, liveliest
 from kinegraph.transforms.clip_augment import ClipAugmentation, mirror
 from kinegraph.transforms.clips import ClipTransform
 
@@ -105,10 +105,10 @@ class ClipView:
         }
 
     def encode(
-        self, clip: ActionClip, transform: ClipTransform, skeleton: Skeleton, unit: str
+        self, clip: ActionClip, transform: ClipTransform, skeleton: Skeleton, unit: str, livelier_first: bool = False
     ) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-        """Every look at a clip as the network's input, see :meth:`ClipTransform.encode`."""
-        shown = beginning(clip, self.observed)
+        """Every look at a clip as the network's input, see :meth:`ClipTransform.encode` and :func:`beginning`."""
+        shown = beginning(clip, self.observed, livelier_first)
         if self.missing:
             lost = _chance(self.seed, clip.name, _LOST)
             shown = lose_joints(shown, self.missing, lost, frames=self.missing_by == "frame")
@@ -126,16 +126,22 @@ class ClipView:
         return looks
 
 
-def beginning(clip: ActionClip, share: float) -> ActionClip:
-    """The first `share` of a clip's frames, at least one; as many of the next as it takes until somebody is there."""
+def beginning(clip: ActionClip, share: float, livelier_first: bool = False) -> ActionClip:
+    """The first `share` of a clip's frames, at least one; as many of the next as it takes until somebody is there.
+
+    With `livelier_first` people stand in the order of how much they move in these: that of the whole clip would tell
+    what has not been seen.
+    """
     if share >= 1:
         return clip
     there = clip.present.any(axis=0)
     length = max(1, round(share * clip.frames), int(np.argmax(there)) + 1)
+    positions = clip.positions[:, :length]
+    order = liveliest(positions) if livelier_first else slice(None)
     return replace(
         clip,
-        positions=clip.positions[:, :length],
-        confidence=None if clip.confidence is None else clip.confidence[:, :length],
+        positions=positions[order],
+        confidence=None if clip.confidence is None else clip.confidence[order, :length],
     )
 
 
