@@ -15,6 +15,7 @@ from kinegraph.datasets.pyskl import PysklSource
 from kinegraph.datasets.stgcn import StGcnSource
 from kinegraph.errors import FormatError, SkeletonError
 from kinegraph.skeleton import Skeleton, get_skeleton
+from kinegraph.store import prepare_clips
 
 RNG = np.random.default_rng(0)
 
@@ -140,6 +141,11 @@ def test_stgcn(tmp_path) -> None:
     clip = source.read(2)
     assert (clip.name, clip.label, clip.camera, clip.splits) == ("val/S001C002P003R001A004", 3, 2, ("val",))
     np.testing.assert_array_equal(clip.positions, x[0, :, :5].transpose(3, 1, 2, 0))
+    prepared = tmp_path / "prepared"
+    prepare_clips(source, prepared, workers=1, progress=False)
+    (tmp_path / "val_label.pkl").write_bytes(pickle.dumps((names, [2, 3])))  # no longer, and other labels
+    again = prepare_clips(StGcnSource(tmp_path), prepared, workers=1, progress=False)
+    assert again.store.labels.tolist() == [3, 0, 2, 3]
     (tmp_path / "val_label.pkl").write_bytes(pickle.dumps((["a"], [3, 0])))
     with pytest.raises(FormatError, match="1 names and 2 labels; expected 2"):
         StGcnSource(tmp_path)

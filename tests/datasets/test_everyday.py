@@ -13,6 +13,8 @@ from kinegraph.datasets.everyday import CLASSES, CMU, PEOPLE, EverydaySource
 from kinegraph.datasets.open_clips import open_clips
 from kinegraph.datasets.synthetic.generator import ACTIONS
 from kinegraph.errors import DataError
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,27 @@ def test_windows_of_a_length_reach_from_end_to_end_and_overlap_by_half_at_most(f
         assert (np.diff(starts) >= window // 2).all()
         assert len(starts) == 1 or starts[-1] == frames - window
         assert len(starts) == 4 or frames - window < len(starts) * window / 2  # one more would overlap by more
+
+
+def test_windows_of_another_part_or_skeleton_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One recording more gives others another part, and an AMC is on the skeleton beside it."""
+    still = SkeletonSequence(positions=np.zeros((1, 90, 17, 3)), skeleton=get_skeleton("h36m17"), fps=30.0, up="y")
+    monkeypatch.setattr(everyday, "_read_cmu", lambda path: still)
+
+    def stamps() -> dict[str, tuple[str, str]]:
+        source = EverydaySource(tmp_path)
+        return {item.name: (source.stamp(n), item.part) for n, item in enumerate(source.items)}
+
+    for name in ("02_01.amc", "02_02.amc", "03_01.bvh"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "02.asf").write_text("x")
+    before = stamps()
+    (tmp_path / "03_02.bvh").write_text("x")
+    after = stamps()
+    other = {name for name in before if before[name][1] != after[name][1]}
+    assert other == {name for name in before if before[name][0] != after[name][0]} != set()
+    (tmp_path / "02.asf").write_text("another")
+    assert {name.split("/")[1] for name, found in stamps().items() if found != after[name]} == {"02_01", "02_02"}
 
 
 def test_a_folder_without_cmu_is_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 import numpy as np
 
 from kinegraph.datasets.cmu_files import without_lead_in
+from kinegraph.datasets.folder import recording_stamp
 from kinegraph.datasets.recordings import find_files
 from kinegraph.datasets.synthetic.generator import ACTIONS, SyntheticMotion
 from kinegraph.errors import DataError
@@ -26,7 +27,7 @@ from kinegraph.formats import read
 from kinegraph.formats.export import turned_y_up
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
-from kinegraph.store.clip import ActionClip, ClipSource, clip_of, stamp
+from kinegraph.store.clip import ActionClip, ClipSource, clip_of
 
 __all__ = ["CLASSES", "CMU", "EverydaySource"]
 
@@ -133,8 +134,9 @@ class EverydaySource(ClipSource):
         return self.items[index].name
 
     def stamp(self, index: int) -> str:
-        path = self.items[index].path
-        return f"procedural:{_MOTION.seed}" if path is None else stamp(path)
+        item = self.items[index]
+        made = f"procedural:{_MOTION.seed}" if item.path is None else recording_stamp(item.path)
+        return f"{made} {item.action} {item.part}"  # one recording more gives others another part
 
     def read(self, index: int) -> ActionClip:
         item = self.items[index]

@@ -27,7 +27,7 @@ from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, liveliest, stamp
 from kinegraph.transforms.image_units import image_scale
 
-__all__ = ["FolderSource"]
+__all__ = ["FolderSource", "recording_stamp"]
 
 _PARTS = ("train", "val", "test")
 _TRIED = 20
@@ -113,7 +113,9 @@ class FolderSource(ClipSource):
     def stamp(self, index: int) -> str:
         item = self.items[index]
         size = "" if self.image_size is None else f" {self.image_size}"
-        return f"{_stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}{size}"
+        return (
+            f"{recording_stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}{size}"
+        )
 
     def read(self, index: int) -> ActionClip:
         item = self.items[index]
@@ -154,8 +156,8 @@ class FolderSource(ClipSource):
         return sequence.replace(positions=sequence.positions * scale, unit=self.unit)
 
 
-def _stamp(path: Path) -> str:
-    """Of all that a clip is read from: its file and the skeleton of an AMC, or the frames in a folder."""
+def recording_stamp(path: Path) -> str:
+    """Of all that a recording is read from: its file and the skeleton of an AMC, or the frames in a folder."""
     if path.is_dir():
         frames = [file.stat() for file in frame_files(path)]
         return f"{len(frames)} frames {sum(f.st_size for f in frames)}:{max(f.st_mtime_ns for f in frames)}"

@@ -38,6 +38,7 @@ class StGcnSource(ClipSource):
     def __init__(self, source: Path | str) -> None:
         folder = Path(source)
         self.items: list[tuple[str, str, int, Path, int]] = []
+        self._stamps: dict[str, str] = {}
         joints = set()
         for part in _PARTS:
             data, label = folder / f"{part}_data.npy", folder / f"{part}_label.pkl"
@@ -50,6 +51,7 @@ class StGcnSource(ClipSource):
                 raise FormatError(data, f"shape {shape}; expected (clips, 3, frames, 18 or 25 joints, people)")
             joints.add(shape[3])
             names, labels = _labels(label, shape[0])
+            self._stamps[part] = f"{stamp(data)} {stamp(label)}"
             self.items += [
                 (name, part, int(number), data, row)
                 for row, (name, number) in enumerate(zip(names, labels, strict=True))
@@ -74,7 +76,8 @@ class StGcnSource(ClipSource):
         return f"{part}/{name}"
 
     def stamp(self, index: int) -> str:
-        return stamp(self.items[index][3])
+        _, part, label, *_ = self.items[index]
+        return f"{self._stamps[part]} {label}"
 
     def read(self, index: int) -> ActionClip:
         name, part, label, path, row = self.items[index]
