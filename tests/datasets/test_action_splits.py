@@ -69,6 +69,24 @@ def test_parts_that_containers_name(tmp_path) -> None:
         split(two, "kinetics-skeleton", "val")
 
 
+def test_numbered_splits_of_containers(tmp_path) -> None:
+    """As PYSKL's of UCF101 and HMDB51."""
+    parts = [("train1", "test2"), ("train2", "test1"), ("train1", "train2"), ("test1", "test2")]
+    store = write_store(tmp_path / "ucf", [{"splits": part} for part in parts], classes=3)
+    for name in ("train1", "1"):
+        assert [split(store, name, part).tolist() for part in ("train", "test")] == [[0, 2], [1, 3]]
+    assert [split(store, "train2", part).tolist() for part in ("train", "test")] == [[1, 2], [0, 3]]
+    with pytest.raises(DataError, match="no clips of train1 val"):
+        split(store, "train1", "val")
+    with pytest.raises(ConfigError, match="splits train1, train2; parts test1, test2, train1, train2; protocols are"):
+        split(store, "ucf101", "train")
+    three = write_store(tmp_path / "3", [{"splits": (f"{part}1",)} for part in ("train", "val", "test")], classes=3)
+    assert [split(three, "1", part).tolist() for part in ("train", "val", "test")] == [[0], [1], [2]]
+    plain = write_store(tmp_path / "gym", [{"splits": ("train",)}, {"splits": ("val",)}], classes=3)
+    with pytest.raises(ConfigError, match="its files name parts train, val; train and what is beside it go by folder;"):
+        split(plain, "gym", "train")
+
+
 def test_own_clips_without_parts(tmp_path) -> None:
     store = write_store(tmp_path / "none", [{"label": n % 2} for n in range(20)], classes=2)
     train, test = split(store, "folder", "train"), split(store, "folder", "test")

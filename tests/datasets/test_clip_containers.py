@@ -212,7 +212,8 @@ def test_folders_and_index(tmp_path) -> None:
     with pytest.raises(SkeletonError, match=r"dots.*h36m17|h36m17.*dots"):
         FolderSource(tmp_path, get_skeleton("h36m17")).read(0)
     index = tmp_path / "index.csv"
-    index.write_text("file,label,split,subject,camera\ntrain/wave/a.npz,hello,train,ann,2\ntest/nod/b.npz,bye,,,\n")
+    index.write_text("file,label,split,subject,camera\ntrain/wave/a.npz,hello,Train,ann,2\ntest/nod/b.npz,bye,,,\n")
+    assert FolderSource(index).notes == ("1 of 2 clips name no split and are in no part, as others name one",)
     clips = list(FolderSource(index))
     assert [(c.label, c.subject, c.camera, c.splits) for c in clips] == [(1, "ann", 2, ("train",)), (0, "", 0, ())]
     for rows, message in (
@@ -220,6 +221,10 @@ def test_folders_and_index(tmp_path) -> None:
         ("file,label\n../a.npz,b\n", "lies outside"),
         ("file,label\na.npz,\n", "line 2 has no label"),
         ("file,label,camera\na.npz,b,left\n", "camera is 'left'"),
+        (
+            "file,label,split\na.npz,b,Test\nb.npz,b,traning\n",
+            "line 3, split is 'traning'; expected train, val, test, or",
+        ),
         ("file,label\na.npz,b\na.npz,c\n", "stands twice"),
         ("file,label\n", "no rows"),
     ):

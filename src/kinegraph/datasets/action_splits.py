@@ -6,7 +6,7 @@ state a part for each clip instead, and that is taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,7 +148,8 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
 
     Args:
         store: the prepared clips.
-        name: of a protocol, or of a split that the container itself names (``"xsub"`` of PYSKL's ``xsub_train``).
+        name: of a protocol, or of a split that the container itself names: ``"xsub"`` of PYSKL's ``xsub_train`` and
+            ``xsub_val``, ``"train1"`` (or ``"1"``) of its ``train1`` and ``test1``.
         part: ``"train"`` or ``"test"``; ``"val"`` where the files have a validation part beside a test part.
         fold: which of the protocol's folds.
 
@@ -159,13 +160,16 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
     if part not in ("train", "val", "test"):
         raise ConfigError(f"no part '{part}'{nearest(part, ('train', 'val', 'test'))}; there are train, val and test")
     named = {own for parts in store.splits for own in parts}
-    if name not in PROTOCOLS and f"{name}_train" in named:
-        found = _named(store, f"{name}_", part)
+    splits = _own_splits(named)
+    own = splits.get(name) or splits.get(f"train{name}")
+    if name not in PROTOCOLS and own is not None:
+        found = _named(store, own, part)
     elif name not in PROTOCOLS and named:
-        own = sorted({own.removesuffix("_train") for own in named if own.endswith("_train")})
+        there = f"splits {', '.join(splits)}; " * bool(splits) + f"parts {', '.join(sorted(named))}"
+        plain = f"; train and what is beside it go by {OWN}" * ("train" in named)
         raise ConfigError(
-            f"{store.folder}: no split '{name}' (its files name {', '.join(own) or 'none'}; protocols are "
-            f"{', '.join(PROTOCOLS)}){nearest(name, own) or nearest(name, PROTOCOLS)}"
+            f"{store.folder}: no split '{name}' (its files name {there}{plain}; protocols are "
+            f"{', '.join(PROTOCOLS)}){nearest(name, splits) or nearest(name, PROTOCOLS)}"
         )
     else:
         item = protocol(name)
@@ -199,18 +203,26 @@ def _by_protocol(store: Clips, item: ActionProtocol, part: str, fold: int) -> ND
                 f"'{store.subjects[unknown]}', camera {store.cameras[unknown]}, setup {store.setups[unknown]})"
             )
     named = {own for parts in store.splits for own in parts}
-    prefix = f"{item.pyskl}_" if item.pyskl and f"{item.pyskl}_train" in named else ""
-    return _named(store, prefix, part)
+    return _named(store, _own_splits(named).get(item.pyskl, ("", "")), part)
 
 
-def _named(store: Clips, prefix: str, part: str) -> NDArray[np.bool_]:
+def _own_splits(named: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Splits among the parts that files name, and what stands before and after ``train`` in the names of theirs."""
+    found = {}
+    for own in sorted(named):
+        if own.endswith("_train"):
+            found[own.removesuffix("_train")] = (own.removesuffix("train"), "")
+        elif own.startswith("train") and own != "train":
+            found[own] = ("", own.removeprefix("train"))
+    return found
+
+
+def _named(store: Clips, around: tuple[str, str], part: str) -> NDArray[np.bool_]:
     """Clips of a part by the names that the files give; the one part beside train is what is tested on."""
     named = {own for parts in store.splits for own in parts}
-    names = {f"{prefix}{part}"}
-    if part == "test" and f"{prefix}test" not in named:
-        names = {f"{prefix}{other}" for other in _TESTING}
-    if part == "val" and f"{prefix}test" not in named:
-        names = set()  # what is called val there is the test part
+    names = {part.join(around)}
+    if "test".join(around) not in named:  # what is called val there is the test part
+        names = {other.join(around) for other in _TESTING} if part == "test" else names - {"val".join(around)}
     return np.array([bool(names.intersection(parts)) for parts in store.splits])
 
 

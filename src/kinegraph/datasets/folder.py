@@ -2,8 +2,8 @@
 
 Folders: ``<source>/<class>/**/file``, and a folder of OpenPose frames is one clip as a file is; with
 ``<source>/train/<class>/`` and ``<source>/test/<class>/`` (or ``val``) the parts are kept apart, without them a fifth
-of every class tests. Index: a CSV with the columns ``file`` and ``label`` and, where known, ``split``, ``subject``,
-``camera``, ``setup``; files are named relative to it, inside its folder.
+of every class tests. Index: a CSV with the columns ``file`` and ``label`` and, where known, ``split`` (train, val or
+test), ``subject``, ``camera``, ``setup``; files are named relative to it, inside its folder.
 
 All clips are on one skeleton at one rate: those stated, or those of the first file that can be read. Joints are matched
 by name. A world is turned to y up; at most two people are kept, those that move most. 2D keypoints become fractions of
@@ -89,8 +89,11 @@ class FolderSource(ClipSource):
             raise DataError(f"{root}: an image size is stated, and the files hold {self.dims}D motion; leave it out")
         if self.unit == "px" and (image_size or first.image_size):
             self.unit = "normalized"
+        without = sum(not item.splits for item in self.items)
+        if 0 < without < len(self.items):
+            self.notes = (f"{without} of {len(self.items)} clips name no split and are in no part, as others name one",)
         if self.unit == "px":
-            self.notes = (
+            self.notes += (
                 "2D keypoints in px, and the image size is not stated: they stay px; --image-size 1280x720 makes them "
                 "fractions of the image, which the pre-normalisation pyskl needs",
             )
@@ -211,7 +214,11 @@ def _indexed(path: Path) -> list[_Item]:
                 if name in taken:
                     raise DataError(f"{path}: line {line}, '{name[:60]}' stands twice; expected one row for each file")
                 taken.add(name)
-                split = (row.get("split") or "").strip()
+                split = (row.get("split") or "").strip().lower()
+                if split and split not in _PARTS:
+                    raise DataError(
+                        f"{path}: line {line}, split is '{split[:20]}'; expected {', '.join(_PARTS)}, or nothing"
+                    )
                 found.append(
                     _Item(
                         name,
