@@ -8,6 +8,7 @@ import pytest
 from action_files import ntu_text, write_ntu
 from kinegraph.datasets.ntu import SPLITS, XSUB_60, XSUB_120, NtuSource, read_missing
 from kinegraph.errors import DataError, FormatError
+from kinegraph.formats import read
 from kinegraph.formats.ntu_skeleton import NtuName
 
 NAMES = ["S001C002P003R001A049", "S002C001P001R002A001", "S018C003P045R001A060"]
@@ -66,6 +67,21 @@ def test_missing_samples_are_left_out(tmp_path) -> None:
     text.write_text("nothing here\n")
     with pytest.raises(DataError, match="no sample names"):
         read_missing(text)
+
+
+def test_a_joint_that_is_not_tracked_is_missing(tmp_path) -> None:
+    """To a training clip as to a recording that is recognised."""
+    path = write_ntu(tmp_path, NAMES[:1]) / f"{NAMES[0]}.skeleton"
+    lines = path.read_text().splitlines()
+    for at, state in ((4, "0"), (5, "1"), (4 + 2 * 28, "0")):  # joints 0 and 1 of the first frame, 0 of the third
+        assert lines[at].endswith(" 2")
+        lines[at] = f"{lines[at][:-1]}{state}"
+    path.write_text("\n".join(lines) + "\n")
+    clip, recording = NtuSource(tmp_path).read(0), read(path)
+    seen = np.isfinite(clip.positions).all(axis=-1)
+    assert np.argwhere(~seen).tolist() == [[0, 0, 0], [0, 2, 0]]
+    np.testing.assert_array_equal(seen, recording.seen)
+    np.testing.assert_allclose(clip.positions[seen], recording.positions[seen], rtol=1e-6)
 
 
 def test_the_two_that_move_most_and_empty_frames(tmp_path) -> None:

@@ -1,9 +1,10 @@
 """NTU RGB+D 60 and 120 for recognition: ``.skeleton`` files, their four splits, and the lists of missing samples.
 
 A file's name ``SsssCcccPpppRrrrAaaa`` tells setup, camera, performer, replication and action. Coordinates are the
-Kinect's, metres, 30 fps. At most two people are kept, those that move most (as 2s-AGCN: the sum over axes of the
-standard deviation of all their joints), the liveliest first. The published lists name 302 (60) and 535 (120) samples
-with missing or broken skeletons; without them 56,578 and 113,945 samples remain.
+Kinect's, metres, 30 fps. A joint that is not tracked (state 0) is missing, as it is to :func:`kinegraph.load`. At most
+two people are kept, those that move most (as 2s-AGCN: the sum over axes of the standard deviation of all their joints),
+the liveliest first. The published lists name 302 (60) and 535 (120) samples with missing or broken skeletons; without
+them 56,578 and 113,945 samples remain.
 
 Source: Shahroudy et al., CVPR 2016; Liu et al., TPAMI 2020.
 """
@@ -133,7 +134,7 @@ class NtuSource(ClipSource):
         return self.names[index]
 
     def stamp(self, index: int) -> str:
-        return stamp(self.paths[index])
+        return f"{stamp(self.paths[index])} tracked"  # shards in which all joints count are made anew
 
     def read(self, index: int) -> ActionClip:
         name, fault = parse_name(self.paths[index].stem), _fault(self.paths[index].stem)
@@ -142,7 +143,8 @@ class NtuSource(ClipSource):
         bodies = read_bodies(self.paths[index])
         if not bodies.identities:
             raise DataError(f"{self.paths[index]}: no body in any frame; leave the recording out")
-        positions = bodies.positions[liveliest(bodies.positions, self.people)]
+        tracked = np.where(bodies.tracking[..., None] > 0, bodies.positions, np.nan)
+        positions = tracked[liveliest(tracked, self.people)]
         return ActionClip(
             name=self.names[index],
             label=name.action - 1,
