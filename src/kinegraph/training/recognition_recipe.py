@@ -27,7 +27,8 @@ class ClipDataRecipe:
 
     protocol: str = "synthetic-recognition"
     """Which clips train: the name of a protocol (`ntu60-xsub`, `hdm05-11-one`, `folder`...), or of a split that the
-    container states (`xsub` of PYSKL's `xsub_train`, `train1` of its `train1`). `synthetic-recognition` makes its own clips."""
+    container states (`xsub` of PYSKL's `xsub_train`, `train1` of its `train1`). `synthetic-recognition` makes its own
+    clips."""
     source: str | None = None
     """Folder that `kinegraph data prepare` wrote; small data sets (HDM05, CMU, your own folders) may come as they
     are."""
