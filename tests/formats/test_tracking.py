@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.formats.tracking import GATE, MAX_GAP, pose_distance, track
+from kinegraph.formats.tracking import GATE, MAX_GAP, ORDINARY_FPS, Tracker, pose_distance, track
 
 _BODY = np.stack([np.linspace(-20, 20, 12), np.linspace(0, 170, 12)], axis=1)  # a box of 40 x 170
 
@@ -52,6 +52,29 @@ def test_a_gap_is_bridged_up_to_the_limit_and_not_beyond() -> None:
     for gap, expected in ((0, 0), (5, 0), (MAX_GAP, 0), (MAX_GAP + 1, 1)):
         frames = [[_at(0)], *[[] for _ in range(gap)], [_at(5)]]
         assert track(frames)[-1] == [expected], gap
+
+
+def test_times_of_ordinary_video_are_its_frames() -> None:
+    rng = np.random.default_rng(5)
+    frames = [[_at(x) for x in rng.uniform(0, 200, int(rng.integers(0, 4)))] for _ in range(60)]
+    timed = Tracker()
+    assert [timed.step(frame, 7 + k / ORDINARY_FPS) for k, frame in enumerate(frames)] == track(frames)
+
+
+def test_what_is_known_and_how_far_it_may_have_moved_goes_by_time() -> None:
+    """Half a second hidden, 0.6 diagonals on: known at any rate; an eighth is too short for that."""
+    diagonal = float(np.hypot(40, 170))
+    for fps in (8, 30, 120, 240):
+        for hidden, away, expected in ((0.5, 1.0, 0), (0.125, 1.0, 1), (0.5, 0.4, 1)):
+            tracker = Tracker(away=away * ORDINARY_FPS)
+            for k in range(fps):
+                assert tracker.step([_at(0)], k / fps) == [0]
+            last = (fps - 1) / fps
+            for k in range(1, int(hidden * fps)):
+                tracker.step([], last + k / fps)
+            assert tracker.step([_at(0.6 * diagonal)], last + hidden) == [expected], (fps, hidden, away)
+    neighbours = Tracker()
+    assert neighbours.step([_at(0)], 0.0) == neighbours.step([_at(GATE * diagonal * 0.99)], 1 / 240) == [0]
 
 
 def test_somebody_far_away_is_somebody_new() -> None:

@@ -218,6 +218,38 @@ def test_the_person_stands_where_the_recording_puts_them() -> None:
     assert "people about 5 m away" in unknown.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("fps", "away_s", "hidden_s", "known"),
+    [(30, 1.0, 0.9, True), (30, 1.0, 1.2, False), (120, 1.0, 0.4, True), (240, 1.0, 0.4, True), (30, 3.0, 2.0, True)],
+)
+def test_who_is_away_is_known_for_seconds(fps: int, away_s: float, hidden_s: float, known: bool) -> None:
+    given = flat(keypoints(motion(1)))
+    stream = lifter(flat_person).stream(BODY, fps=fps, image_size=(1000, 1000), options=LiveLiftOptions(away_s=away_s))
+    for _ in range(5):
+        assert stream.push(given[0]).ids == (0,)
+    for _ in range(round(hidden_s * fps)):
+        stream.push(None)
+    assert stream.push(given[0]).ids == ((0,) if known else (1,))
+
+
+@pytest.mark.parametrize(("hidden_s", "expected"), [(0.75, 0), (1.5, 1)])
+def test_who_is_away_is_forgotten_by_the_stated_time(hidden_s: float, expected: int) -> None:
+    """A camera said to be at 30 fps that comes at 8."""
+    given = flat(keypoints(motion(1)))
+    stream = lifter(flat_person).stream(BODY, fps=30, image_size=(1000, 1000))
+    for k in range(5):
+        assert stream.push(given[0], k / 8).ids == (0,)
+    for k in range(1, round(hidden_s * 8)):
+        stream.push(None, 0.5 + k / 8)
+    assert stream.push(given[0], 0.5 + hidden_s).ids == (expected,)
+
+
+def test_a_stream_slower_than_that_keeps_its_people() -> None:
+    given = flat(keypoints(motion(1)))
+    stream = lifter(flat_person).stream(BODY, fps=0.5, image_size=(1000, 1000))
+    assert [stream.push(given[0]).ids for _ in range(3)] == [(0,)] * 3
+
+
 @pytest.mark.parametrize("target", ["pixel", "metric"])
 def test_image_and_pixels(target: str) -> None:
     """A network in pixels sees the image itself while people are as large in it as in training."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-__all__ = ["GATE", "MAX_GAP", "Tracker", "track"]
+__all__ = ["GATE", "MAX_GAP", "ORDINARY_FPS", "Tracker", "track"]
 
 GATE = 0.35
 """Largest distance, in box diagonals, at which two poses of neighbouring frames are the same person."""
@@ -29,6 +29,8 @@ GATE_PER_FRAME = 0.04
 WIDEST_GATE = 0.8
 MAX_GAP = 30
 """Frames that a person may be away and still be recognised: one second of ordinary video."""
+ORDINARY_FPS = 30.0
+"""Frames a second of the video that these numbers are meant for."""
 _FEW = 3
 
 
@@ -53,7 +55,7 @@ class _Pose:
 @dataclass
 class _Track:
     pose: _Pose
-    last: int
+    last: float
 
 
 def _distances(rows: Sequence[_Pose], columns: Sequence[_Pose]) -> Floats:
@@ -93,7 +95,7 @@ def track(frames: Sequence[Sequence[Floats]], *, max_gap: int = MAX_GAP, gate: f
         Per frame, one track number for each of its poses; numbers start at 0 and count tracks in order of
         appearance. No number occurs twice in a frame.
     """
-    tracker = Tracker(max_gap=max_gap, gate=gate)
+    tracker = Tracker(away=max_gap + 1, gate=gate)
     return [tracker.step(frame) for frame in frames]
 
 
@@ -101,19 +103,27 @@ class Tracker:
     """:func:`track`, one frame at a time; people who are away for too long are forgotten.
 
     Args:
-        max_gap, gate: as of :func:`track`.
+        away: who was seen longer ago than this is forgotten; in frames, or in 1/30 s where :meth:`step` is told when.
+        gate: as of :func:`track`.
     """
 
-    def __init__(self, *, max_gap: int = MAX_GAP, gate: float = GATE) -> None:
-        self.max_gap, self.gate = max_gap, gate
+    def __init__(self, *, away: float = MAX_GAP + 1, gate: float = GATE) -> None:
+        self.away, self.gate = away, gate
         self._tracks: dict[int, _Track] = {}
-        self._now, self._next = 0, 0
+        self._now, self._next = -1.0, 0
 
-    def step(self, frame: Sequence[Floats]) -> list[int]:
-        """Track numbers of the poses (joints, dims) of the next frame, NaN where a joint is missing."""
+    def step(self, frame: Sequence[Floats], time: float | None = None) -> list[int]:
+        """Track numbers of the poses (joints, dims) of the next frame, NaN where a joint is missing.
+
+        Args:
+            frame: the poses.
+            time: seconds, after the frame before. How far somebody may have walked, and for how long they are known,
+                then goes by time; if None, frame by frame, whatever their rate.
+        """
         poses = [_Pose.of(pose) for pose in frame]
-        now, self._now = self._now, self._now + 1
-        self._tracks = {i: known for i, known in self._tracks.items() if now - known.last <= self.max_gap + 1}
+        now = self._now = self._now + 1 if time is None else time * ORDINARY_FPS
+        # Times are not whole in binary: the last moment that still counts may come out a hair later.
+        self._tracks = {i: known for i, known in self._tracks.items() if now - known.last <= self.away + 1e-6}
         numbers = [-1] * len(poses)
         for known_index, pose_index in _match(self._tracks, list(self._tracks), poses, now, self.gate):
             numbers[pose_index] = known_index
@@ -127,12 +137,14 @@ class Tracker:
 
 
 def _match(
-    tracks: Mapping[int, _Track], active: Sequence[int], poses: Sequence[_Pose], now: int, gate: float
+    tracks: Mapping[int, _Track], active: Sequence[int], poses: Sequence[_Pose], now: float, gate: float
 ) -> list[tuple[int, int]]:
     """Pairs (track, pose) of the cheapest assignment, those beyond the gate left out."""
     if not active or not poses:
         return []
-    gates = np.array([min(gate + GATE_PER_FRAME * (now - tracks[i].last - 1), WIDEST_GATE) for i in active])
+    # Of frames that follow faster than ordinary ones the gate is the same: what a detector errs by stays.
+    gaps = [max(now - tracks[i].last - 1, 0) for i in active]
+    gates = np.array([min(gate + GATE_PER_FRAME * gap, WIDEST_GATE) for gap in gaps])
     cost = _distances([tracks[i].pose for i in active], poses)
     allowed = cost <= gates[:, None]
     if len(active) == 1 and len(poses) == 1:  # most videos show one person: spare them SciPy's import

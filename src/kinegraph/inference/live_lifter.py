@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.datasets.window_pace import frames_apart
 from kinegraph.errors import ConfigError, DataError
-from kinegraph.formats.tracking import MAX_GAP, Tracker
+from kinegraph.formats.tracking import ORDINARY_FPS, Tracker
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, Framing, scale_of_pose
 from kinegraph.inference.live_frames import LONGEST_GAP_S, Clock, Id, read_frame
 from kinegraph.inference.live_person import PersonState
@@ -165,7 +165,8 @@ class LiftStream:
     def reset(self) -> None:
         """Forget everybody and everything learnt on the way."""
         self._clock = Clock(self.fps)
-        self._tracker = Tracker(max_gap=max(1, min(MAX_GAP, round(self.options.away_s * self.fps))))
+        # Who is in the very next frame was not away, however slow the stream.
+        self._tracker = Tracker(away=max(self.options.away_s, 1.5 / self.fps) * ORDINARY_FPS)
         self._people: dict[Id, PersonState] = {}
         self._intrinsics: Floats | None = None
         self._image: bool | None = None
@@ -188,7 +189,7 @@ class LiftStream:
         """
         moment = self._clock.tick(time)
         frame = read_frame(moment, people, ids, self.layout.num_joints, 2, self.layout.name)
-        names = tuple(self._tracker.step(list(frame.positions))) if ids is None else frame.ids
+        names = tuple(self._tracker.step(list(frame.positions), moment)) if ids is None else frame.ids
         self._people = {i: one for i, one in self._people.items() if moment - one.time <= self.options.away_s}
         points, sure = self._cleaned(frame.positions, frame.confidence)
         rows = np.flatnonzero((sure > 0).sum(axis=1) >= self._needed)
