@@ -141,6 +141,28 @@ def test_confidence_fades_with_the_error():
     np.testing.assert_allclose(seen, np.maximum(np.exp(-0.5 * error / 5), 0.05))
 
 
+@pytest.mark.parametrize("filler", [np.nan, 0.0, 1e6])
+def test_a_joint_that_swaps_into_a_missing_ones_place_is_a_joint(filler):
+    """Its error is the one it came with, whatever stands where nothing was seen; other joints' stays that of a swap."""
+    points, score = (np.array(a) for a in clean(3000))
+    wrist, other, lone = (SKELETON.index(name) for name in ("left_wrist", "right_wrist", "nose"))
+    points[:, [wrist, lone]], score[:, [wrist, lone]] = filler, 0
+    noise = DetectorNoise(sigma_px=5, drop=0, swap=0.2, fading=0.5)
+    noisy, seen = apply(noise, points, score)
+    assert np.isfinite(seen).all()
+    assert ((seen >= 0) & (seen <= 1)).all()
+    np.testing.assert_array_equal(np.isnan(noisy).any(-1), seen == 0)
+    assert (seen[:, lone] == 0).all()
+    swapped = seen[:, wrist] > 0
+    assert swapped.mean() == pytest.approx(0.2, abs=0.03)
+    np.testing.assert_array_equal(seen[:, other] == 0, swapped)
+    error = np.linalg.norm(noisy[swapped, wrist] - points[swapped, other], axis=-1)
+    np.testing.assert_allclose(seen[swapped, wrist], np.maximum(np.exp(-0.5 * error / 5), 0.05))
+    elbow = SKELETON.index("left_elbow")
+    error = np.linalg.norm(noisy[:, elbow] - points[:, elbow], axis=-1)
+    np.testing.assert_allclose(seen[:, elbow], np.maximum(np.exp(-0.5 * error / 5), 0.05))
+
+
 def test_scaled_multiplies_strengths():
     double = REALISTIC.scaled(2)
     assert double.sigma_px == 2 * REALISTIC.sigma_px

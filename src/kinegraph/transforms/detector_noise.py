@@ -105,19 +105,20 @@ class DetectorNoise:
         single = points.ndim == 2
         if single:
             points, score = points[None], score[None]
-        truth = points.copy()
+        truth, known = points.copy(), score > 0
         # A strength of 0 draws nothing, so the same seed under another configuration is other noise.
         if self.swap:
             points, score = self._exchange(points, score, rng, skeleton)
+            # A joint seen in the place of a missing one errs from where it came from: nothing else is known there.
+            truth = np.where(known[..., None], truth, points)
         if self.sigma_px:
             points += self.sigma_px * self._field(rng, points.shape, -3)
         if self.outlier:
             hit = self._event(rng, score.shape, self.outlier, -2)
             points += hit[..., None] * self.outlier_px * self._field(rng, points.shape, -3)
         if self.fading:
-            with np.errstate(invalid="ignore"):
-                error = np.linalg.norm(points - truth, axis=-1)
-            faded = score * np.exp(-self.fading * np.where(score > 0, error, 0.0) / self.sigma_px)
+            error = np.where(score > 0, np.linalg.norm(points - truth, axis=-1), 0.0)
+            faded = score * np.exp(-self.fading * error / self.sigma_px)
             score = np.where(score > 0, np.maximum(faded, np.minimum(score, 0.05)), 0.0)
         if self.drop:
             score = np.where(self._event(rng, score.shape, self.drop, -2), 0.0, score)
