@@ -176,6 +176,9 @@ def test_weights_are_grouped_by_recipe(people):
     assert {seed: [m.fold for m in own] for seed, own in groups[0].seeds.items()} == {0: [0, 1], 1: [0, 1]}
     alike = [fold_method(0, 5, width=width, label="run") for width in range(3)] + [fold_method(0, 5, label="run (2)")]
     assert [group.label for group in group_methods(alike, "p")] == ["run", "run (2)", "run (3)", "run (2) (2)"]
+    more = dataclasses.replace(fold_method(0, 5, 1), info={"trained_on": {"fingerprint": "of more clips"}})
+    of_other_clips = group_methods([fold_method(0, 5), more], "hdm05-11-one")
+    assert [list(group.seeds) for group in of_other_clips] == [[0], [1]]  # two rows, not two seeds
     with pytest.raises(ConfigError, match="same recipe, seed 0 and fold 1"):
         group_methods([fold_method(1, 5), fold_method(1, 4)], "hdm05-11-one")
     with pytest.raises(ConfigError, match="seed 0 has folds 0, 1, seed 1 0"):

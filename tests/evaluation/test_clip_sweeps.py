@@ -17,6 +17,7 @@ from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_meth
 from kinegraph.evaluation.clip_views import ClipView
 from kinegraph.evaluation.recipe_comparison import compare
 from kinegraph.evaluation.recognition_presets import GRAPHS, RECOGNITION_PRESETS
+from kinegraph.evaluation.sweep_clips import ClipMeasure
 from kinegraph.evaluation.sweep_pictures import draw_sweep
 from kinegraph.evaluation.sweep_runs import _base, _runs, run_sweep
 from kinegraph.evaluation.sweeps import Measured, SweepResult, sweep_report, vary
@@ -104,6 +105,39 @@ def test_finished_runs_are_kept(swept: Any, store: ClipStore, monkeypatch: pytes
         run_sweep(sweep, "recognize_stgcn_hdm05", [*TINY, "--trainer.steps", "3"], **options)
 
 
+def test_runs_of_other_clips_are_not_one_table(
+    swept: Any, store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clips were added and prepared again: runs of before are refused before anything is trained or measured."""
+    _, out, _ = swept
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    sweep = RECOGNITION_PRESETS["clip-streams"](None).only(["bone"])
+    options: dict[str, Any] = {"protocol": "hdm05-11-one", "data": str(store.folder), "out": out, "folds": (0, 3)}
+    run = out / "bone" / "seed_0_fold_3" / "run.json"
+    before = run.read_text()
+    content = json.loads(before)
+    content["data"]["train"]["fingerprint"] = "0123456789abcdef"
+    run.write_text(json.dumps(content))
+    with pytest.raises(
+        ConfigError, match=r"fold_3 was trained on other data \(0123.* than the data that are there now"
+    ):
+        run_sweep(sweep, "recognize_stgcn_hdm05", TINY, **options)
+    monkeypatch.setattr(
+        ClipMeasure, "fingerprint", lambda self, recipe: None
+    )  # as where the recipe has a source of its own
+    with pytest.raises(ConfigError, match=r"fold_3 was trained on other data \(0123.* than .*fold_0.run\.json"):
+        run_sweep(sweep, "recognize_stgcn_hdm05", TINY, **options)
+    run.write_text(before)
+    assert run_sweep(sweep, "recognize_stgcn_hdm05", TINY, **options).conditions["folds"] == [0, 3]
+
+
+def test_one_length_takes_the_place_of_the_other(tmp_path: Path) -> None:
+    sweep = vary("trainer.steps", [10, 20])
+    base = _base(sweep, "recognize_hcsf_ntu_cpu", [], "ntu60-xsub", "clips")
+    assert base["trainer"]["epochs"] is not None
+    assert [run.recipe.trainer.steps for run in _runs(sweep, {"": base}, tmp_path, (0,))] == [10, 20]
+
+
 def test_presets_vary_what_the_supplement_varies() -> None:
     made = {name: make(None) for name, make in RECOGNITION_PRESETS.items()}
     assert {name: len(sweep.variants) for name, sweep in made.items()} == {
@@ -181,6 +215,9 @@ def test_mistakes_come_before_training(store: ClipStore, tmp_path: Path, monkeyp
         (width, "stgcn_hdm05", [], {"protocol": "hdm05-11", "folds": (0,)}, "this protocol has none"),
         (width, "stgcn_hdm05", ["--data.protocol", "hdm05-11"], {}, "5 folds, the recipe trains on hdm05-11"),
         (streams, "stgcn_hdm05", ["--transform.stream", "bone"], {}, "sweep sets itself"),
+        (vary("seed", [0, 1]), "stgcn_hdm05", [], {}, "--vary seed: .* use --seeds"),
+        (vary("data.fold", [0, 1]), "stgcn_hdm05", [], {}, "--vary data.fold: .* use --folds"),
+        (vary("out", ["a", "b"]), "stgcn_hdm05", [], {}, "--vary out: .* use --out"),
         (streams, "stgcn_hdm05", [], {"protocol": "hdm05-1"}, "did you mean 'hdm05-11'"),
     ):
         with pytest.raises(ConfigError, match=message):

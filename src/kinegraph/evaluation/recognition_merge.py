@@ -117,7 +117,10 @@ def group_methods(methods: Sequence[ClipMethod], protocol: str) -> list[MethodGr
     several = protocol in PROTOCOLS and PROTOCOLS[protocol].folds > 1
     found: dict[str, list[ClipMethod]] = {}
     for number, method in enumerate(methods):
-        found.setdefault(_key(method.recipe) if method.recipe else f"unknown {number}", []).append(method)
+        # Networks of other clips are no seeds of one; of a protocol with folds the fingerprint is of all of them.
+        clips = (method.info.get("trained_on") or {}).get("fingerprint")
+        key = f"{_key(method.recipe)} {clips}" if method.recipe else f"unknown {number}"
+        found.setdefault(key, []).append(method)
     groups: list[MethodGroup] = []
     for members in found.values():
         seeds: dict[int, dict[int, ClipMethod]] = {}

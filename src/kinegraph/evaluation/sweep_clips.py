@@ -65,9 +65,14 @@ class ClipMeasure:
 
     def splits(self, recipe: RecognitionRecipe) -> ClipSplits | None:
         """The training clips, where they are those that are measured: reading recordings can take a minute."""
-        if recipe.data.source != self.data or recipe.data.protocol != self.protocol:
-            return None
-        return load_clip_splits(recipe.data, recipe.seed, self.clips)
+        return load_clip_splits(recipe.data, recipe.seed, self.clips) if self._is_open(recipe) else None
+
+    def fingerprint(self, recipe: RecognitionRecipe) -> str | None:
+        """Of the training clips, where they are those that are measured."""
+        return self.clips.fingerprint if self._is_open(recipe) else None
+
+    def _is_open(self, recipe: RecognitionRecipe) -> bool:
+        return recipe.data.source == self.data and recipe.data.protocol == self.protocol
 
     def place(self, column: str) -> int:
         """Where a column stands in the table."""

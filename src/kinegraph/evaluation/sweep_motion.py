@@ -65,6 +65,9 @@ class MotionMeasure:
     def splits(self, recipe: MotionRecipe) -> None:
         """Every run opens its own data."""
 
+    def fingerprint(self, recipe: MotionRecipe) -> None:
+        """No data are open here."""
+
     def place(self, column: str) -> int:
         """Where a column stands in the table."""
         return list(self.units).index(column) if column in self.units else len(self.units)

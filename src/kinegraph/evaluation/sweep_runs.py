@@ -48,6 +48,9 @@ class Measure(Protocol):
     def splits(self, recipe: Any) -> Any:
         """Training data that are open already; None: the run opens its own."""
 
+    def fingerprint(self, recipe: Any) -> str | None:
+        """Of the training data, where they are open already."""
+
     def place(self, column: str) -> int:
         """Where a column stands in the table."""
 
@@ -108,11 +111,13 @@ def run_sweep(
         measure = ClipMeasure(protocol, data, split, [run.recipe for run in runs], sweep.missing)
     else:
         measure = MotionMeasure(protocol, data, split, sweep, [run.recipe for run in runs])
+    trained_on: dict[str, tuple[str, str]] = {}
     for index, run in enumerate(runs, start=1):
         fold = f", fold {run.recipe.data.fold}" if len(numbers) > 1 else ""
         known = f"[{index}/{len(runs)}] {run.variant.label}, seed {run.seed}{fold}"
         if _is_finished(run.recipe):
             say(f"{known}: trained already")
+            _check_data(run.recipe, measure.fingerprint(run.recipe), trained_on)
             continue
         say(f"{known}: training into {run.recipe.out}")
         result = train(run.recipe, resume=True, quiet=quiet, splits=measure.splits(run.recipe))
@@ -121,6 +126,7 @@ def run_sweep(
                 f"stopped in {run.recipe.out} at step {result.step} of {result.steps}; the same command goes on from "
                 "there"
             )
+        _check_data(run.recipe, None, trained_on)
     rows: list[tuple[Variant | Fusion, tuple[Measured, ...]]] = []
     for variant in sweep.variants:
         of_seed = {seed: [run.recipe for run in runs if run[:2] == (variant, seed)] for seed in seeds}
@@ -172,6 +178,10 @@ def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str, data
                 raise ConfigError(f"--{key}: it is what this sweep sets itself; use {option}")
     if "data.fold" in given:
         raise ConfigError("--data.fold: it is what this sweep sets itself; use --folds")
+    for variant in sweep.variants:
+        for key, option in (("seed", "--seeds"), ("out", "--out"), ("data.fold", "--folds")):
+            if key in variant.changes:
+                raise ConfigError(f"--vary {key}: it is what this sweep sets itself; use {option}")
     task = load_recipe(name).task
     if task != sweep.task and not (sweep.task == "any" and task in ("motion", "recognition")):
         wanted = {"any": "motion or recognition"}.get(sweep.task, sweep.task)
@@ -234,6 +244,9 @@ def _changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         # Another network keeps of the options what it has too.
         known = {field.name for field in dataclasses.fields(model_entry(str(model)).config)}
         result["model"] = {key: value for key, value in result["model"].items() if key in known}
+    for given, other in (("trainer.steps", "epochs"), ("trainer.epochs", "steps")):
+        if given in changes and f"trainer.{other}" not in changes:
+            result["trainer"][other] = None  # one length takes the place of the other
     for name, value in changes.items():
         place, *path = result, *name.split(".")
         for key in path[:-1]:
@@ -271,6 +284,29 @@ def _is_finished(recipe: RunRecipe) -> bool:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise FormatError(folder / RUN, "missing or damaged; delete the folder to train this run anew") from error
     return status in ("finished", "stopped early") and (folder / BEST).is_dir()
+
+
+def _check_data(recipe: RunRecipe, today: str | None, trained_on: dict[str, tuple[str, str]]) -> None:
+    """Refuse a trained run whose data are not those of the runs before, or of today, though the recipe's are the same.
+
+    Args:
+        recipe: of the run.
+        today: fingerprint of the recipe's data as they are now, if that is known.
+        trained_on: what the runs before saw: the recipe's data as text -> fingerprint, and where it is written.
+    """
+    data = {key: value for key, value in to_dict(recipe.data).items() if key != "fold"}
+    same = json.dumps([data, to_dict(recipe.transform)], sort_keys=True)
+    run = Path(recipe.out) / RUN
+    try:
+        own = json.loads(run.read_text(encoding="utf-8"))["data"]["train"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(run, "missing or damaged; delete the folder to train this run anew") from error
+    other, where = (today, "the data that are there now") if today else trained_on.setdefault(same, (own, str(run)))
+    if own != other:
+        raise ConfigError(
+            f"{recipe.out} was trained on other data ({own}) than {where} ({other}): the files have changed since; "
+            "choose another --out, or delete the folders of older runs"
+        )
 
 
 def _another(folder: Path, key: str, old: Any, new: Any) -> str:
