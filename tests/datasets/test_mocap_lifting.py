@@ -169,6 +169,15 @@ def test_one_benchmark_never_goes_by_the_name_of_another(small, tmp_path):
     ml.prepare(small, tmp_path / "out")
 
 
+def test_a_recording_of_a_splits_name_is_not_overwritten(small, tmp_path):
+    """`data prepare --source mine --out mine` where mine/train.npz is a recording."""
+    np.savez(tmp_path / "train.npz", positions=np.zeros((4, 17, 3)))
+    before = (tmp_path / "train.npz").read_bytes()
+    with pytest.raises(KinegraphError, match=r"train\.npz was not prepared, and would be overwritten"):
+        ml.prepare(small, tmp_path)
+    assert (tmp_path / "train.npz").read_bytes() == before
+
+
 def test_a_half_written_folder_is_not_taken_for_prepared(small, tmp_path):
     splits = ml.prepare(small, tmp_path / "out")
     (tmp_path / "out" / "mocap-lifting.json").unlink()

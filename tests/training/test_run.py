@@ -244,6 +244,16 @@ def test_a_second_run_into_a_folder_is_refused(tmp_path: Path, splits: Splits) -
         run(tmp_path / "run", splits)
 
 
+@pytest.mark.parametrize("name", ["recipe.yaml", "log.csv", "best"])
+def test_files_of_ones_own_are_not_overwritten(tmp_path: Path, splits: Splits, name: str) -> None:
+    """`train my/recipe.yaml --out my`: the recipe and its comments stay."""
+    (tmp_path / name).write_text("# my notes\n")
+    for resume in (False, True):
+        with pytest.raises(KinegraphError, match=f"{name} is not of a run, and would be overwritten"):
+            run(tmp_path, splits, resume=resume)
+    assert (tmp_path / name).read_text() == "# my notes\n"
+
+
 def test_resume_with_another_recipe_names_the_field(tmp_path: Path, splits: Splits) -> None:
     run(tmp_path / "run", splits)
     with pytest.raises(ConfigError, match=r"optim.lr: .* was begun with 0.001, the recipe says 0.5"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -283,6 +284,15 @@ def from_clips(
         subject_names=tuple(subject_names),
         fps=fps,
     )
+
+
+def is_lifting_file(path: Path) -> bool:
+    """Whether :meth:`LiftingData.save` wrote a file, as far as the names of its arrays tell."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {f"{name}.npy" for name in ("header", *_ARRAYS)} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def concatenate(parts: Sequence[LiftingData], name: str) -> LiftingData:

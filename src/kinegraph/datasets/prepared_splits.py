@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.atomic import write_text
-from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.lifting_data import LiftingData, is_lifting_file
 from kinegraph.errors import DataError, FormatError, KinegraphError
 
 __all__ = ["SPLITS", "LiftingSplits", "is_prepared", "read_splits", "refuse_other", "write_splits"]
@@ -57,11 +57,14 @@ def write_splits(splits: LiftingSplits, folder: Path, name: str, facts: Mapping[
 
 
 def refuse_other(folder: Path, name: str) -> None:
-    """Raises KinegraphError where a folder holds another benchmark: the splits of both have the same names."""
+    """Raises KinegraphError where a folder holds another benchmark, or files of one's own of the splits' names."""
     for path in sorted(folder.glob("*.json")):
         manifest = _manifest(path)
         if "fingerprints" in manifest and manifest.get("name") != name:
             raise KinegraphError(f"{folder} holds {manifest.get('name')}; choose an empty or new folder for {name}")
+    for path in (folder / f"{split}.npz" for split in SPLITS):
+        if path.is_file() and not is_lifting_file(path):
+            raise KinegraphError(f"{path} was not prepared, and would be overwritten; choose an empty or new folder")
 
 
 def _manifest(path: Path) -> dict[str, Any]:

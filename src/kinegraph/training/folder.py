@@ -99,12 +99,16 @@ def find_checkpoint(folder: Path, recipe: RunRecipe, resume: bool) -> Checkpoint
     """The checkpoint to go on from; None where a run begins, or where one without checkpoints is fitted again.
 
     Raises:
-        KinegraphError: the folder holds a run and ``resume`` was not asked for.
+        KinegraphError: the folder holds a run and ``resume`` was not asked for, or files that a run would overwrite.
         FormatError: it is damaged.
         ConfigError: it belongs to a recipe that learns something else.
     """
     path = folder / CHECKPOINT
     fitted = not path.exists() and (folder / BEST).is_dir() and (folder / RECIPE).is_file()
+    if not (folder / RUN).is_file():
+        for name in (RECIPE, LOG, BEST):  # the recipe that is read may lie there
+            if (folder / name).exists():
+                raise KinegraphError(f"{folder / name} is not of a run, and would be overwritten; choose another --out")
     if not path.exists() and not fitted:
         return None
     if not resume:
@@ -175,8 +179,8 @@ def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoi
             raise DataError(
                 f"the data of {recipe.data.name} are not those {folder} was begun with; choose another --out"
             )
+    write_text(folder / RUN, _json({"status": "running", **known}))  # first: it says whose the others are
     write_yaml(recipe, folder / RECIPE)
-    write_text(folder / RUN, _json({"status": "running", **known}))
 
 
 def _clear_leftovers(folder: Path) -> None:
