@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -265,6 +266,28 @@ def test_a_field_of_view_needs_the_images_width(truth: np.ndarray, stills: bool)
     with pytest.raises(ConfigError, match=r"47 degrees needs the width .*image_size=1280x720"):
         own.lift(keypoints(truth, image_size=None), options)
     assert np.isfinite(own.lift(keypoints(truth), options).positions).any()
+
+
+@pytest.mark.parametrize("stills", [False, True])
+@pytest.mark.parametrize(
+    ("camera", "told"),
+    [
+        ({"focal_px": 1145}, "a focal length of 1145 px need"),
+        ({"fov_deg": 47}, "a field of view of 47 degrees need"),
+        ({"centre_px": (500, 500)}, "a centre in px need"),
+        ({"focal_px": 1145, "centre_px": (500, 500)}, "a focal length of 1145 px and a centre in px need"),
+    ],
+)
+def test_a_camera_of_normalised_keypoints_needs_the_images_size(
+    truth: np.ndarray, camera: dict[str, Any], told: str, stills: bool
+) -> None:
+    """Taken as fractions of a made-up image, a camera's px would put the body at another place."""
+    given = SkeletonSequence(project(truth) / 1000, BODY, fps=30, unit="normalized", space="image")
+    own, options = lifter(flat_person), LiftOptions(stills=stills, **camera)
+    with pytest.raises(ConfigError, match=f"with {told} .*image_size=1280x720.* or image_size to the extrinsics"):
+        own.lift(given, options)
+    assert np.isfinite(own.lift(given.replace(image_size=(1000, 1000)), options).positions).any()
+    assert np.isfinite(own.lift(given, LiftOptions(stills=stills)).positions).any()  # nothing stated, and it says so
 
 
 def test_stills_know_nothing_of_each_other(truth: np.ndarray) -> None:

@@ -202,6 +202,12 @@ def test_pixels_need_not_be_square(walk_2d: tuple[SkeletonSequence, Extrinsics, 
     found = kg.lift(high, extrinsics=told)
     np.testing.assert_allclose(found.positions, exact.positions, atol=1e-6)
     assert "pixels made square: focal lengths 1145 px across and 1488.5 px down" in found.notes
+    if unit == "normalized":
+        assert kg.lift(high.replace(image_size=None), extrinsics=told).unit == "m"  # the calibration states the size
+        with pytest.raises(
+            ConfigError, match="a focal length of 1145 px and a centre in px need the size of the image"
+        ):
+            kg.lift(high.replace(image_size=None), extrinsics=dataclasses.replace(told, image_size=None))
 
 
 def test_extrinsics_turn_relative_roots_and_leave_their_size(

@@ -56,7 +56,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     Raises:
         DataError: the sequence is 3D, empty, or nobody in it is seen well enough.
         SkeletonError: its layout lacks too many of the network's joints.
-        ConfigError: a field of view of an image whose width is not known.
+        ConfigError: a camera whose image's size has to be known and is not (:func:`check_view`).
     """
     who = sequence.source or "the sequence"
     if sequence.dims != 2:
@@ -168,12 +168,35 @@ def camera(
 
 
 def check_view(sequence: SkeletonSequence, options: LiftOptions) -> None:
-    """Refuse a field of view of an image whose width nobody knows: keypoints span less than it, by any factor."""
-    if options.fov_deg is not None and sequence.unit == "px" and sequence.image_size is None:
+    """Refuse a stated camera where it means nothing without the image's size, and nobody knows that.
+
+    A field of view is of the image's width: keypoints in px span less than it, by any factor. Fractions of the image
+    have no px to measure a focal length, a centre or a calibration in, and no shape of the image either.
+
+    Raises:
+        ConfigError: says what is needed.
+    """
+    if sequence.image_size is not None:
+        return
+    who, state = sequence.source or "the sequence", "--read image_size=1280x720 (in Python read={'image_size': ...})"
+    if options.fov_deg is not None and sequence.unit == "px":
         raise ConfigError(
-            f"{sequence.source or 'the sequence'}: a field of view of {options.fov_deg:g} degrees needs the width of "
-            "the image, which is not stated; add --read image_size=1280x720 (in Python read={'image_size': ...}), "
-            "or give the focal length in px instead"
+            f"{who}: a field of view of {options.fov_deg:g} degrees needs the width of the image, which is not stated; "
+            f"add {state}, or give the focal length in px instead"
+        )
+    told = [
+        f"{name} of {value:g} {unit}"
+        for name, value, unit in (
+            ("a focal length", options.focal_px, "px"),
+            ("a field of view", options.fov_deg, "degrees"),
+        )
+        if value is not None
+    ]
+    told += ["a centre in px"] if options.centre_px is not None else []
+    if told and sequence.unit == "normalized":
+        raise ConfigError(
+            f"{who}: normalised keypoints with {' and '.join(told)} need the size of the image, which is not stated; "
+            f"add {state}, or image_size to the extrinsics file"
         )
 
 
