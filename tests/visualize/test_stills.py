@@ -66,6 +66,23 @@ def test_the_ghost_is_drawn_behind(world: SkeletonSequence, tmp_path: Path) -> N
     assert (plain != ghost).any(axis=-1).sum() > 500
 
 
+def test_the_view_goes_with_the_walker_where_there_is_no_truth(world: SkeletonSequence, tmp_path: Path) -> None:
+    """A forecast's truth begins with the forecast: what is observed before is shown as it is without one."""
+    far = world.positions + np.linspace(0, 6, world.frames)[:, None, None] * [1.0, 0, 0]
+    walk, late = world.replace(positions=far), far.copy()
+    late[:, :10] = np.nan
+    shared, truth = stage(walk), walk.replace(positions=late, confidence=None)
+    assert shared.follow
+    pictures = []
+    for ghost in (None, truth):
+        write_grid(tmp_path / "p.png", [[Cell(sequence=walk, frame=2, stage=shared, ghost=ghost)]])
+        pictures.append((tmp_path / "p.png").read_bytes())
+    assert pictures[0] == pictures[1]
+    # where there is a truth the view goes with it, not with what was forecast
+    write_grid(tmp_path / "p.png", [[Cell(sequence=world, frame=19, stage=shared, ghost=truth)]])
+    assert not len(colour_places(tmp_path / "p.png", LEFT))
+
+
 def test_missing_people_and_frames(world: SkeletonSequence, tmp_path: Path) -> None:
     confidence = np.ones(world.confidence.shape)
     confidence[:, 0] = 0

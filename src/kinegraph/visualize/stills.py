@@ -72,7 +72,8 @@ def draw_cell(canvas: Canvas, box: Box, cell: Cell) -> None:
         points = to_display(sequence)[:, cell.frame]
         set_up = cell.stage or stage(sequence)
         ghost = to_display(cell.ghost)[:, cell.frame] if cell.ghost is not None else None
-        view = _centred(set_up, points if ghost is None else ghost)
+        # The view goes with the truth, so that what is off shows; of what is observed a forecast knows none.
+        view = _centred(set_up, ghost if ghost is not None and np.isfinite(ghost).any() else points)
         paint_scene(
             canvas,
             inner,
