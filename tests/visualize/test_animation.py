@@ -12,6 +12,7 @@ from PIL import Image
 from kinegraph.errors import DataError, MissingExtraError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize import write_animation
+from kinegraph.visualize.style import DARK, LEFT, LIGHT, PEOPLE, RIGHT, Theme
 
 
 def test_a_gif_plays_in_real_time(world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path) -> None:
@@ -37,6 +38,24 @@ def test_a_gif_plays_in_real_time(world: SkeletonSequence, image: SkeletonSequen
     assert total == 800
     assert seen[-1] == (20, 20)
     assert not np.array_equal(frames[0], frames[-1])
+
+
+@pytest.mark.parametrize("colours", [LIGHT, DARK], ids=lambda theme: theme.name)
+def test_who_comes_later_keeps_their_colour(colours: Theme, world: SkeletonSequence, tmp_path: Path) -> None:
+    """A GIF has one palette; it must not be that of whoever is there at first."""
+    points = np.concatenate([world.positions[:, :3] + [0.8 * place, 0, 0] for place in range(len(PEOPLE))])
+    points[1:, 0] = np.nan
+    late = world.replace(positions=points, confidence=None)
+    write_animation(tmp_path / "late.gif", [("", late)], theme_name=colours.name, cell_size=(900, 420))
+    with Image.open(tmp_path / "late.gif") as gif:
+        gif.seek(0)
+        assert gif.convert("RGB").getpixel((2, 80)) == colours.back
+        gif.seek(gif.n_frames - 1)
+        last = gif.convert("RGB")
+    assert last.getpixel((2, 80)) == colours.back
+    shown = np.asarray(last)[60:].reshape(-1, 3)
+    for colour in (LEFT, RIGHT, *PEOPLE):
+        assert (shown == colour).all(axis=1).sum() >= 20, colour
 
 
 def test_spin_turns_the_view(world: SkeletonSequence, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import numpy as np
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import DataError, require
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.visualize.canvas import Canvas
+from kinegraph.visualize.canvas import Canvas, body_colours
 from kinegraph.visualize.motion import DEFAULT_FPS
 from kinegraph.visualize.projection import stage
 from kinegraph.visualize.stills import GAP, Cell, draw_cell, header, moment
-from kinegraph.visualize.style import theme
+from kinegraph.visualize.style import Theme, theme
 
 #: GIF delays are whole hundredths of a second and browsers slow anything under 2; 25 a second is exact
 GIF_FPS = 25.0
 MP4_FPS = 30.0
+_COLOURS = 128  # of a GIF
 
 
 def write_animation(
@@ -64,7 +66,7 @@ def write_animation(
     pictures = _pictures(sequences, behind, rate, title, theme_name, cell_size, spin_deg_s, progress)
     with atomic_path(path) as temporary:
         if ffmpeg is None:
-            _gif(pictures, temporary)
+            _gif(pictures, theme(theme_name), temporary)
         else:
             _mp4(ffmpeg, pictures, temporary)
 
@@ -105,16 +107,33 @@ def _pictures(
         yield canvas.finish()
 
 
-def _gif(pictures: Iterator[Any], path: Path) -> None:
+def _gif(pictures: Iterator[Any], colours: Theme, path: Path) -> None:
     from PIL import Image
 
     first = next(pictures)
-    # One palette for all frames: they share colours, and a palette each would make the background flicker.
-    palette = first.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    rest = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
-    palette.save(
-        path, format="GIF", save_all=True, append_images=rest, duration=round(1000 / GIF_FPS), loop=0, optimize=False
+    palette = _palette(first, colours)
+    shown = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in chain([first], pictures))
+    next(shown).save(
+        path, format="GIF", save_all=True, append_images=shown, duration=round(1000 / GIF_FPS), loop=0, optimize=False
     )
+
+
+def _palette(first: Any, colours: Theme) -> Any:
+    """One palette for all frames, as an image: a palette each would make the background flicker.
+
+    The first frame gives the colours of letters and the ground; who comes later brings colours that it does not have.
+    """
+    from PIL import Image
+
+    fixed = [colours.back, colours.card, colours.front, colours.soft, colours.line, *body_colours(colours)]
+    found = first.quantize(_COLOURS - len(fixed), method=Image.Quantize.MEDIANCUT).getpalette()
+    near = np.array(found[: 3 * (_COLOURS - len(fixed))]).reshape(-1, 3)
+    # Pillow looks colours up in steps of 4: one beside a fixed colour would be taken for it.
+    apart = np.abs(near[:, None] - np.array(fixed)).max(axis=-1).min(axis=1) >= 8
+    chosen = np.concatenate([np.array(fixed), near[apart]])
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.pad(chosen, ((0, _COLOURS - len(chosen)), (0, 0)), mode="edge").ravel().tolist())
+    return palette
 
 
 def _mp4(ffmpeg: Any, pictures: Iterator[Any], path: Path) -> None:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from kinegraph.skeleton import Skeleton
 from kinegraph.visualize.projection import View
-from kinegraph.visualize.style import RGB, Theme, blend, bone_sides, joint_sides, side_colour
+from kinegraph.visualize.style import LEFT, PEOPLE, RGB, RIGHT, Theme, blend, bone_sides, joint_sides, side_colour
 
 Array = NDArray[np.float64]
 Box = tuple[int, int, int, int]
 OVERSAMPLE = 2
 #: confidence below which a joint is drawn pale
 DOUBT = 0.3
+_PALE = 0.55
 
 
 class Canvas:
@@ -155,7 +156,7 @@ def paint_scene(
                         shadow[person, a] + offset,
                         shadow[person, b] + offset,
                         max(1.0, thickness * scale[person, a]),
-                        blend(canvas.theme.card, canvas.theme.line, 0.85),
+                        _shadow(canvas.theme),
                     )
     if ghost is not None:
         at, _, scale = view.project(ghost, width, height)
@@ -166,7 +167,7 @@ def paint_scene(
                         at[person, a] + offset,
                         at[person, b] + offset,
                         max(2.0, 1.3 * thickness * scale[person, a]),
-                        blend(canvas.theme.card, canvas.theme.soft, 0.35),
+                        _ghost(canvas.theme),
                     )
     at, depth, scale = view.project(points, width, height)
     at = at + offset
@@ -245,4 +246,19 @@ def _joint(canvas: Canvas, at: Array, stroke: float, side: str, person: int, con
 
 
 def _shade(canvas: Canvas, side: str, person: int, confidence: float) -> RGB:
-    return blend(side_colour(side, person), canvas.theme.card, 0.55 if confidence < DOUBT else 0.0)
+    return blend(side_colour(side, person), canvas.theme.card, _PALE if confidence < DOUBT else 0.0)
+
+
+def _shadow(theme: Theme) -> RGB:
+    return blend(theme.card, theme.line, 0.85)
+
+
+def _ghost(theme: Theme) -> RGB:
+    return blend(theme.card, theme.soft, 0.35)
+
+
+def body_colours(theme: Theme) -> list[RGB]:
+    """Every colour that people may take, whoever comes, with their pale tints and the steps of smooth edges."""
+    steps = (0.0, 0.25, _PALE, 0.75)
+    bodies = [blend(colour, theme.card, step) for step in steps for colour in (LEFT, RIGHT, *PEOPLE)]
+    return [*bodies, _shadow(theme), _ghost(theme)]
