@@ -226,6 +226,7 @@ def test_folders_and_index(tmp_path) -> None:
             "line 3, split is 'traning'; expected train, val, test, or",
         ),
         ("file,label\na.npz,b\na.npz,c\n", "stands twice"),
+        ("file,label,split\na.npz,b,train\n./x/../a.npz,b,test\n", "line 3, './x/../a.npz' stands twice"),
         ("file,label\n", "no rows"),
     ):
         index.write_text(rows)

@@ -192,7 +192,7 @@ def _indexed(path: Path) -> list[_Item]:
     """Rows of a CSV index."""
     root = path.parent.resolve()
     found: list[_Item] = []
-    taken: set[str] = set()
+    taken: set[Path] = set()
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
@@ -211,9 +211,9 @@ def _indexed(path: Path) -> list[_Item]:
                     raise DataError(
                         f"{path}: line {line}, '{name[:60]}' lies outside {root}; put the index above the files"
                     )
-                if name in taken:
+                if file in taken:  # however it is spelt: it would train and test
                     raise DataError(f"{path}: line {line}, '{name[:60]}' stands twice; expected one row for each file")
-                taken.add(name)
+                taken.add(file)
                 split = (row.get("split") or "").strip().lower()
                 if split and split not in _PARTS:
                     raise DataError(
