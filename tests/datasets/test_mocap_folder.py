@@ -15,7 +15,7 @@ from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import DataError
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.skeleton import get_skeleton
+from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.training.data_module import load_splits
 from kinegraph.training.lifting_recipe import DataRecipe
 
@@ -98,6 +98,19 @@ def test_only_cmus_bvh_files_begin_later(tmp_path: Path) -> None:
     poses = {name.split("/")[1]: int((train.clip == number).sum()) for number, name in enumerate(train.clip_names)}
     assert poses["walk"] == poses["09_01"] == poses["08_01"]
     assert poses["walk"] - poses["07_01"] == round(6 * train.fps / (body.fps or 0))
+
+
+def test_a_file_that_cannot_be_filmed_sets_no_rate(recordings: Path, tmp_path: Path) -> None:
+    for number in range(6):
+        source = next(recordings.rglob(f"take{number}.*"))
+        (tmp_path / "own").mkdir(exist_ok=True)
+        (tmp_path / "own" / source.name).write_bytes(source.read_bytes())
+    prop = Skeleton.from_dict({"name": "prop", "joints": {"base": "", "tip": "base"}})
+    points = np.random.default_rng(0).normal(size=(1, 20, 2, 3))
+    write(SkeletonSequence(points, prop, fps=10, unit="m", space="world", up="z"), tmp_path / "own" / "a_prop.npz")
+    own = mocap_folder.prepare(tmp_path / "own", tmp_path / "out")
+    assert [file for file, _ in own.bad] == ["a_prop.npz"]
+    assert own.train.fps == mocap_folder.prepare(recordings, tmp_path / "without").train.fps != 10
 
 
 def test_stated_splits_are_kept(recordings: Path, tmp_path: Path) -> None:

@@ -133,9 +133,10 @@ def _film(
         try:
             sequence = _whole(recording.path)
             rate = sequence.fps or _FPS
-            fps = fps or rate / max(1, round(rate / _FPS))  # the first one's, thinned: it needs no resampling
+            common = fps or rate / max(1, round(rate / _FPS))  # the first one's, thinned: it needs no resampling
             clip = Clip(sequence=sequence, name=name, action=recording.action, subject=recording.path.parent.name)
-            filmed.append((recording, assemble([clip], name=name, cameras=CameraSampling(), seed=SEED, fps=fps)))
+            filmed.append((recording, assemble([clip], name=name, cameras=CameraSampling(), seed=SEED, fps=common)))
+            fps = common  # no earlier: a file that cannot be filmed has no say
         except KinegraphError as error:
             bad.append((place.as_posix(), " ".join(str(error).split())))
     return filmed, bad, fps
