@@ -15,6 +15,7 @@ from kinegraph.datasets.synthetic.generator import ACTIONS
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
+from kinegraph.store.prepare import prepare_clips
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,25 @@ def test_windows_of_another_part_or_skeleton_are_read_again(tmp_path: Path, monk
     assert other == {name for name in before if before[name][0] != after[name][0]} != set()
     (tmp_path / "02.asf").write_text("another")
     assert {name.split("/")[1] for name, found in stamps().items() if found != after[name]} == {"02_01", "02_02"}
+
+
+def test_a_damaged_recording_stands_in_bad_csv_and_stops_nothing(few: Path, tmp_path: Path) -> None:
+    whole = EverydaySource(few)
+    for path in few.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    damaged = next(item.path for item in whole.items if item.path is not None and item.path.suffix == ".bvh")
+    text = (tmp_path / damaged.name).read_text()
+    (tmp_path / damaged.name).unlink()
+    (tmp_path / damaged.name).write_text(text[: len(text) // 2] + "\nrubbish x y\n")
+    source = EverydaySource(tmp_path)
+    own = {f"cmu/{damaged.stem}"}
+    names = {name for name in map(whole.name, range(len(whole))) if not name.startswith(f"cmu/{damaged.stem}/")}
+    assert {source.name(index) for index in range(len(source))} == names | own
+    place = next(index for index in range(len(source)) if source.name(index) in own)
+    source.items = source.items[max(place - 1, 0) : place + 2]
+    prepared = prepare_clips(source, tmp_path / "out", workers=1, progress=False)
+    assert [(name, damaged.name in reason) for name, reason in prepared.bad] == [(*own, True)]
+    assert len(prepared.store) == len(source) - 1
 
 
 def test_a_folder_without_cmu_is_refused(tmp_path: Path) -> None:

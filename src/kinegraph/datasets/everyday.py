@@ -22,7 +22,7 @@ from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.folder import recording_stamp
 from kinegraph.datasets.recordings import find_files
 from kinegraph.datasets.synthetic.generator import ACTIONS, SyntheticMotion
-from kinegraph.errors import DataError
+from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
 from kinegraph.formats.export import turned_y_up
 from kinegraph.sequence import SkeletonSequence
@@ -117,8 +117,12 @@ class EverydaySource(ClipSource):
         for action, paths in found.items():
             for order, path in enumerate(paths):
                 part = _part(order, len(paths))
-                frames = _read_cmu(path).frames
-                for start, stop in _spans(frames):
+                try:
+                    spans = _spans(_read_cmu(path).frames)
+                except KinegraphError:  # one window of nothing: whoever reads the clips says why, and goes on
+                    self.items.append(_Window(f"cmu/{path.stem}", action, part, 0, 0, path))
+                    continue
+                for start, stop in spans:
                     self.items.append(_Window(f"cmu/{path.stem}/{start}-{stop}", action, part, start, stop, path))
         for part, people in PEOPLE.items():
             for person in people:
