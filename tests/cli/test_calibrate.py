@@ -12,7 +12,7 @@ import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
-from kinegraph.cli.calibrate import _held_out
+from kinegraph.cli.calibrate import _held_out, _who
 from kinegraph.datasets import mocap_lifting, synthetic
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
@@ -89,6 +89,19 @@ def test_a_forecaster_is_calibrated_on_a_folder(
     assert most > 0.7
     future = kg.forecast(mine / "02_01.amc", 0.5, model=folder)
     assert future.uncertainty is not None
+
+
+def test_whose_recordings_they_are() -> None:
+    files = (
+        ("07_01.amc", "07"),
+        ("any/07_01.amc", "07"),
+        ("HDM_mm_cut.amc", "mm"),
+        ("anna/take_01.bvh", "anna"),
+        ("ben/take_02.bvh", "ben"),
+        ("take_01.bvh", "take_01"),
+        ("take_02.bvh", "take_02"),
+    )
+    assert [_who(Path("mine") / file, Path("mine")) for file, _ in files] == [name for _, name in files]
 
 
 @pytest.mark.parametrize(

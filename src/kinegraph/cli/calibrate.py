@@ -189,13 +189,22 @@ def _recordings(folder: Path, recipe: Mapping[str, Any] | None) -> list[tuple[st
         files = [file for file in files if str(file.relative_to(folder).with_suffix("")).replace("\\", "/") in held]
         if not files:
             raise ConfigError(f"--held-out: {folder} has none of the {len(held)} clips held out in training")
-    return [(_who(file), file) for file in files]
+    return [(_who(file, folder), file) for file in files]
 
 
-def _who(file: Path) -> str:
-    """The subject as CMU and HDM05 name files, else the file itself: unlike people should weigh alike."""
-    parts = file.stem.split("_")
-    return parts[1] if parts[0] == "HDM" and len(parts) > 1 else parts[0]
+def _who(file: Path, folder: Path) -> str:
+    """The subject as CMU and HDM05 name files, else the folder below the given one, else the file itself.
+
+    Everybody weighs alike, and what is stated for strangers is fitted by leaving one out: takes of all must not count
+    as one person's.
+    """
+    from kinegraph.datasets import cmu_files, hdm05
+
+    subject = cmu_files.named_subject(file) or hdm05.named_subject(file)
+    if subject is not None:
+        return subject
+    within = file.relative_to(folder)
+    return within.parent.as_posix() if len(within.parts) > 1 else file.stem
 
 
 def _held_out_clips(folder: Path, recipe: Mapping[str, Any]) -> set[str]:

@@ -16,7 +16,7 @@ from kinegraph.formats import asf_amc
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, stamp
 
-__all__ = ["CLASSES", "SUBJECTS", "Hdm05Source"]
+__all__ = ["CLASSES", "SUBJECTS", "Hdm05Source", "named_subject"]
 
 CLASSES = (
     "deposit on the floor",
@@ -35,6 +35,12 @@ SUBJECTS = {"train": ("bd", "bk", "dg"), "test": ("mm", "tr")}
 COUNTS = {"train": 189, "test": 99}
 FPS = 120.0
 _NAME = re.compile(r"HDM_(?P<subject>[A-Za-z]+)_.+")
+
+
+def named_subject(path: Path) -> str | None:
+    """The subject that a name like HDM05's tells, "bd" of HDM_bd_clap.amc; None of any other name."""
+    match = _NAME.fullmatch(path.stem)
+    return match["subject"].lower() if match else None
 
 
 class Hdm05Source(ClipSource):
@@ -65,8 +71,7 @@ class Hdm05Source(ClipSource):
             for label in range(len(CLASSES)):
                 folder = root / part / str(label + 1)
                 for path in sorted((p for p in folder.glob("*") if p.suffix.lower() == ".amc"), key=lambda p: p.name):
-                    match = _NAME.fullmatch(path.stem)
-                    subject = match["subject"].lower() if match else ""
+                    subject = named_subject(path) or ""
                     if subject not in subjects:
                         raise DataError(
                             f"{path}: '{subject or path.stem}' is no subject of {part}; expected "
