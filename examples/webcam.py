@@ -128,9 +128,10 @@ def webcam(number: int = 0) -> Iterator[Image]:
 
 
 def detected(images: Iterator[Image], detector: Callable[[Image], Floats]) -> Iterator[LiveInput]:
-    """Keypoints of pictures, at the time that each was taken."""
+    """Keypoints of pictures, at the time that each was taken: a detector takes its own time."""
     for image in images:
-        yield LiveInput(detector(image), time.monotonic())
+        taken = time.monotonic()
+        yield LiveInput(detector(image), taken)
 
 
 def paced(source: Iterator[LiveInput]) -> Iterator[LiveInput]:
@@ -202,7 +203,13 @@ def main(
             sequence = kg.load(given.source)
             fps = sequence.fps or given.fps
             moments = replay(sequence.replace(fps=fps))
-            pipeline = kg.live(sequence.skeleton, fps=fps, image_size=sequence.image_size, lifter=given.lifter)
+            pipeline = kg.live(
+                sequence.skeleton,
+                fps=fps,
+                image_size=sequence.image_size,
+                unit="normalized" if sequence.unit == "normalized" else "px",
+                lifter=given.lifter,
+            )
             source = moments if given.no_wait else paced(moments)
         else:
             if detector is None:
@@ -211,8 +218,14 @@ def main(
                         "pictures need a detector: --onnx rtmpose.onnx; or replay a file with --source"
                     )
                 detector = RtmPose(given.onnx)
-            source = detected(webcam(given.camera) if images is None else images, detector)
-            pipeline = kg.live(given.skeleton, fps=given.fps, lifter=given.lifter)
+            images = webcam(given.camera) if images is None else images
+            # The first picture tells the size of all, and no more: it is seconds old when the networks are ready.
+            first = next(images, None)
+            if first is None:
+                raise KinegraphError("no picture came; is the camera in use elsewhere?")
+            height, width = first.shape[:2]
+            source = detected(images, detector)
+            pipeline = kg.live(given.skeleton, fps=given.fps, image_size=(width, height), lifter=given.lifter)
         count = show(pipeline, source, seconds=given.seconds, every=max(1, given.every))
     except KinegraphError as error:
         print(error, file=sys.stderr)

@@ -76,7 +76,7 @@ def test_who_is_gone_is_looked_for_everywhere(webcam: ModuleType, detector_file:
 def test_from_pictures_to_three_dimensions(
     webcam: ModuleType, detector_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    images = iter([picture(points, SIZE) for points in walk(6)])
+    images = iter([picture(points, SIZE) for points in walk(7)])  # the first is for their size
     assert webcam.main(["--onnx", str(detector_file), "--every", "1"], images=images) == 0
     shown = capsys.readouterr().out
     assert shown.count("person 0 at") == 6

@@ -227,20 +227,50 @@ def test_the_example_replays_a_file(webcam: ModuleType, tmp_path: Path, capsys: 
     assert "in 0.5 s at" in shown
 
 
+def test_the_example_replays_fractions_of_the_image(
+    webcam: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = keypoints(motion(30))
+    kg.save(pixels, tmp_path / "px.npz")
+    kg.save(pixels.replace(positions=pixels.positions / 1000, unit="normalized"), tmp_path / "fractions.npz")
+    shown = []
+    for name in ("px", "fractions"):
+        assert webcam.main(["--source", str(tmp_path / f"{name}.npz"), "--no-wait", "--every", "29"]) == 0
+        shown.append([line.split("person 0 at")[1] for line in capsys.readouterr().out.splitlines() if "at (" in line])
+    assert shown[0] == shown[1] != []
+
+
 def test_the_example_takes_any_detector(webcam: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     points = iter(keypoints(motion(5)).to_skeleton(kg.get_skeleton("coco17"), minimum=0.4).positions[0])
 
     def detector(image: np.ndarray) -> np.ndarray:
-        assert image.shape == (10, 20, 3)
+        assert image.shape == (1000, 1000, 3)
         found = next(points)
         return np.concatenate([found, np.isfinite(found[:, :1])], axis=-1)[None]
 
-    images = iter([np.zeros((10, 20, 3), dtype=np.uint8)] * 5)
+    images = iter([np.zeros((1000, 1000, 3), dtype=np.uint8)] * 6)  # the first is for their size
     assert webcam.main(["--every", "1"], detector=detector, images=images) == 0
-    assert capsys.readouterr().out.count("person 0") == 5
+    shown = capsys.readouterr().out
+    assert shown.count("person 0") == 5
+    assert "focal length 1145 px" in shown  # of the pictures' size, not of what the keypoints span
+    assert webcam.main([], detector=detector, images=iter([])) == 2
+    assert "no picture came" in capsys.readouterr().err
     assert webcam.main([]) == 2
     assert "need a detector" in capsys.readouterr().err
     assert webcam.main(["--source", "nowhere"]) == 2
+
+
+def test_a_picture_is_of_when_it_was_taken(webcam: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of when the detector was done with it, which comes later by as long as that takes."""
+    now = [100.0]
+    monkeypatch.setattr(webcam.time, "monotonic", lambda: now[0])
+
+    def slow(image: np.ndarray) -> np.ndarray:
+        now[0] += 0.25
+        return np.zeros((1, 17, 3))
+
+    pictures = iter([np.zeros((4, 6, 3), dtype=np.uint8)] * 3)
+    assert [moment.time for moment in webcam.detected(pictures, slow)] == [100.0, 100.25, 100.5]
 
 
 def test_a_recording_is_replayed_at_its_rate(webcam: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
