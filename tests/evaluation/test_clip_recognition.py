@@ -230,6 +230,31 @@ def test_clips_of_ones_own_that_trained_are_known_by_their_names():
         assert [note for note in notes if "trained" in note] == ([] if expected is None else [expected])
 
 
+def test_validation_clips_that_trained_are_told():
+    """What is held out of a folder that has grown is not what training held out."""
+    clips = numbered([0] * 20, [n % 2 for n in range(20)], classes=2, splits=["train"] * 18 + ["test"] * 2)
+    recipe = {"data": {"protocol": "folder", "held_out": 0.3}, "seed": 4}
+    made = says(classes=2, recipe=recipe)
+    rows, _ = part_rows(clips, "folder", "val", 0, recipe)
+    learnt, _ = part_rows(clips, "folder", "train", 0, recipe)
+    told = "2 of these 6 clips trained these weights (under folder, by their names): no test of anything"
+    other = "made was trained on other clips, and may have learnt from some of what is held out of these"
+    for trained, held, fingerprint, expected in (
+        (learnt, rows, clips.fingerprint, None),
+        ([*learnt, *rows[:2]], rows[2:], "another", told),
+        ([], [], clips.fingerprint, None),
+        ([], [], "another", other),
+    ):
+        names = [marks_of(clips.names[row] for row in part) for part in (trained, held)]
+        info = {"trained_on": {"fingerprint": fingerprint}}
+        method = dataclasses.replace(made, trained=names[0], seen="".join(names), info=info)
+        notes = evaluate_clips(method, clips, "folder", part="val").notes
+        assert [note for note in notes if "trained" in note] == ([] if expected is None else [expected])
+    named = numbered([0] * 4, [0, 1, 0, 1], classes=2, splits=["train", "train", "val", "test"])
+    notes = evaluate_clips(dataclasses.replace(made, info=info), named, "folder", part="val").notes
+    assert not any("trained" in note for note in notes)
+
+
 # ------------------------------------------------------------------------------------------------------------ fusion
 
 

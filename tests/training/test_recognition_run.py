@@ -244,8 +244,19 @@ def test_weights_know_which_clips_of_ones_own_they_have_seen(tmp_path: Path) -> 
     assert "names" not in method.info["trained_on"]
     assert marks_in(method.seen, clips.names) == [row != tested[0] for row in range(15)]
     found = "2 of these 3 clips trained these weights (under folder, by their names): no test of anything"
+    assert marks_in(method.trained, clips.names) == [row in splits.train for row in range(15)]
     other = MemoryClips(SmallClips([0, 1, 2] * 5, seed=1), "mine")
     assert found in evaluate_clips(method, other, "folder").notes
+
+
+def test_weights_know_which_clips_they_have_seen_where_parts_are_named(tmp_path: Path) -> None:
+    """What is held out of the part that trains is another choice in a folder that has grown."""
+    clips = MemoryClips(SmallClips([0, 1, 2] * 5), "mine")
+    clips.splits = (("train",),) * 12 + (("test",),) * 3
+    splits = ClipSplits(clips, np.arange(9), np.arange(9, 12))
+    own: dict[str, Any] = {"protocol": "folder", "source": "mine"}
+    method = load_clip_method(run(tmp_path / "run", splits, model={"name": "linear"}, data=own).weights)
+    assert marks_in(method.trained, clips.names) == [row < 9 for row in range(15)]
 
 
 @pytest.mark.parametrize(

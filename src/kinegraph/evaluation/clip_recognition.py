@@ -55,6 +55,7 @@ class ClipMethod:
         info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
         seen: names of the clips it was trained and chosen on, as :func:`kinegraph.datasets.seen_clips.marks_of` keeps
             them; empty where they are not known.
+        trained: of these, the ones it was trained on.
     """
 
     label: str
@@ -64,6 +65,7 @@ class ClipMethod:
     recipe: dict[str, Any] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     seen: str = ""
+    trained: str = ""
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -109,6 +111,7 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
             "give weights of a recipe with task: recognition"
         )
     recipe = weights.metadata.get("recipe")
+    names = _names(weights.metadata.get("data"))
     return clip_method(
         weights.model,
         weights.transform,
@@ -116,14 +119,16 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
         label=label or run_label(place),
         recipe=recipe if isinstance(recipe, dict) else {},
         info=weights_info(weights),
-        seen="".join(str(part.get("names", "")) for part in _parts(weights.metadata.get("data"))),
+        seen="".join(names.values()),
+        trained=names.get("train", ""),
         device=device,
     )
 
 
-def _parts(data: object) -> list[dict[str, Any]]:
-    """What weights keep of the clips they were trained and chosen on."""
-    return [part for part in data.values() if isinstance(part, dict)] if isinstance(data, dict) else []
+def _names(data: object) -> dict[str, str]:
+    """What weights keep of the names of the clips they were trained and chosen on."""
+    parts = data if isinstance(data, dict) else {}
+    return {role: str(part.get("names", "")) for role, part in parts.items() if isinstance(part, dict)}
 
 
 def clip_method(
@@ -135,6 +140,7 @@ def clip_method(
     recipe: dict[str, Any] | None = None,
     info: dict[str, Any] | None = None,
     seen: str = "",
+    trained: str = "",
     device: str = "cpu",
 ) -> ClipMethod:
     """A network as a method; see :class:`ClipMethod`."""
@@ -155,6 +161,7 @@ def clip_method(
         recipe=recipe or {},
         info={**(info or {}), **known},
         seen=seen,
+        trained=trained,
     )
 
 
@@ -259,8 +266,8 @@ def evaluate_clips(
     places = check_fit(method, clips)
     view.check(method.skeleton)
     remarks += _rates(method, clips)
-    if part == "test":
-        remarks += _leaks(method, clips, rows)
+    if part != "train":
+        remarks += _leaks(method, clips, protocol, part, rows)
     scores = gather_rows(_scores(method, clips, share_of(rows), view, batch), rows)
     return count_scores(
         scores[:, places],
@@ -332,26 +339,44 @@ def _rates(method: ClipMethod, clips: Clips) -> list[str]:
     return [f"{method.label} was trained on clips at {ours:g} Hz, these are at {theirs:g} Hz"]
 
 
-def _leaks(method: ClipMethod, clips: Clips, rows: Indices) -> list[str]:
-    """A remark where test clips were trained on, as far as it can be known."""
+def _leaks(method: ClipMethod, clips: Clips, protocol: str, part: str, rows: Indices) -> list[str]:
+    """A remark where clips of the test or validation part were trained on, as far as it can be known."""
     trained = str(method.trained_on.get("protocol", ""))
     known = (method.info.get("trained_on") or {}).get("fingerprint")
     how = f"under {trained}"
-    if method.seen:
+    if names := method.seen if part == "test" else method.trained:
         how += ", by their names"
-        both = sum(marks_in(method.seen, [clips.names[row] for row in rows]))
-    elif trained == clips.dataset == OWN and not any(clips.splits):
+        both = sum(marks_in(names, [clips.names[row] for row in rows]))
+    elif part == "test" and trained == clips.dataset == OWN and not any(clips.splits):
         return [f"{method.label} does not say which clips trained it: these may be among them, and then test nothing"]
-    elif not trained or known != clips.fingerprint:
+    elif not trained or known is None:
         return []
+    elif known != clips.fingerprint:
+        if part == "test" or trained != protocol or _names_validation(clips, protocol, method.fold):
+            return []
+        return [
+            f"{method.label} was trained on other clips, and may have learnt from some of what is held out of these"
+        ]
     else:
         try:
-            both = len(np.intersect1d(split(clips, trained, "train", method.fold), rows))
+            learnt = split(clips, trained, "train", method.fold)
+            if part == "val":  # what it was chosen on is no test, but validates
+                learnt = part_rows(clips, trained, "train", method.fold, method.recipe)[0]
+            both = len(np.intersect1d(learnt, rows))
         except (ConfigError, DataError):
             return []
     if not both:
         return []
     return [f"{both} of these {len(rows)} clips trained these weights ({how}): no test of anything"]
+
+
+def _names_validation(clips: Clips, protocol: str, fold: int) -> bool:
+    """Whether the data say what validates; else it is held out of what trains, whichever clips there are today."""
+    try:
+        split(clips, protocol, "val", fold)
+    except DataError:
+        return False
+    return True
 
 
 def _few(names: Sequence[str]) -> str:

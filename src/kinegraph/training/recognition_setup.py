@@ -142,7 +142,7 @@ def _facts(recipe: RecognitionRecipe, splits: ClipSplits, rows: Any) -> dict[str
         "fingerprint": clips.fingerprint,
         "fps": clips.fps,
     }
-    if recipe.data.protocol == OWN and not any(clips.splits):  # a folder grows, and its parts with it
+    if recipe.data.protocol == OWN:  # a folder grows, and what is held out of it with it
         found["names"] = marks_of(clips.names[row] for row in rows)
     return found
 
