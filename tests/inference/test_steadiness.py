@@ -95,6 +95,24 @@ def test_only_lifted_recordings_are_measured() -> None:
         steadiness(recording(walk(), fps=None), recording="r", model="m", stage="s")
 
 
+def test_pictures_are_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Unrelated images leap from one to the next, whatever the network."""
+    people = np.random.default_rng(0).uniform(100, 400, (3, 17, 3))
+    people[..., 2] = 2
+    coco = {
+        "images": [{"id": k, "file_name": f"{k * 7919 % 97}.jpg", "width": 640, "height": 480} for k in range(3)],
+        "annotations": [{"id": k, "image_id": k, "keypoints": people[k].ravel().tolist()} for k in range(3)],
+        "categories": [{"id": 1, "keypoints": list(kg.get_skeleton("coco17").joints)}],
+    }
+    (tmp_path / "pictures.json").write_text(json.dumps(coco))
+    pictures = kg.load(tmp_path / "pictures.json")
+    assert not pictures.is_video
+    with pytest.raises(DataError, match=r"^mine holds single pictures; expected a video"):
+        measure_steadiness([("mine", pictures)], [])
+    assert main(["analyze", "steadiness", "lift", "--recordings", str(tmp_path / "pictures.json")]) == 2
+    assert "holds single pictures" in capsys.readouterr().err
+
+
 def test_both_stages_of_each_network_are_measured(shared_data: Path, tmp_path: Path) -> None:
     keypoints = kg.load(shared_data / "openpose_json" / "clip_1", fps=30.0).slice_frames(0, 25)
     lifters = [(name, kg.Lifter.from_pretrained(name)) for name in ("lift", "lift-temporal")]

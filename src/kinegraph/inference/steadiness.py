@@ -136,8 +136,12 @@ def measure_steadiness(
         progress: called after each recording and network.
 
     Raises:
-        DataError, SkeletonError: see :meth:`kinegraph.inference.Lifter.lift`.
+        DataError: single pictures, from one of which to the next everything leaps; nobody to lift.
+        SkeletonError: see :meth:`kinegraph.inference.Lifter.lift`.
     """
+    for recording, keypoints in recordings:
+        if not keypoints.is_video:
+            raise DataError(f"{recording} holds single pictures; expected a video, motion in time")
     chosen = options or LiftOptions()
     plain = replace(chosen, rigid=False, smooth_s=0.0, one_euro=False, root="relative")
     found = []
