@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from lifting_people import BODY, INTRINSICS, keypoints, motion, project
@@ -184,6 +186,23 @@ def test_a_jump_leaves_the_floor_and_a_slope_does_not() -> None:
     flat = upright(sequence(slope)).positions[0, :, BODY.root, 1]
     assert np.ptp(flat) < 0.12
     assert np.ptp(upright(sequence(slope), level_ground=False).positions[0, :, BODY.root, 1]) > 0.5
+
+
+def test_a_long_recordings_floor_is_that_of_its_parts_and_takes_little_memory() -> None:
+    """Two seconds around each frame tell its floor: a fast, long recording is not held that many times over."""
+    long = motion(6000)
+    long[..., 1] += np.linspace(0, 3, 6000)[:, None]
+    fast = sequence(long).replace(fps=500.0)
+    tracemalloc.start()
+    try:
+        whole = upright(fast).positions[0, :, BODY.root, 1]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 40e6  # one float a frame of every window is 48 MB
+    # pieces begin elsewhere in a part of it
+    part = upright(fast.slice_frames(700, 3900)).positions[0, :, BODY.root, 1]
+    np.testing.assert_allclose(part[1200:2000], whole[1900:2700], rtol=0, atol=1e-9)
 
 
 def test_only_camera_space_is_turned() -> None:

@@ -31,6 +31,8 @@ SURE_SHARE, BORROWED_S = 0.8, 0.2
 NEAREST_M, FURTHEST_M = 0.5, 100.0
 #: largest tilt of a camera that is believed, radians
 STEEPEST = float(np.deg2rad(35))
+#: windows of the floor at a time: all of a long recording's at once, copied, would be gigabytes
+_WINDOWS = 1024
 #: how far somebody must walk in depth, metres, for the floor's slope to say more than their posture
 WALK_M = 1.5
 
@@ -320,9 +322,13 @@ def _floor(positions: Floats, sequence: SkeletonSequence, level: bool) -> Floats
     half = max(1, round(1.0 * rate))
     padded = np.pad(lowest, half, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    quiet = np.isfinite(windows).any(axis=1)
+    known = np.concatenate([[0], np.cumsum(np.isfinite(padded))])
+    quiet = known[2 * half + 1 :] > known[: -2 * half - 1]
     envelope = np.full(sequence.frames, np.nan)
-    envelope[quiet] = np.nanpercentile(windows[quiet], 40, axis=1)
+    frames = np.flatnonzero(quiet)
+    for start in range(0, len(frames), _WINDOWS):
+        piece = frames[start : start + _WINDOWS]
+        envelope[piece] = np.nanpercentile(windows[piece], 40, axis=1)
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / (0.5 * rate)) ** 2)
     slow = local_polynomial(envelope[:, None], quiet[:, None].astype(float), kernel, 0)[:, 0]
     slow = np.where(np.isfinite(slow), slow, whole)
