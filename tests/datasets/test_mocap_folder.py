@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,17 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.datasets import mocap_folder
 from kinegraph.datasets.prepared_splits import SPLITS
+from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import DataError
+from kinegraph.evaluation.lifting import evaluate
+from kinegraph.evaluation.predict import Method
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.training.data_module import load_splits
-from kinegraph.training.lifting_recipe import DataRecipe
+from kinegraph.training.lifting_recipe import DataRecipe, TrainRecipe
+from kinegraph.training.lifting_setup import prepare
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +72,27 @@ def test_keypoints_are_the_truth_seen_by_its_camera(prepared: Path) -> None:
 
 
 def test_splits() -> None:
-    assert mocap_folder.split_names([None] * 7) == ["train"] * 4 + ["test", "val", "train"]
-    assert mocap_folder.split_names(["train", "train", "val", "test"]) == ["train", "train", "val", "test"]
-    assert mocap_folder.split_names(["train"] * 5 + ["test"]) == ["train"] * 4 + ["val", "test"]
+    names = [f"take{number}" for number in range(7)]
+    order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    found = dict(zip(names, mocap_folder.split_names(names, [None] * 7), strict=True))
+    assert [found[name] for name in order] == ["test", "val", *["train"] * 5]
+    stated = ["train", "train", "val", "test"]
+    assert mocap_folder.split_names(names[:4], stated) == stated
+    found = dict(zip(names, mocap_folder.split_names(names[:6], ["train"] * 5 + ["test"]), strict=False))
+    assert [found.pop("take5"), *sorted(found.values())] == ["test", *["train"] * 4, "val"]
     with pytest.raises(DataError, match="3 usable recordings leave none for val; expected 6 or more"):
-        mocap_folder.split_names([None] * 3)
+        mocap_folder.split_names(names[:3], [None] * 3)
+
+
+@pytest.mark.parametrize("new", ["a new take", "take10b", "zzz"])
+def test_one_recording_more_moves_one_at_most_between_two_splits(new: str) -> None:
+    names = [f"take{number:02d}" for number in range(24)]
+    then = dict(zip(names, mocap_folder.split_names(names, [None] * 24), strict=True))
+    grown = sorted([*names, new])
+    now = dict(zip(grown, mocap_folder.split_names(grown, [None] * 25), strict=True))
+    moved = [(then[name], now[name]) for name in names if then[name] != now[name]]
+    assert ("train", "test") not in moved
+    assert len(moved) == len(set(moved)) <= 2
 
 
 def _begin_unturned(path: Path) -> None:
@@ -124,6 +146,34 @@ def test_stated_splits_are_kept(recordings: Path, tmp_path: Path) -> None:
     takes = {split: {name.split("/")[2] for name in own[split].clip_names} for split in SPLITS}
     assert takes == {"train": {"take0", "take1"}, "val": {"take2"}, "test": {"take3"}}
     assert own.train.action_names == ("walk",)
+
+
+def test_weights_know_which_recordings_they_have_seen(prepared: Path) -> None:
+    """The folder may have grown when they are tested, and its splits with it."""
+    own = mocap_folder.load(prepared)
+    recipe = TrainRecipe(model={"name": "fcn"}, data=DataRecipe(name="mocap-folder", source=str(prepared)))
+    made = prepare(recipe)
+    kept = {role: made.splits[role]["names"] for role in ("train", "validation")}
+    for role, split in (("train", "train"), ("validation", "val")):
+        places = {name.rsplit("/", 2)[0] for name in own[split].clip_names}
+        assert len(kept[role]) == 12 * len(places)
+        assert all(marks_in(kept[role], places))
+    method = Method(label="mine", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=made.transform)
+    names = {"seen": kept["train"] + kept["validation"], "trained": kept["train"]}
+    told = "{} recordings trained these weights (by their names): no test of anything"
+    cases = (
+        (names, own.test, "test", None),
+        (names, own.val, "val", None),
+        (names, own.val, "test", told.format("1 of these 1")),
+        (names, own.train, "val", told.format("5 of these 5")),
+        (names, own.train, "train", None),
+        ({}, own.test, "test", "mine does not say which recordings trained it: these may be among them"),
+    )
+    about = {"trained_on": {"name": made.splits["train"]["name"]}}
+    for seen, data, split, expected in cases:
+        result = evaluate(replace(method, info=about, **seen), data, "mocap-folder", split=split, flip_test=False)
+        notes = [note for note in result.notes if "trained" in note]
+        assert notes == ([] if expected is None else [expected])
 
 
 def test_a_recipe_reads_them(prepared: Path) -> None:

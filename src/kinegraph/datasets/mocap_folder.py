@@ -1,9 +1,10 @@
 """``mocap-folder``: anybody's own 3D recordings, filmed with sampled cameras, to train and test lifters on.
 
 The cameras are those of ``mocap-lifting`` (four round every clip, placed by the clip's name). ``train/``, ``val/`` and
-``test/`` directly under the folder are the splits; without a ``test/`` every fifth usable recording tests, without a
-``val/`` every fifth of the others validates, always the same ones, in the order of their names. The folder directly
-above a file (below the split's) names its action. Keep one person's recordings in one split: a network knows bodies.
+``test/`` directly under the folder are the splits; without a ``test/`` a fifth of the usable recordings tests, without
+a ``val/`` a fifth of the others validates, those whose names have the lowest hashes: the same ones on every machine,
+and one recording more moves one at most from one split to another. The folder directly above a file (below the
+split's) names its action. Keep one person's recordings in one split: a network knows bodies.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
 from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, read_splits, refuse_other, write_splits
 from kinegraph.datasets.recordings import find_files
+from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import fill_gaps
 
-__all__ = ["NAME", "MocapFolder", "load", "prepare", "split_names"]
+__all__ = ["NAME", "MocapFolder", "load", "prepare", "recording_names", "split_names"]
 
 NAME = "mocap-folder"
 SEED = 1
@@ -65,8 +67,8 @@ def _find(source: Path | str) -> list[_Recording]:
     return found
 
 
-def split_names(stated: Sequence[str | None]) -> list[str]:
-    """The split of each of some recordings in the order of their names, from those that are stated.
+def split_names(names: Sequence[str], stated: Sequence[str | None]) -> list[str]:
+    """The split of each of some recordings, from their names and the splits that are stated.
 
     Raises:
         DataError: a split would stay empty.
@@ -75,7 +77,8 @@ def split_names(stated: Sequence[str | None]) -> list[str]:
     for split in ("test", "val"):
         if split not in stated:
             rest = [index for index, name in enumerate(given) if name == "train"]
-            for index in rest[_EVERY - 1 :: _EVERY]:
+            rest.sort(key=lambda index: name_hash(names[index]))
+            for index in rest[: len(rest) // _EVERY]:
                 given[index] = split
     for split in SPLITS:
         if split not in given:
@@ -102,7 +105,8 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
     with made_folder(out) as folder:
         filmed, bad, fps = _film(found, root)
         try:
-            given = split_names([recording.stated for recording, _ in filmed])
+            names = [_name(recording.path, root) for recording, _ in filmed]
+            given = split_names(names, [recording.stated for recording, _ in filmed])
         except DataError as error:
             first = f"; {': '.join(bad[0])}" if bad else ""
             raise DataError(f"{root}: {error}{first}") from None
@@ -120,6 +124,10 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
     return splits
 
 
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
 def _film(
     recordings: Sequence[_Recording], root: Path
 ) -> tuple[list[tuple[_Recording, LiftingData]], list[tuple[str, str]], float | None]:
@@ -129,7 +137,7 @@ def _film(
     fps: float | None = None
     for recording in recordings:
         place = recording.path.relative_to(root)
-        name = place.with_suffix("").as_posix()
+        name = _name(recording.path, root)
         try:
             sequence = _whole(recording.path)
             rate = sequence.fps or _FPS
@@ -149,6 +157,11 @@ def load(source: Path | str) -> LiftingSplits:
         DataError: it is no such folder.
     """
     return read_splits(source, NAME)
+
+
+def recording_names(data: LiftingData) -> list[str]:
+    """The recordings, a person of several by itself, of which a split holds poses: without their parts and cameras."""
+    return sorted({data.clip_names[clip].rsplit("/", 2)[0] for clip in np.unique(data.clip).tolist()})
 
 
 def _whole(path: Path) -> SkeletonSequence:

@@ -24,7 +24,7 @@ from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
 from kinegraph.evaluation.processes import gather_rows, own_device, share_of
-from kinegraph.evaluation.provenance import run_label, weights_info
+from kinegraph.evaluation.provenance import names_seen, run_label, weights_info
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores
 from kinegraph.sequence import UNIT_NAMES
 from kinegraph.shipped import find_folder, named
@@ -111,7 +111,6 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
             "give weights of a recipe with task: recognition"
         )
     recipe = weights.metadata.get("recipe")
-    names = _names(weights.metadata.get("data"))
     return clip_method(
         weights.model,
         weights.transform,
@@ -119,16 +118,9 @@ def load_clip_method(folder: Path | str, label: str | None = None, *, device: st
         label=label or run_label(place),
         recipe=recipe if isinstance(recipe, dict) else {},
         info=weights_info(weights),
-        seen="".join(names.values()),
-        trained=names.get("train", ""),
         device=device,
+        **names_seen(weights),
     )
-
-
-def _names(data: object) -> dict[str, str]:
-    """What weights keep of the names of the clips they were trained and chosen on."""
-    parts = data if isinstance(data, dict) else {}
-    return {role: str(part.get("names", "")) for role, part in parts.items() if isinstance(part, dict)}
 
 
 def clip_method(

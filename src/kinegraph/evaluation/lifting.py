@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, nearest
 from kinegraph.evaluation.predict import Method, pace_in, predict
 from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck
@@ -209,6 +210,8 @@ def evaluate(
         notes = (*notes, f"windows at the pace of training: every {pace:.3g} frames of these {data.fps:g} a second")
     if method.frames > 1 and method.rate and protocol == "3dhp":
         notes = (*notes, f"the file states no frame rate: {data.fps:g} a second assumed, which the windows depend on")
+    if protocol == "mocap-folder":
+        notes = (*notes, *_leaks(method, data, split))
     return measure(
         predicted,
         truth,
@@ -222,6 +225,22 @@ def evaluate(
         info=method.info,
         notes=notes,
     )
+
+
+def _leaks(method: Method, data: LiftingData, split: str) -> list[str]:
+    """A remark where recordings of one's own that test or validate were trained on, as far as it can be known."""
+    from kinegraph.datasets.mocap_folder import recording_names
+
+    trained = str((method.info.get("trained_on") or {}).get("name", ""))
+    if split == "train" or not (method.seen or trained.startswith("mocap-folder/")):
+        return []
+    if not method.seen:
+        return [f"{method.label} does not say which recordings trained it: these may be among them"]
+    names = recording_names(data)
+    both = sum(marks_in(method.seen if split == "test" else method.trained, names))
+    if not both:
+        return []
+    return [f"{both} of these {len(names)} recordings trained these weights (by their names): no test of anything"]
 
 
 def answers(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.window_pace import frames_apart, paced_windows, training_rate
 from kinegraph.errors import ConfigError, SkeletonError, nearest
-from kinegraph.evaluation.provenance import run_label, weights_info
+from kinegraph.evaluation.provenance import names_seen, run_label, weights_info
 from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.lifting import LiftingTransform
@@ -38,6 +38,9 @@ class Method:
         rate: moments a second in the windows of training, at which windows of other data are cut; None keeps `step`.
         target: which frame of the window is lifted; the centre if None.
         info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
+        seen: names of one's own recordings that it was trained and chosen on, as
+            :func:`kinegraph.datasets.seen_clips.marks_of` keeps them; empty where they are not known.
+        trained: of these, the ones it was trained on.
     """
 
     label: str
@@ -49,6 +52,8 @@ class Method:
     rate: float | None = None
     target: int | None = None
     info: dict[str, Any] = field(default_factory=dict)
+    seen: str = ""
+    trained: str = ""
 
 
 BASELINES = ("flat",)
@@ -89,6 +94,7 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
         rate=training_rate(weights.metadata),
         target=getattr(weights.model, "target", None),
         info=weights_info(weights),
+        **names_seen(weights),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kinegraph.weights import LoadedWeights
 
-__all__ = ["run_label", "told_facts", "weights_info"]
+__all__ = ["names_seen", "run_label", "told_facts", "weights_info"]
 
 
 def run_label(folder: Path) -> str:
@@ -32,6 +32,17 @@ def weights_info(weights: LoadedWeights) -> dict[str, Any]:
         "trained_on": trained_on,
         "train_seconds": metadata.get("train_seconds"),
     }
+
+
+def names_seen(weights: LoadedWeights) -> dict[str, str]:
+    """Names of what weights were trained on, and of what they were trained and chosen on: ``trained`` and ``seen``.
+
+    As :func:`kinegraph.datasets.seen_clips.marks_of` keeps them; empty where they are not known.
+    """
+    data = weights.metadata.get("data")
+    parts = data if isinstance(data, dict) else {}
+    names = {role: str(part.get("names", "")) for role, part in parts.items() if isinstance(part, dict)}
+    return {"seen": "".join(names.values()), "trained": names.get("train", "")}
 
 
 def told_facts(info: Mapping[str, Any]) -> list[str]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
+from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.mocap_folder import recording_names
+from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError
 from kinegraph.models import build
 from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
@@ -72,8 +76,7 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
         transform=transform,
         weights_task="lift",
         splits={
-            role: {"name": part.name, "poses": len(part), "fingerprint": part.fingerprint, "fps": part.fps}
-            for role, part in (("train", splits.train), ("validation", splits.validation))
+            role: _facts(recipe, part) for role, part in (("train", splits.train), ("validation", splits.validation))
         },
         protocol=f"{recipe.data.name} {recipe.transform.target} {recipe.data.input}",
         validated={
@@ -81,3 +84,10 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
             "poses": min(recipe.trainer.validate_poses or len(splits.validation), len(splits.validation)),
         },
     )
+
+
+def _facts(recipe: TrainRecipe, part: LiftingData) -> dict[str, Any]:
+    found = {"name": part.name, "poses": len(part), "fingerprint": part.fingerprint, "fps": part.fps}
+    if recipe.data.name == "mocap-folder":  # a folder grows, and its splits with it
+        found["names"] = marks_of(recording_names(part))
+    return found
