@@ -13,6 +13,7 @@ from kinegraph.errors import DataError
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
+from kinegraph.visualize.canvas import Canvas
 
 
 @pytest.fixture
@@ -49,6 +50,36 @@ def test_start_seconds_and_frames_choose_what_is_drawn(walk: Path, tmp_path: Pat
     assert main(["view", str(walk), "--out", str(out), "--seconds", "0.1", "--frames", "8"]) == 0
     with Image.open(out) as picture:
         assert picture.size[0] == 3 * 240 + 10  # 0.1 s are three frames
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".mp4"])
+def test_a_part_is_told_by_the_recordings_frames(
+    walk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Who looks something up in the file finds it under the number in the picture."""
+    if suffix == ".mp4":
+        pytest.importorskip("imageio_ffmpeg", reason="the extra 'video' is not installed")
+    said: list[str] = []
+    text = Canvas.text
+    monkeypatch.setattr(
+        Canvas, "text", lambda own, x, y, words, *rest: (said.append(words), text(own, x, y, words, *rest))
+    )
+    assert main(["view", str(walk), "--out", str(tmp_path / f"p{suffix}"), "--start", "0.5", "--seconds", "0.2"]) == 0
+    assert {words for words in said if words.startswith("frame")} >= {"frame 15, 0.50 s", "frame 20, 0.67 s"}
+    assert not any(words.startswith("frame 0") for words in said)
+
+
+@pytest.mark.parametrize("full", [[], ["--full"]])
+def test_a_player_of_a_part_counts_as_the_recording(tmp_path: Path, full: list[str]) -> None:
+    from kinegraph.serve.sample import walking
+
+    source, out = tmp_path / "keypoints.npz", tmp_path / "part.html"
+    write(walking(2.0), source)
+    assert main(["view", str(source), "--out", str(out), "--start", "0.4", *full]) == 0
+    fps = walking(2.0).fps
+    assert fps is not None
+    assert f'"first":{round(0.4 * fps)},' in out.read_text()
+    assert '"first":0,' not in out.read_text()
 
 
 def test_two_files_side_by_side(walk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,14 @@ def test_a_history_of_one_frame(tmp_path: Path) -> None:
     assert (tmp_path / "p.gif").stat().st_size > 1000
 
 
+def test_a_film_names_the_recordings_frames(tmp_path: Path) -> None:
+    """It begins a second before the forecast, and says so."""
+    write_forecast(tmp_path / "p.html", person(75), person(10))
+    page = (tmp_path / "p.html").read_text()
+    assert '"first":45,' in page
+    assert '"first":0,' not in page
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     for future, step in ((person(5, fps=20), 0.1), (person(5, layout="cmu31"), 0.1), (person(5), 0.0)):
         with pytest.raises(DataError):

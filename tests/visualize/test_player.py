@@ -205,6 +205,24 @@ def test_two_fingers_zoom_and_one_orbits(browser: Any, until: Until, world: Skel
 
 
 @pytest.mark.browser
+def test_the_clock_of_a_part_is_the_recordings(
+    browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path
+) -> None:
+    fast = world.replace(fps=100.0)  # shown at 50 a second
+    band = Band(who="person 1", label="walking", start=0.0, end=0.1, score=0.9, kind=0)
+    write_player(tmp_path / "p.html", [("", fast)], title="part", bands=[band], start_s=1.5)
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto((tmp_path / "p.html").as_uri())
+    until(page, "document.body.dataset.frame === '0'")
+    assert page.locator("#clock").inner_text() == "1.50 / 1.68 s · frame 150"
+    assert page.locator("#actions li").all_inner_texts() == ["walking, 90 %, 1.5 to 1.6 s"]
+    page.keyboard.press("End")
+    until(page, "document.body.dataset.frame === '9'")
+    assert page.locator("#clock").inner_text() == "1.68 / 1.68 s · frame 168"
+    page.close()
+
+
+@pytest.mark.browser
 def test_a_single_pose_has_no_clock(browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path) -> None:
     write_player(tmp_path / "p.html", [("3D", world.slice_frames(0, 1))], title="still")
     page = browser.new_page()

@@ -38,19 +38,28 @@ def draw(
     theme: str = "light",
     frames: int = 6,
     spin_deg_s: float = 0.0,
+    start_s: float = 0.0,
 ) -> None:
     """Write a filmstrip, an animation or a player, by the suffix of ``path``."""
     from kinegraph.visualize import write_animation, write_filmstrip, write_player
 
     suffix = path.suffix.lower()
     if suffix == ".html":
-        write_player(path, sequences, title=title)
+        write_player(path, sequences, title=title, start_s=start_s)
     elif suffix in PICTURES:
         notes = f"{sequences[-1][1].people} people" if sequences[-1][1].people > 1 else ""
-        write_filmstrip(path, sequences, frames=frames, title=title, subtitle=notes, theme_name=theme)
+        write_filmstrip(path, sequences, frames=frames, title=title, subtitle=notes, theme_name=theme, start_s=start_s)
     else:
         with Progress("drawing") as progress:
-            write_animation(path, sequences, title=title, theme_name=theme, spin_deg_s=spin_deg_s, progress=progress)
+            write_animation(
+                path,
+                sequences,
+                title=title,
+                theme_name=theme,
+                spin_deg_s=spin_deg_s,
+                start_s=start_s,
+                progress=progress,
+            )
 
 
 class Progress:

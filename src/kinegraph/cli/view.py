@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.cli.forecast import read_motion
     from kinegraph.cli.lift import title
     from kinegraph.cli.render import check_picture, draw
+    from kinegraph.visualize.motion import DEFAULT_FPS, first_frame
 
     sources: list[Path] = args.input
     out: Path = args.out or Path(f"{sources[0].resolve().stem}.html")
@@ -78,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
     for source in sources:
         # A forecast needs the joints that turn; a picture shows the ends of limbs.
         sequence = read_motion(args, "starts" if args.full else "ends", source)
-        rate = sequence.fps or 30.0
-        first = round(args.start * rate)
+        rate = sequence.fps or DEFAULT_FPS
+        first = first_frame(sequence, args.start)
         last = None if args.seconds is None else first + max(1, round(args.seconds * rate))
         if first >= sequence.frames:
             raise ConfigError(f"{source}: --start {args.start:g} is after its end, {sequence.frames / rate:.2f} s")
@@ -90,7 +91,15 @@ def run(args: argparse.Namespace) -> int:
         from kinegraph.visualize import write_player
 
         found = Analyst(**networks).analyse(sequences[0][1], title(sources[0]))
-        write_player(out, found.panels, title=found.name, notes=found.notes, ghosts=found.ghosts, bands=found.bands)
+        write_player(
+            out,
+            found.panels,
+            title=found.name,
+            notes=found.notes,
+            ghosts=found.ghosts,
+            bands=found.bands,
+            start_s=args.start,
+        )
         done = (
             [caption for caption, _ in found.panels]
             + ["actions"] * bool(found.bands)
@@ -99,6 +108,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"{out.resolve()}: {', '.join(done)}")
         return 0
     heading = title(sources[0]) if len(sources) == 1 else f"{len(sources)} recordings"
-    draw(out, sequences, title=heading, theme=args.theme, frames=args.frames, spin_deg_s=args.spin)
+    draw(
+        out,
+        sequences,
+        title=heading,
+        theme=args.theme,
+        frames=args.frames,
+        spin_deg_s=args.spin,
+        start_s=args.start,
+    )
     print(f"{out.resolve()}: " + "; ".join(f"{c}, {s.frames} frames" for c, s in sequences))
     return 0

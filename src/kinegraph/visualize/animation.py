@@ -33,6 +33,7 @@ def write_animation(
     cell_size: tuple[int, int] = (420, 420),
     spin_deg_s: float = 0.0,
     ghosts: Sequence[SkeletonSequence | None] = (),
+    start_s: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Sequences side by side on one clock, in real time, as ``.gif`` or ``.mp4``.
@@ -48,6 +49,7 @@ def write_animation(
         cell_size: width and height of one panel in px.
         spin_deg_s: how fast the view turns about the vertical, degrees a second.
         ghosts: for each sequence the truth to draw pale behind it, frame by frame and as long, or None.
+        start_s: seconds into their recordings at which the sequences begin; the frames named are of these.
         progress: called with (frames done, frames in all).
 
     Raises:
@@ -63,7 +65,7 @@ def write_animation(
     ffmpeg = require("imageio_ffmpeg", extra="video", purpose="writing MP4") if suffix == ".mp4" else None
     rate = GIF_FPS if suffix == ".gif" else MP4_FPS
     behind = [*ghosts, *[None] * (len(sequences) - len(ghosts))]
-    pictures = _pictures(sequences, behind, rate, title, theme_name, cell_size, spin_deg_s, progress)
+    pictures = _pictures(sequences, behind, rate, title, theme_name, cell_size, spin_deg_s, start_s, progress)
     with atomic_path(path) as temporary:
         if ffmpeg is None:
             _gif(pictures, theme(theme_name), temporary)
@@ -79,6 +81,7 @@ def _pictures(
     theme_name: str,
     cell_size: tuple[int, int],
     spin_deg_s: float,
+    start_s: float,
     progress: Callable[[int, int], None] | None,
 ) -> Iterator[Any]:
     from dataclasses import replace
@@ -99,7 +102,7 @@ def _pictures(
             if set_up is not None and spin_deg_s:
                 turned = set_up.view.azimuth + np.deg2rad(spin_deg_s) * index / rate
                 set_up = replace(set_up, view=replace(set_up.view, azimuth=float(turned)))
-            note = moment(sequence, frame)
+            note = moment(sequence, frame, start_s)
             cell = Cell(sequence=sequence, frame=frame, caption=caption, stage=set_up, note=note, ghost=ghost)
             draw_cell(canvas, (GAP + c * (width + GAP), 34, width, height), cell)
         if progress is not None:

@@ -62,6 +62,7 @@ def write_forecast(
     step *= max(1, int(np.ceil(future.frames / step / _MOST)))
     lead = round(_LEAD_S * fps) if moving else step * (_COLUMNS - 1) + 1
     shown = history.slice_frames(max(0, history.frames - lead), None)
+    start_s = (history.frames - shown.frames) / fps
     whole = _joined(shown, future)
     ghost = _ghost(truth, shown.frames, whole) if truth is not None else None
     if suffix == ".html":
@@ -69,11 +70,17 @@ def write_forecast(
         if truth is not None:
             recorded = _joined(shown, truth.slice_frames(0, min(truth.frames, future.frames)))
         coming = Ghost(panel=0, start=shown.frames / fps, sequence=future)
-        write_player(path, [("recorded", recorded)], title=title, notes=future.notes, ghosts=[coming])
+        write_player(path, [("recorded", recorded)], title=title, notes=future.notes, ghosts=[coming], start_s=start_s)
         return
     if moving:
         write_animation(
-            path, [("forecast", whole)], title=title, theme_name=theme_name, ghosts=[ghost], progress=progress
+            path,
+            [("forecast", whole)],
+            title=title,
+            theme_name=theme_name,
+            ghosts=[ghost],
+            start_s=start_s,
+            progress=progress,
         )
         return
     set_up = stage(whole)

@@ -23,7 +23,7 @@ from kinegraph.visualize.style import BANDS, FORECAST, LEFT, OTHER, PEOPLE, RIGH
 if TYPE_CHECKING:
     from kinegraph.inference.recognition import Recognition
 
-__all__ = ["DEFAULT_FPS", "MISSING", "SCREEN_FPS", "Band", "Ghost", "action_bands", "motion"]
+__all__ = ["DEFAULT_FPS", "MISSING", "SCREEN_FPS", "Band", "Ghost", "action_bands", "first_frame", "motion"]
 
 #: frame rate used where a sequence has none
 DEFAULT_FPS = 30.0
@@ -60,6 +60,11 @@ class Band:
     kind: int
 
 
+def first_frame(sequence: SkeletonSequence, start_s: float) -> int:
+    """Which frame of its recording a sequence begins with that was cut from it at ``start_s``."""
+    return round(start_s * (sequence.fps or DEFAULT_FPS))
+
+
 def action_bands(recognition: Recognition) -> list[Band]:
     """The segments that a `Recognizer` found, of every person, as bands of a timeline."""
     kinds = {action: kind for kind, action in enumerate(recognition.actions)}
@@ -84,6 +89,7 @@ def motion(
     notes: Sequence[str] = (),
     ghosts: Sequence[Ghost] = (),
     bands: Sequence[Band] = (),
+    start_s: float = 0.0,
 ) -> dict[str, Any]:
     """What the page's script reads.
 
@@ -93,13 +99,14 @@ def motion(
         notes: lines shown under "help"; the sequences' own notes follow.
         ghosts: forecasts, each in the panel of its recording.
         bands: actions for the timeline.
+        start_s: seconds into their recordings at which the sequences begin; times and frames are told of these.
 
     Raises:
         DataError: no sequence, no frame, a sequence without any joint present, or a ghost that does not fit.
     """
     if not sequences:
         raise DataError("a player needs at least one sequence")
-    panels = [_panel(caption, sequence) for caption, sequence in sequences]
+    panels = [_panel(caption, sequence, start_s) for caption, sequence in sequences]
     lines = list(notes)
     for caption, sequence in sequences:
         lines += [f"{caption}: {note}" if len(sequences) > 1 else note for note in sequence.notes]
@@ -163,7 +170,7 @@ def _packed(points: NDArray[np.float64], trust: NDArray[np.float64]) -> dict[str
     return packed
 
 
-def _panel(caption: str, sequence: SkeletonSequence) -> dict[str, Any]:
+def _panel(caption: str, sequence: SkeletonSequence, start_s: float) -> dict[str, Any]:
     if sequence.frames == 0 or sequence.people == 0:
         raise DataError(f"{caption}: nothing to play: {sequence.people} people, {sequence.frames} frames")
     points, trust, fps, stride = _thinned(sequence)
@@ -172,7 +179,7 @@ def _panel(caption: str, sequence: SkeletonSequence) -> dict[str, Any]:
         "dims": sequence.dims,
         "unit": sequence.unit,
         "fps": fps,
-        "first": 0,
+        "first": first_frame(sequence, start_s),
         "stride": stride,
         "frames": len(points),
         "people": sequence.people,

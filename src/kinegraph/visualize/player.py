@@ -34,6 +34,7 @@ def player_html(
     notes: Sequence[str] = (),
     ghosts: Sequence[Ghost] = (),
     bands: Sequence[Band] = (),
+    start_s: float = 0.0,
 ) -> str:
     """The page as text.
 
@@ -44,11 +45,12 @@ def player_html(
         notes: lines shown under "help"; the sequences' own notes follow.
         ghosts: forecasts, drawn in a tint of their own in the panels they belong to.
         bands: actions for the timeline.
+        start_s: seconds into their recordings at which the sequences begin, see :func:`~.motion.motion`.
 
     Raises:
         DataError: no sequence, no frame, a sequence without any joint present, or a ghost that does not fit.
     """
-    played = motion(sequences, title=title, notes=notes, ghosts=ghosts, bands=bands)
+    played = motion(sequences, title=title, notes=notes, ghosts=ghosts, bands=bands, start_s=start_s)
     # "<" inside JSON may not close the script element it stands in.
     data = json.dumps(played, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
     page = page_html(title=title, script=_asset("alone.js"))
@@ -65,9 +67,10 @@ def write_player(
     notes: Sequence[str] = (),
     ghosts: Sequence[Ghost] = (),
     bands: Sequence[Band] = (),
+    start_s: float = 0.0,
 ) -> None:
     """Write :func:`player_html` to ``path``, whole or not at all."""
-    write_text(path, player_html(sequences, title=title, notes=notes, ghosts=ghosts, bands=bands))
+    write_text(path, player_html(sequences, title=title, notes=notes, ghosts=ghosts, bands=bands, start_s=start_s))
 
 
 def page_html(

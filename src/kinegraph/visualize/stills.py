@@ -13,6 +13,7 @@ from kinegraph.atomic import atomic_path
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize.canvas import Box, Canvas, paint_image, paint_scene
+from kinegraph.visualize.motion import first_frame
 from kinegraph.visualize.projection import Stage, View, image_box, pose_size, stage, to_display
 from kinegraph.visualize.style import LEFT, PEOPLE, RIGHT, theme
 
@@ -174,6 +175,7 @@ def write_filmstrip(
     subtitle: str = "",
     theme_name: str = "light",
     cell_size: tuple[int, int] = (230, 260),
+    start_s: float = 0.0,
 ) -> None:
     """A row per sequence with ``frames`` moments spread evenly over its length, from the first frame to the last.
 
@@ -186,6 +188,7 @@ def write_filmstrip(
         title: line at the top; ``subtitle`` under it.
         theme_name: ``light`` or ``dark``.
         cell_size: width and height of one picture in px.
+        start_s: seconds into their recordings at which the sequences begin; the frames named are of these.
 
     Raises:
         DataError: no sequence, or nobody in one.
@@ -204,7 +207,7 @@ def write_filmstrip(
                     frame=int(f),
                     stage=set_up,
                     caption=caption if i == 0 else "",
-                    note=moment(sequence, int(f)),
+                    note=moment(sequence, int(f), start_s),
                 )
                 for i, f in enumerate(chosen)
             ]
@@ -212,8 +215,9 @@ def write_filmstrip(
     write_grid(path, rows, title=title, subtitle=subtitle, theme_name=theme_name, cell_size=cell_size)
 
 
-def moment(sequence: SkeletonSequence, frame: int) -> str:
-    """``"frame 12, 0.40 s"``."""
+def moment(sequence: SkeletonSequence, frame: int, start_s: float = 0.0) -> str:
+    """``"frame 12, 0.40 s"`` of the recording from which the sequence was cut at ``start_s``."""
+    frame += first_frame(sequence, start_s)
     return f"frame {frame}" + (f", {frame / sequence.fps:.2f} s" if sequence.fps else "")
 
 

@@ -38,6 +38,7 @@
     state.observed = Math.max(...panels.map((p) => p.end));
     state.duration = Math.max(state.observed, ...K.ghosts().map((g) => g.end));
     K.lead = panels.reduce((a, b) => (b.fps > a.fps ? b : a));
+    state.begin = K.lead.first / (K.lead.fps * K.lead.stride);  // seconds of the recording that were cut off before
     const solid = panels.find((p) => p.dims === 3), flat = !solid;
     if (!keepView) {
       K.home = { azimuth: solid?.azimuth ?? 0, elevation: 0.21, zoom: 1, panX: 0, panY: 0, front: solid?.front ?? 0 };
@@ -69,11 +70,11 @@
     K.ring();
     if (K.pointed) K.tell();
     K.drawTimeline();
-    const { time, duration, observed } = state, frame = Math.min(Math.round(time * K.lead.fps), K.lead.frames - 1);
+    const { time, duration, observed, begin } = state, frame = Math.min(Math.round(time * K.lead.fps), K.lead.frames - 1);
     const scrub = $("scrub"), value = String(duration ? Math.round(1000 * time / duration) : 0);
     if (scrub.value !== value) scrub.value = value;
     const ahead = time > observed + 1e-6 ? ` · forecast +${(time - observed).toFixed(2)} s` : ` · frame ${K.lead.first + frame * K.lead.stride}`;
-    $("clock").textContent = duration ? `${time.toFixed(2)} / ${duration.toFixed(2)} s${ahead}` : "1 frame";
+    $("clock").textContent = duration ? `${(begin + time).toFixed(2)} / ${(begin + duration).toFixed(2)} s${ahead}` : "1 frame";
     scrub.setAttribute("aria-valuetext", $("clock").textContent);
     $("play").classList.toggle("playing", state.playing);
     $("play").setAttribute("aria-label", state.playing ? "Pause" : "Play");

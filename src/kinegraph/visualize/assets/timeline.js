@@ -19,13 +19,14 @@
     const list = document.getElementById("actions");
     list.replaceChildren(...rows.flatMap((row) => row.bands.map((band) => {
       const item = document.createElement("li");
-      item.textContent = `${row.who ? row.who + ": " : ""}${said(band)}, ${band.start.toFixed(1)} to ${band.end.toFixed(1)} s`;
+      item.textContent = `${row.who ? row.who + ": " : ""}${said(band)}, ${told(band, 1)}`;
       return item;
     })));
     host.hidden = K.state.duration === 0;
   };
 
   const said = (band) => `${band.label.replaceAll("_", " ")}, ${Math.round(band.score * 100)} %`;
+  const told = (band, digits) => `${(K.state.begin + band.start).toFixed(digits)} to ${(K.state.begin + band.end).toFixed(digits)} s`;
   const across = (time, width) => PAD + (width - 2 * PAD) * (K.state.duration ? time / K.state.duration : 0);
 
   function step(span, width) {
@@ -80,10 +81,11 @@
     brush.strokeStyle = colours.accent; brush.lineWidth = 2;
     brush.beginPath(); brush.moveTo(PAD, floor + 0.5); brush.lineTo(across(time, width), floor + 0.5); brush.stroke();
     brush.fillStyle = colours.soft; brush.font = "11px system-ui, sans-serif"; brush.textAlign = "center"; brush.textBaseline = "top";
-    for (let i = 0; i * tick <= duration + 1e-9; i++) {
-      const x = across(i * tick, width), text = tick < 1 ? (i * tick).toFixed(tick < 0.1 ? 2 : 1) : String(i * tick);
+    const { begin } = K.state, first = Math.ceil(begin / tick - 1e-9);  // the ruler is the recording's
+    for (let i = first; i * tick <= begin + duration + 1e-9; i++) {
+      const x = across(i * tick - begin, width), text = tick < 1 && i ? (i * tick).toFixed(tick < 0.1 ? 2 : 1) : String(i * tick);
       brush.fillRect(x - 0.5, floor, 1, 4);
-      brush.fillText(i ? text : "0 s", Math.min(Math.max(x, 12), width - 14), floor + 7);
+      brush.fillText(i > first ? text : `${text} s`, Math.min(Math.max(x, 12), width - 14), floor + 7);
     }
     const x = across(time, width);
     brush.fillStyle = colours.front;
@@ -100,7 +102,7 @@
     if (held === e.pointerId) { K.seek(timeAt(e)); return; }
     const box = host.getBoundingClientRect(), row = rows[Math.floor((e.clientY - box.top - TOP) / ROW)], t = timeAt(e);
     const found = row?.bands.find((band) => t >= band.start && t <= band.end) ?? null;
-    if (found) K.tip(`${row.who ? row.who + "\n" : ""}${said(found)}\n${found.start.toFixed(2)} to ${found.end.toFixed(2)} s`, e.clientX, box.top - 6); else if (hover) K.tip(null);
+    if (found) K.tip(`${row.who ? row.who + "\n" : ""}${said(found)}\n${told(found, 2)}`, e.clientX, box.top - 6); else if (hover) K.tip(null);
     if (found !== hover) { hover = found; K.touch(); }
   });
   for (const end of ["pointerup", "pointercancel"]) host.addEventListener(end, () => { held = null; });
