@@ -8,14 +8,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import kinegraph as kg
 from kinegraph.cli import main
-from kinegraph.cli.calibrate import _held_out, _who
+from kinegraph.cli.calibrate import _held_out, _recordings, _who
+from kinegraph.config import from_dict
 from kinegraph.datasets import mocap_lifting, synthetic
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
+from kinegraph.errors import ConfigError
+from kinegraph.training.motion_recipe import MotionRecipe
+from kinegraph.training.motion_setup import prepare
 
 
 @pytest.fixture
@@ -89,6 +94,63 @@ def test_a_forecaster_is_calibrated_on_a_folder(
     assert most > 0.7
     future = kg.forecast(mine / "02_01.amc", 0.5, model=folder)
     assert future.uncertainty is not None
+
+
+def _trained_on(folder: Path, out: Path, *, names: bool = True) -> kg.Forecaster:
+    """The network in the package, as if it had been trained on a folder; without names, as before they were kept."""
+    place = kg.Forecaster.from_pretrained().save_pretrained(out)
+    config = json.loads((place / "config.json").read_text())
+    recipe = config["metadata"]["recipe"]
+    recipe["data"] |= {
+        "source": str(folder),
+        "representation": "positions",
+        "held_out_by": "name" if names else "place",
+    }
+    recipe["transform"]["recognise"] = False
+    data = dict(prepare(from_dict(MotionRecipe, recipe)).splits)
+    if not names:
+        data = {role: {key: value for key, value in part.items() if key != "names"} for role, part in data.items()}
+    config["metadata"]["data"] = data
+    if not names:
+        del recipe["data"]["held_out_by"]
+    (place / "config.json").write_text(json.dumps(config))
+    return kg.Forecaster.from_pretrained(place)
+
+
+def _takes(folder: Path, count: int, people: int = 1) -> None:
+    motion = SyntheticMotion(subjects=people, takes=count, seconds=1.5, fps=30.0)
+    folder.mkdir()
+    for take in range(count):
+        found = [motion.clip(person, "walking", take) for person in range(people)]
+        both = kg.SkeletonSequence(
+            np.concatenate([one.positions for one in found]), found[0].skeleton, fps=30, unit="m", space="world", up="z"
+        )
+        kg.save(both, folder / f"take{take:02d}.npz")
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_what_was_held_out_then_is_known_when_the_folder_has_grown(names: bool, tmp_path: Path) -> None:
+    _takes(mine := tmp_path / "mine", 8)
+    forecaster = _trained_on(mine, tmp_path / "net", names=names)
+    then = {file.stem for _, file in _recordings(mine, forecaster)}
+    assert len(then) == 1
+    kg.save(kg.load(mine / "take00.npz"), mine / "a new take.npz")
+    if names:
+        assert {file.stem for _, file in _recordings(mine, forecaster)} == then
+        (mine / f"{then.pop()}.npz").unlink()
+        with pytest.raises(ConfigError, match="no recording of which all was held out"):
+            _recordings(mine, forecaster)
+    else:
+        with pytest.raises(ConfigError, match="not the folder as it was in training"):
+            _recordings(mine, forecaster)
+
+
+def test_recordings_of_two_people_are_held_out_whole(tmp_path: Path) -> None:
+    _takes(mine := tmp_path / "mine", 8, people=2)
+    held = _recordings(mine, _trained_on(mine, tmp_path / "net"))
+    assert [file.parent for _, file in held] == [mine]
+    with pytest.raises(ConfigError, match="no recording of which all was held out"):  # only second people were
+        _recordings(mine, _trained_on(mine, tmp_path / "older", names=False))
 
 
 def test_whose_recordings_they_are() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -64,28 +65,62 @@ def test_ntu_holds_whole_subjects_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ntu_forecasting, "load", fake)
     train, validation = load("ntu", source="x", benchmark="xview", held_out=0.2)
     assert asked == [("train", "xview")]
-    assert {clip.subject for clip in validation.clips} == {"Sa", "Sf", "Sk"}
-    assert not {clip.subject for clip in train.clips} & {"Sa", "Sf", "Sk"}
+    assert {clip.subject for clip in validation.clips} == {"Sa", "Sf"}
+    assert not {clip.subject for clip in train.clips} & {"Sa", "Sf"}
+    for share, expected in ((0.1, "a"), (0.4, "acfi"), (0.8, "abcdeghij"), (0.99, "abcdefghij")):
+        held = load("ntu", source="x", benchmark="xview", held_out=share).validation
+        assert {clip.subject for clip in held.clips} == {f"S{name}" for name in expected}
+    monkeypatch.setattr(ntu_forecasting, "load", lambda *_, benchmark: people("abcdefghijklmnopqrst"))
+    held = load("ntu", source="x").validation  # as networks before were trained
+    assert {clip.subject for clip in held.clips} == {"Sa", "Sk"}
     monkeypatch.setattr(ntu_forecasting, "load", lambda *_, benchmark: people("aaa"))
     with pytest.raises(DataError, match="expected more subjects"):
         load("ntu", source="x")
 
 
-def test_recordings_hold_out_clips_of_every_action(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["name", "place"])
+def test_recordings_hold_out_clips_of_every_action(by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_motion("mine", (20,) * 31, 0)
     monkeypatch.setattr(recordings, "load_recordings", lambda *_, **__: recordings.Recordings(data, ()))
-    train, validation = load("recordings", "heading", source="x", held_out=0.2)
+    train, validation = load("recordings", "heading", source="x", held_out=0.2, held_out_by=by)
     assert len(train.clips) + len(validation.clips) == 31
     assert np.bincount([clip.action for clip in validation.clips]).tolist() == [2, 2, 2]
     assert not {clip.name for clip in train.clips} & {clip.name for clip in validation.clips}
     few = data.choose([True] * 7 + [False] * 24)  # 3, 2 and 2 of the three actions
     monkeypatch.setattr(recordings, "load_recordings", lambda *_, **__: recordings.Recordings(few, ()))
-    held = load("recordings", "heading", source="x", held_out=0.1).validation
+    held = load("recordings", "heading", source="x", held_out=0.1, held_out_by=by).validation
     assert np.bincount([clip.action for clip in held.clips]).tolist() == [1, 1, 1]
     one = data.choose([True] + [False] * 30)
     monkeypatch.setattr(recordings, "load_recordings", lambda *_, **__: recordings.Recordings(one, ()))
-    with pytest.raises(DataError, match="1 clip; expected at least two"):
-        load("recordings", "heading", source="x")
+    with pytest.raises(DataError, match="1 .*; expected at least two"):
+        load("recordings", "heading", source="x", held_out_by=by)
+
+
+def test_a_share_of_the_files_is_held_out_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One file more moves one at most, and nobody of a file is trained on whose other people are held out."""
+    clip = make_motion("mine", (20,), 0).clips[0]
+
+    def held(files: Sequence[str], share: float) -> set[str]:
+        clips = [
+            dataclasses.replace(clip, action=-1, name=f"{file}#{person}", file=file)
+            for file in sorted(files)
+            for person in (1, 2)
+        ]
+        data = dataclasses.replace(make_motion("mine", (20,), 0), actions=(), clips=tuple(clips))
+        monkeypatch.setattr(recordings, "load_recordings", lambda *_, **__: recordings.Recordings(data, ()))
+        train, validation = load("recordings", "heading", source="x", held_out=share)
+        found = {clip.file for clip in validation.clips}
+        assert not found & {clip.file for clip in train.clips}
+        return found
+
+    names = [f"take{number:02d}" for number in range(60)]
+    order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    for share in (0.001, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 0.999):
+        then = held(names, share)
+        assert then == set(order[: min(59, max(1, round(60 * share)))])
+        for new in ("a", "take30b", "zzz"):
+            now = held([*names, new], share)
+            assert len((now ^ then) - {new}) <= 1
 
 
 def test_roots_that_do_not_suit_the_data() -> None:

@@ -80,6 +80,7 @@ MOTION = "task: motion\nmodel: {name: symgnn}\n"
         ("data: {name: cmu-8, fps: 30}\n", r"fps: it goes with recordings and means nothing for cmu-8"),
         ("data: {name: cmu-8, held_out: 0.2}\n", r"held_out: it goes with ntu and recordings; cmu-8 has"),
         ("data: {name: h36m-angles, held_out: 0.2}\n", r"held_out: it goes with ntu and recordings; h36m-angles has"),
+        ("data: {name: ntu, held_out_by: place}\n", r"held_out_by: it goes with recordings and means nothing for ntu"),
         ("data: {held_out: 0.2}\n", r"held_out: it goes with ntu and recordings; synthetic has"),
         ("data: {source: x}\n", r"the synthetic data makes itself"),
         ("optim: {momentum: 1}\n", r"momentum: found 1.0"),

@@ -7,7 +7,8 @@ subjects that it was not fitted on.
 lifting      DIR as of the protocol mocap-lifting: recordings or prepared. Fitted on its validation split (as in the
              weights' recipe: the same choice of clips, procedural people where it had them), checked on the test split.
 forecasting  DIR holds 3D recordings. With --held-out it is the folder that the network was trained on, of which the
-             clips held out then are used. Procedural people are added. --check names a folder of other people.
+             recordings held out then are used; it may have grown since, except for weights that keep no names of them.
+             Procedural people are added. --check names a folder of other people.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from kinegraph.inference.lift_calibration import MeasuredErrors
     from kinegraph.inference.lifter import Lifter
     from kinegraph.sequence import SkeletonSequence
+    from kinegraph.training.motion_splits import MotionSplits
 
 HELP = "fit and check how far a network's results may be off"
 
@@ -165,7 +167,7 @@ def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple
         if args.only_check:
             calibration = _there(forecaster)
         else:
-            recordings = _recordings(args.data, _recipe(forecaster) if args.held_out else None)
+            recordings = _recordings(args.data, forecaster if args.held_out else None)
             recordings += procedural_recordings()
             name = f"{args.data.resolve().name}{' (held out)' if args.held_out else ''} and procedural people"
             calibration = calibrate_forecaster(
@@ -179,16 +181,13 @@ def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple
     return calibration, tables
 
 
-def _recordings(folder: Path, recipe: Mapping[str, Any] | None) -> list[tuple[str, Path | SkeletonSequence]]:
+def _recordings(folder: Path, held_out_of: Forecaster | None) -> list[tuple[str, Path | SkeletonSequence]]:
     """Who moves, and the file, of every recording in a folder, or of those that a training held out."""
     from kinegraph.datasets.recordings import find_files
 
     files = find_files(folder)
-    if recipe is not None:
-        held = _held_out_clips(folder, recipe)
-        files = [file for file in files if str(file.relative_to(folder).with_suffix("")).replace("\\", "/") in held]
-        if not files:
-            raise ConfigError(f"--held-out: {folder} has none of the {len(held)} clips held out in training")
+    if held_out_of is not None:
+        files = _held_out_files(folder, files, held_out_of)
     return [(_who(file, folder), file) for file in files]
 
 
@@ -207,14 +206,49 @@ def _who(file: Path, folder: Path) -> str:
     return within.parent.as_posix() if len(within.parts) > 1 else file.stem
 
 
-def _held_out_clips(folder: Path, recipe: Mapping[str, Any]) -> set[str]:
+def _held_out_files(folder: Path, files: list[Path], forecaster: Forecaster) -> list[Path]:
+    """What a training held out, by the names kept with the weights: the folder may have grown since.
+
+    Raises:
+        ConfigError: nothing of it is there; or older weights keep no names, and the folder is another than it was.
+    """
+    from kinegraph.datasets.recordings import file_name
+    from kinegraph.datasets.seen_clips import marks_in
+
+    about = forecaster.weights.metadata.get("data") if forecaster.weights is not None else None
+    parts = [part if isinstance(part, dict) else {} for part in map((about or {}).get, ("train", "validation"))]
+    names = [file_name(file, folder) for file in files]
+    if parts[1].get("names"):
+        learnt, held = (marks_in(part.get("names"), names) for part in parts)
+    else:
+        splits = _splits_as_then(folder, forecaster)
+        if [part.fingerprint for part in splits] != [part.get("fingerprint") for part in parts]:
+            raise ConfigError(
+                f"--held-out: {folder} is not the folder as it was in training, and these weights keep no names of "
+                "recordings: what is held out of it today may have trained them; give the folder as it was"
+            )
+        known = [{clip.recording for clip in part.clips} for part in splits]
+        learnt, held = ([name in own for name in names] for own in known)
+    found = [file for file, own, others in zip(files, held, learnt, strict=True) if own and not others]
+    if not found:
+        raise ConfigError(
+            f"--held-out: {folder} has no recording of which all was held out in training; give the folder of training"
+        )
+    return found
+
+
+def _splits_as_then(folder: Path, forecaster: Forecaster) -> MotionSplits:
+    """As folders were divided before weights kept the names of their recordings."""
     from kinegraph.config import from_dict
     from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
     from kinegraph.training.motion_splits import load_motion_splits
 
-    data = from_dict(MotionDataRecipe, {**recipe.get("data", {}), "source": str(folder)}, "data")
+    recipe = _recipe(forecaster)
+    data = {**recipe.get("data", {}), "source": str(folder)}
+    if data.get("name") == "recordings":
+        data["held_out_by"] = "place"
     transform = from_dict(MotionTransformRecipe, recipe.get("transform", {}), "transform")
-    return {clip.name for clip in load_motion_splits(data, transform).validation.clips}
+    return load_motion_splits(from_dict(MotionDataRecipe, data, "data"), transform)
 
 
 def _recipe(network: Lifter | Forecaster) -> Mapping[str, Any]:

@@ -25,12 +25,20 @@ class MotionClip:
         action: index into the data's `actions`; -1 when unknown.
         name: unique, e.g. ``"walking/walking_1"``.
         subject: who moves, where known.
+        file: what it was read from, by its name in its folder; several people of one recording have the same. Empty
+            where every clip is a recording of its own.
     """
 
     features: NDArray[np.float64]
     action: int
     name: str
     subject: str = ""
+    file: str = ""
+
+    @property
+    def recording(self) -> str:
+        """What trains or is held out as a whole: the file, or the clip itself where there is none."""
+        return self.file or self.name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

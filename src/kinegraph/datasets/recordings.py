@@ -35,7 +35,7 @@ from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 
-__all__ = ["Recordings", "Skipped", "find_files", "load_recordings", "network_skeleton"]
+__all__ = ["Recordings", "Skipped", "file_name", "find_files", "load_recordings", "network_skeleton"]
 
 Representation = Literal["expmap", "positions"]
 _STILL = ("hip_joint", "clavicle", "hand_index")  # never turn in CMU's skeletons
@@ -97,6 +97,11 @@ def find_files(source: Path | str) -> list[Path]:
     return sorted(found.values())
 
 
+def file_name(path: Path, source: Path | str) -> str:
+    """How a file of a folder is called: without its suffix, in which it may come again."""
+    return path.relative_to(source).with_suffix("").as_posix()
+
+
 def load_recordings(
     sources: Sequence[Path | str],
     *,
@@ -133,7 +138,7 @@ def load_recordings(
         raise ConfigError(f"skeleton '{network.name}' has no trajectory; contract(..., trajectory=True) adds it")
     files = [(Path(source), path) for source in sources for path in find_files(source) if keep is None or keep(path)]
     skipped: list[Skipped] = []
-    people: list[tuple[str, str, Path, RotationFeatures | PositionFeatures]] = []
+    people: list[tuple[str, str, str, Path, RotationFeatures | PositionFeatures]] = []
     taken: set[str] = set()
     for source, path in files:
         if is_cmu_clip(path):
@@ -153,15 +158,15 @@ def load_recordings(
                 reason = f"{len(codec.body.root)} frames at {fps:g} a second, {least_frames} are needed"
                 skipped.append(Skipped(path, reason))
                 continue
-            stem = str(path.relative_to(source).with_suffix("")).replace("\\", "/")
-            people.append((stem if len(codecs) == 1 else f"{stem}#{person + 1}", action, path, codec))
+            stem = file_name(path, source)
+            people.append((stem if len(codecs) == 1 else f"{stem}#{person + 1}", stem, action, path, codec))
     if not people:
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise DataError(f"{name}: none of {len(files)} files can be used{first}")
-    actions = tuple(sorted({action for _, action, _, _ in people if action}))
+    actions = tuple(sorted({action for _, _, action, _, _ in people if action}))
     features = _encode([codec for *_, codec in people])
     clips, used = [], set[str]()
-    for (clip, action, path, _), array in zip(people, features, strict=True):
+    for (clip, stem, action, path, _), array in zip(people, features, strict=True):
         unique = free_name(clip, used, "{name} ({number})")
         used.add(unique)
         subject = named_subject(path)
@@ -171,6 +176,7 @@ def load_recordings(
                 action=actions.index(action) if action else -1,
                 name=unique,
                 subject=f"cmu{subject}" if subject else "",
+                file=stem,
             )
         )
     data = MotionData(

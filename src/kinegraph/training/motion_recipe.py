@@ -39,8 +39,12 @@ class MotionDataRecipe:
     benchmark: Literal["xsub", "xview"] | None = None
     """Which split of `ntu`: by subject or by camera; null takes xsub."""
     held_out: float = _HELD_OUT
-    """Share of the training data that the checkpoint is chosen on: whole subjects of `ntu`, clips of `recordings`. The
-    others have their own validation split, and take no share."""
+    """Share of the training data that the checkpoint is chosen on: whole subjects of `ntu`, files of every action of
+    `recordings`. The others have their own validation split, and take no share."""
+    held_out_by: Literal["name", "place"] = "name"
+    """Which files of `recordings` are held out. `name`: those whose names have the lowest hashes, so that one file more
+    moves one at most; `place`: every n-th clip in the order of their names, n the share's reciprocal, rounded, as the
+    network in the package was trained."""
     sampling: Literal["windows", "actions", "clips"] = "windows"
     """Which windows a step sees. `windows`: each once an epoch, so that long clips count for more; `actions`: every
     action equally often; `clips`: every clip equally often."""
@@ -59,6 +63,8 @@ class MotionDataRecipe:
             raise ValueError(
                 f"held_out: it goes with ntu and recordings; {self.name} has a validation split of its own; remove it"
             )
+        if self.held_out_by != "name" and self.name != "recordings":
+            raise ValueError(f"held_out_by: it goes with recordings and means nothing for {self.name}; remove it")
         if self.name == "synthetic" and self.source is not None:
             raise ValueError("source: the synthetic data makes itself; remove it")
         only = {"h36m-angles": "expmap", "ntu": "positions", "synthetic": "positions"}.get(self.name)

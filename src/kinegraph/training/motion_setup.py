@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
+from kinegraph.datasets.motion_data import MotionData
+from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError
 from kinegraph.models import build
 from kinegraph.models.motion_model import MotionModel
@@ -77,14 +81,7 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
         transform=transform,
         weights_task="motion",
         splits={
-            role: {
-                "name": part.name,
-                "clips": len(part.clips),
-                "frames": part.frames,
-                "fingerprint": part.fingerprint,
-                "fps": part.fps,
-            }
-            for role, part in (("train", splits.train), ("validation", splits.validation))
+            role: _facts(recipe, part) for role, part in (("train", splits.train), ("validation", splits.validation))
         },
         protocol=f"{recipe.data.name} {transform.representation}",
         validated={
@@ -92,3 +89,16 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
             "windows": len(data.validation.rows(recipe.trainer.validate_poses)),
         },
     )
+
+
+def _facts(recipe: MotionRecipe, part: MotionData) -> dict[str, Any]:
+    found = {
+        "name": part.name,
+        "clips": len(part.clips),
+        "frames": part.frames,
+        "fingerprint": part.fingerprint,
+        "fps": part.fps,
+    }
+    if recipe.data.name == "recordings":  # a folder grows, and what is held out of it with it
+        found["names"] = marks_of({clip.recording for clip in part.clips})
+    return found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from kinegraph.datasets.motion_data import MotionData
+from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
 
@@ -60,7 +62,8 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
 
         data = ntu_forecasting.load(recipe.source, "train", benchmark=recipe.benchmark or "xsub")
         people = sorted({clip.subject for clip in data.clips})
-        return _by_subject(data, set(people[:: max(2, round(1 / recipe.held_out))]))
+        count = _share_of(people, recipe.held_out)
+        return _by_subject(data, {people[place * len(people) // count] for place in range(count)})
     from kinegraph.datasets.recordings import load_recordings
 
     data = load_recordings(
@@ -70,7 +73,7 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
         labels="folders" if transform.recognise else "none",
         least_frames=transform.observed + transform.horizon,
     ).data
-    return _by_clip(data, recipe.held_out)
+    return (_by_name if recipe.held_out_by == "name" else _by_place)(data, recipe.held_out)
 
 
 def _by_subject(data: MotionData, subjects: set[str]) -> MotionSplits:
@@ -85,11 +88,36 @@ def _by_subject(data: MotionData, subjects: set[str]) -> MotionSplits:
             f"{data.name}: cannot hold out {', '.join(sorted(subjects))} for validation and have somebody left to "
             "train on; expected more subjects"
         )
-    train = data.choose([not flag for flag in chosen])
-    return MotionSplits(*_same_actions(train, data.choose(chosen, f"{data.name} (held out)")))
+    return _divided(data, chosen)
 
 
-def _by_clip(data: MotionData, share: float) -> MotionSplits:
+def _share_of(names: Collection[str], share: float) -> int:
+    """How many to hold out: one at least, and one at least is left, of two or more."""
+    return max(1, min(round(share * len(names)), len(names) - 1))
+
+
+def _by_name(data: MotionData, share: float) -> MotionSplits:
+    """Hold out a share of the files of every action, at least one where an action has two, with everybody in them.
+
+    Those whose names have the lowest hashes: what was held out mostly stays so as a folder grows.
+
+    Raises:
+        DataError: there is one file only.
+    """
+    files: dict[int, set[str]] = {}
+    for clip in data.clips:
+        files.setdefault(clip.action, set()).add(clip.recording)
+    there = sorted(set().union(*files.values()), key=name_hash)
+    if len(there) < 2:
+        raise DataError(f"{data.name}: 1 recording; expected at least two, one to train on and one to validate on")
+    held: set[str] = set()
+    for own in files.values():
+        if len(own) > 1:
+            held.update(sorted(own, key=name_hash)[: _share_of(own, share)])
+    return _divided(data, [clip.recording in (held or there[:1]) for clip in data.clips])
+
+
+def _by_place(data: MotionData, share: float) -> MotionSplits:
     """Hold out an evenly spaced share of the clips of every action, at least one where an action has two.
 
     Raises:
@@ -108,6 +136,10 @@ def _by_clip(data: MotionData, share: float) -> MotionSplits:
             chosen[place] = True
     if not any(chosen):
         chosen[-1] = True
+    return _divided(data, chosen)
+
+
+def _divided(data: MotionData, chosen: Sequence[bool]) -> MotionSplits:
     train = data.choose([not flag for flag in chosen])
     return MotionSplits(*_same_actions(train, data.choose(chosen, f"{data.name} (held out)")))
 
