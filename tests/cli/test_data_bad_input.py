@@ -142,9 +142,8 @@ def test_pyskl_joints_and_splits(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     store = ClipStore(tmp_path / "out")
     assert split(store, "xsub", "train").tolist() == [0]
-    with pytest.raises(
-        ConfigError, match=r"no split 'xset' \(its files name xsub; protocols are .*did you mean 'xsub'"
-    ):
+    said = r"no split 'xset' \(its files name splits xsub; parts xsub_train, xsub_val; .*did you mean 'xsub'"
+    with pytest.raises(ConfigError, match=said):
         split(store, "xset", "train")
 
 
