@@ -20,7 +20,7 @@ from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
 from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, read_splits, refuse_other, write_splits
-from kinegraph.datasets.recordings import find_files
+from kinegraph.datasets.recordings import file_name, find_files
 from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
@@ -105,7 +105,7 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
     with made_folder(out) as folder:
         filmed, bad, fps = _film(found, root)
         try:
-            names = [_name(recording.path, root) for recording, _ in filmed]
+            names = [file_name(recording.path, root) for recording, _ in filmed]
             given = split_names(names, [recording.stated for recording, _ in filmed])
         except DataError as error:
             first = f"; {': '.join(bad[0])}" if bad else ""
@@ -124,10 +124,6 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
     return splits
 
 
-def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).with_suffix("").as_posix()
-
-
 def _film(
     recordings: Sequence[_Recording], root: Path
 ) -> tuple[list[tuple[_Recording, LiftingData]], list[tuple[str, str]], float | None]:
@@ -137,7 +133,7 @@ def _film(
     fps: float | None = None
     for recording in recordings:
         place = recording.path.relative_to(root)
-        name = _name(recording.path, root)
+        name = file_name(recording.path, root)
         try:
             sequence = _whole(recording.path)
             rate = sequence.fps or _FPS

@@ -24,10 +24,12 @@ from kinegraph.models import model_entry
 from kinegraph.training.folder import BEST, RECIPE, RUN
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.prepared import model_config
-from kinegraph.training.recipe import load_recipe, read_recipe
+from kinegraph.training.recipe import load_recipe, read_recipe, replaced_lengths
 from kinegraph.training.recipe_parts import RunRecipe
 
 __all__ = ["run_sweep"]
+
+_OPTIONS = {"seed": "--seeds", "out": "--out", "data.fold": "--folds"}  # fields that every sweep sets, and by what
 
 
 class SweepRun(NamedTuple):
@@ -171,17 +173,12 @@ def _folds(protocol: str | None, folds: Sequence[int] | None) -> Sequence[int | 
 def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str, data: str | None) -> dict[str, Any]:
     """The recipe that all variants start from, as plain values."""
     given = {text[2:].partition("=")[0].replace("-", "_") for text in overrides if text.startswith("--")}
-    for variant in sweep.variants:
-        for key in (*variant.changes, "seed", "out"):
-            if key in given:
-                option = {"seed": "--seeds", "out": "--out"}.get(key, "--only or another sweep")
-                raise ConfigError(f"--{key}: it is what this sweep sets itself; use {option}")
-    if "data.fold" in given:
-        raise ConfigError("--data.fold: it is what this sweep sets itself; use --folds")
-    for variant in sweep.variants:
-        for key, option in (("seed", "--seeds"), ("out", "--out"), ("data.fold", "--folds")):
-            if key in variant.changes:
-                raise ConfigError(f"--vary {key}: it is what this sweep sets itself; use {option}")
+    changed = {key for variant in sweep.variants for key in variant.changes}
+    for key in sorted(given & (changed | _OPTIONS.keys())):
+        option = _OPTIONS.get(key, "--only or another sweep")
+        raise ConfigError(f"--{key}: it is what this sweep sets itself; use {option}")
+    for key in sorted(changed & _OPTIONS.keys()):
+        raise ConfigError(f"--vary {key}: it is what this sweep sets itself; use {_OPTIONS[key]}")
     task = load_recipe(name).task
     if task != sweep.task and not (sweep.task == "any" and task in ("motion", "recognition")):
         wanted = {"any": "motion or recognition"}.get(sweep.task, sweep.task)
@@ -244,10 +241,7 @@ def _changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         # Another network keeps of the options what it has too.
         known = {field.name for field in dataclasses.fields(model_entry(str(model)).config)}
         result["model"] = {key: value for key, value in result["model"].items() if key in known}
-    for given, other in (("trainer.steps", "epochs"), ("trainer.epochs", "steps")):
-        if given in changes and f"trainer.{other}" not in changes:
-            result["trainer"][other] = None  # one length takes the place of the other
-    for name, value in changes.items():
+    for name, value in {**dict.fromkeys(replaced_lengths(changes)), **changes}.items():
         place, *path = result, *name.split(".")
         for key in path[:-1]:
             inner = place.setdefault(key, {})
@@ -279,11 +273,7 @@ def _is_finished(recipe: RunRecipe) -> bool:
     for key, value in new["trainer"].items():
         if key not in watched and old["trainer"].get(key) != value:
             raise ConfigError(_another(folder, f"trainer.{key}", old["trainer"].get(key), value))
-    try:
-        status = json.loads((folder / RUN).read_text(encoding="utf-8"))["status"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FormatError(folder / RUN, "missing or damaged; delete the folder to train this run anew") from error
-    return status in ("finished", "stopped early") and (folder / BEST).is_dir()
+    return _written(folder, "status") in ("finished", "stopped early") and (folder / BEST).is_dir()
 
 
 def _check_data(recipe: RunRecipe, today: str | None, trained_on: dict[str, tuple[str, str]]) -> None:
@@ -296,17 +286,31 @@ def _check_data(recipe: RunRecipe, today: str | None, trained_on: dict[str, tupl
     """
     data = {key: value for key, value in to_dict(recipe.data).items() if key != "fold"}
     same = json.dumps([data, to_dict(recipe.transform)], sort_keys=True)
-    run = Path(recipe.out) / RUN
-    try:
-        own = json.loads(run.read_text(encoding="utf-8"))["data"]["train"]["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FormatError(run, "missing or damaged; delete the folder to train this run anew") from error
-    other, where = (today, "the data that are there now") if today else trained_on.setdefault(same, (own, str(run)))
+    folder = Path(recipe.out)
+    own = _written(folder, "data", "train", "fingerprint")
+    other, where = (
+        (today, "the data that are there now") if today else trained_on.setdefault(same, (own, str(folder / RUN)))
+    )
     if own != other:
         raise ConfigError(
-            f"{recipe.out} was trained on other data ({own}) than {where} ({other}): the files have changed since; "
+            f"{folder} was trained on other data ({own}) than {where} ({other}): the files have changed since; "
             "choose another --out, or delete the folders of older runs"
         )
+
+
+def _written(folder: Path, *keys: str) -> Any:
+    """What stands in a run's ``run.json`` under keys, one inside the other.
+
+    Raises:
+        FormatError: it is missing or damaged.
+    """
+    try:
+        found = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        for key in keys:
+            found = found[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FormatError(folder / RUN, "missing or damaged; delete the folder to train this run anew") from error
+    return found
 
 
 def _another(folder: Path, key: str, old: Any, new: Any) -> str:

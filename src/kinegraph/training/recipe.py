@@ -16,7 +16,7 @@ which dataclass it is: `lift` (`lifting_recipe`, the default), `motion` (`motion
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -46,6 +46,7 @@ __all__ = [
     "load_recipe",
     "read_recipe",
     "recipe_names",
+    "replaced_lengths",
 ]
 
 TASKS: dict[str, type[RunRecipe]] = {"lift": TrainRecipe, "motion": MotionRecipe, "recognition": RecognitionRecipe}
@@ -102,12 +103,14 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> RunRecipe:
 
 def _one_length(overrides: Sequence[str]) -> list[str]:
     """The overrides, where a length in one unit takes the place of the recipe's length in the other."""
-    flags = {text.partition("=")[0] for text in overrides}
-    result = list(overrides)
-    for given, other in (("--trainer.steps", "--trainer.epochs"), ("--trainer.epochs", "--trainer.steps")):
-        if given in flags and other not in flags:
-            result += [other, "null"]
-    return result
+    given = {text.partition("=")[0].removeprefix("--") for text in overrides if text.startswith("--")}
+    return [*overrides, *(text for name in replaced_lengths(given) for text in (f"--{name}", "null"))]
+
+
+def replaced_lengths(given: Collection[str]) -> list[str]:
+    """The field of a run's length in one unit where, of the two, only that in the other is given."""
+    pairs = (("trainer.steps", "trainer.epochs"), ("trainer.epochs", "trainer.steps"))
+    return [other for one, other in pairs if one in given and other not in given]
 
 
 def field_table(cls: type[Any] = TrainRecipe, prefix: str = "") -> list[tuple[str, str, str]]:
