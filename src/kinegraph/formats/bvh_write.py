@@ -25,7 +25,7 @@ from kinegraph.geometry.rotations import (
 )
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
-from kinegraph.skeleton.rehang import is_loose, rehung
+from kinegraph.skeleton.rehang import rehung
 
 _ORDER = "zxy"
 
@@ -88,8 +88,7 @@ def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_posit
     rotations, offsets = sequence.rotations, sequence.offsets
     if rotations is not None and offsets is not None and not from_positions and sequence.is_posed(person):
         return _own_rotations(skeleton, positions, rotations[person], offsets, turn)
-    if is_loose(skeleton):
-        skeleton = rehung(skeleton, positions)  # bones from marker to marker would not keep their lengths
+    skeleton = rehung(skeleton, positions)  # from marker to marker bones would not keep their lengths
     joints, parents, kept = _seen_joints(sequence, person, skeleton)
     points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
     posed = rotations_from_positions(

@@ -25,16 +25,18 @@ def is_loose(skeleton: Skeleton) -> bool:
 
 
 def rehung(skeleton: Skeleton, positions: NDArray[np.float64]) -> Skeleton:
-    """The same joints, hung on each other as bodies are.
+    """The same joints, hung on each other as bodies are; a skeleton that is not loose as it is.
 
     Points whose names have an anatomical meaning hang as in Human3.6M's tree, over missing ones to the next above, by
     way of a nameless point where one keeps its distance to both. What is still apart is joined where the distance
     between two points changes least (a minimum spanning tree).
 
     Args:
-        skeleton: loose points; the root stays the root, wherever on the body it is.
+        skeleton: loose points, see :func:`is_loose`; the root stays the root, wherever on the body it is.
         positions: (frames, joints, 3), NaN where missing.
     """
+    if not is_loose(skeleton):
+        return skeleton
     count = skeleton.num_joints
     group = np.arange(count)  # whom a joint is joined to so far
     linked: list[list[int]] = [[] for _ in range(count)]

@@ -15,7 +15,7 @@ from kinegraph.geometry.posing import bridge_gaps, finished, posing_steps, rest_
 from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
-from kinegraph.skeleton.rehang import is_loose, rehung
+from kinegraph.skeleton.rehang import rehung
 from kinegraph.transforms.rig_match import trunk
 
 __all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "posed_body", "posed_body_steps"]
@@ -138,8 +138,7 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
             own=True,
             fps=sequence.fps or 0.0,
         )
-    if is_loose(skeleton):
-        skeleton = rehung(skeleton, positions)
+    skeleton = rehung(skeleton, positions)
     kept = np.flatnonzero(seen)
     parents = []
     for joint in kept:

@@ -19,7 +19,7 @@ from kinegraph.geometry.rotations import quaternion_conjugate, quaternion_rotate
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
-from kinegraph.skeleton.rehang import is_loose, rehung
+from kinegraph.skeleton.rehang import rehung
 from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import PosedBody, carried_root
 from kinegraph.transforms.rig_match import body_skeleton
@@ -66,7 +66,7 @@ class PositionFeatures:
         points = sequence.positions[person] @ y_up(sequence).T
         seen = np.isfinite(points).all(axis=-1).any(axis=0)
         # whose bones keep their length
-        self.skeleton = rehung(sequence.skeleton, points) if is_loose(sequence.skeleton) else sequence.skeleton
+        self.skeleton = rehung(sequence.skeleton, points)
         self.points = points.copy()
         self.points[:, seen] = bridge_gaps(points[:, seen])
         used = mapping.weights != 0
