@@ -56,6 +56,20 @@ def test_the_moving_body_of_the_last_fifty_frames(made):
     assert len(ntu_forecasting.load(made, "train", benchmark="xview").clips) == 1
 
 
+def test_a_joint_that_is_not_tracked_is_not_there(made, tmp_path):
+    """What the file gives for it (often the origin) must not be forecast, nor make a body the liveliest."""
+    path = made / "S001C001P003R001A002.skeleton"
+    lines = path.read_text().splitlines()
+    joints_of_the_mover = [i for i, line in enumerate(lines) if line == "25"][2 * 30 + 1]  # frame 30
+    lines[joints_of_the_mover + 4] = "0 0 0 1 1 1 1 0 0 0 1 0"
+    path.write_text("\n".join(lines) + "\n")
+    clip = ntu_forecasting.load(made).clips[0]
+    np.testing.assert_allclose(np.ptp(clip.features, axis=0), 0, atol=1e-6)  # the still one beside it
+    lines[joints_of_the_mover + 4] = "0 0 0 1 1 1 1 0 0 0 1 1"  # inferred
+    path.write_text("\n".join(lines) + "\n")
+    assert np.ptp(ntu_forecasting.load(made).clips[0].features) > 0.4
+
+
 def test_pck_of_zero_velocity_by_hand(made):
     """The torso is 0.5 m, so that 0.05 of it is 25 mm: two frames at 10 mm a frame."""
     zero = ForecastMethod(label="zero", forecast=lambda x, h: np.repeat(x[:, -1:], h, axis=1))

@@ -143,8 +143,8 @@ class NtuSource(ClipSource):
         bodies = read_bodies(self.paths[index])
         if not bodies.identities:
             raise DataError(f"{self.paths[index]}: no body in any frame; leave the recording out")
-        tracked = np.where(bodies.tracking[..., None] > 0, bodies.positions, np.nan)
-        positions = tracked[liveliest(tracked, self.people)]
+        seen = bodies.seen
+        positions = seen[liveliest(seen, self.people)]
         return ActionClip(
             name=self.names[index],
             label=name.action - 1,

@@ -1,8 +1,9 @@
 """NTU RGB+D as a forecasting benchmark: the ten frames after forty (protocol ntu-pck; Sym-GNN 6.1.2, Table 4).
 
 The paper trains on clips whose last ten frames are predicted from those before. Here every test clip with a body in
-all of its last 50 frames gives one window: 40 frames in, 10 out, of the body that moves most, relative to the first
-joint of the last observed frame. Files are read from the user's copy, see :mod:`kinegraph.formats.ntu_skeleton`.
+all of its last 50 frames, each joint tracked or inferred, gives one window: 40 frames in, 10 out, of the body that
+moves most, relative to the first joint of the last observed frame. Files are read from the user's copy, see
+:mod:`kinegraph.formats.ntu_skeleton`.
 
 The paper does not say which size its threshold of 0.05 refers to, nor whether frames were resampled: the size is a
 named choice, :data:`NORMALISERS`, and numbers under different ones do not compare.
@@ -65,7 +66,7 @@ def load(source: Path | str, split: str = "test", *, benchmark: str = "xsub") ->
     actions = tuple(f"A{number:03d}" for number in range(1, max((n.action for n, _ in found.values()), default=1) + 1))
     clips = []
     for stem, (name, path) in found.items():
-        window = _window(read_bodies(path).positions)
+        window = _window(read_bodies(path).seen)
         if window is not None:
             window = window - window[OBSERVED - 1, 0]
             clips.append(
@@ -73,8 +74,8 @@ def load(source: Path | str, split: str = "test", *, benchmark: str = "xsub") ->
             )
     if not clips:
         raise DataError(
-            f"{source}: no recording of {benchmark} {split} with a body in its last {OBSERVED + HORIZON} frames; "
-            "expected files like S001C001P001R001A001.skeleton"
+            f"{source}: no recording of {benchmark} {split} has all joints of a body in its last {OBSERVED + HORIZON} "
+            "frames; expected files like S001C001P001R001A001.skeleton"
         )
     return MotionData(
         name=f"ntu {benchmark} {split}",

@@ -85,6 +85,12 @@ class NtuBodies:
     positions: Array
     tracking: NDArray[np.int8]
 
+    @property
+    def seen(self) -> Array:
+        """`positions` with NaN for joints that are not tracked as well: where those stand in the file means nothing."""
+        found: Array = np.where(self.tracking[..., None] > 0, self.positions, np.nan)
+        return found
+
 
 def read_bodies(path: Path | str) -> NtuBodies:
     """Positions and tracking states of every body.
