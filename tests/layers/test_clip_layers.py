@@ -56,6 +56,9 @@ def test_partitions_of_a_tree_are_itself_its_parent_and_its_children() -> None:
         {"dynamic": "o"},
         {"dynamic": "m+o", "dynamic_kernel": 3, "dynamic_stride": 2},
         {"dynamic": "m+alpha_o", "dynamic_kernel": 3, "dynamic_dilation": 2},
+        {"dynamic": "m+alpha_o", "dynamic_kernel": 3, "dynamic_support": "dense"},
+        {"dynamic": "o", "dynamic_support": "dense", "squeeze": 1.0},
+        {"dynamic": "m+alpha_o", "range_fusion": "multiply"},
     ],
 )
 def test_hcsf_on_clips_is_the_hcsf_layer(options: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ With a temporal kernel F > 1, theta and phi are temporal convolutions, which ste
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -66,6 +67,7 @@ class DynamicGraph(nn.Module):
             raise ConfigError("dynamic_init 'dense' starts from all pairs of nodes; set dynamic_support to 'dense'")
         self.mode = mode
         self.kernel, self.stride, self.dilation = kernel, stride, dilation
+        self.dense = dense
         support = torch.from_numpy(np.ones_like(pairs) if dense else pairs.copy())
         self.register_buffer("support", support.to(torch.float32), persistent=False)
         self.matrix: nn.Parameter | None = None
@@ -107,59 +109,53 @@ class DynamicGraph(nn.Module):
         """The gate for these features."""
         if self.theta is None:
             return self.fixed()
-        # The wide features are read once, by one product for all taps of theta and phi.
-        gate = self.from_projected(x @ self.taps())
-        return gate.flatten(0, 1)
-
-    def taps(self) -> Tensor:
-        """All taps of theta and phi side by side, (in_channels, kernel * 2 * width)."""
-        assert self.theta is not None
-        assert self.phi is not None
-        both = torch.cat([self.theta, self.phi], dim=1)  # (kernel * channels, 2 * width)
-        taps: Tensor = both.view(self.kernel, -1, both.shape[1]).transpose(0, 1).flatten(1)
-        return taps
-
-    def from_projected(self, projected: Tensor, repeat: Tensor | None = None) -> Tensor:
-        """The gate of features that met :meth:`taps`.
-
-        Args:
-            projected: (batch, frames, nodes, kernel * 2 * width).
-            repeat: (batch, frames) int, for each frame the one to read instead where temporal taps reach it: a padded
-                frame repeats the last real one before it, or the first one of all, as frames beyond the ends do.
-
-        Returns:
-            (batch, frames, nodes, nodes).
-        """
-        theta, phi = self._embed(torch.unflatten(projected, -1, (self.kernel, -1)), repeat)
-        offsets = torch.tanh(theta @ phi.transpose(-1, -2))  # (batch, steps, nodes, nodes)
-        if self.stride > 1:
-            offsets = offsets.repeat_interleave(self.stride, dim=1)[:, : projected.shape[1]]
+        offsets = computed_graphs([self], x)[0]
         if self.alpha is not None:
             offsets = self.alpha * offsets
         gate: Tensor = (offsets if self.matrix is None else self.matrix + offsets) * self.support
-        return gate
-
-    def _embed(self, projected: Tensor, repeat: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Both temporal convolutions, ``(batch, ceil(frames / stride), nodes, width)`` each."""
-        _, frames, nodes = projected.shape[:3]
-        if self.kernel == 1 and (repeat is None or self.stride == 1):
-            total = projected[:, :: self.stride, :, 0]
-        else:
-            at = torch.arange(0, frames, self.stride, device=projected.device)
-            first = -self.dilation * (self.kernel // 2)
-            shifted = []
-            for tap in range(self.kernel):
-                where = (at + first + tap * self.dilation).clamp(0, frames - 1)
-                one = projected[:, :, :, tap]
-                if repeat is None:
-                    shifted.append(one.index_select(1, where))
-                else:
-                    each = repeat[:, where, None, None].expand(-1, -1, nodes, one.shape[-1])
-                    shifted.append(one.gather(1, each))
-            total = torch.stack(shifted).sum(dim=0)
-        left, right = total.chunk(2, dim=-1)
-        return left, right
+        return gate.flatten(0, 1)
 
     def extra_repr(self) -> str:
         """Options, for ``print(model)``."""
         return f"mode={self.mode!r}, kernel={self.kernel}, stride={self.stride}, dilation={self.dilation}"
+
+
+def computed_graphs(graphs: Sequence[DynamicGraph], x: Tensor, repeat: Tensor | None = None) -> list[Tensor]:
+    """O_k = tanh(theta_k(x) phi_k(x)^T) between all pairs of nodes, of several hops at once.
+
+    Args:
+        graphs: one or more, equal in everything but their pairs.
+        x: features (batch, frames, nodes, channels).
+        repeat: (batch, frames) int, for each frame the one to read instead where temporal taps reach it: a padded
+            frame repeats the last real one before it, or the first one of all, as frames beyond the ends do.
+
+    Returns:
+        (batch, frames, nodes, nodes) each.
+    """
+    # One product for all of theta and phi; what comes out of it is narrow, and what is wide is made hop by hop, so
+    # that it stays in the cache.
+    maps = torch.cat([one for graph in graphs for one in (graph.theta, graph.phi) if one is not None], dim=1)
+    embedded = torch.unflatten(_under_kernel(x, graphs[0], repeat) @ maps, -1, (len(graphs), 2, -1))
+    pairs = embedded.permute(3, 4, 0, 1, 2, 5).contiguous()  # (graphs, 2, batch, steps, nodes, width)
+    offsets = [torch.tanh(theta @ phi.transpose(-1, -2)) for theta, phi in (pair.unbind(0) for pair in pairs)]
+    if graphs[0].stride > 1:
+        offsets = [one.repeat_interleave(graphs[0].stride, dim=1)[:, : x.shape[1]] for one in offsets]
+    return offsets
+
+
+def _under_kernel(x: Tensor, like: DynamicGraph, repeat: Tensor | None) -> Tensor:
+    """Features of the frames under the taps of theta and phi side by side, (batch, steps, nodes, kernel * channels)."""
+    batch, frames = x.shape[:2]
+    if like.kernel == 1 and (repeat is None or like.stride == 1):
+        return x[:, :: like.stride]
+    at = torch.arange(0, frames, like.stride, device=x.device)
+    first = -like.dilation * (like.kernel // 2)
+    taps = []
+    for tap in range(like.kernel):
+        where = (at + first + tap * like.dilation).clamp(0, frames - 1)
+        if repeat is None:
+            taps.append(x.index_select(1, where))
+        else:
+            rows = repeat[:, where] + frames * torch.arange(batch, device=x.device)[:, None]
+            taps.append(x.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape))
+    return torch.cat(taps, dim=-1)

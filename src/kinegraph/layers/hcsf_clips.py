@@ -18,47 +18,11 @@ from kinegraph.errors import ConfigError
 from kinegraph.layers.aggregation import Aggregation
 from kinegraph.layers.clip_block import ClipNorm, Constants
 from kinegraph.layers.dynamic_graph import DynamicGraph
-from kinegraph.layers.graph_gather import gather, gather_and_map
+from kinegraph.layers.graph_gather import gather_and_map
 from kinegraph.layers.hcsf import HCSF, HCSFOptions
+from kinegraph.layers.hop_gates import HopGate, hop_gates
 
-__all__ = ["ClipHCSF", "HopGates"]
-
-
-class HopGates:
-    """Gates of several hop sets for one input: fixed ones, or one for each frame computed from the features.
-
-    Args:
-        fixed: adjacency (nodes, nodes) of each hop, in use where there are no graphs.
-        graphs: dynamic graph of each hop, or none.
-    """
-
-    def __init__(self, fixed: list[Tensor], graphs: list[DynamicGraph]) -> None:
-        self.fixed, self.graphs = fixed, graphs
-
-    def constant(self) -> list[Tensor] | None:
-        """(nodes, nodes) each, or None where they depend on the input."""
-        if not self.graphs:
-            return self.fixed
-        if any(graph.theta is not None for graph in self.graphs):
-            return None
-        return [graph.fixed() for graph in self.graphs]
-
-    def of(self, x: Tensor, mask: Tensor | None) -> list[Tensor]:
-        """Constant, or (rows, frames, nodes, nodes) each, for (rows, nodes, frames, channels)."""
-        constant = self.constant()
-        if constant is not None:
-            return constant
-        # All hops' theta and phi in one product; what is then permuted is narrow.
-        taps = [graph.taps() for graph in self.graphs]
-        projected = x.reshape(-1, x.shape[-1]) @ torch.cat(taps, dim=1)
-        projected = torch.unflatten(projected, 0, x.shape[:3]).transpose(1, 2)
-        parts = torch.split(projected, [one.shape[1] for one in taps], dim=-1)
-        repeat = None
-        if mask is not None:
-            frames = torch.arange(mask.shape[1], device=mask.device)
-            real = mask > 0
-            repeat = torch.maximum((frames * real).cummax(dim=1).values, real.int().argmax(dim=1, keepdim=True))
-        return [graph.from_projected(part, repeat) for graph, part in zip(self.graphs, parts, strict=True)]
+__all__ = ["ClipHCSF"]
 
 
 class _Maps(NamedTuple):
@@ -109,7 +73,7 @@ class ClipHCSF(HCSF, Constants):
         """Update every node's features in every frame, and normalise."""
         hops = [hop for hop in self.hops if isinstance(hop, Aggregation)]
         graphs = [graph for graph in self.graphs if isinstance(graph, DynamicGraph)]
-        gates = HopGates([hop.adjacency.to(x.dtype) for hop in hops], graphs).of(x, mask)
+        gates = hop_gates([hop.adjacency.to(x.dtype) for hop in hops], graphs, x, mask)
         if "multiply" in (self.hop_fusion.fusion, self.range_fusion.fusion) and len(hops) > 1:
             return self._norm(self._multiplied(x, gates, hops), mask)
         folded: _Maps | None = self.constants(x)
@@ -146,29 +110,32 @@ class ClipHCSF(HCSF, Constants):
             shift,
         )
 
-    def _multiplied(self, x: Tensor, gates: list[Tensor], hops: list[Aggregation]) -> Tensor:
+    def _multiplied(self, x: Tensor, gates: list[HopGate], hops: list[Aggregation]) -> Tensor:
         """With a product of features among the fusions every h_k is needed for itself."""
-        found = [gather(gate, x @ hop.weight) for gate, hop in zip(gates, hops, strict=True)]
+        found = [gate.gather(x @ hop.weight) for gate, hop in zip(gates, hops, strict=True)]
         long_range: tuple[Tensor, ...] = self.hop_fusion(tuple(found[1:]))
         if not self.range_fusion.passes and len(long_range) > 1:
             long_range = (torch.cat(long_range, dim=-1),)
         return self.transform.forward_parts(self.range_fusion((found[0], *long_range)))
 
 
-def _apply_maps(x: Tensor, gates: list[Tensor], maps: _Maps) -> Tensor:
+def _apply_maps(x: Tensor, gates: list[HopGate], maps: _Maps) -> Tensor:
     channels, out = maps.weights[0].shape
     besides = None
     if maps.following is not None:
         narrow = torch.unflatten(x.reshape(-1, channels) @ torch.cat(maps.narrow, dim=1), 0, x.shape[:3])
         parts = torch.split(narrow, [weight.shape[1] for weight in maps.narrow], dim=-1)
-        found = [gather(gates[index], part) for index, part in zip(maps.squeezed, parts, strict=True)]
+        found = [gates[index].gather(part) for index, part in zip(maps.squeezed, parts, strict=True)]
         besides = (torch.cat(found, dim=-1).flatten(0, 2), maps.following)
-    if gates[0].dim() == 2:
-        return gather_and_map(x, [gates[index] for index in maps.direct], maps.weights, maps.bias, besides)
-    total = None
-    for index, weight in zip(maps.direct, maps.weights, strict=True):
-        term = gather(gates[index], x @ weight) if channels >= out else gather(gates[index], x) @ weight
-        total = term if total is None else total + term
-    assert total is not None
+    direct = [gates[index] for index in maps.direct]
+    fixed = [gate.fixed for gate in direct if gate.fixed is not None]
+    by_frame = [
+        gate.by_frame(x @ weight) if channels >= out else gate.by_frame(x) @ weight
+        for gate, weight in zip(direct, maps.weights, strict=True)
+        if gate.computed is not None
+    ]
+    if fixed:
+        return sum(by_frame, gather_and_map(x, fixed, maps.weights, maps.bias, besides))
+    total = sum(by_frame[1:], by_frame[0])
     total = total if maps.bias is None else total + maps.bias
     return total if besides is None else torch.addmm(total.reshape(-1, out), *besides).view(total.shape)

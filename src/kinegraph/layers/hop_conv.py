@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from kinegraph.errors import ConfigError
 from kinegraph.layers.clip_block import ClipNorm, Constants
 from kinegraph.layers.dynamic_graph import DynamicGraph, DynamicMode
-from kinegraph.layers.graph_gather import gather, gather_and_map
-from kinegraph.layers.hcsf_clips import HopGates
+from kinegraph.layers.graph_gather import gather_and_map
+from kinegraph.layers.hop_gates import HopGate, hop_gates
 
 __all__ = ["HopConv"]
 
@@ -89,21 +89,22 @@ class HopConv(Constants):
         """Convolve and normalise."""
         graphs = [graph for graph in self.graphs if isinstance(graph, DynamicGraph)]
         fixed = [self.get_buffer(f"within_{index}") for index in range(len(self.weights))]
-        gates = HopGates(fixed, graphs).of(x, mask)
+        gates = hop_gates(fixed, graphs, x, mask)
         folded: _Folded | None = self.constants(x)
         if folded is not None:
             return self._convolve(x, gates, folded.weights, folded.bias)
         result: Tensor = self.norm(self._convolve(x, gates, list(self.weights), None), mask)
         return result
 
-    def _convolve(self, x: Tensor, gates: list[Tensor], weights: list[Tensor], bias: Tensor | None) -> Tensor:
-        if self.fusion == "mean" and gates[0].dim() == 2:
+    def _convolve(self, x: Tensor, gates: list[HopGate], weights: list[Tensor], bias: Tensor | None) -> Tensor:
+        fixed = [gate.fixed for gate in gates if gate.fixed is not None]
+        if self.fusion == "mean" and gates[0].computed is None:
             scaled = [weight / len(weights) for weight in weights]
-            return gather_and_map(x, gates, scaled, bias)
+            return gather_and_map(x, fixed, scaled, bias)
         if self.fusion == "mean":
-            terms = [gather(gate, x @ weight) for gate, weight in zip(gates, weights, strict=True)]
+            terms = [gate.gather(x @ weight) for gate, weight in zip(gates, weights, strict=True)]
             total = torch.stack(terms).mean(dim=0)
         else:
             mapped = torch.split(x @ torch.cat(weights, dim=1), [weight.shape[1] for weight in weights], dim=-1)
-            total = torch.cat([gather(gate, part) for gate, part in zip(gates, mapped, strict=True)], dim=-1)
+            total = torch.cat([gate.gather(part) for gate, part in zip(gates, mapped, strict=True)], dim=-1)
         return total if bias is None else total + bias
