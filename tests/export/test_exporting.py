@@ -232,6 +232,29 @@ def test_every_network_as_program_and_as_onnx(name: str) -> None:
     assert compare(plan, as_onnx)[0] < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("hcsf_recognizer", {"dynamic": "m+alpha_o", "dynamic_kernel": 3, "dynamic_stride": 2}),
+        ("linear", {"transform": {"prenormalise": PLACES[3]}}),  # 2s-agcn
+    ],
+)
+def test_what_looks_back_at_the_last_real_frame_goes_into_onnx(tmp_path: Path, name: str, options: dict) -> None:
+    assert export(loaded(name, **options), tmp_path / "network.onnx").error < 1e-5
+
+
+def test_an_operation_that_onnx_lacks_is_named() -> None:
+    from kinegraph.export import onnx_file
+
+    class Running(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.cummax(dim=1).values
+
+    part = plan_export(loaded("fcn")).parts[0]
+    with pytest.raises(KinegraphError, match=r"cannot be written as ONNX \(No ONNX function found for .*cummax"):
+        onnx_file.to_onnx(part, torch.export.export(Running(), (torch.rand(2, 3),)), "{}")
+
+
 def test_no_network_is_forgotten() -> None:
     assert set(REGISTRY) - set(SMALL) == {"zero_velocity", "constant_velocity", "nearest"}
 

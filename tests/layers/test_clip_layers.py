@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers import HCSF, HCSFOptions
-from kinegraph.layers.clip_block import ClipNorm, strided_mask, time_mean
+from kinegraph.layers.clip_block import ClipNorm, last_real, strided_mask, time_mean
 from kinegraph.layers.graph_gather import gather, gather_and_map, spatial_partitions
 from kinegraph.layers.hcsf_clips import ClipHCSF
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
@@ -102,6 +103,14 @@ def test_graphs_of_frames_know_nothing_of_those_that_are_not_there(kernel: int, 
         torch.testing.assert_close(first, second)
         if lead % stride == 0:  # elsewhere a graph is held for other frames
             torch.testing.assert_close(first, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_the_last_real_frame(dtype: torch.dtype) -> None:
+    masks = torch.tensor(list(itertools.product([0, 1], repeat=5))).to(dtype)
+    for mask, found in zip(masks.tolist(), last_real(masks).tolist(), strict=True):
+        real = [frame for frame in range(5) if mask[frame]]
+        assert found == [max([f for f in real if f <= frame] or real[:1] or [0]) for frame in range(5)]
 
 
 def test_hcsf_on_clips_shares_its_weights() -> None:

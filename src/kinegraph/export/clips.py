@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
 from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port
+from kinegraph.layers.clip_block import last_real
 from kinegraph.models import RecognitionModel
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.clips import ClipTransform
@@ -78,10 +79,7 @@ class RecognizeGraph(nn.Module):
         anybody = there.any(dim=1)
         path = self._point(x[:, 0], "centre")
         if convention == "2s-agcn":
-            frames = torch.arange(x.shape[2])
-            latest = torch.where(there, frames, -1).cummax(dim=1).values
-            latest = torch.where(latest < 0, first[:, None], latest)
-            centre = path.gather(1, latest[..., None].expand(-1, -1, path.shape[-1]))[:, None, :, None]
+            centre = path.gather(1, last_real(there)[..., None].expand(-1, -1, path.shape[-1]))[:, None, :, None]
         else:
             centre = _at(path, first)[:, None, None, None]
         x = x - torch.where(anybody[:, None, None, None, None], centre, 0.0)

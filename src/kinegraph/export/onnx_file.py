@@ -67,7 +67,12 @@ def to_onnx(part: Part, program: torch.export.ExportedProgram, facts: str) -> An
                 output_names=[port.name for port in part.outputs],
             )
     except Exception as error:
-        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        cause: BaseException = (
+            error  # the innermost names the operation; what wraps it is advice to PyTorch's developers
+        )
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
         raise KinegraphError(f"this network cannot be written as ONNX ({line}); try OUT.pt2") from error
     assert made is not None
     model = made.model_proto

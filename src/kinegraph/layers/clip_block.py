@@ -31,6 +31,7 @@ __all__ = [
     "Pointwise",
     "TemporalUnit",
     "blank",
+    "last_real",
     "masked_batch_norm",
     "masked_moments",
     "masked_normalise",
@@ -56,6 +57,18 @@ def strided_mask(mask: Tensor | None, stride: int) -> Tensor | None:
     for later in range(1, stride):
         real = torch.maximum(real, functional.pad(mask, (0, later))[:, later:])
     return real[:, ::stride]
+
+
+def last_real(mask: Tensor) -> Tensor:
+    """For each frame the last real one up to it, or the first of all before that, (rows, frames) -> the same, int64.
+
+    Frame 0 where none is real. By a sort, for ONNX has no running maximum.
+    """
+    real = mask.to(torch.bool)
+    frames = torch.arange(mask.shape[1], device=mask.device)
+    in_order = torch.where(real, frames, mask.shape[1]).sort(dim=1).values
+    found = in_order.gather(1, (real.cumsum(dim=1) - 1).clamp(min=0))
+    return torch.where(found < mask.shape[1], found, 0)
 
 
 def time_mean(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -157,5 +157,5 @@ def _under_kernel(x: Tensor, like: DynamicGraph, repeat: Tensor | None) -> Tenso
             taps.append(x.index_select(1, where))
         else:
             rows = repeat[:, where] + frames * torch.arange(batch, device=x.device)[:, None]
-            taps.append(x.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, rows.shape))
+            taps.append(torch.unflatten(x.flatten(0, 1).index_select(0, rows.flatten()), 0, rows.shape))
     return torch.cat(taps, dim=-1)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
+from kinegraph.layers.clip_block import last_real
 from kinegraph.layers.dynamic_graph import DynamicGraph, computed_graphs
 from kinegraph.layers.graph_gather import gather
 
@@ -58,12 +58,7 @@ def hop_gates(fixed: Sequence[Tensor], graphs: Sequence[DynamicGraph], x: Tensor
     constant = [None if graph.matrix is None else graph.fixed() for graph in graphs]
     if graphs[0].theta is None:
         return [HopGate(one) for one in constant]
-    repeat = None
-    if mask is not None:
-        frames = torch.arange(mask.shape[1], device=mask.device)
-        real = mask > 0
-        repeat = torch.maximum((frames * real).cummax(dim=1).values, real.int().argmax(dim=1, keepdim=True))
-    offsets = computed_graphs(graphs, x.transpose(1, 2), repeat)
+    offsets = computed_graphs(graphs, x.transpose(1, 2), None if mask is None else last_real(mask))
     if not graphs[0].dense:
         offsets = [one * graph.support.to(one.dtype) for one, graph in zip(offsets, graphs, strict=True)]
     return [HopGate(one, offset, graph.alpha) for one, offset, graph in zip(constant, offsets, graphs, strict=True)]
