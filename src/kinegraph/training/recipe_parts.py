@@ -111,8 +111,8 @@ class TrainerRecipe:
     log_every: int = 50
     """Steps between entries of the training loss."""
     precision: Literal["fp32", "bf16", "auto"] = "fp32"
-    """bf16: automatic mixed precision, slower than fp32 on a CPU without AMX. auto: bf16 where the GPU or the CPU (AMX)
-    multiplies matrices of it, else fp32; run.json says which it was."""
+    """bf16: automatic mixed precision; on a CPU it is faster with AMX and a wide network alone. auto: bf16 on GPUs that
+    multiply matrices of it, else fp32; run.json says which it was."""
     compile: bool = False
     """Compile the network with torch.compile."""
     threads: int | None = None
