@@ -261,6 +261,45 @@ def test_a_crash_while_saving_leaves_the_old_one(folder: Path, monkeypatch: pyte
     assert [path.name for path in folder.parent.iterdir()] == ["w"]
 
 
+@pytest.mark.parametrize("moment", [1, 2, 3])
+def test_ctrl_c_while_saving_leaves_the_old_one_or_the_new(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Before the old folder is moved away, between the two, and just after the new one is in place."""
+    replace = os.replace
+    calls: list[str] = []
+
+    def interrupted(source: Any, target: Any) -> None:
+        calls.append(str(source))
+        if len(calls) == moment:
+            raise KeyboardInterrupt
+        replace(source, target)
+        if (len(calls), moment) == (2, 3):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(weights_module.os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(folder, small("fcn"), "fcn", {"seed": 4}, transform=TRANSFORM)
+    assert load_weights(folder).metadata["seed"] == {1: 3, 2: 3, 3: 4}[moment]
+    assert [path.name for path in folder.parent.iterdir()] == ["w"]
+
+
+def test_what_cannot_be_moved_back_is_kept_and_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def fails(source: Any, target: Any) -> None:
+        if Path(target) == folder:  # neither the new one nor the old one gets there again
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    monkeypatch.setattr(weights_module.os, "replace", fails)
+    with pytest.raises(KinegraphError, match=r"cannot write .*w: Input/output error; .* what was there is now .*old$"):
+        save_weights(folder, small("fcn"), "fcn", {"seed": 4}, transform=TRANSFORM)
+    (kept,) = folder.parent.iterdir()
+    assert load_weights(kept).metadata["seed"] == 3
+    refused(folder, rf"no such weights folder; a save cut short left its weights as {kept}: rename it")
+
+
 def test_nothing_but_weights_is_ever_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("dear")

@@ -9,6 +9,7 @@ every size is checked against the stored tensors before memory is taken. A folde
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import secrets
 import shutil
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -167,17 +169,27 @@ def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
                 os.fsync(file.fileno())
         if target.exists():
             os.replace(target, old)
-        try:
-            os.replace(fresh, target)
-        except OSError:
-            if old.exists():
+        os.replace(fresh, target)
+    except BaseException as error:  # Ctrl-C as well: what is on disk says how far it came
+        if not target.exists() and old.exists():
+            with suppress(OSError):
                 os.replace(old, target)
-            raise
-    except OSError as error:
-        raise KinegraphError(f"cannot write {target}: {error.strerror or error}; choose another folder") from error
+        if isinstance(error, OSError):
+            where = "" if target.exists() or not old.exists() else f"; what was there is now {old}"
+            raise KinegraphError(
+                f"cannot write {target}: {error.strerror or error}; choose another folder{where}"
+            ) from error
+        raise
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        if target.exists():  # where it could not come back, `old` is all there is
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _set_aside(folder: Path) -> Path | None:
+    """Weights of `folder` that :func:`_replace_folder`, killed at its worst moment, moved away and never back."""
+    left = [p for p in folder.parent.glob(f".{glob.escape(folder.name)}.*.old") if (p / CONFIG_FILE).is_file()]
+    return max(left, key=lambda p: p.stat().st_mtime, default=None)
 
 
 def _check_task(task: str, model_name: str) -> None:
@@ -202,6 +214,8 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
     folder = Path(folder)
     config_path, tensors_path = folder / CONFIG_FILE, folder / TENSORS_FILE
     if not folder.is_dir():
+        if left := _set_aside(folder):
+            raise FormatError(folder, f"no such weights folder; a save cut short left its weights as {left}: rename it")
         raise FormatError(folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}")
     for path in (config_path, tensors_path):
         if not path.is_file():
