@@ -101,6 +101,30 @@ def test_a_broken_file_in_a_folder_is_named_and_the_rest_listed(
     assert "1 of 2 files can be read, 20 frames" in text
 
 
+@pytest.mark.parametrize("method", ["iterdir", "stat"])  # a folder that may not be listed; one listed, not entered
+def test_a_folder_that_cannot_be_read_is_named_and_the_rest_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], method: str
+) -> None:
+    """Refused by a stand-in: root, as whom tests may run, may enter every folder."""
+    for name in ("closed", "open"):
+        (tmp_path / name).mkdir()
+        write(_walker(), tmp_path / name / "a.npz")
+    closed, real = tmp_path / "closed", getattr(Path, method)
+
+    def refuses(self: Path, **options: bool) -> object:
+        if (self if method == "iterdir" else self.parent) == closed:
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self, **options)
+
+    monkeypatch.setattr(Path, method, refuses)
+    assert main(["info", str(tmp_path), "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["files"]
+    assert (first["file"], second["file"], second["error"]) == ("closed", str(Path("open/a.npz")), None)
+    assert first["error"].startswith(f"{closed}: cannot be read (Permission denied); check ")
+    assert main(["info", str(closed)]) == 2
+    assert f"error: {closed}: cannot be read (Permission denied); check " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

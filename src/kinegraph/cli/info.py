@@ -55,27 +55,45 @@ def _is_frames(folder: Path) -> bool:
 
     try:
         return detect(folder) == "openpose"
-    except FormatError:
+    except (FormatError, OSError):
         return False
 
 
 def _motion_files(folder: Path) -> Iterator[Path]:
-    """Motion files below a folder in order of name; a folder of OpenPose frames counts as one."""
+    """Motion files below a folder in order of name.
+
+    A folder of OpenPose frames counts as one, and so does a folder below it that cannot be listed: reading it says why.
+
+    Raises:
+        FormatError: `folder` itself cannot be listed.
+    """
     from kinegraph.formats import formats
 
     suffixes = {s for info in formats() if info.reads for s in info.suffixes} - {
         ".asf"
     }  # an ASF is the body of its AMCs
-    for entry in sorted(folder.iterdir()):
+    try:
+        # Whether it is a folder is asked here too: one that may be listed and not entered refuses only then.
+        entries = [(e, e.is_dir() and not e.is_symlink()) for e in sorted(folder.iterdir())]
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+    for entry, is_folder in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir() and not entry.is_symlink():
+        if is_folder:
             if _is_frames(entry):
                 yield entry
-            else:
+                continue
+            try:
                 yield from _motion_files(entry)
+            except FormatError:
+                yield entry
         elif entry.suffix.lower() in suffixes:
             yield entry
+
+
+def _unreadable(path: Path, error: OSError) -> FormatError:
+    return FormatError(path, f"cannot be read ({error.strerror or error}); check its permissions")
 
 
 def _entry(file: Path, folder: Path) -> dict[str, Any]:
@@ -87,6 +105,8 @@ def _entry(file: Path, folder: Path) -> dict[str, Any]:
         sequence = read(file, format=name)
     except KinegraphError as error:
         return {**entry, "error": str(error)}
+    except OSError as error:
+        return {**entry, "error": str(_unreadable(file, error))}
     return {
         **entry,
         **_sizes(sequence, name),
