@@ -169,6 +169,15 @@ def test_presets_vary_what_the_supplement_varies() -> None:
             RECOGNITION_PRESETS[name](values)
 
 
+def test_all_networks_of_a_row_may_join_the_same_joints() -> None:
+    """The recipe's graph joins any two: HCSF's alone would measure that, not its hops."""
+    sweep = RECOGNITION_PRESETS["hops"](None)
+    base = _base(sweep, "recognize_hcsf_hdm05", [], "hdm05-11-one", "somewhere")
+    for variant, _, one in _runs(sweep, {"": base}, Path("out"), (0,), (None,)):
+        static = variant.changes["model.dynamic"] == "none"
+        assert to_dict(one)["model"]["dynamic_support"] == ("hop" if static else "dense")
+
+
 @pytest.mark.parametrize("name", RECOGNITION_PRESETS)
 @pytest.mark.parametrize(("recipe", "protocol"), [("hdm05", "hdm05-11-one"), ("ntu", "ntu60-xview")])
 def test_every_variant_is_a_recipe_and_can_be_drawn(name: str, recipe: str, protocol: str, tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ GRAPHS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """Folder -> the paper's name of the three graphs, and what they are: A_k = M_k + alpha O_k over three frames."""
 
 
-def _hcsf(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """What a graph is for HCSF: a static one has no support to choose, whatever the recipe says."""
+def _graph(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a graph is in a recipe that may let it join any two joints: a static one has no support to choose."""
     static = changes["model.dynamic"] == "none"
     return {**changes, "model.dynamic_support": "hop"} if static else dict(changes)
 
@@ -77,7 +77,7 @@ def squeeze(values: Sequence[Any] | None = None) -> Sweep:
         Variant(
             name=f"{folder}_{ratio:g}",
             label=f"{label}, d {ratio:g}",
-            changes={**_hcsf(changes), "model.squeeze": float(ratio)},
+            changes={**_graph(changes), "model.squeeze": float(ratio)},
             x=float(ratio),
             curve=label,
         )
@@ -115,7 +115,7 @@ def hops(values: Sequence[Any] | None = None) -> Sweep:
         Variant(
             name=f"{folder}_{graph}",
             label=f"{label}, {title}",
-            changes={**model, **(_hcsf(changes) if folder == "hcsf" else changes)},
+            changes={**model, **_graph(changes)},
         )
         for graph, (title, changes) in GRAPHS.items()
         for folder, label, model in rows

@@ -36,6 +36,7 @@ class HopConv(Constants):
         hops: each k.
         fusion: ``concat`` (MixHop) or ``mean`` (MS-Hop).
         dynamic: terms of the graph that takes the place of A_k, as in HCSF.
+        dense: let it join any two nodes instead of those within k hops; a static graph has no choice.
         kernel: frames under its temporal convolutions.
 
     Shapes: (rows, nodes, frames, in) -> (rows, nodes, frames, out).
@@ -51,6 +52,7 @@ class HopConv(Constants):
         fusion: Literal["concat", "mean"],
         dynamic: DynamicMode,
         kernel: int,
+        dense: bool = False,
     ) -> None:
         super().__init__()
         steps = np.asarray(distances)
@@ -73,7 +75,7 @@ class HopConv(Constants):
             degree = float(mask.sum(axis=1).mean())
             self.weights.append(torch.randn(in_channels, width) / (degree * in_channels) ** 0.5)
             if dynamic != "none":
-                self.graphs.append(DynamicGraph(mask, in_channels, mode=dynamic, kernel=kernel))
+                self.graphs.append(DynamicGraph(mask, in_channels, mode=dynamic, kernel=kernel, dense=dense))
         self.norm = ClipNorm(out_channels)
 
     def fold(self) -> _Folded:

@@ -29,6 +29,8 @@ class MSHopConfig(GraphRecognizerConfig):
     """Each k: nodes within so many hops."""
     dynamic: DynamicMode = "m"
     """Terms of the graph: none (Static-G), m (Dynamic-M), m+alpha_o (Dynamic-A), o, m+o."""
+    dynamic_support: Literal["hop", "dense"] = "hop"
+    """Pairs that graph may join: those within the range of hops, or any two joints; it starts from the range."""
     dynamic_kernel: int = 1
     """F, frames under the temporal convolutions of the graph that is computed from the features."""
     kernel: int = 9
@@ -73,6 +75,7 @@ class HopNet(GraphRecognizer):
                 fusion=config.fusion,
                 dynamic=config.dynamic,
                 kernel=config.dynamic_kernel,
+                dense=config.dynamic_support == "dense",
             )
             temporal = TemporalUnit(out, out, config.kernel, stride)
             blocks.append(ClipBlock(graph, temporal, before, out, out, stride=stride, dropout=config.dropout))
