@@ -83,7 +83,13 @@ def test_absent_frames() -> None:
     centres = x[0, [1, 1, 2, 2, 4, 5], SPINE]
     expected = rotated(x - centres[:, None], 1)
     np.testing.assert_allclose(PreNormalise(convention="2s-agcn").apply(x, NTU), expected, atol=1e-12)
-    x[0] = np.nan
+    alone = x[1:].copy()
+    x[0] = np.nan  # person 0 has not come yet
+    for name in ("2s-agcn", "pyskl", "ctr-gcn", "upright"):
+        placed = PreNormalise(convention=name)
+        np.testing.assert_array_equal(placed.apply(x, NTU)[1:], placed.apply(alone, NTU))
+        assert np.abs(placed.apply(x, NTU)[1, 0, SPINE]).max() < 1e-9
+    x[:] = np.nan
     for name in ("2s-agcn", "pyskl", "ctr-gcn"):
         np.testing.assert_array_equal(PreNormalise(convention=name).apply(x, NTU), x)
 

@@ -8,8 +8,9 @@ about it alone. Who leans in the first frame, and lifted keypoints often do, the
 as recorded.
 
 "First" is the first frame in which person 0 has the joints in question, and "spine" is NTU's joint 2; other skeletons
-give it by name or landmark. Where person 0 never shows such a joint, as detectors have it, the nearest thing to it that
-is seen stands in: another point of the trunk, the hips for the shoulders (not in the papers). In 2D ``pyskl`` maps
+give it by name or landmark. Where nothing of person 0 is seen, as in the beginning of a clip that they enter later, the
+next person takes their place. Where person 0 never shows such a joint, as detectors have it, the nearest thing to it
+that is seen stands in: another point of the trunk, the hips for the shoulders (not in the papers). In 2D ``pyskl`` maps
 fractions of the image to -1..1, ``ctr-gcn`` is as in 3D, and ``2s-agcn`` and ``upright`` have no meaning. The choice is
 stored with the weights.
 
@@ -89,7 +90,7 @@ class PreNormalise:
             skeleton: of the joint axis.
 
         Returns:
-            The same shape and type. Unchanged in place or direction where person 0 never has the joints it takes.
+            The same shape and type. Unchanged in place or direction where that person never has the joints it takes.
 
         Raises:
             ConfigError: 2s-agcn or upright in 2D.
@@ -107,10 +108,10 @@ class PreNormalise:
             raise ConfigError(f"{self.convention} turns to z, which 2D has not; choose pyskl, ctr-gcn or none")
         if flat and self.convention == "pyskl":
             return np.asarray(positions * 2 - 1, dtype=positions.dtype)
-        there = _there(positions[0])
-        result: Array = positions - self._centre(positions[0], there, skeleton)
+        person, there = _first_seen(positions)
+        result: Array = positions - self._centre(positions[person], there, skeleton)
         if self.convention != "ctr-gcn":
-            result = self._turned(result, there, skeleton)
+            result = self._turned(result, person, there, skeleton)
         return np.asarray(result, dtype=positions.dtype)
 
     def _centre(self, person: Array, there: NDArray[np.bool_], skeleton: Skeleton) -> Array:
@@ -121,13 +122,13 @@ class PreNormalise:
                 continue
             if self.convention != "2s-agcn":
                 return point.of(person[seen[0]])[None, None]
-            # a frame without person 0 takes the last place they were seen at, the first ones the first
+            # a frame without them takes the last place they were seen at, the first ones the first
             latest = seen[np.clip(np.searchsorted(seen, np.arange(len(person)), side="right") - 1, 0, None)]
             return point.of(person[latest])[:, None]
         return np.zeros((1, 1, person.shape[-1]), dtype=person.dtype)
 
-    def _turned(self, positions: Array, there: NDArray[np.bool_], skeleton: Skeleton) -> Array:
-        person, level = positions[0], self.convention == "upright"
+    def _turned(self, positions: Array, index: int, there: NDArray[np.bool_], skeleton: Skeleton) -> Array:
+        person, level = positions[index], self.convention == "upright"
         turn = Y_TO_Z if level else np.eye(3)
         turns = ((self.bottom, self.top, 2, _UPWARD), (self.left, self.right, 0, _ACROSS))
         for start, end, axis, others in turns[1:] if level else turns:
@@ -226,6 +227,18 @@ def _middle(names: _Points, skeleton: Skeleton) -> _Point | None:
         total += weights / len(names)
     used = np.flatnonzero(total)
     return _Point(used, total[used])
+
+
+def _first_seen(positions: Array) -> tuple[int, NDArray[np.bool_]]:
+    """Whom a clip is placed by, and which of their joints are there: person 0, or the first of whom anything is seen.
+
+    In the beginning of a clip person 0 may not have come yet.
+    """
+    for index, person in enumerate(positions):
+        there = _there(person)
+        if there.any():
+            return index, there
+    return 0, _there(positions[0])
 
 
 def _there(person: Array) -> NDArray[np.bool_]:
