@@ -94,6 +94,89 @@ def test_round_trip_and_ezc3d_as_witness(tmp_path: Path) -> None:
     np.testing.assert_allclose(witness, back.positions[0], atol=1e-6)
 
 
+def words_of(path: Path) -> tuple[np.ndarray, float]:
+    """The fourth words (frames, points) of a file of float points and its POINT:SCALE, by the offsets of the guide."""
+    data = path.read_bytes()
+    count, first, last = (int.from_bytes(data[at : at + 2], "little") for at in (2, 6, 8))
+    begin = (int.from_bytes(data[16:18], "little") - 1) * 512
+    at = data.index(b"SCALE", 512) + len("SCALE") + 2  # POINT's is the first; 2 bytes say where the next record is
+    kind, rank = struct.unpack_from("bB", data, at)
+    (scale,) = struct.unpack_from("<f", data, at + 2 + rank)
+    assert (kind, scale) == (4, struct.unpack_from("<f", data, 12)[0])  # the header repeats it
+    frames = last - first + 1
+    words = np.frombuffer(data, "<f4", 4 * count * frames, begin).reshape(frames, count, 4)[..., 3]
+    return words.astype(np.float64), scale
+
+
+@pytest.mark.parametrize("unit", ["mm", "cm", "m"])
+@pytest.mark.parametrize("lowest", [0.5, 0.04, 1e-3])
+def test_confidence_survives_as_the_residual_of_the_guide(tmp_path: Path, unit: str, lowest: float) -> None:
+    pytest.importorskip("ezc3d")
+    rng = np.random.default_rng(0)
+    confidence = np.geomspace(lowest, 1, 5 * 17).reshape(1, 5, 17)
+    confidence[0, 2, 3] = 0
+    points = rng.uniform(-1, 1, size=(1, 5, 17, 3))
+    path = tmp_path / "x.c3d"
+    c3d.write(SkeletonSequence(points, H36M, fps=50, up="y", confidence=confidence), path, unit=unit)
+    words, scale = words_of(path)
+    assert (words == np.round(words)).all()
+    assert words.max() == 255  # no camera in the high byte, and the low one used to the full
+    seen = confidence[0] > 0
+    np.testing.assert_array_equal(words < 0, ~seen)
+    metres = {"mm": 0.001, "cm": 0.01, "m": 1.0}[unit]
+    residual = 0.01 * (1 / np.where(seen, confidence[0], 1) - 1)
+    stored = words * abs(scale) * metres
+    np.testing.assert_allclose(stored[seen], np.minimum(residual, 0.255)[seen], atol=abs(scale) * metres * 0.501)
+    back = np.asarray(c3d.read(path).confidence)[0]
+    np.testing.assert_allclose(back[seen], 0.01 / (0.01 + stored[seen]))
+    assert (back[~seen] == 0).all()
+    # half a step of at most 1 mm, at the steep end
+    np.testing.assert_allclose(back, np.where(seen, np.maximum(confidence[0], 0.01 / 0.265), 0), atol=0.05)
+
+
+def test_more_frames_than_the_header_counts(tmp_path: Path) -> None:
+    pytest.importorskip("ezc3d")
+    from kinegraph.skeleton import Skeleton
+
+    frames = 100_000  # 65536 + 34464: the low word does not fit a signed one either
+    points = np.zeros((1, frames, 1, 3))
+    points[0, :, 0, 0] = np.arange(frames) / 1000
+    path = tmp_path / "x.c3d"
+    c3d.write(SkeletonSequence(points, Skeleton("one", ("a",), (-1,)), fps=100, up="z"), path)
+    good = path.read_bytes()
+    variants = {
+        "as written": good,
+        "TRIAL alone": good.replace(b"LONG_FRAMES", b"SOME_FRAMES"),
+        "LONG_FRAMES alone": good.replace(b"ACTUAL_END_FIELD", b"ACTUAL_XXX_FIELD"),
+    }
+    variants["a header that wraps"] = good[:8] + struct.pack("<H", frames % 65536) + good[10:]
+    assert len({*variants.values()}) == 4
+    for name, data in variants.items():
+        path.write_bytes(data)
+        back = c3d.read(path)
+        assert (back.frames, back.notes) == (frames, ()), name
+        np.testing.assert_allclose(back.positions[0, -1, 0], [(frames - 1) / 1000, 0, 0], rtol=1e-6)
+    path.write_bytes(good[:-100_000])
+    with pytest.raises(FormatError, match=r"100000 frames of 16 bytes are announced.*cut short"):
+        c3d.read(path)
+    # as ezc3d writes by itself: all the data are there and nothing says so
+    silent = variants["TRIAL alone"].replace(b"ACTUAL_END_FIELD", b"ACTUAL_XXX_FIELD")
+    path.write_bytes(silent)
+    back = c3d.read(path)
+    assert back.frames == 65535
+    assert back.notes[0].startswith(
+        "65535 frames are announced, the most that 16 bits can count, and bytes for about 3"
+    )
+
+
+def test_a_suffix_in_capitals(tmp_path: Path) -> None:
+    pytest.importorskip("ezc3d")
+    one = SkeletonSequence(positions=np.ones((2, 17, 3)), skeleton=H36M, fps=30)
+    assert c3d.write(one, tmp_path / "X.C3D") == (tmp_path / "X.C3D",)
+    assert [path.name for path in tmp_path.iterdir()] == ["X.C3D"]
+    assert c3d.read(tmp_path / "X.C3D").frames == 2
+
+
 def test_more_labels_than_one_parameter_holds(tmp_path: Path) -> None:
     pytest.importorskip("ezc3d")
     from kinegraph.skeleton import Skeleton

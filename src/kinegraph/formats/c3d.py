@@ -2,19 +2,25 @@
 
 Points only; analogue channels and force plates are left alone. A point's residual, its mean reconstruction error,
 becomes a confidence: 0 where it is negative (the point was not seen), ``10 mm / (10 mm + residual)`` elsewhere.
+
+Writing turns that round. A residual has one byte: it is rounded to a 255th of the largest in the file (or to the step
+of an integer file of that size, the guide's largest coordinate / 32000, if that is more) and ends at 255 mm. So
+confidences come back to within that rounding, and those below 0.038 as 0.038.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError, require
-from kinegraph.formats.c3d_file import read_points
+from kinegraph.formats.c3d_file import HEADER_FRAMES, put_residuals, read_points
 from kinegraph.formats.export import check_metric, person_paths, y_up
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.naming import free_name
@@ -25,6 +31,8 @@ SUFFIXES = (".c3d",)
 
 _UNITS = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254, "inch": 0.0254}
 _RESIDUAL_METRES = 0.01  # residual that halves the confidence
+_LARGEST_METRES = 0.255  # residual that is written; more would make the steps of the others coarse
+_STEPS, _INTEGER = 255, 32000  # of a residual's byte; what the largest coordinate becomes in an integer file
 
 
 def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
@@ -65,6 +73,7 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
         up=up,
         confidence=confidence[None],
         source=str(path),
+        notes=points.notes,
     )
 
 
@@ -78,6 +87,9 @@ def _names(labels: Sequence[str], count: int) -> list[str]:
 
 def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> tuple[Path, ...]:
     """Write a 3D sequence as C3D points; missing joints get residual -1. The up axis becomes z, as laboratories use.
+
+    More than 65535 frames are announced in TRIAL:ACTUAL_END_FIELD and POINT:LONG_FRAMES, as the C3D guide says; ezc3d
+    itself and other readers of the header alone see the first 65535.
 
     Args:
         sequence: 3D, in metres; camera space is turned upright.
@@ -98,21 +110,41 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
     names = list(sequence.skeleton.joints)
     paths = person_paths(path, sequence.people)
     for person, target in enumerate(paths):
-        seen = sequence.seen[person].T
+        seen = sequence.seen[person]
         points = np.ones((4, len(names), sequence.frames))
         points[:3] = ((sequence.positions[person] @ turn.T) / metres).transpose(2, 1, 0)
-        confidence = np.asarray(sequence.confidence)[person].T
-        residual = np.where(seen, _RESIDUAL_METRES / metres * (1 / np.where(seen, confidence, 1.0) - 1), -1.0)
+        confidence = np.asarray(sequence.confidence)[person]
+        residuals = np.where(seen, _RESIDUAL_METRES / metres * (1 / np.where(seen, confidence, 1.0) - 1), -1.0)
+        scale = _scale(points[:3], residuals, metres)
         content: Any = ezc3d.c3d()
         point = content["parameters"]["POINT"]
         point["RATE"]["value"] = [float(sequence.fps or 0.0)]
         point["UNITS"]["value"] = [unit]
         point["LABELS"]["value"] = names
+        point["SCALE"]["value"] = [-scale]
+        if sequence.frames >= HEADER_FRAMES:
+            content.add_parameter("POINT", "LONG_FRAMES", [float(sequence.frames)])
+            content.add_parameter("TRIAL", "ACTUAL_START_FIELD", [1, 0])
+            content.add_parameter("TRIAL", "ACTUAL_END_FIELD", [sequence.frames % 65536, sequence.frames // 65536])
         content["data"]["points"] = points
         content["data"]["meta_points"] = {
-            "residuals": residual[None],
+            "residuals": np.where(seen, 0.0, -1.0).T[None],
             "camera_masks": np.zeros((7, len(names), sequence.frames), dtype=bool),
         }
         with atomic_path(target) as temporary:
-            content.write(str(temporary))
+            made = temporary.with_suffix(".c3d")  # ezc3d appends it to any other, .C3D too
+            try:
+                content.write(str(made))
+                put_residuals(made, residuals, scale)
+                os.replace(made, temporary)
+            finally:
+                if made != temporary:
+                    made.unlink(missing_ok=True)
     return paths
+
+
+def _scale(points: NDArray[np.float64], residuals: NDArray[np.float64], metres: float) -> float:
+    """The step of the residuals in file units: fine enough for the largest, and one that an integer file could use."""
+    largest = float(np.nan_to_num(np.abs(points)).max(initial=0.0))
+    step = max(largest / _INTEGER, min(float(residuals.max(initial=0.0)), _LARGEST_METRES / metres) / _STEPS)
+    return float(np.float32(step)) or 1.0

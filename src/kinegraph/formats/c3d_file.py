@@ -1,7 +1,8 @@
 """The bytes of a C3D file: header, parameters and 3D points, read with NumPy and every size checked first.
 
 Written from the C3D user guide (c3d.org). The ezc3d library reads the same files faster, but a damaged one makes it
-crash the whole process (segmentation fault, measured), which no exception handler can catch; so it only writes here.
+crash the whole process (segmentation fault, measured), which no exception handler can catch; so it only writes here,
+and what it writes otherwise than the guide says, the residuals, is put right afterwards (`put_residuals`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
 
-__all__ = ["C3dPoints", "read_points"]
+__all__ = ["HEADER_FRAMES", "C3dPoints", "put_residuals", "read_points"]
+
+HEADER_FRAMES = 65535
+"""The most frames that the header and a POINT:FRAMES of 16 bits can announce."""
 
 _BLOCK = 512
 _MAGIC = 0x50
@@ -36,6 +40,7 @@ class C3dPoints:
     labels: tuple[str, ...]
     unit: str
     rate: float
+    notes: tuple[str, ...] = ()
 
 
 class _Numbers:
@@ -114,6 +119,41 @@ def read_points(path: Path) -> C3dPoints:
         labels=tuple(labels[:count]),
         unit=units[0] if units else "mm",
         rate=rate,
+        notes=_unread(frames, size, room),
+    )
+
+
+def put_residuals(path: Path, residuals: Array, scale: float) -> None:
+    """Store the residuals in a file of floats that ezc3d wrote (1.7 puts them where the guide has the cameras).
+
+    The fourth word of a point is -1 where it was not seen; else its low byte is the residual in steps of POINT:SCALE,
+    and its high byte the cameras that saw it, none. The header repeats the scale, which ezc3d leaves at 1.
+
+    Args:
+        path: the file.
+        residuals: (frames, points) in file units, negative = not seen; more than 255 steps are stored as 255.
+        scale: the step, POINT:SCALE without its sign.
+    """
+    words = np.where(residuals < 0, -1.0, np.clip(np.round(residuals / scale), 0, 255))
+    with path.open("r+b") as file:
+        header = file.read(_BLOCK)
+        first = (int.from_bytes(header[16:18], "little") - 1) * _BLOCK
+        file.seek(12)
+        file.write(struct.pack("<f", -scale))
+    points = np.memmap(path, dtype="<f4", mode="r+", offset=first, shape=(*residuals.shape, 4))
+    points[..., 3] = words
+    points.flush()
+
+
+def _unread(frames: int, size: int, room: int) -> tuple[str, ...]:
+    """A note where much more data follow than are announced: what wrote the file could not count that far."""
+    spare = (room - frames * size) // size
+    # Other sections may follow the points; as many bytes as the count of 16 bits hides do not come about otherwise.
+    if frames % (HEADER_FRAMES + 1) != HEADER_FRAMES or spare < 1 or room - frames * size <= 2 * _BLOCK:
+        return ()
+    return (
+        f"{frames} frames are announced, the most that 16 bits can count, and bytes for about {spare} more follow, "
+        "which are not read; if they are frames, have the file written anew with POINT:LONG_FRAMES",
     )
 
 
@@ -131,17 +171,24 @@ def _bytes(path: Path) -> bytes:
 
 
 def _frames(path: Path, data: bytes, numbers: _Numbers, parameters: Mapping[str, Parameter]) -> int:
-    """Number of frames; the header's 16 bits wrap at 65535, so later parameters say it too."""
+    """Number of frames; the header's 16 bits end or wrap at 65535, so later parameters say it too."""
     first, last = numbers.word(data[6:8]), numbers.word(data[8:10])
+    count = last - first + 1
     begin, end = parameters.get("TRIAL:ACTUAL_START_FIELD"), parameters.get("TRIAL:ACTUAL_END_FIELD")
     if isinstance(begin, np.ndarray) and isinstance(end, np.ndarray) and len(begin) == len(end) == 2:
         low_high = np.mod(np.stack((begin, end)), 65536)
         long_first, long_last = (int(low + high * 65536) for low, high in low_high)
-        if long_last - long_first + 1 >= last - first + 1:
-            first, last = long_first, long_last
-    if last < first:
+        if long_last - long_first + 1 >= count:
+            first, last, count = long_first, long_last, long_last - long_first + 1
+    if count <= HEADER_FRAMES:
+        # C-Motion's own parameter, or POINT:FRAMES as a float: either may say a count that 16 bits cannot.
+        for name in ("POINT:LONG_FRAMES", "POINT:FRAMES"):
+            value = parameters.get(name)
+            if isinstance(value, np.ndarray) and len(value) and HEADER_FRAMES < value[0] < _MAX_BYTES:
+                return int(value[0])
+    if count < 1:
         raise FormatError(path, f"first frame {first}, last frame {last}: there are no frames")
-    return last - first + 1
+    return count
 
 
 def _parameters(path: Path, data: bytes, at: int, numbers: _Numbers) -> dict[str, Parameter]:
