@@ -152,6 +152,8 @@ def test_wrong_words(tmp_path: Path, day: Path, weights: Path, out: Path, capsys
         ((day, "--model", weights, "--csv", out / "t.txt"), "segments are a table"),
         ((day, "--model", weights, "--csv", out / "no" / "t.csv"), "does not exist"),
         ((day, "--model", weights, "--out", out / "t.png", "--person", 3), "expected one of 1, 2"),
+        ((day, "--model", weights, "--person", 2), "--person 2 chooses who is drawn, and nothing is; add --out"),
+        ((day, "--model", weights, "--person", 2, "--csv", out / "t.csv"), "add --out timeline.png"),
         ((day, "--model", weights, "--fps", 3), "needs at least 6"),
         ((day, "--model", out / "none"), "no such weights folder"),
         (("forecast", weights), ""),

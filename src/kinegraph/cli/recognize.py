@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print windows and segments as JSON with stable keys")
     parser.add_argument("--out", type=Path, metavar="OUT", help="also the timeline as a picture (.png)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also the segments as a table (.csv)")
-    parser.add_argument("--person", type=int, metavar="N", help="draw this person alone, from 1 (default: everybody)")
+    parser.add_argument(
+        "--person", type=int, metavar="N", help="with --out: draw this person alone, from 1 (default: everybody)"
+    )
     parser.add_argument(
         "--window", type=float, metavar="S", help="seconds of a window (default: as long as a training clip)"
     )
@@ -126,6 +128,10 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.top < 1:
         raise ConfigError(f"--top {args.top}: expected at least 1")
+    if args.person is not None and args.out is None:  # it chooses who is drawn, not who is looked at
+        raise ConfigError(
+            f"--person {args.person} chooses who is drawn, and nothing is; add --out timeline.png, or leave it out"
+        )
     for name in ("stride", "window"):
         value = getattr(args, name)
         if value is not None and not 0 < value < float("inf"):
