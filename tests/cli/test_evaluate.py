@@ -145,9 +145,29 @@ def test_wrong_target_and_unwritable_output(human36m, weights, tmp_path, capsys)
     pixel = weights("p", "pixel")
     assert main(["evaluate", metric, pixel, "--protocol", "mocap-lifting", "--target", "pixel", *common]) == 2
     capsys.readouterr()
-    missing = str(tmp_path / "no" / "r.json")
-    assert main(["evaluate", metric, "--protocol", "h36m-metric", *common, "--json", missing]) == 2
-    assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["flat", "--protocol", "h36m-pixel", "--data", "nowhere"],
+        ["zero-velocity", "--protocol", "cmu-euler-64", "--data", "nowhere"],
+        ["zero-velocity", "--protocol", "recordings", "--data", "nowhere"],
+        ["nowhere", "--protocol", "cmu-8", "--data", "nowhere"],
+        ["nowhere", "--protocol", "synthetic-recognition", "--save-scores", "s.npz"],
+    ],
+)
+def test_json_is_looked_at_before_the_work(words, tmp_path, monkeypatch, capsys):
+    """Data and weights that are not there would be the error if anything were read first."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").mkdir()
+    for place, message in (
+        ("no/r.json", "--json no/r.json: the folder no does not exist; create it first"),
+        ("taken", "--json taken: it is a folder; give the name of a file"),
+    ):
+        assert main(["evaluate", *words, "--json", place]) == 2
+        assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 def test_data_list_names_every_dataset(capsys):

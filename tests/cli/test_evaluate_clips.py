@@ -159,6 +159,30 @@ def test_ensemble(nets, tmp_path, capsys):
         assert len(error.strip().splitlines()) == 1
 
 
+def test_an_ensemble_never_overwrites_what_it_reads(nets, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    scores = {"joint.npz": ("joint", "test"), "val.npz": ("joint", "val")}
+    for name, (stream, part) in scores.items():
+        assert evaluate(nets[stream], *PROTOCOL, "--split", part, "--save-scores", name) == 0
+    (tmp_path / "bone.npz").write_bytes((tmp_path / "joint.npz").read_bytes())
+    (tmp_path / "link.csv").symlink_to("bone.npz")
+    held = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    given = ("joint.npz", "bone.npz", "--search", "val.npz", "val.npz")
+    for words, message in (
+        (("--save-scores", tmp_path / "joint.npz"), "joint.npz is one of SCORES (joint.npz); the input is never"),
+        (("--save-scores", "val.npz"), "--save-scores val.npz is one of --search (val.npz)"),
+        (("--json", "./bone.npz"), "--json ./bone.npz is one of SCORES (bone.npz)"),
+        (("--confusion", "link.csv"), "--confusion link.csv is one of SCORES (bone.npz)"),
+        (("--save-scores", "new.npz", "--json", "no/e.json"), "--json no/e.json: the folder no does not exist"),
+    ):
+        assert main(["ensemble", *given, *map(str, words)]) == 2, words
+        error = capsys.readouterr().err
+        assert message in error, (words, error)
+        assert len(error.strip().splitlines()) == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == held
+
+
 def test_early(nets, tmp_path, capsys):
     out = tmp_path / "r.json"
     arguments = ["analyze", "early", *nets.values(), *PROTOCOL, "--ratios", "1", "0.2", "--json", str(out)]

@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.recognition_tables import clip_report, joint_stream
 
     check_files(args)
+    _keep_inputs(args)
     if len(args.scores) < 2:
         raise ConfigError(f"{len(args.scores)} file; an ensemble is of two or more")
     if args.weights is not None and args.search is not None:
@@ -91,6 +92,20 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         write_text(Path(args.json), json.dumps(content, indent=2) + "\n")
     return 0
+
+
+def _keep_inputs(args: argparse.Namespace) -> None:
+    """Raises ConfigError where what is to be written would take the place of scores that are read."""
+    from kinegraph.errors import ConfigError
+
+    targets = (("--save-scores", args.save_scores), ("--json", args.json), ("--confusion", args.confusion))
+    for flag, target in targets:
+        for read, names in (("SCORES", args.scores), ("--search", args.search or ())):
+            for name in names:
+                if target is not None and Path(target).resolve() == Path(name).resolve():
+                    raise ConfigError(
+                        f"{flag} {target} is one of {read} ({name}); the input is never overwritten. Name another file"
+                    )
 
 
 def _load(name: str) -> RecognitionResult:

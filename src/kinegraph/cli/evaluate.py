@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments
+from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments, check_place
 
 if TYPE_CHECKING:
     from kinegraph.datasets.lifting_data import LiftingData
@@ -219,6 +219,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.atomic import write_text
     from kinegraph.evaluation.processes import is_first
 
+    check_place("--json", args.json)  # before minutes of work, and before anything else is written
     task = _task(args)
     if task not in ("windows", "clips"):
         _refuse(args, ("fuse",), "recognition protocols")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from kinegraph.evaluation.clip_views import ClipView
     from kinegraph.evaluation.recognition_merge import SeedResults
 
-__all__ = ["CLIP_ONLY", "add_clip_arguments", "clip_results", "clip_view", "evaluate_clip_models", "write_results"]
+__all__ = [
+    "CLIP_ONLY",
+    "add_clip_arguments",
+    "check_files",
+    "check_place",
+    "clip_results",
+    "clip_view",
+    "evaluate_clip_models",
+    "write_results",
+]
 
 CLIP_ONLY = ("views", "missing_joints", "missing_by", "save_scores", "confusion")
 """Options of clips alone."""
@@ -115,12 +125,24 @@ def check_files(args: argparse.Namespace) -> None:
         ("--save-scores", args.save_scores, (".npz",)),
         ("--confusion", args.confusion, (".png", ".csv")),
     ):
-        if name is None:
-            continue
-        if Path(name).suffix.lower() not in suffixes:
+        if name is not None and Path(name).suffix.lower() not in suffixes:
             raise ConfigError(f"{flag} {name}: expected a name with {' or '.join(suffixes)}")
-        if not Path(name).parent.is_dir():
-            raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} does not exist; create it first")
+        check_place(flag, name)
+    check_place("--json", args.json)
+
+
+def check_place(flag: str, name: str | None) -> None:
+    """Raises ConfigError where no file of this name can be written; None is no file."""
+    from kinegraph.errors import ConfigError
+
+    if name is None:
+        return
+    if not Path(name).parent.is_dir():
+        raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} does not exist; create it first")
+    if Path(name).is_dir():
+        raise ConfigError(f"{flag} {name}: it is a folder; give the name of a file")
+    if not os.access(Path(name).parent, os.W_OK):
+        raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} is not writable; choose another one")
 
 
 def write_results(
