@@ -77,8 +77,10 @@ class ListSource(ClipSource):
     dataset = "list"
     fps = 30.0
 
-    def __init__(self, clips: Sequence[ActionClip], classes: int, skeleton: str = "ntu25") -> None:
-        self.clips, self.skeleton = clips, get_skeleton(skeleton)
+    def __init__(
+        self, clips: Sequence[ActionClip], classes: int, skeleton: str = "ntu25", dataset: str = "list"
+    ) -> None:
+        self.clips, self.skeleton, self.dataset = clips, get_skeleton(skeleton), dataset
         self.classes = tuple(f"action {n}" for n in range(classes))
 
     def __len__(self) -> int:
@@ -94,11 +96,11 @@ class ListSource(ClipSource):
         return self.clips[index]
 
 
-def write_store(folder: Path, known: Sequence[dict[str, Any]], classes: int = 60) -> ClipStore:
+def write_store(folder: Path, known: Sequence[dict[str, Any]], classes: int = 60, dataset: str = "list") -> ClipStore:
     """A prepared folder of clips of two frames, each with the fields given."""
     rng = np.random.default_rng(0)
     clips = [
         ActionClip(**{"name": f"clip{n}", "label": 0, "positions": rng.normal(size=(1, 2, 25, 3)), **fields})
         for n, fields in enumerate(known)
     ]
-    return prepare_clips(ListSource(clips, classes), folder, workers=1, progress=False).store
+    return prepare_clips(ListSource(clips, classes, dataset=dataset), folder, workers=1, progress=False).store

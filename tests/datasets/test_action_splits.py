@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from action_files import write_store
-from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split
+from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split, takes_files_word
 from kinegraph.errors import ConfigError, DataError
 
 pytest.importorskip("pyarrow")
@@ -63,10 +63,29 @@ def test_parts_that_containers_name(tmp_path) -> None:
     assert split(ctrgcn, "ntu60-xsub", "test").tolist() == [1]
     three = write_store(tmp_path / "3", [{"splits": (part,)} for part in ("train", "val", "test")], classes=3)
     assert [split(three, "folder", part).tolist() for part in ("train", "val", "test")] == [[0], [1], [2]]
-    two = write_store(tmp_path / "2", [{"splits": (part,)} for part in ("train", "val")], classes=3)
+    two = write_store(tmp_path / "2", [{"splits": (part,)} for part in ("train", "val")], 3, "kinetics-skeleton")
     assert split(two, "kinetics-skeleton", "test").tolist() == [1]
     with pytest.raises(DataError, match="no clips of kinetics-skeleton val"):
         split(two, "kinetics-skeleton", "val")
+
+
+def test_clips_of_another_data_set_are_refused(tmp_path) -> None:
+    parts = [{"splits": (part,)} for part in ("train", "test")]
+    for name in ("kinetics-skeleton", "cmu-8", "everyday", "synthetic-recognition"):
+        with pytest.raises(DataError, match=rf"clips of hdm05-11; {name} divides those of"):
+            split(write_store(tmp_path / name, parts, 11, "hdm05-11"), name, "test")
+
+
+def test_whose_parts_they_are(tmp_path) -> None:
+    """CTR-GCN's npz of X-Sub's parts would give a figure of X-View as well."""
+    ctrgcn = write_store(tmp_path / "c", [{"splits": ("train",)}, {"splits": ("test",)}], dataset="ctrgcn")
+    assert takes_files_word(ctrgcn, "ntu60-xsub")
+    assert takes_files_word(ctrgcn, "ntu60-xview")
+    pyskl = write_store(tmp_path / "p", [{"splits": ("xsub_train",)}, {"splits": ("xsub_val",)}], dataset="pyskl")
+    assert not takes_files_word(pyskl, "ntu60-xsub")
+    assert not takes_files_word(pyskl, "xsub")
+    named = write_store(tmp_path / "n", [{"subject": "P001", "splits": ("train",)}, {"subject": "P003"}])
+    assert not takes_files_word(named, "ntu60-xsub")
 
 
 def test_numbered_splits_of_containers(tmp_path) -> None:

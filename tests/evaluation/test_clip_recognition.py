@@ -75,6 +75,12 @@ def test_splits_that_the_files_name():
         evaluate_clips(says(classes=2), clips, "xset")
 
 
+def test_parts_of_a_file_that_does_not_name_them_are_remarked():
+    clips = numbered([0, 1, 1], [0, 1, 0], classes=60, splits=["train", "test", "test"])
+    result = evaluate_clips(says(classes=60), clips, "ntu60-xview")
+    assert any("that they are ntu60-xview's it does not say" in note for note in result.notes)
+
+
 def test_validation_is_what_training_held_out():
     clips = numbered([0] * 20, [n % 2 for n in range(20)], classes=2, splits=["train"] * 18 + ["test"] * 2)
     recipe = {"data": {"held_out": 0.3}, "seed": 4}

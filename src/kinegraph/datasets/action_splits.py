@@ -18,13 +18,15 @@ from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.store.clip import Clips
 
-__all__ = ["OWN", "OWN_TEST", "PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split"]
+__all__ = ["OWN", "OWN_TEST", "PROTOCOLS", "ActionProtocol", "hold_out", "protocol", "split", "takes_files_word"]
 
 Indices = NDArray[np.int64]
 OWN = "folder"
 """The protocol of clips of one's own."""
 OWN_TEST = 0.2
 """Share of every class that tests where a folder of one's own names no parts."""
+_CONTAINERS = ("pyskl", "ctrgcn", "stgcn")
+"""Data sets that are others' containers of any data set's clips."""
 _TESTING = ("test", "val")
 """Names that containers give to the part that is tested on."""
 
@@ -40,6 +42,7 @@ class ActionProtocol:
         folds: how often it is trained; the result is the mean.
         pyskl: name of the split in PYSKL's pickles, without ``_train``.
         classes: how many the protocol has; None any number.
+        datasets: whose prepared clips it divides; empty where a rule or the number of classes tells.
     """
 
     name: str
@@ -48,6 +51,7 @@ class ActionProtocol:
     folds: int = 1
     pyskl: str = ""
     classes: int | None = None
+    datasets: tuple[str, ...] = ()
 
 
 def _ntu_subjects(chosen: frozenset[int]) -> Callable[[Clips, int], NDArray[np.int8]]:
@@ -122,10 +126,21 @@ PROTOCOLS: Mapping[str, ActionProtocol] = {
             name="hdm05-11-one", title="HDM05, one subject trains, four test; mean of five", trains=_hdm05_one, folds=5,
             classes=11,
         ),
-        ActionProtocol(name="cmu-8", title="CMU Mocap actions; clip 4 of every action validates"),
-        ActionProtocol(name="everyday", title="CMU Mocap and procedural motion; recordings and people apart"),
-        ActionProtocol(name="kinetics-skeleton", title="Kinetics-skeleton as published"),
-        ActionProtocol(name="synthetic-recognition", title="procedural motion; other people train, validate and test"),
+        ActionProtocol(
+            name="cmu-8", title="CMU Mocap actions; clip 4 of every action validates", datasets=("cmu-8",)
+        ),
+        ActionProtocol(
+            name="everyday", title="CMU Mocap and procedural motion; recordings and people apart",
+            datasets=("everyday",),
+        ),
+        ActionProtocol(
+            name="kinetics-skeleton", title="Kinetics-skeleton as published",
+            datasets=("kinetics-skeleton", *_CONTAINERS),
+        ),
+        ActionProtocol(
+            name="synthetic-recognition", title="procedural motion; other people train, validate and test",
+            datasets=("synthetic-recognition",),
+        ),
         ActionProtocol(
             name=OWN, title="the parts that your folders or index name; without, a fifth of every class tests",
             trains=_unparted,
@@ -179,6 +194,11 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
             raise DataError(
                 f"{store.folder}: {len(store.classes)} classes; {name} has {item.classes}. Prepare the right data set"
             )
+        if item.datasets and store.dataset not in item.datasets:
+            raise DataError(
+                f"{store.folder}: clips of {store.dataset}; {name} divides those of {', '.join(item.datasets)}. "
+                "Prepare the right data set, or name the protocol of these"
+            )
         found = _by_protocol(store, item, part, fold)
     result = np.flatnonzero(found & (store.labels >= 0))
     if not len(result):
@@ -204,6 +224,17 @@ def _by_protocol(store: Clips, item: ActionProtocol, part: str, fold: int) -> ND
             )
     named = {own for parts in store.splits for own in parts}
     return _named(store, _own_splits(named).get(item.pyskl, ("", "")), part)
+
+
+def takes_files_word(store: Clips, name: str) -> bool:
+    """Whether a protocol's parts are those of files that do not name the protocol, and know too little for its rule.
+
+    CTR-GCN's npz says train and test, and neither who moves nor whether the parts are X-Sub's or X-View's.
+    """
+    item = PROTOCOLS.get(name)
+    if item is None or item.trains is None or name == OWN or (item.trains(store, 0) >= 0).any():
+        return False
+    return item.pyskl not in _own_splits({own for parts in store.splits for own in parts})
 
 
 def _own_splits(named: Collection[str]) -> dict[str, tuple[str, str]]:

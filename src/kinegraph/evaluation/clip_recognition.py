@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split
+from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split, takes_files_word
 from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.datasets.clip_sources import LIVELIER_FIRST
 from kinegraph.datasets.seen_clips import marks_in
@@ -258,6 +258,10 @@ def evaluate_clips(
     places = check_fit(method, clips)
     view.check(method.skeleton)
     remarks += _rates(method, clips)
+    if takes_files_word(clips, protocol):
+        remarks.append(
+            f"train and test are what {clips.dataset}'s file calls so; that they are {protocol}'s it does not say"
+        )
     if part != "train":
         remarks += _leaks(method, clips, protocol, part, rows)
     scores = gather_rows(_scores(method, clips, share_of(rows), view, batch), rows)
