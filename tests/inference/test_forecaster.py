@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -203,6 +204,68 @@ def test_who_left_more_than_half_a_second_ago_is_not_forecast(fps: float) -> Non
         assert stream.ready() == ()
         with pytest.raises(DataError, match="nobody is seen at the end of the observed part"):
             forecaster.forecast(given, 0.3)
+
+
+def _seen_in(sequence: SkeletonSequence, frames: np.ndarray, *, person: int = -1) -> SkeletonSequence:
+    """Places alone, and of one person only those of some frames."""
+    confidence = np.array(sequence.confidence)
+    confidence[person, ~np.isin(np.arange(sequence.frames), frames)] = 0
+    return sequence.replace(confidence=confidence, rotations=None, offsets=None)
+
+
+@pytest.mark.parametrize(
+    ("frames", "told"),
+    [
+        ([-1], r"seen for 0\.00 s at the end, 0\.37 s less than the 0\.37 s that are needed"),
+        ([*range(40), -2, -1], r"seen for 0\.03 s at the end, 0\.33 s less"),
+        ([*range(40), -14], r"seen for 0\.00 s at the end"),  # one glimpse, and then gone for long enough to fill it
+        (range(-11, 0), r"seen for 0\.33 s at the end, 0\.033 s less"),
+    ],
+)
+def test_who_is_seen_too_shortly_is_left_out(frames: list[int], told: str) -> None:
+    """What the network looks back is neither held from a glimpse nor drawn to it from where somebody left."""
+    crowd = walker(6.0, 30.0, people=2)
+    given = _seen_in(crowd, np.array(list(frames)) % crowd.frames)
+    forecaster = Forecaster(network(actions=("walk", "run")))
+    found = forecaster.predict(given, 0.3)
+    assert np.isnan(found.future.positions[1]).all()
+    assert found.actions[1] == {}
+    assert any(re.search(f"person 2 was {told}.*: left out$", note) for note in found.future.notes)
+    alone = forecaster.forecast(given.select_people([0]), 0.3)
+    np.testing.assert_allclose(found.future.positions[0], alone.positions[0])
+    assert found.whole.frames == given.frames + found.future.frames
+    unseen = ~given.seen[1]
+    assert np.isnan(found.whole.positions[1, : given.frames][unseen]).all()  # as observed, nothing held
+    with pytest.raises(DataError, match=f"as long as symgnn looks back: walker was {told}"):
+        forecaster.forecast(given.select_people([1]), 0.3)
+
+
+def test_a_baseline_needs_two_frames_of_everybody() -> None:
+    walk = walker(2.0, 30.0)
+    with pytest.raises(DataError, match=r"seen for 0\.00 s at the end, 0\.033 s less"):
+        Forecaster("constant-velocity").forecast(_seen_in(walk, np.array([60])), 0.3)
+    two = Forecaster("constant-velocity").forecast(_seen_in(walk, np.array([59, 60])), 0.3)
+    assert np.isfinite(two.positions).all()
+
+
+def test_who_came_back_is_forecast_from_then_on() -> None:
+    """As if the recording had begun there, as live, however far away they left."""
+    walk = walker(6.0, 30.0)
+    back = np.arange(walk.frames - 12, walk.frames)
+    given = _seen_in(walk, np.r_[np.arange(80), back])
+    elsewhere = given.positions.copy()
+    elsewhere[:, :80] += 4
+    forecaster = Forecaster(network())
+    alone = forecaster.forecast(_seen_in(walk, back).slice_frames(back[0], None), 0.3)
+    for one in (given, given.replace(positions=elsewhere)):
+        np.testing.assert_array_equal(forecaster.forecast(one, 0.3).positions, alone.positions)
+    stream = forecaster.stream("cmu38", fps=30.0)
+    for frame, there in enumerate(given.seen[0].any(axis=-1)):
+        stream.push(given.positions[:, frame] if there else None)
+        assert bool(stream.ready()) == (there and (11 <= frame < 80 or frame == walk.frames - 1))
+    live = stream.forecast(0.3).future
+    assert live is not None
+    np.testing.assert_allclose(live.positions, alone.positions, atol=1e-6)
 
 
 def test_progress_ends_at_the_whole() -> None:

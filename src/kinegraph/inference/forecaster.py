@@ -20,7 +20,6 @@ from kinegraph.inference.forecast_features import (
     forecast_features,
 )
 from kinegraph.inference.horizon import check_horizon
-from kinegraph.inference.live_frames import LONGEST_GAP_S
 from kinegraph.inference.motion_window import (
     HISTORY_S,
     MotionNetwork,
@@ -28,6 +27,7 @@ from kinegraph.inference.motion_window import (
     baseline_of,
     check_rate,
     ground,
+    last_stay,
     load_motion_network,
     notes_that_hold,
     person_window,
@@ -140,8 +140,9 @@ class Forecaster(Pretrained):
         """Forecast every person of a recording.
 
         The recording is brought to the network's rate and the forecast back to the recording's. Beyond the horizon
-        that the network was trained for, it goes on from its own output. Whose root was not seen within the last half
-        second is left out, with a note.
+        that the network was trained for, it goes on from its own output. As live, whose root was not seen within the
+        last half second, or not for as long as the network looks back since it was away for longer than that, is left
+        out, with a note.
 
         Args:
             sequence: 3D, in metres, at a known rate, on any skeleton that has the network's joints by name or
@@ -151,7 +152,8 @@ class Forecaster(Pretrained):
             progress: called with (frames done, frames in all).
 
         Raises:
-            DataError: no 3D motion, too short a history, nobody at its end, or a horizon without sense.
+            DataError: no 3D motion, too short a history, nobody seen for long enough at its end, or a horizon without
+                sense.
             SkeletonError: a model for another skeleton.
         """
         check_horizon(seconds)
@@ -165,20 +167,23 @@ class Forecaster(Pretrained):
             raise DataError(f"a forecast of {seconds:g} s is less than one frame at {history.fps:g} frames a second")
         self._check_history(history)
         looked_at = max(HISTORY_S, 2 * self.network.observed_s if self.network is not None else 0.0)
-        recent = ready(_last(observed, looked_at))
-        lately = _last(recent, LONGEST_GAP_S)
-        floors = ground(recent)
+        recent = _last(observed, looked_at)
         positions = np.full((history.people, count, history.joints, 3), np.nan)
         rotations: list[Array | None] = []
         actions: list[dict[str, float]] = []
         notes: list[str] = []
+        unseen: list[str] = []
         for person in range(history.people):
-            if not lately.seen[person, :, lately.skeleton.root].any():
-                notes.append(f"{who(history, person)} is not seen at the end and was left out")
+            stay = last_stay(recent, person)
+            reason = self._too_little(stay, history.fps)
+            if stay is None or reason:
+                unseen.append(f"{who(history, person)} {reason}")
+                notes.append(f"{unseen[-1]}: left out")
                 rotations.append(None)
                 actions.append({})
                 continue
-            window, network = self._window(recent, person, float(floors[person]))
+            # who was away began anew: what was seen before is of another stay, perhaps of somebody else
+            window, network = self._window(ready(recent.select_people([person]).slice_frames(stay[0], None)))
             done = person * count
 
             def step(made: int, done: int = done) -> None:
@@ -192,8 +197,11 @@ class Forecaster(Pretrained):
             rotations.append(turned)
             actions.append({} if scores is None else dict(zip(network.transform.actions, scores.tolist(), strict=True)))
             notes += _notes(network, window, count / history.fps)
-        if np.isnan(positions).all():
-            raise DataError(f"{history.source or 'the sequence'}: nobody is seen at the end of the observed part")
+        if len(unseen) == history.people:
+            raise DataError(
+                f"{history.source or 'the sequence'}: nobody is seen at the end of the observed part for as long as "
+                f"{self.name} looks back: {unseen[0]}; let the observed part end where somebody is"
+            )
         own = [turned for turned in rotations if turned is not None]
         kept = len(own) == history.people
         future = SkeletonSequence(
@@ -212,7 +220,7 @@ class Forecaster(Pretrained):
         if self.calibration is None:
             future = future.with_note(self.uncalibrated)
         else:
-            future = self._estimated(recent, future, self.calibration.tables["motion"])
+            future = self._estimated(ready(recent), future, self.calibration.tables["motion"])
         return Forecast(future=future, history=history, actions=tuple(actions))
 
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> ForecastStream:
@@ -239,12 +247,16 @@ class Forecaster(Pretrained):
             note += f"; none is stated beyond {FURTHEST_S:g} s"
         return future.replace(uncertainty=np.stack(stated)).with_note(note)
 
-    def _check_history(self, history: SkeletonSequence) -> None:
+    def _looks_back(self, fps: float) -> tuple[int, float]:
+        """Frames that are needed, and their rate; of a baseline at the recording's."""
         if self.network is None:
-            needed, rate = 2, history.fps or 0.0
-        else:
+            return 2, fps
+        return self.network.transform.observed, self.network.transform.fps
+
+    def _check_history(self, history: SkeletonSequence) -> None:
+        if self.network is not None:
             check_rate(history, self.network)
-            needed, rate = self.network.transform.observed, self.network.transform.fps
+        needed, rate = self._looks_back(history.fps or 0.0)
         span, back = (history.frames - 1) / (history.fps or 1.0), (needed - 1) / rate
         if frames_within(span, rate) < needed:
             raise DataError(
@@ -252,11 +264,20 @@ class Forecaster(Pretrained):
                 f"a second) and the observed part has {span:.2f} s, {back - span:.2g} s too little; give a longer one"
             )
 
-    def _window(self, recent: SkeletonSequence, person: int, floor: float) -> tuple[PersonWindow, MotionNetwork]:
-        network = self.network
-        if network is None:
-            network = untrained(self.baseline, recent, person)
-        return person_window(recent, person, network, floor), network
+    def _too_little(self, stay: tuple[int, int] | None, fps: float) -> str:
+        """Why somebody of that stay is not forecast; empty if they are."""
+        if stay is None:
+            return "is not seen at the end"
+        needed, rate = self._looks_back(fps)
+        span, back = (stay[1] - stay[0]) / fps, (needed - 1) / rate
+        if frames_within(span, rate) >= needed:
+            return ""
+        return f"was seen for {span:.2f} s at the end, {back - span:.2g} s less than the {back:.2f} s that are needed"
+
+    def _window(self, one: SkeletonSequence) -> tuple[PersonWindow, MotionNetwork]:
+        """Of a recording of one person."""
+        network = untrained(self.baseline, one, 0) if self.network is None else self.network
+        return person_window(one, 0, network, float(ground(one)[0])), network
 
 
 def observed_part(sequence: SkeletonSequence, until: float | None) -> SkeletonSequence:

@@ -33,6 +33,7 @@ __all__ = [
     "PersonWindow",
     "baseline_of",
     "ground",
+    "last_stay",
     "load_motion_network",
     "motion_network",
     "notes_that_hold",
@@ -194,6 +195,21 @@ def ready(sequence: SkeletonSequence) -> SkeletonSequence:
     """
     check_motion(sequence)
     return sequence if sequence.seen.all() else fill_gaps(sequence, LONGEST_GAP_S)
+
+
+def last_stay(sequence: SkeletonSequence, person: int) -> tuple[int, int] | None:
+    """First and last frame of somebody's root since it was last away for longer than live gaps last.
+
+    None if it is still away: motion is told over half a second without it, as live, and begins anew after more.
+    """
+    assert sequence.fps is not None
+    there = np.flatnonzero(sequence.seen[person, :, sequence.skeleton.root])
+    away = LONGEST_GAP_S * sequence.fps + 1e-6
+    if not len(there) or sequence.frames - 1 - there[-1] > away:
+        return None
+    # the frames of a slow recording follow each other, however far apart they are
+    began = np.flatnonzero(np.diff(there) > max(away, 1.5))
+    return int(there[began[-1] + 1 if len(began) else 0]), int(there[-1])
 
 
 def check_rate(sequence: SkeletonSequence, network: MotionNetwork) -> None:
