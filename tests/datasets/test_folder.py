@@ -11,9 +11,11 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.datasets.folder import FolderSource
+from kinegraph.errors import DataError
 from kinegraph.formats import read, write
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
+from kinegraph.store import ClipStore
 
 pytest.importorskip("pyarrow")
 
@@ -82,3 +84,119 @@ def test_a_skeleton_that_comes_later_is_looked_for(
     text = (tmp_path / "clips" / "b" / "02.asf").read_text()
     (tmp_path / "clips" / "b" / "02.asf").write_text(text + "\n")
     assert FolderSource(tmp_path / "clips").stamp(1) != before
+
+
+def clips(root: Path, *names: str) -> Path:
+    """Recordings of these names, all different."""
+    for number, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        points = np.random.default_rng(number).normal(size=(1, 4, 17, 3))
+        write(SkeletonSequence(points, get_skeleton("h36m17"), 30, up="y"), root / name)
+    return root
+
+
+def test_what_was_prepared_inside_the_source_is_no_class(tmp_path: Path) -> None:
+    """The second run, and one that comes after a kill or after nothing could be read, see what the first saw."""
+    root = clips(tmp_path / "mine", "bus/a.npz", "car/a.npz", "car/old/b.npz")
+    out = [root / "prepared", root / "car" / "old" / "prepared"]
+    for place in out:
+        assert prepare(root, place) == 0
+    first = ClipStore(out[0])
+    assert first.classes == ("bus", "car")
+    manifest = out[1] / "store.json"
+    manifest.write_text(manifest.read_text().replace('"complete": true', '"complete": false'))
+    (root / "failed").mkdir()
+    (root / "failed" / "bad.csv").write_text("clip,reason\nbus/a.npz,broken\n")
+    assert prepare(root, out[0]) == 0
+    again = ClipStore(out[0])
+    assert (again.classes, again.fingerprint) == (first.classes, first.fingerprint)
+    assert not (out[0] / "bad.csv").exists()
+    with pytest.raises(DataError, match="prepared clips already; use it as --data"):
+        FolderSource(out[0])
+    clips(root, "store/a.npz")  # what only looks like it is a class
+    (root / "store" / "store.json").write_text("{}")
+    assert FolderSource(root).classes == ("bus", "car", "store")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ("train/x/a.npz", "bus/a.npz", "car/a.npz"),
+            r"bus, car hold recordings beside the part train, .* none; move bus, car into a part, or elsewhere; or",
+        ),
+        (("train/x/a.npz", "test/x/a.npz", "bus/y/a.npz"), r"bus holds recordings beside the parts train, test"),
+        (("train/x/a.npz", "validation/x/a.npz"), r"in none; rename validation to val; or write an index.csv"),
+        (("train/x/a.npz", "valid/x/a.npz", "Test/x/a.npz"), r"rename Test to test; rename valid to val;"),
+        (("train/x/a.npz", "Test/x/a.npz", "bus/a.npz"), r"rename Test to test; move bus into a part"),
+        (("train/a.npz", "test/a.npz"), r"train holds files and no class folders; expected train/<class>/<file>"),
+        (("train/x/a.npz", "test/a.npz"), r"test holds files and no class folders; expected test/<class>/<file>"),
+        (("train/a.npz",), r"train holds files and no class folders"),
+        (("Train/x/a.npz", "Test/x/a.npz"), r"both hold x/; rename Train to train and Test to test. Where they are"),
+        (("training/x/a.npz", "val/x/a.npz"), r"both hold x/; rename training to train. Where they are classes"),
+    ],
+)
+def test_folders_beside_parts_are_not_ignored(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    clips(tmp_path, *names)
+    with pytest.raises(DataError, match=message) as caught:
+        FolderSource(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "parts"),
+    [
+        (("train/x/a.npz", "test/x/a.npz", "val/y/a.npz"), ("x", "y"), {"train", "test", "val"}),
+        (("train/a.npz", "bus/a.npz", "train/1950/a.npz"), ("bus", "train"), set()),
+        (("test/a.npz", "val/a.npz"), ("test", "val"), set()),
+        (("Training/monday/a.npz", "Test/a.npz"), ("Test", "Training"), set()),
+    ],
+)
+def test_parts_and_classes_called_alike(
+    tmp_path: Path, names: tuple[str, ...], classes: tuple[str, ...], parts: set[str]
+) -> None:
+    source = FolderSource(clips(tmp_path, *names))
+    assert (source.classes, len(source), source.notes) == (classes, len(names), ())
+    assert {part for item in source.items for part in item.splits} == parts
+
+
+def test_an_empty_folder_called_train_is_no_part(tmp_path: Path) -> None:
+    clips(tmp_path, "bus/a.npz")
+    (tmp_path / "train").mkdir()
+    assert FolderSource(tmp_path).classes == ("bus",)
+
+
+def test_what_is_beside_parts_and_no_recording_is_said(tmp_path: Path) -> None:
+    clips(tmp_path, "train/x/a.npz", "test/x/a.npz")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "camera.json").write_text('{"camera": 1}')
+    (tmp_path / "train" / "list.csv").write_text("a,b\n")
+    source = FolderSource(tmp_path)
+    assert [item.name for item in source.items] == ["train/x/a.npz", "test/x/a.npz"]
+    assert source.notes == (
+        f"{tmp_path / 'train'}: 1 files are in no class folder and left out",
+        f"{tmp_path / 'notes'}: in no part, and nothing in it can be read; left out",
+    )
+
+
+@pytest.mark.parametrize("words", [(), ("--skeleton", "h36m17", "--fps", "30")])
+@pytest.mark.parametrize("good", ["a/x.npz", "b/x.npz"])
+def test_however_many_bad_files_come_first(
+    tmp_path: Path, words: tuple[str, ...], good: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A good one among the first of another class, and one behind all the bad ones of its own."""
+    root = clips(tmp_path / "in", good)
+    for number in range(30):
+        path = root / "a" / f"bad{number:02}.npz"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"PK\x03\x04")
+    out = tmp_path / "out"
+    common = ["--source", str(root), "--out", str(out), "--workers", "1", "--quiet"]
+    assert main(["data", "prepare", "folder", *common, *words]) == 0
+    assert ClipStore(out).names == (good,)
+    assert len(list(csv.DictReader((out / "bad.csv").open()))) == 30
+    (root / good).unlink()
+    capsys.readouterr()
+    assert main(["data", "prepare", "folder", *common, *words]) == 2
+    assert f"{root}: none of 30 files can be read; " in capsys.readouterr().err
+    assert ClipStore(out).names == (good,)

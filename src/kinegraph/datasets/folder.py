@@ -2,8 +2,9 @@
 
 Folders: ``<source>/<class>/**/file``, and a folder of OpenPose frames is one clip as a file is; with
 ``<source>/train/<class>/`` and ``<source>/test/<class>/`` (or ``val``) the parts are kept apart, without them a fifth
-of every class tests. Index: a CSV with the columns ``file`` and ``label`` and, where known, ``split`` (train, val or
-test), ``subject``, ``camera``, ``setup``; files are named relative to it, inside its folder.
+of every class tests. A folder that ``kinegraph data prepare`` wrote holds no recordings. Index: a CSV with the columns
+``file`` and ``label`` and, where known, ``split`` (train, val or test), ``subject``, ``camera``, ``setup``; files are
+named relative to it, inside its folder.
 
 All clips are on one skeleton at one rate: those stated, or those of the first file that can be read. Joints are matched
 by name. A world is turned to y up; at most two people are kept, those that move most. 2D keypoints become fractions of
@@ -13,6 +14,8 @@ the image where its size is known, from the files or from the user; otherwise th
 from __future__ import annotations
 
 import csv
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +28,19 @@ from kinegraph.formats.walk import recordings_in
 from kinegraph.sequence import UNIT_NAMES, SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, liveliest, stamp
+from kinegraph.store.clip_store import FORMAT, MANIFEST
+from kinegraph.store.prepare import BAD
 from kinegraph.transforms.image_units import image_scale
 
 __all__ = ["FolderSource", "recording_stamp"]
 
 _PARTS = ("train", "val", "test")
-_TRIED = 20
+_MEANT = {"train": "training", "val": "validation valid validate", "test": "testing tests"}
+_TRIED, _TRIED_EACH = 20, 3  # files at the head, and of every class, before all others
 _MOST_ROWS = 10_000_000
+
+
+_Classes = dict[str, list[Path]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class FolderSource(ClipSource):
         image_size: width and height of the image in px, for 2D files that do not state it.
 
     Raises:
-        DataError: no folder, no labelled files, a malformed index, or nothing readable among the first files.
+        DataError: no folder, no labelled files, folders beside the parts that belong to none, a malformed index, or
+            nothing readable.
     """
 
     dataset = "folder"
@@ -76,10 +86,11 @@ class FolderSource(ClipSource):
         index = root if root.suffix.lower() == ".csv" else root / "index.csv"
         if not (root.is_dir() or index.is_file()):
             raise DataError(f"{root}: no such folder or index; expected one folder for each class, or a CSV index")
-        self.items = tuple(_indexed(index) if index.is_file() else _foldered(root))
+        items, self.notes = (_indexed(index), ()) if index.is_file() else _foldered(root)
+        self.items = tuple(items)
         self.classes = tuple(sorted({item.label for item in self.items}))
         self.people = people
-        first = self._example()
+        first = self._example(root)
         self.skeleton = skeleton or first.skeleton
         self.fps = fps if fps is not None else first.fps
         self.dims, self.unit = first.dims, first.unit
@@ -91,21 +102,32 @@ class FolderSource(ClipSource):
             self.unit = "normalized"
         without = sum(not item.splits for item in self.items)
         if 0 < without < len(self.items):
-            self.notes = (f"{without} of {len(self.items)} clips name no split and are in no part, as others name one",)
+            self.notes += (
+                f"{without} of {len(self.items)} clips name no split and are in no part, as others name one",
+            )
         if self.unit == "px":
             self.notes += (
                 "2D keypoints in px, and the image size is not stated: they stay px; --image-size 1280x720 makes them "
                 "fractions of the image, which the pre-normalisation pyskl needs",
             )
 
-    def _example(self) -> SkeletonSequence:
-        reason: KinegraphError | None = None
-        for item in self.items[:_TRIED]:
+    def _example(self, root: Path) -> SkeletonSequence:
+        """The first file that can be read: what must be known of all is known from it."""
+        seen: Counter[str] = Counter()
+        few: list[_Item] = []
+        for item in self.items:
+            seen[item.label] += 1
+            if seen[item.label] <= _TRIED_EACH:
+                few.append(item)
+        reason = ""
+        for item in dict.fromkeys([*self.items[:_TRIED], *few, *self.items]):
             try:
                 return read(item.path)
             except KinegraphError as error:
-                reason = reason or error
-        raise DataError(f"none of the first {min(len(self.items), _TRIED)} files can be read; {reason}")
+                reason = reason or str(error)
+            except Exception as error:  # as while preparing: a reader does not know every way in which a file is broken
+                reason = reason or f"{item.path}: {type(error).__name__}: {error}".replace("\n", " ")[:300]
+        raise DataError(f"{root}: none of {len(self.items)} files can be read; {reason}")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -172,20 +194,151 @@ def recording_stamp(path: Path) -> str:
         return f"{stamp(path)} without a skeleton"
 
 
-def _foldered(root: Path) -> list[_Item]:
-    """Files under class folders."""
+def _foldered(root: Path) -> tuple[list[_Item], tuple[str, ...]]:
+    """Files under class folders, and what is to be said of them."""
+    if _is_prepared(root):
+        raise DataError(f"{root}: prepared clips already; use it as --data, or name the folder of the recordings")
     suffixes = {suffix for info in formats() if info.reads for suffix in info.suffixes} - {".asf"}
-    parts = [part for part in _PARTS if (root / part).is_dir()]
-    if "train" not in parts:
-        parts = []  # a class may well be called "test"
+    names = [folder.name for folder in _folders(root)]
+    given = [part for part in _PARTS if part in names] if "train" in names else []  # a class may well be called "test"
+    inside = {part: _classes(root / part, suffixes) for part in given}
+    others = _classes(root, suffixes, without=given)
+    parts, notes = _parts(root, inside, others, suffixes)
     found = []
     for part in parts or [""]:
-        for folder in sorted(item for item in (root / part).iterdir() if item.is_dir()):
-            for path in recordings_in(folder, suffixes):
-                found.append(_Item(path.relative_to(root).as_posix(), path, folder.name, (part,) if part else ()))
+        for label, paths in (inside[part] if part else _classes(root, suffixes, known=others)).items():
+            for path in paths:
+                found.append(_Item(path.relative_to(root).as_posix(), path, label, (part,) if part else ()))
     if not found:
         raise DataError(f"{root}: no labelled files; expected <class>/<file>, or an index.csv with file and label")
+    return found, notes
+
+
+def _parts(
+    root: Path, inside: Mapping[str, _Classes], others: _Classes, suffixes: Collection[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """The parts that are in use (none: every folder is a class), and what is left out beside them.
+
+    Raises:
+        DataError: recordings that would be in no part, or folders that were meant as parts.
+    """
+    if not inside:
+        return _no_misnamed_parts(root, others), ()
+    loose = {part: count for part in inside if (count := _loose(root / part, suffixes))}
+    alone = list(inside) == ["train"] and not any(map(_meant, others))
+    if alone and others and (loose or not inside["train"]):
+        return [], ()  # a class called "train"
+    for part in loose:
+        if not inside[part]:
+            raise DataError(
+                f"{root}: {part} holds files and no class folders; expected {part}/<class>/<file>. Where {part} is a "
+                "class, write an index.csv with file and label"
+            )
+    notes = [f"{root / part}: {count} files are in no class folder and left out" for part, count in loose.items()]
+    stray = [name for name, paths in others.items() if _any_readable(paths)]
+    if stray:
+        renamed = [f"rename {name} to {_meant(name)}" for name in stray if _meant(name)]
+        moved = [name for name in stray if not _meant(name)]
+        if moved:
+            renamed.append(f"move {_listed(moved)} into a part, or elsewhere")
+        raise DataError(
+            f"{root}: {_listed(stray)} hold{'s' if len(stray) == 1 else ''} recordings beside the part"
+            f"{'s' if len(inside) > 1 else ''} {_listed(inside)}, and would be in none; {'; '.join(renamed)}; or write "
+            "an index.csv"
+        )
+    notes += [f"{root / name}: in no part, and nothing in it can be read; left out" for name in others]
+    return list(inside), tuple(notes)
+
+
+def _no_misnamed_parts(root: Path, others: _Classes) -> list[str]:
+    """No parts. Raises DataError where two folders seem to be some, under other names and with the same classes."""
+    meant = {name: part for name in others if (part := _meant(name) or (name if name in _PARTS else ""))}
+    below = {name: {folder.name for folder in _folders(root / name)} for name in meant}
+    for train in (name for name, part in meant.items() if part == "train"):
+        for other in (name for name, part in meant.items() if part != "train"):
+            if below[train] & below[other]:
+                wrong = [f"{name} to {meant[name]}" for name in (train, other) if name != meant[name]]
+                raise DataError(
+                    f"{root}: {train} and {other} seem to be parts, as both hold {min(below[train] & below[other])}/; "
+                    f"rename {' and '.join(wrong)}. Where they are classes, write an index.csv with file and label"
+                )
+    return []
+
+
+def _meant(name: str) -> str:
+    """The part that a folder of nearly its name was meant to be; "" none."""
+    if name in _PARTS:
+        return ""
+    return next((p for p, also in _MEANT.items() if name.lower() in (p, *also.split())), "")
+
+
+def _listed(names: Collection[str]) -> str:
+    """Names, of many the first ones."""
+    shown = ", ".join(list(names)[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
+
+
+def _folders(place: Path) -> list[Path]:
+    return sorted(item for item in place.iterdir() if item.is_dir() and not item.name.startswith("."))
+
+
+def _classes(
+    place: Path, suffixes: Collection[str], without: Collection[str] = (), known: _Classes | None = None
+) -> _Classes:
+    """Folder -> recordings in it, of those that have any; what is `known` is not looked for again."""
+    found: _Classes = {}
+    for folder in _folders(place):
+        if folder.name in without:
+            continue
+        ready = (known or {}).get(folder.name)
+        paths = list(_recordings(folder, suffixes)) if ready is None else ready
+        if paths:
+            found[folder.name] = paths
     return found
+
+
+def _recordings(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """The recordings in a folder, without what prepared folders in it hold."""
+    prepared: dict[Path, bool] = {}
+    for path in recordings_in(folder, suffixes):
+        place = path if path.is_dir() else path.parent
+        places = [place, *(above for above in place.parents if above.is_relative_to(folder))]
+        for one in places:
+            if one not in prepared:
+                prepared[one] = _is_prepared(one)
+        if not any(prepared[one] for one in places):
+            yield path
+
+
+def _is_prepared(folder: Path) -> bool:
+    """Whether `kinegraph data prepare` wrote this folder: clips, or only the list of what cannot be read."""
+    for name, begins in ((MANIFEST, f'"{FORMAT}"'), (BAD, "clip,reason\n")):
+        try:
+            with (folder / name).open("rb") as stream:
+                if begins.encode() in stream.read(200):
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def _loose(folder: Path, suffixes: Collection[str]) -> int:
+    """Files that lie in the folder itself."""
+    return sum(
+        item.is_file() and item.suffix.lower() in suffixes and not item.name.startswith(".")
+        for item in folder.iterdir()
+    )
+
+
+def _any_readable(paths: list[Path]) -> bool:
+    """Whether files are recordings: the suffixes of some formats are those of lists and settings too."""
+    for path in paths[:_TRIED_EACH]:
+        try:
+            read(path)
+        except Exception:  # of whatever kind: it is not read
+            continue
+        return True
+    return False
 
 
 def _indexed(path: Path) -> list[_Item]:
