@@ -178,7 +178,7 @@ class Forecaster(Pretrained):
             reason = self._too_little(stay, history.fps)
             if stay is None or reason:
                 unseen.append(f"{who(history, person)} {reason}")
-                notes.append(f"{unseen[-1]}: left out")
+                notes.append(f"{unseen[-1]} and was left out")
                 rotations.append(None)
                 actions.append({})
                 continue
@@ -272,7 +272,7 @@ class Forecaster(Pretrained):
         span, back = (stay[1] - stay[0]) / fps, (needed - 1) / rate
         if frames_within(span, rate) >= needed:
             return ""
-        return f"was seen for {span:.2f} s at the end, {back - span:.2g} s less than the {back:.2f} s that are needed"
+        return f"was seen for {span:.2f} s of the needed {back:.2f} s at the end ({back - span:.2g} s too little)"
 
     def _window(self, one: SkeletonSequence) -> tuple[PersonWindow, MotionNetwork]:
         """Of a recording of one person."""
