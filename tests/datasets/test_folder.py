@@ -200,3 +200,23 @@ def test_however_many_bad_files_come_first(
     assert main(["data", "prepare", "folder", *common, *words]) == 2
     assert f"{root}: none of 30 files can be read; " in capsys.readouterr().err
     assert ClipStore(out).names == (good,)
+
+
+def test_a_store_of_other_recordings_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command says where the clips came from; the same folder may move and change."""
+    one, out = clips(tmp_path / "one", "bus/0.npz", "car/0.npz", "car/1.npz"), tmp_path / "out"
+    other = clips(tmp_path / "other", "car/1.npz", "car/0.npz", "bus/0.npz")  # the same names, none the same motion
+    (other / "car" / "0.npz").rename(other / "car" / "2.npz")
+    assert prepare(one, out) == 0
+    first = ClipStore(out).fingerprint
+    capsys.readouterr()
+    assert prepare(other, out) == 2
+    error = capsys.readouterr().err
+    assert f"{out} holds clips of {one}, and those of the same name in {other} are others; choose an empty" in error
+    assert len(error.splitlines()) == 1
+    assert ClipStore(out).fingerprint == first
+    shutil.copytree(one, tmp_path / "copy", copy_function=shutil.copyfile)  # their times are others
+    (tmp_path / "copy" / "bus" / "0.npz").unlink()
+    clips(tmp_path / "copy", "van/0.npz")
+    assert prepare(tmp_path / "copy", out) == 0
+    assert ClipStore(out).names == ("car/0.npz", "car/1.npz", "van/0.npz")

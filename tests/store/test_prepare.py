@@ -191,6 +191,95 @@ def test_nothing_readable_and_foreign_folders(tmp_path) -> None:
         ClipStore(tmp_path)
 
 
+class Others(Made):
+    """Clips of the names that are asked for, which show something else with another `seed`."""
+
+    def __init__(self, names: list[str], seed: int = 0, stamp: str = "1") -> None:
+        super().__init__(len(names))
+        self.names, self.seed, self.stamped = names, seed, stamp
+
+    def name(self, index: int) -> str:
+        return self.names[index]
+
+    def stamp(self, index: int) -> str:
+        return self.stamped
+
+    def read(self, index: int) -> ActionClip:
+        number = int(self.names[index].removesuffix("b"))
+        rng = np.random.default_rng([self.seed, number])
+        return ActionClip(name=self.names[index], label=0, positions=rng.normal(size=(1, 3, 25, 3)))
+
+
+def numbers(*ranges: range) -> list[str]:
+    return [str(number) for part in ranges for number in part]
+
+
+def test_clips_of_another_source_replace_nothing(tmp_path) -> None:
+    """The names are others, or those of the same name show something else: names like 0.npz are in many folders."""
+    out, first = tmp_path / "out", tmp_path / "first"
+    prepare_clips(Others(numbers(range(40))), out, workers=1, progress=False, origin=first)
+    held = contents(out)
+    assert json.loads(held["store.json"])["origin"] == str(first)
+    for source, place, message in (
+        (
+            Others(numbers(range(50, 90))),
+            tmp_path / "b",
+            rf"holds clips of {first} \(first 0\), none of them in .*/b; ",
+        ),
+        (Others(numbers(range(50, 90))), None, r"none of them in this source; choose an empty or new folder"),
+        (
+            Others(numbers(range(60)), 1, "2"),
+            tmp_path / "b",
+            rf"{first}, and those of the same name in .*/b are others",
+        ),
+    ):
+        with pytest.raises(KinegraphError, match=message):
+            prepare_clips(source, out, workers=1, progress=False, origin=place)
+        assert contents(out) == held
+    (out / "store.json").write_text(held["store.json"].decode().replace('"complete": true', '"complete": false'))
+    with pytest.raises(KinegraphError, match="none of them in"):  # stopped halfway, it is not another's either
+        prepare_clips(Others(["77"]), out, workers=1, progress=False, origin=tmp_path / "b")
+
+
+def test_the_same_source_may_grow_shrink_and_move(tmp_path) -> None:
+    out, place = tmp_path / "out", tmp_path / "first"
+
+    def again(names: list[str], origin: Path | None, **said: object) -> int:
+        done = prepare_clips(Others(names, **said), out, workers=1, progress=False, origin=origin)
+        assert list(done.store.names) == names
+        return done.kept
+
+    again(numbers(range(40)), place)
+    assert again(numbers(range(50)), place) == 32  # more
+    assert again(numbers(range(3, 50)), place) == 0  # fewer
+    assert again(numbers(range(60, 90)), place) == 0  # others in the same folder
+    assert again(numbers(range(60, 90)), tmp_path / "moved") == 30  # files keep their times
+    assert again(numbers(range(58, 99)), tmp_path / "copied", stamp="2") == 0  # and do not, and there are more of them
+    assert json.loads((out / "store.json").read_text())["origin"] == str(tmp_path / "copied")
+    assert again(numbers(range(50, 99)), None, seed=1) == 0
+    manifest = json.loads((out / "store.json").read_text())
+    assert manifest.pop("origin") == str(tmp_path / "copied")
+    (out / "store.json").write_text(json.dumps(manifest))  # as earlier versions wrote it
+    assert ClipStore(out).names[0] == "50"
+    assert again(numbers(range(40, 99)), tmp_path / "later", seed=1) == 0
+    for path in out.glob("shard-*.arrow"):
+        path.write_bytes(path.read_bytes()[:500])  # damaged ones are made anew
+    assert again(numbers(range(40)), tmp_path / "elsewhere") == 0
+
+
+def test_nothing_readable_leaves_an_earlier_store_whole(tmp_path) -> None:
+    prepare_clips(Made(20, {3: DataError("three")}), tmp_path, workers=1, progress=False)
+    held = contents(tmp_path)
+    broken = Made(20, {number: ValueError("cut\nshort") for number in range(20)})
+    with pytest.raises(
+        DataError, match=r"none of 20 clips .* first clip0000: ValueError: cut short; what .* stays as it"
+    ):
+        prepare_clips(broken, tmp_path, workers=1, progress=False)
+    assert contents(tmp_path) == held
+    del broken.broken[19]  # one is enough
+    assert len(prepare_clips(broken, tmp_path, workers=1, progress=False).store) == 1
+
+
 def test_values_that_do_not_fit(tmp_path) -> None:
     class Far(Made):
         def read(self, index: int) -> ActionClip:

@@ -153,6 +153,7 @@ def _clips(name: str, args: argparse.Namespace) -> int:
         dtype="float16" if args.float16 else "float32",
         workers=args.workers,
         progress=not args.quiet,
+        origin=args.source,
     )
     store = done.store
     print(

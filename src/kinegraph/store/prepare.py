@@ -2,7 +2,8 @@
 
 Clips are dealt to shards by their number alone, so that the bytes written do not depend on how many processes work.
 A shard is written whole, then a note of what it was made from; a later run keeps every shard whose note still holds.
-A clip that cannot be read is listed with the reason in ``bad.csv`` and stops nothing.
+A clip that cannot be read is listed with the reason in ``bad.csv`` and stops nothing. What was prepared gives way to
+more, fewer or changed clips of the same source alone, never to those of another, nor to none at all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from kinegraph.atomic import write_csv, write_text
@@ -55,6 +57,7 @@ def prepare_clips(
     dtype: DType = "float32",
     workers: int | None = None,
     progress: bool = True,
+    origin: Path | str | None = None,
 ) -> Prepared:
     """Read every clip once and write the folder that :class:`ClipStore` opens.
 
@@ -64,17 +67,22 @@ def prepare_clips(
         dtype: of the stored values; float16 halves the size (2 mm at 3 m).
         workers: processes; by default one for each core. 1 works in this process.
         progress: show a bar on standard error.
+        origin: where the recordings are; kept beside the clips, so that those of another source never replace them.
 
     Raises:
         ConfigError: workers or dtype out of range.
-        DataError: no clip can be read; the message gives the first reason, and ``bad.csv`` all of them.
-        KinegraphError: the folder holds something else or cannot be written.
+        DataError: no clip can be read; the message gives the first reason, and ``bad.csv`` all of them. Clips that an
+            earlier run prepared stay as they are.
+        KinegraphError: the folder holds something else, clips of other recordings included, or cannot be written.
     """
     if dtype not in ("float32", "float16"):
         raise ConfigError(f"dtype is {dtype!r}; expected float32 or float16")
     workers = processes(workers)
     arrow()
-    folder = _folder(Path(out), source.dataset)
+    folder = Path(out)
+    held = _held(folder, source.dataset)
+    stated = held.get("origin") if isinstance(held.get("origin"), str) else None
+    place = None if origin is None else str(Path(origin).resolve())
     job = _Job(source, folder, dtype)
     size = shard_size(len(source))
     ranges = [(start, min(start + size, len(source))) for start in range(0, len(source), size)]
@@ -82,8 +90,15 @@ def prepare_clips(
     notes = [_note(folder, number, signature) for number, signature in enumerate(signatures)]
     todo = [number for number, note in enumerate(notes) if note is None]
     kept = sum(stop - start for number, (start, stop) in enumerate(ranges) if notes[number] is not None)
+    if held and (place is None or stated != place):
+        _refuse_others(source, folder, stated, place, any(notes))
+    if held.get("complete") is True and not any(note["clips"] for note in notes if note is not None):
+        _refuse_none(job)
+    known = {"dataset": source.dataset}
+    if place or stated:
+        known["origin"] = place or stated or ""
     if todo:
-        write_text(folder / MANIFEST, write_manifest_text({"complete": False, "dataset": source.dataset}))
+        write_text(folder / MANIFEST, write_manifest_text({"complete": False, **known}))
     tasks = [(number, *ranges[number], signatures[number]) for number in todo]
     with tqdm(total=len(source), initial=kept, unit="clip", desc=source.dataset, disable=not progress) as bar:
         for (number, start, stop, _), note in in_processes(
@@ -91,7 +106,7 @@ def prepare_clips(
         ):
             notes[number] = note
             bar.update(stop - start)
-    return _finish(source, folder, dtype, [note for note in notes if note is not None], kept)
+    return _finish(job, [note for note in notes if note is not None], kept, known)
 
 
 def shard_size(clips: int) -> int:
@@ -108,7 +123,8 @@ class _Job:
     dtype: DType
 
 
-def _folder(folder: Path, dataset: str) -> Path:
+def _held(folder: Path, dataset: str) -> dict[str, Any]:
+    """What the manifest of a folder states, which is made if missing; empty where there is none, or a damaged one."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         inside = list(folder.iterdir())
@@ -117,12 +133,92 @@ def _folder(folder: Path, dataset: str) -> Path:
     if any(path.name != BAD for path in inside) and not (folder / MANIFEST).is_file():
         raise KinegraphError(f"{folder} holds other files and no prepared clips; choose an empty or new folder")
     try:
-        held = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["dataset"]
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        held = facts["dataset"]
     except (OSError, ValueError, KeyError, TypeError):
-        return folder  # nothing yet, or damaged: made anew
+        return {}  # nothing yet, or damaged: made anew
     if held != dataset:
         raise KinegraphError(f"{folder} holds clips of {held}, not of {dataset}; choose an empty or new folder")
-    return folder
+    return dict(facts)
+
+
+def _refuse_others(source: ClipSource, folder: Path, stated: str | None, place: str | None, kept: bool) -> None:
+    """Raises KinegraphError where a folder's clips, of another place or one that is not known, are not the source's.
+
+    A source may have moved, and lost, won or changed clips since. Names alone do not tell two sources apart where both
+    places are known (0.npz is in many): then a shard made from the same files must be there, or a clip must be alike.
+    """
+    there = _names(folder)
+    own = {source.name(index): index for index in range(len(source))}
+    shared = [name for name in own if name in there]
+    if there and not shared:
+        what = f"{stated or 'other recordings'} (first {min(there)}), none of them in {place or 'this source'}"
+    elif there and stated and place and not kept and not _any_alike(source, folder, [own[name] for name in shared]):
+        what = f"{stated}, and those of the same name in {place} are others"
+    else:
+        return
+    raise KinegraphError(f"{folder} holds clips of {what}; choose an empty or new folder")
+
+
+def _names(folder: Path) -> set[str]:
+    """Names of the clips in the shards of a folder, bad ones too, whether or not the preparation was finished."""
+    pa = arrow()
+    found: set[str] = set()
+    for path in folder.iterdir():
+        if not _OURS.fullmatch(path.name) or path.suffix != ".arrow":
+            continue
+        try:
+            with pa.memory_map(str(path)) as mapped:
+                reader = pa.ipc.open_file(mapped)
+                for number in range(reader.num_record_batches):
+                    column = reader.get_batch(number).column("name")
+                    column.validate(full=True)
+                    found.update(map(str, column.to_pylist()))
+            found.update(str(name) for name, _ in json.loads(path.with_suffix(".json").read_text("utf-8"))["bad"])
+        except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
+            continue  # half written or damaged: made anew
+    return found
+
+
+def _any_alike(source: ClipSource, folder: Path, shared: list[int]) -> bool:
+    """Whether one of three clips of the source that can be read is in the folder under its name, but for rounding."""
+    try:
+        store = ClipStore(folder)
+    except KinegraphError:
+        return True  # unfinished or damaged: nothing to be compared, and nothing whole to be lost
+    rows = {name: row for row, name in enumerate(store.names)}
+    compared = 0
+    for index in dict.fromkeys([*shared[:: max(1, len(shared) // 3)], *shared]):  # from all over, then in order
+        row = rows.get(source.name(index))
+        try:
+            clip = None if row is None else cast(source.read(index).check(), store.dtype).positions
+        except Exception:  # however it is broken, it tells nothing
+            continue
+        if row is None or clip is None:
+            continue
+        other = store[row].positions
+        if clip.shape == other.shape and np.allclose(clip, other, rtol=1e-3, atol=1e-3, equal_nan=True):
+            return True
+        compared += 1
+        if compared == 3:
+            break
+    return False
+
+
+def _refuse_none(job: _Job) -> None:
+    """Raises DataError where no clip can be used: they would replace those that the folder holds."""
+    first = ""
+    for index in range(len(job.source)):
+        try:
+            _read(job, index)
+        except Exception as error:
+            first = first or f", first {job.source.name(index)}: {_reason(error)}"
+        else:
+            return
+    count = len(job.source)
+    raise DataError(
+        f"{job.source.dataset}: none of {count} clips can be used{first}; what {job.folder} holds stays as it is"
+    )
 
 
 def _signature(source: ClipSource, dtype: DType, start: int, stop: int) -> str:
@@ -159,18 +255,9 @@ def _make(job: _Job, task: tuple[int, int, int, str]) -> dict[str, Any]:
         nonlocal count
         for index in range(start, stop):
             try:
-                clip = cast(job.source.read(index).check(), job.dtype)
-                if clip.positions.shape[2:] != (job.source.skeleton.num_joints, job.source.dims):
-                    raise DataError(
-                        f"{clip.name}: {clip.positions.shape[2]} joints in {clip.positions.shape[3]}D; expected "
-                        f"{job.source.skeleton.num_joints} in {job.source.dims}D, as {job.source.skeleton.name}"
-                    )
-                if not -1 <= clip.label < len(job.source.classes):
-                    raise DataError(f"{clip.name}: label {clip.label}; expected 0 to {len(job.source.classes) - 1}")
-            except KinegraphError as error:
-                bad.append((job.source.name(index), str(error)))
+                clip = _read(job, index)
             except Exception as error:  # a file can be broken in ways its reader does not know; the others go on
-                bad.append((job.source.name(index), f"{type(error).__name__}: {error}".replace("\n", " ")[:300]))
+                bad.append((job.source.name(index), _reason(error)))
             else:
                 count += 1
                 yield clip
@@ -182,7 +269,28 @@ def _make(job: _Job, task: tuple[int, int, int, str]) -> dict[str, Any]:
     return note
 
 
-def _finish(source: ClipSource, folder: Path, dtype: DType, notes: list[dict[str, Any]], kept: int) -> Prepared:
+def _read(job: _Job, index: int) -> ActionClip:
+    """A clip as it is stored. Raises KinegraphError, or whatever its reader does, when it cannot be used."""
+    source = job.source
+    clip = cast(source.read(index).check(), job.dtype)
+    if clip.positions.shape[2:] != (source.skeleton.num_joints, source.dims):
+        raise DataError(
+            f"{clip.name}: {clip.positions.shape[2]} joints in {clip.positions.shape[3]}D; expected "
+            f"{source.skeleton.num_joints} in {source.dims}D, as {source.skeleton.name}"
+        )
+    if not -1 <= clip.label < len(source.classes):
+        raise DataError(f"{clip.name}: label {clip.label}; expected 0 to {len(source.classes) - 1}")
+    return clip
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KinegraphError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
+
+
+def _finish(job: _Job, notes: list[dict[str, Any]], kept: int, known: dict[str, Any]) -> Prepared:
+    source, folder = job.source, job.folder
     bad = tuple((str(name), str(reason)) for note in notes for name, reason in note["bad"])
     clips = sum(note["clips"] for note in notes)
     if bad:
@@ -198,13 +306,13 @@ def _finish(source: ClipSource, folder: Path, dtype: DType, notes: list[dict[str
         first = f"; {folder / BAD} says why, first {bad[0][0]}: {bad[0][1]}" if bad else ""
         raise DataError(f"{source.dataset}: none of {len(source)} clips can be used{first}")
     facts: dict[str, Any] = {
-        "dataset": source.dataset,
+        **known,
         "skeleton": skeleton_field(source.skeleton),
         "fps": source.fps,
         "unit": source.unit,
         "space": source.space,
         "dims": source.dims,
-        "dtype": dtype,
+        "dtype": job.dtype,
         "classes": list(source.classes),
         "clips": clips,
         "bad": len(bad),
