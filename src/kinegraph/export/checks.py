@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kinegraph.datasets.synthetic import SyntheticMotion
@@ -10,15 +12,17 @@ from kinegraph.export.lifting import LiftClip
 from kinegraph.export.motion import MotionClip
 from kinegraph.export.plan import Array
 from kinegraph.geometry.cameras import look_at, project
+from kinegraph.inference.clip_window import ClipNetwork, encoded
 from kinegraph.inference.framing import FOCAL_PX, SIDE_PX
 from kinegraph.inference.motion_window import MotionNetwork, check_rate, ground, person_window, ready
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.preparation import prepare
-from kinegraph.models import MotionModel
+from kinegraph.models import MotionModel, RecognitionModel
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.motion import MotionTransform
+from kinegraph.transforms.prenormalise import PreNormalise
 from kinegraph.weights import LoadedWeights
 
 __all__ = ["action_clip", "lift_clip", "motion_clip"]
@@ -53,11 +57,7 @@ def lift_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> Lif
         return LiftClip(found.positions, found.confidence, found.image_size, found.intrinsics, name)
     try:
         body = _walk(25.0).to_skeleton(skeleton, minimum=_ENOUGH)
-        points, name = body.positions[0], "a procedural walk"
-        points = np.where(np.isfinite(points), points, np.nanmean(points, axis=1, keepdims=True))
-        middle = points.mean(axis=(0, 1))
-        rotation, translation = look_at(middle + np.array([3.0, -4.0, 0.5]), middle, "z")
-        camera = points @ rotation.T + translation
+        camera, name = _before_camera(_whole(body.positions[0])), "a procedural walk"
     except SkeletonError:
         camera, name = _noise((75, skeleton.num_joints, 3)) + np.array([0.0, 0.0, 5.0]), "random motion"
     pixels = project(camera, _INTRINSICS)[None]
@@ -90,31 +90,71 @@ def motion_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> M
 
 
 def action_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> tuple[Array, str]:
-    """Positions (people, frames, joints, dims) on a recogniser's skeleton, and what they are.
+    """Positions (people, frames, joints, dims) as a recogniser's graph takes them, and what they are.
 
     Raises:
-        DataError: the recording has gaps, or not the dimensions of the network.
+        DataError: the recording has gaps, or not the dimensions of the network, or states too little to be prepared.
         SkeletonError: it lacks too many of the network's joints.
     """
-    transform, skeleton = weights.transform, weights.skeleton
-    if not isinstance(transform, ClipTransform):
+    transform, model = weights.transform, weights.model
+    if not isinstance(transform, ClipTransform) or not isinstance(model, RecognitionModel):
         raise ConfigError(f"{weights.folder}: {weights.model_name} is no recogniser of clips")
-    if recording is not None:
-        name = recording.source or "the recording"
-        found = recording.to_skeleton(skeleton).positions
-        if found.shape[-1] != transform.dims:
-            raise DataError(f"{name} has {found.shape[-1]}D joints; the network takes {transform.dims}D")
-        whole = np.isfinite(found).all(axis=(0, 2, 3))
-        if not whole.any():
-            raise DataError(f"{name}: no frame shows all of the network's joints; give another to check on")
-        return found[:, whole], name
-    return _action_walk(skeleton, transform)
+    network = ClipNetwork(model, weights.model_name, weights.skeleton, transform, weights.folder, weights)
+    if recording is None:
+        try:
+            return _prepared(network, _action_walk(weights.skeleton, transform)), "a procedural walk"
+        except SkeletonError:
+            return _noise((60, weights.skeleton.num_joints, transform.dims))[None], "random motion"
+    name = recording.source or "the recording"
+    if recording.dims != transform.dims:
+        raise DataError(f"{name} has {recording.dims}D joints; the network takes {transform.dims}D")
+    found = _prepared(network, recording)
+    whole = np.isfinite(found).all(axis=(0, 2, 3))
+    if not whole.any():
+        raise DataError(f"{name}: no frame shows all of the network's joints; give another to check on")
+    return found[:, whole], name
 
 
-def _action_walk(skeleton: Skeleton, transform: ClipTransform) -> tuple[Array, str]:
-    try:
-        found, name = _walk(transform.fps or 30.0).to_skeleton(skeleton, minimum=_ENOUGH).positions, "a procedural walk"
-        found = np.where(np.isfinite(found), found, np.nanmean(found, axis=2, keepdims=True))
-        return found[..., :2] if transform.dims == 2 else found, name
-    except SkeletonError:
-        return _noise((60, skeleton.num_joints, transform.dims))[None], "random motion"
+def _prepared(network: ClipNetwork, recording: SkeletonSequence) -> Array:
+    """A recording as `encoded` hands it to the network's transform, NaN where a joint is missing.
+
+    Which it does to one that leaves clips as they are: rate, axes and unit then have one place, here and in use.
+    """
+    transform = network.transform
+    leaves = ClipTransform(
+        prenormalise=PreNormalise(convention="none"),
+        sampling="all",
+        people=max(1, recording.people),
+        dims=transform.dims,
+        confidence=True,  # 0 tells a missing joint from one at the origin
+        fps=transform.fps,
+        unit=transform.unit,
+    )
+    x, _ = encoded(replace(network, transform=leaves), recording)
+    return np.where(x[..., -1:] > 0, x[..., :-1], np.nan)
+
+
+def _action_walk(skeleton: Skeleton, transform: ClipTransform) -> SkeletonSequence:
+    """A walk without gaps, z up; filmed where the network takes 2D.
+
+    Raises:
+        SkeletonError: the procedural body has too few of the joints.
+    """
+    body = _walk(transform.fps or 30.0).to_skeleton(skeleton, minimum=_ENOUGH)
+    points = _whole(body.positions[0])
+    if transform.dims == 3:
+        return body.replace(positions=points[None], confidence=None, rotations=None, offsets=None)
+    pixels = project(_before_camera(points), _INTRINSICS)
+    return SkeletonSequence(pixels, skeleton, body.fps, "px", "image", image_size=(SIDE_PX, SIDE_PX))
+
+
+def _whole(points: Array) -> Array:
+    """Of (frames, joints, 3), joints that the procedural body lacks are in the middle of those it has."""
+    return np.where(np.isfinite(points), points, np.nanmean(points, axis=1, keepdims=True))
+
+
+def _before_camera(points: Array) -> Array:
+    """A walk (frames, joints, 3), z up, in the space of a camera 5 m away."""
+    middle = points.mean(axis=(0, 1))
+    rotation, translation = look_at(middle + np.array([3.0, -4.0, 0.5]), middle, "z")
+    return points @ rotation.T + translation

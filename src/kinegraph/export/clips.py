@@ -1,7 +1,9 @@
 """Recognisers of clips: metres (or fractions of the image) in, scores out.
 
-Pre-normalisation, resampling and streams of :class:`kinegraph.transforms.clips.ClipTransform` are part of the graph,
-for clips in which whoever is there shows every joint. Choosing frames is the caller's, where frames are chosen.
+Pre-normalisation, resizing and streams of :class:`kinegraph.transforms.clips.ClipTransform` are part of the graph,
+for clips in which whoever is there shows every joint. What :func:`kinegraph.inference.clip_window.encoded` does before
+them is the caller's, and the sidecar says so: the network's joints, rate, axes and unit; so is choosing frames, where
+frames are chosen.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
 from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port
+from kinegraph.inference.clip_window import ClipNetwork
 from kinegraph.layers.clip_block import last_real
 from kinegraph.models import RecognitionModel
+from kinegraph.sequence import UNIT_NAMES
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.prenormalise import Y_TO_Z
@@ -159,7 +163,7 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
 
     Args:
         weights: of task "recognition".
-        clip: positions (people, frames, joints, dims) without gaps on the network's skeleton, and what they are.
+        clip: positions (people, frames, joints, dims) without gaps, prepared as the sidecar asks, and what they are.
 
     Raises:
         ConfigError: a model that is its training clips and no network.
@@ -181,9 +185,15 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
     chosen = transform.sampling not in ("resize", "all")
     frames: str | int = transform.frames if chosen else "frames"
     # As many places as the network was trained with: fewer people leave some of them absent.
+    network = ClipNetwork(model, weights.model_name, weights.skeleton, transform, weights.folder, weights)
     axes = ("batch", model.people, frames, weights.skeleton.num_joints, transform.dims)
     inputs: tuple[Port, ...] = (
-        Port(name="positions", axes=axes, unit=transform.unit or "as recorded", meaning="joints of each person"),
+        Port(
+            name="positions",
+            axes=axes,
+            unit=network.unit,
+            meaning=f"joints of each person, {'y up' if transform.dims == 3 else UNIT_NAMES[network.unit]}",
+        ),
         Port(name="present", axes=axes[:3], unit="bool", meaning="who is there when; others' positions do not count"),
     )
     if transform.confidence:
@@ -193,8 +203,14 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
     feed = _feed(found, batch=3, places=model.people, frames=length)
     facts: dict[str, Any] = {
         "fps": transform.fps,
+        **_usual(network),
         "actions": list(transform.actions),
-        "people": f"up to {model.people}: the rest are not present",
+        "people": (
+            "one: a clip of each person"
+            if model.people == 1
+            else f"up to {model.people}, who moves most first: the rest are not present"
+        ),
+        "prepare": _preparation(network),
         "normalisation": f"inside the graph: {place.convention}, stream {transform.stream}",
         "frames": f"choose {transform.frames} frames as '{transform.sampling}' does" if chosen else "any number",
         "gaps": "whoever is present shows every joint: fill gaps first",
@@ -216,7 +232,7 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
                 ),
             ),
         ),
-        cases=tuple(_cases(weights, found, length, chosen)),
+        cases=tuple(_cases(network, found, chosen)),
         measures=(Measure(output="scores", label="score", unit="%", factor=100.0),),
         facts=facts,
         checked_on=name,
@@ -242,18 +258,44 @@ def _feed(
     return {"positions": positions, "present": present, "confidence": confidence}
 
 
-def _cases(weights: LoadedWeights, clip: Array, length: int, chosen: bool) -> Iterator[Case]:
-    transform, model = weights.transform, weights.model
-    assert isinstance(transform, ClipTransform)
-    assert isinstance(model, RecognitionModel)
-    most = model.people
-    for batch, people, frames, gaps in ((1, 1, length, False), (2, most, 33, False), (4, most, 50, True)):
-        frames = length if chosen else frames
+def _usual(network: ClipNetwork) -> dict[str, Any]:
+    """What clips are like: those of the training, as far as the network saw them."""
+    transform, window = network.transform, network.window_frames()
+    return {
+        "unit": network.unit,
+        **({"up": "y"} if transform.dims == 3 else {}),
+        "window_frames": window,
+        **({"window_s": window / transform.fps} if transform.fps else {}),
+    }
+
+
+def _preparation(network: ClipNetwork) -> list[str]:
+    """What the package does before the graph begins, step by step."""
+    fps, usual = network.transform.fps, _usual(network)
+    if network.transform.dims == 3:
+        axes = "metres, y up: of a world with z up take (x, z, -y), of a camera (y down, z forward) (x, -y, -z)"
+    else:
+        axes = "x / width, y / height" if network.unit == "normalized" else "pixels as they are"
+    return [
+        "the joints in 'joints', by name and in this order",
+        f"resample linearly to {fps:g} frames a second"
+        if fps
+        else "the rate of the training clips is not known: as recorded",
+        axes,
+        f"{usual['window_frames']} frames at a time" + (f", {usual['window_s']:.3g} s" if fps else ""),
+    ]
+
+
+def _cases(network: ClipNetwork, clip: Array, chosen: bool) -> Iterator[Case]:
+    transform, model = network.transform, network.model
+    most, usual = model.people, min(network.window_frames(), max(20, clip.shape[1]))
+    for batch, people, frames, gaps in ((1, 1, usual, False), (2, most, 33, False), (4, most, 50, True)):
+        frames = transform.frames if chosen else frames
         feed = _feed(clip, batch=batch, places=most, people=people, frames=frames, gaps=gaps)
         encoded = []
         for positions, present, sure in zip(*feed.values(), strict=True):
             shown = np.where(present[..., None, None], positions, np.nan)
-            encoded.append(transform.encode(shown, weights.skeleton, sure))
+            encoded.append(transform.encode(shown, network.skeleton, sure))
         x, mask = (torch.from_numpy(np.stack(parts)) for parts in zip(*encoded, strict=True))
         with torch.inference_mode():
             scores = torch.softmax(model(x, mask).double(), dim=-1).numpy()
