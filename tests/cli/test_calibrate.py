@@ -19,6 +19,7 @@ from kinegraph.datasets import mocap_lifting, synthetic
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
 from kinegraph.errors import ConfigError
+from kinegraph.inference.forecast_calibration import procedural_recordings
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_setup import prepare
 
@@ -117,8 +118,8 @@ def _trained_on(folder: Path, out: Path, *, names: bool = True) -> kg.Forecaster
     return kg.Forecaster.from_pretrained(place)
 
 
-def _takes(folder: Path, count: int, people: int = 1) -> None:
-    motion = SyntheticMotion(subjects=people, takes=count, seconds=1.5, fps=30.0)
+def _takes(folder: Path, count: int, people: int = 1, seconds: float = 1.5) -> None:
+    motion = SyntheticMotion(subjects=people, takes=count, seconds=seconds, fps=30.0)
     folder.mkdir()
     for take in range(count):
         found = [motion.clip(person, "walking", take) for person in range(people)]
@@ -187,6 +188,49 @@ def test_further_folders_of_a_forecaster_are_refused(tmp_path: Path, capsys: pyt
     assert "--extra more belongs to lifting" in capsys.readouterr().err
 
 
+def test_recordings_that_are_of_no_use_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = procedural_recordings()[:6]  # every subject is a fit of its own
+    monkeypatch.setattr("kinegraph.inference.forecast_calibration.procedural_recordings", lambda: made)
+    folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
+    (folder / "calibration.json").unlink(missing_ok=True)
+    _takes(mine := tmp_path / "mine", 1, seconds=4.0)
+    kg.save(kg.load(mine / "take00.npz").replace(fps=None), mine / "a_norate.npz")
+    argv = ["calibrate", str(folder), "--data", str(mine), "--size", "50", "--check", str(mine)]
+    assert main(argv) == 0
+    said = capsys.readouterr().out
+    why = "recordings left out: 1; the first: a_norate.npz: no frame rate; convert it with --fps"
+    assert said.count(why) == 2
+    about = json.loads((folder / "calibration.json").read_text())["about"]
+    assert about["left_out"]["recordings"] == 1
+    assert about["recordings"] == 1 + sum(name.startswith("procedural") for name in about["subjects"]) * 2
+    (folder / "calibration.json").unlink()
+    (mine / "take00.npz").unlink()
+    assert main(argv[:-2]) == 2  # procedural people alone are not what was asked for
+    assert "none of 1 recordings could be forecast and compared; a_norate.npz" in capsys.readouterr().err
+    assert not (folder / "calibration.json").exists()
+
+
+def test_a_check_that_cannot_be_is_found_before_the_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fitted(*_: object, **__: object) -> None:
+        raise AssertionError("fitted, and the fit is lost")
+
+    monkeypatch.setattr("kinegraph.inference.forecast_calibration.calibrate_forecaster", fitted)
+    folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
+    _takes(mine := tmp_path / "mine", 1)
+    argv = ["calibrate", str(folder), "--data", str(mine), "--check"]
+    assert main([*argv, str(tmp_path / "typo")]) == 2
+    assert "typo" in capsys.readouterr().err
+    short = tmp_path / "short"
+    short.mkdir()
+    kg.save(kg.load(mine / "take00.npz").slice_frames(0, 9), short / "short.npz")
+    assert main([*argv, str(short)]) == 2
+    assert "too short to look back and ahead" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -225,6 +269,18 @@ def test_only_check_needs_something_to_check(tmp_path: Path, capsys: pytest.Capt
     folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
     assert main(["calibrate", str(folder), "--data", str(tmp_path), "--only-check"]) == 2
     assert "--check DIR" in capsys.readouterr().err
+    assert main(["calibrate", str(folder), "--check", str(tmp_path)]) == 2
+    assert "--data DIR is missing" in capsys.readouterr().err
+    assert main(["calibrate", "lift", "--only-check"]) == 2
+    assert "--data DIR is missing" in capsys.readouterr().err
+    for more in (["--size", "900"], ["--held-out"]):
+        assert main(["calibrate", "forecast", "--only-check", "--check", str(tmp_path), *more]) == 2
+        assert f"{' '.join(more)} belongs to fitting" in capsys.readouterr().err
+    assert main(["calibrate", "lift", "--data", str(tmp_path), "--only-check", "--size", "900"]) == 2
+    assert "--size 900 belongs to fitting" in capsys.readouterr().err
+    _takes(mine := tmp_path / "mine", 1, seconds=4.0)
+    assert main(["calibrate", "forecast", "--only-check", "--check", str(mine)]) == 0  # no --data, which is not read
+    assert "errors below the stated quantile" in capsys.readouterr().out
     (folder / "calibration.json").unlink(missing_ok=True)
     assert main(["calibrate", str(folder), "--data", str(tmp_path), "--only-check", "--check", str(tmp_path)]) == 2
     assert "not calibrated" in capsys.readouterr().err

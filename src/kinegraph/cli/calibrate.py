@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from kinegraph.datasets.lifting_data import LiftingData
@@ -44,7 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model", metavar="M", help="a weights folder; with --only-check also a network's name or an id on the hub"
     )
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="recordings it did not learn from")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="recordings it did not learn from; not needed by --only-check of forecasting, which reads --check alone",
+    )
     parser.add_argument(
         "--extra", type=Path, metavar="DIR", action="append", default=[], help="lifting: further CMU folder"
     )
@@ -63,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, store, check, print."""
     from kinegraph.hub import CALIBRATION_FILE, locate
+    from kinegraph.inference.forecast_calibration import ForecastErrors
     from kinegraph.inference.lift_calibration import coverage
     from kinegraph.shipped import find_folder
     from kinegraph.weights import load_weights
@@ -89,8 +95,22 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.stills and not (args.only_check and task == "lift"):
         raise ConfigError("--stills belongs to --only-check of lifting weights: calibrations are fitted on videos")
+    if args.only_check and args.size is not None:
+        raise ConfigError(
+            f"--size {args.size} belongs to fitting, and --only-check fits nothing; leave one of them out"
+        )
+    if args.only_check and args.held_out:
+        raise ConfigError(
+            "--held-out belongs to fitting, and --only-check fits nothing: it checks all of --check DIR; leave one of "
+            "them out"
+        )
+    if args.data is None and not (args.only_check and task == "motion"):
+        raise ConfigError("--data DIR is missing: the recordings to calibrate on; name a folder of them")
     calibration, tables = _lifting(args) if task == "lift" else _forecasting(args)
     report = {name: coverage(calibration.tables[table], measured) for name, (table, measured) in tables.items()}
+    for name, (_, measured) in tables.items():
+        if isinstance(measured, ForecastErrors):
+            report[name]["left_out"] = measured.without()
     if not args.only_check:
         about = {**calibration.about, "checked": {name: _brief(figures) for name, figures in report.items()}}
         calibration.about.update(about)
@@ -100,6 +120,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.only_check:
         print(f"{args.model / CALIBRATION_FILE}: fitted on {calibration.about['fitted_on']}")
+        _print_left_out(calibration.about)
     for name, figures in report.items():
         _print(name, figures)
     return 0
@@ -162,22 +183,25 @@ def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple
     forecaster = Forecaster.from_pretrained(args.model)
     if args.only_check and args.check is None:
         raise ConfigError("--only-check needs --check DIR with recordings of other people")
-    tables = {}
+    calibration = _there(forecaster) if args.only_check else None
+    # what can be wrong about folders is found before the minutes of fitting: a check that fails would lose the fit
+    check = None if args.check is None else _recordings(args.check, None)
+    own = [] if args.only_check else _recordings(args.data, forecaster if args.held_out else None)
+    tables: dict[str, tuple[str, MeasuredErrors]] = {}
     with Progress("forecasting") as progress:
-        if args.only_check:
-            calibration = _there(forecaster)
-        else:
-            recordings = _recordings(args.data, forecaster if args.held_out else None)
-            recordings += procedural_recordings()
+        if check is not None:
+            measured = forecast_errors(forecaster, check, windows=200, progress=progress)
+            tables[str(args.check)] = ("motion", measured)
+        if calibration is None:
             name = f"{args.data.resolve().name}{' (held out)' if args.held_out else ''} and procedural people"
             calibration = calibrate_forecaster(
-                forecaster, recordings, windows=args.size or 400, name=name, progress=progress
+                forecaster, [*own, *procedural_recordings()], windows=args.size or 400, name=name, progress=progress
             )
-        if args.check is not None:
-            tables[str(args.check)] = (
-                "motion",
-                forecast_errors(forecaster, _recordings(args.check, None), windows=200, progress=progress),
-            )
+            if not {who for who, _ in own} & set(calibration.about["subjects"]):
+                raise DataError(
+                    f"{args.data}: none of {len(own)} recordings could be forecast and compared; "
+                    f"{calibration.about['left_out']['first']}"
+                )
     return calibration, tables
 
 
@@ -278,4 +302,11 @@ def _print(name: str, figures: Mapping[str, Any]) -> None:
     for label, pair in rows.items():
         print(f"  {label:<34}" + "".join(f"{100 * v:7.1f}%" for v in pair))
     stated = " and ".join(f"{v:.1f}" for v in figures["mean_stated_mm"])
+    _print_left_out(figures, "  ")
     print(f"  stated on average {stated} mm; rank correlation of statement and error {figures['rank_correlation']:.2f}")
+
+
+def _print_left_out(of: Mapping[str, Any], indent: str = "") -> None:
+    left_out = of.get("left_out", {})
+    if left_out.get("recordings"):
+        print(f"{indent}recordings left out: {left_out['recordings']}; the first: {left_out['first']}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.inference.error_model import Calibration, ErrorTable
+from kinegraph.inference.forecast_evaluation import LeftOut
 from kinegraph.inference.forecast_features import FORECAST_FEATURES, FURTHEST_S, canonical_joints, forecast_features
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lift_calibration import MeasuredErrors
@@ -18,12 +21,27 @@ from kinegraph.inference.quick import read_source
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.posed_body import at_rate
 
-__all__ = ["calibrate_forecaster", "forecast_errors", "procedural_recordings"]
+__all__ = ["ForecastErrors", "calibrate_forecaster", "forecast_errors", "procedural_recordings"]
 
 Floats = NDArray[np.float64]
 
 _HISTORY_S = 0.8
 _SAMPLED_S = (1 / 30, 1 / 15, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastErrors(MeasuredErrors):
+    """Errors of forecasts.
+
+    Attributes:
+        left_out: recordings that could not be forecast or compared.
+    """
+
+    left_out: tuple[LeftOut, ...] = ()
+
+    def without(self) -> dict[str, Any]:
+        """How many recordings were left out, and why the first was; plain values with stable keys."""
+        return {"recordings": len(self.left_out), "first": self.left_out[0].told if self.left_out else ""}
 
 
 def procedural_recordings(people: int = 2) -> list[tuple[str, SkeletonSequence]]:
@@ -42,8 +60,10 @@ def forecast_errors(
     *,
     windows: int = 200,
     progress: Callable[[int, int], None] | None = None,
-) -> MeasuredErrors:
+) -> ForecastErrors:
     """Forecast from moments spread evenly over recordings and compare with what came.
+
+    What cannot be forecast or compared is left out, and told.
 
     Args:
         forecaster: a trained network.
@@ -63,12 +83,13 @@ def forecast_errors(
     features: list[Floats] = []
     errors: list[Floats] = []
     subject: list[str] = []
-    reason = ""
+    left_out: list[LeftOut] = []
     for done, (who, source) in enumerate(recordings, 1):
         try:
             found = _one(forecaster, source, each)
         except KinegraphError as error:
-            reason, found = str(error), []
+            left_out.append(LeftOut.of(_named(source, who), error))
+            found = []
         for names, x, e in found:
             columns = [place.get(name, -1) for name in names]
             kept = [c for c in range(len(names)) if columns[c] >= 0]
@@ -81,10 +102,19 @@ def forecast_errors(
         if progress is not None:
             progress(done, len(recordings))
     if not features:
-        raise DataError(f"none of {len(recordings)} recordings could be forecast and compared; {reason}")
-    return MeasuredErrors(
-        features=np.concatenate(features), errors=np.concatenate(errors), subject=np.array(subject), joints=joints
+        first = f"; {left_out[0].told}" if left_out else ""
+        raise DataError(f"none of {len(recordings)} recordings could be forecast and compared{first}")
+    return ForecastErrors(
+        features=np.concatenate(features),
+        errors=np.concatenate(errors),
+        subject=np.array(subject),
+        joints=joints,
+        left_out=tuple(left_out),
     )
+
+
+def _named(source: Path | SkeletonSequence, who: str) -> str:
+    return source.name if isinstance(source, Path) else source.source or who
 
 
 def _one(
@@ -97,7 +127,11 @@ def _one(
     assert forecaster.network is not None
     network = forecaster.network
     motion = read_source(source)
-    if motion.fps is not None and motion.fps > 1.5 * network.transform.fps:
+    if motion.fps is None:
+        raise DataError(
+            f"{_named(source, 'the recording')}: no frame rate; convert it with --fps, and calibrate on the result"
+        )
+    if motion.fps > 1.5 * network.transform.fps:
         motion = at_rate(motion, network.transform.fps)
     assert motion.fps is not None
     # two of the network's frames more than it looks back, counted in the recording's, whose rate may be another
@@ -109,18 +143,26 @@ def _one(
         raise DataError(f"{motion.source}: {motion.frames / motion.fps:.1f} s are too short to look back and ahead")
     names = canonical_joints(motion.skeleton, network.skeleton)
     found = []
+    refused: DataError | None = None
     for now in np.unique(np.linspace(behind, motion.frames - least, count + 2)[1:-1].round().astype(int)):
         future_frames = min(ahead, motion.frames - int(now))
         part = motion.slice_frames(int(now) - behind, int(now) + future_frames)
         history = part.slice_frames(0, behind)
-        future = forecaster.forecast(history, future_frames / motion.fps)
+        try:
+            future = forecaster.forecast(history, future_frames / motion.fps)
+        except DataError as error:  # somebody away at this moment may be there at another
+            refused = refused or error
+            continue
         frames = np.unique([round(s * motion.fps) for s in _SAMPLED_S if 1 <= round(s * motion.fps) <= future.frames])
         for person in range(future.people):
             x = forecast_features(history.positions[person], future.positions[person], motion.fps)
-            error = np.linalg.norm(
+            apart = np.linalg.norm(
                 future.positions[person] - part.positions[person, behind : behind + future.frames], axis=-1
             )
-            found.append((names, x[frames - 1], error[frames - 1]))
+            if np.isfinite(apart[frames - 1]).any():
+                found.append((names, x[frames - 1], apart[frames - 1]))
+    if not found:
+        raise refused or DataError(f"{motion.source}: nobody is seen where the forecast is compared; fill its gaps")
     return found
 
 
@@ -145,7 +187,8 @@ def calibrate_forecaster(
         "fitted_on": name,
         "factors_for_strangers": np.round(factors, 3).tolist(),
         "subjects": sorted(set(found.subject.tolist())),
-        "recordings": len(recordings),
+        "recordings": len(recordings) - len(found.left_out),
+        "left_out": found.without(),
         "rows": len(found.errors),
     }
     return Calibration(task="forecast", sha256=forecaster.weights.sha256, tables={"motion": table}, about=about)

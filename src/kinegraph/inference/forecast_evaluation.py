@@ -48,6 +48,16 @@ class LeftOut(NamedTuple):
     model: str = ""
     """Which method cannot forecast it; empty where none could."""
 
+    @property
+    def told(self) -> str:
+        """Why, and of which file: a recording's own messages name what it was made from."""
+        return self.reason if self.file in self.reason else f"{self.file}: {self.reason}"
+
+    @classmethod
+    def of(cls, file: str, error: KinegraphError, model: str = "") -> LeftOut:
+        """For an error, on one line."""
+        return cls(file, " ".join(str(error).split()), model)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingsResult:
@@ -133,7 +143,7 @@ def compare_recordings(
         try:
             found: Array | LeftOut = _of_recording(methods, file, longest)
         except KinegraphError as error:
-            found = LeftOut(file.name, _one_line(error))
+            found = LeftOut.of(file.name, error)
         if isinstance(found, LeftOut):
             skipped.append(found)
         else:
@@ -145,7 +155,7 @@ def compare_recordings(
     if not errors:
         by = f" by each of {len(methods)} methods" if len(methods) > 1 else ""
         whose = f"'{skipped[0].model}' cannot forecast " if skipped and skipped[0].model else ""
-        first = f"; {whose}{_told(skipped[0])}" if skipped else ""
+        first = f"; {whose}{skipped[0].told}" if skipped else ""
         raise DataError(f"{PROTOCOL}: none of {len(files)} recordings can be forecast and compared{by}{first}")
     mean = dict(zip(methods, np.mean(errors, axis=0), strict=True))
     return [
@@ -187,7 +197,7 @@ def _of_recording(methods: dict[str, Forecaster], file: Path, longest: float) ->
             try:
                 each.append(_apart(method.forecast(past, ahead / fps), came, motion.skeleton.root))
             except KinegraphError as error:
-                return LeftOut(file.name, _one_line(error), model if len(methods) > 1 else "")
+                return LeftOut.of(file.name, error, model if len(methods) > 1 else "")
         apart = np.stack(each)
         # a joint that one method leaves out counts for none
         apart = np.where(np.isfinite(apart).all(axis=0), apart, np.nan)
@@ -205,15 +215,6 @@ def _apart(future: SkeletonSequence, came: Array, root: int) -> Array:
     errors = np.stack([said - came, (said - said[:, :, [root]]) - (came - came[:, :, [root]])])
     apart: Array = np.linalg.norm(errors, axis=-1)
     return apart
-
-
-def _one_line(error: KinegraphError) -> str:
-    return " ".join(str(error).split())
-
-
-def _told(one: LeftOut) -> str:
-    """Why, and of which file: a recording's own messages name what it was made from."""
-    return one.reason if one.file in one.reason else f"{one.file}: {one.reason}"
 
 
 def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = False) -> str:
@@ -241,7 +242,7 @@ def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = Fa
     for model in dict.fromkeys(one.model for one in first.skipped):
         of_it = [one for one in first.skipped if one.model == model]
         whose = f", which '{model}' cannot forecast and which count for no method" if model else ""
-        lines.append(f"left out: {len(of_it)}{whose}; the first: {_told(of_it[0])}")
+        lines.append(f"left out: {len(of_it)}{whose}; the first: {of_it[0].told}")
     return "\n\n".join(["\n".join(lines), *blocks])
 
 
