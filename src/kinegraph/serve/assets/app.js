@@ -26,20 +26,41 @@
       catch (error) { if (error.status !== 429 || tries >= 15) throw error; await pause(1000 + 500 * Math.random()); }
     }
   }
+  /** Whether a JSON file is one frame of OpenPose; one that cannot be parsed is by its name, so that the server names the fault. */
+  async function isFrame(file, named) {
+    if (file.size > 2 ** 20) return false;  // a frame of thirty people, faces and hands takes a tenth
+    try {
+      const { people } = JSON.parse(await file.text());
+      return Array.isArray(people) && people.every((p) => p.pose_keypoints_2d ?? p.pose_keypoints);
+    } catch { return named; }
+  }
+  /** What to send: frames of one video together, an AMC with its ASF, every other file by itself. */
+  async function recordings(files) {
+    const { label } = files, jobs = [], videos = new Map(), bodies = files.filter((f) => f.name.toLowerCase().endsWith(".asf"));
+    for (const file of files) {
+      if (bodies.includes(file)) continue;
+      const [, stem, number, keypoints] = /^(.*?)(\d+)(_keypoints)?\.json$/i.exec(file.name) ?? [];
+      if (number && await isFrame(file, Boolean(keypoints))) {
+        const of = `${stem}/${keypoints ?? ""}`, video = videos.get(of) ?? { stem, numbers: [], files: [] };
+        if (!videos.has(of)) jobs.push(video);
+        videos.set(of, video);
+        video.numbers.push(number); video.files.push(file);
+        continue;
+      }
+      const name = file.name.split(".")[0], own = file.name.toLowerCase().endsWith(".amc") ? bodies.find((b) => name.startsWith(b.name.split(".")[0])) ?? bodies[0] : null;
+      jobs.push(own ? { name: `${name}.zip`, files: [own, file] } : { name: file.name, files: [file] });
+    }
+    return jobs.flatMap(({ name, stem, numbers, files }) => {
+      if (name) return { name, files };
+      // Frame numbers are padded, or go on and on; cam1.json and cam2.json are what two cameras saw at once.
+      const padded = numbers[0].length > 1 && numbers.every((n) => n.length === numbers[0].length);
+      if (files.length < 2 || !(padded || !stem || files.length >= 10)) return files.map((file) => ({ name: file.name, files: [file] }));
+      return { name: `${(jobs.length === 1 && label) || stem.replace(/[_-]$/, "") || "frames"}.zip`, files };
+    });
+  }
   async function open(files) {
     if (!files.length) return;
-    const jobs = [], together = files.every((f) => f.name.toLowerCase().endsWith(".json")) && files.length > 1;
-    const bodies = files.filter((f) => f.name.toLowerCase().endsWith(".asf"));
-    if (together) {
-      // Frames share a stem before their number; files that do not are recordings of their own.
-      const frames = files.every((f) => /\d+(_keypoints)?\.json$/i.test(f.name));
-      if (frames) jobs.push({ name: `${files.label || files[0].name.replace(/[_-]?\d+(_keypoints)?\.json$/i, "") || "frames"}.zip`, files });
-      else for (const file of files) jobs.push({ name: file.name, files: [file] });
-    } else for (const file of files) {
-      if (bodies.includes(file)) continue;
-      const stem = file.name.split(".")[0], own = file.name.toLowerCase().endsWith(".amc") ? bodies.find((b) => stem.startsWith(b.name.split(".")[0])) ?? bodies[0] : null;
-      jobs.push(own ? { name: `${stem}.zip`, files: [own, file] } : { name: file.name, files: [file] });
-    }
+    const jobs = await recordings(files);
     busy += jobs.length;
     document.body.classList.add("busy");
     for (const job of jobs) {

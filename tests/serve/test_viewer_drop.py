@@ -1,0 +1,81 @@
+"""Which of the files that are dropped together travel as one recording: the page's own script, run by node."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from importlib.resources import files
+
+import pytest
+
+FRAME = json.dumps({"version": 1.3, "people": [{"pose_keypoints_2d": [1.0, 2.0, 0.5] * 25}]})
+NOBODY = json.dumps({"version": 1.3, "people": []})
+MOTION = json.dumps({"format": "kinegraph-motion", "people": [{"positions": []}]})
+COCO = json.dumps({"annotations": [], "images": []})
+
+
+def sent(dropped: dict[str, str], label: str | None = None) -> dict[str, list[str]]:
+    """Name of each upload -> the files in it, of files by name and content."""
+    if not shutil.which("node"):
+        pytest.skip("no node to run the page's script with")
+    page = (files("kinegraph.serve") / "assets" / "app.js").read_text(encoding="utf-8")
+    found = re.search(r"^  async function isFrame.*?(?=^  async function open)", page, flags=re.M | re.S)
+    assert found is not None
+    script = f"""{found.group()}
+    const given = {json.dumps(list(dropped.items()))};
+    const files = given.map(([name, text]) => Object.assign(new Blob([text]), {{ name }}));
+    files.label = {json.dumps(label)};
+    const told = (jobs) => jobs.map((job) => [job.name, job.files.map((file) => file.name)]);
+    recordings(files).then((jobs) => console.log(JSON.stringify(told(jobs))));
+    """
+    told = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True, timeout=60)
+    jobs = json.loads(told.stdout)
+    assert len({name for name, _ in jobs}) == len(jobs)
+    return dict(jobs)
+
+
+def alone(names: list[str]) -> dict[str, list[str]]:
+    return {name: [name] for name in names}
+
+
+def test_frames_of_a_video_are_one_recording() -> None:
+    names = [f"walk_{number:012d}_keypoints.json" for number in (0, 1, 3)]
+    assert sent(dict.fromkeys(names, FRAME)) == {"walk.zip": names}
+    assert sent(dict.fromkeys(names, FRAME), label="take") == {"take.zip": names}
+    # nobody, or damaged, in one: the server says which
+    assert sent(dict(zip(names, (FRAME, NOBODY, '{"people"'), strict=True))) == {"walk.zip": names}
+    plain = [f"{number:03d}.json" for number in range(3)]
+    assert sent(dict.fromkeys(plain, FRAME)) == {"frames.zip": plain}
+    counted = [f"f{number}.json" for number in range(12)]
+    assert sent(dict.fromkeys(counted, FRAME)) == {"f.zip": counted}
+
+
+@pytest.mark.parametrize("content", [MOTION, COCO, "[]", "null", "{"])
+def test_recordings_with_numbers_are_sent_one_by_one(content: str) -> None:
+    names = ["take01.json", "take02.json"]
+    assert sent(dict.fromkeys(names, content)) == alone(names)
+    assert sent(dict.fromkeys(names, content), label="takes") == alone(names)
+
+
+def test_a_name_of_frames_is_not_enough() -> None:
+    names = ["run01_keypoints.json", "run02_keypoints.json"]
+    assert sent(dict.fromkeys(names, COCO)) == alone(names)
+    large = FRAME[:-1] + " " * 2**20 + "}"  # no frame has a megabyte
+    assert sent(dict.fromkeys(names, large)) == alone(names)
+
+
+def test_two_cameras_are_not_one_video() -> None:
+    for names in (["cam1.json", "cam2.json"], ["cam1_keypoints.json", "cam2_keypoints.json"]):
+        assert sent(dict.fromkeys(names, FRAME)) == alone(names)
+    left, right = ([f"{side}_{number:03d}_keypoints.json" for number in range(2)] for side in ("left", "right"))
+    mixed = [name for pair in zip(left, right, strict=True) for name in pair]
+    assert sent(dict.fromkeys(mixed, FRAME), label="both") == {"left.zip": left, "right.zip": right}
+
+
+def test_what_else_is_dropped_with_them() -> None:
+    frames = ["f_00.json", "f_01.json"]
+    others = ["02.asf", "02_01.amc", "walk.bvh", "take01.json"]
+    found = sent({**dict.fromkeys(frames, FRAME), **dict.fromkeys(others, MOTION)})
+    assert found == {"f.zip": frames, "02_01.zip": ["02.asf", "02_01.amc"], **alone(["walk.bvh", "take01.json"])}
