@@ -170,3 +170,30 @@ def test_an_unwritable_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for target in ("/proc/kinegraph.npz", "/proc/kinegraph.bvh"):
         assert main(["convert", str(tmp_path / "a.npz"), target]) == 2
         assert f"cannot write {target}" in capsys.readouterr().err
+
+
+def test_people_who_leave_or_are_never_there_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    points = np.tile(_solid().positions[:, :1], (3, 200, 1, 1))
+    points[1, 80:] = np.nan
+    points[2] = np.nan
+    write(SkeletonSequence(points, get_skeleton("h36m17"), 60, up="y"), tmp_path / "three.npz")
+    for to, does in (("bvh", "stands still there"), ("glb", "is hidden there")):
+        assert main(["convert", str(tmp_path / "three.npz"), str(tmp_path / f"o.{to}")]) == 0
+        said = capsys.readouterr().out
+        assert "note: person 3 is never seen and was left out" in said
+        assert f"note: person 2 is away in frames 80-199 and {does}" in said
+    assert {path.name for path in tmp_path.glob("o*")} == {"o.bvh", "o_person2.bvh", "o.glb"}
+    assert main(["convert", str(tmp_path / "three.npz"), str(tmp_path / "o.npz")]) == 0
+    assert "person" not in capsys.readouterr().out
+    posed = read(tmp_path / "o.bvh")
+    assert posed.rotations is not None
+    pair = posed.replace(
+        positions=np.concatenate([posed.positions, np.full_like(posed.positions, np.nan)]),
+        rotations=np.concatenate([posed.rotations] * 2),
+        confidence=None,
+    )
+    write(pair, tmp_path / "pair.npz")
+    assert main(["convert", str(tmp_path / "pair.npz"), str(tmp_path / "p.bvh")]) == 0
+    said = capsys.readouterr().out
+    assert "person 2 is never seen and was left out" in said
+    assert "got new ones" not in said  # of somebody who is not there

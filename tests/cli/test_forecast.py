@@ -86,6 +86,26 @@ def test_any_format_with_history(walk: Path, out: Path, suffix: str) -> None:
     np.testing.assert_allclose(whole.positions[0, -1, at], there, atol=1e-4)
 
 
+def test_who_has_left_does_not_keep_the_others_from_a_bvh(
+    tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = walker(seconds=3.0, people=2)
+    positions = pair.positions.copy()
+    positions[0, 80:] = np.nan
+    kg.save(pair.replace(positions=positions, confidence=None), tmp_path / "pair.npz")
+    words = ("forecast", tmp_path / "pair.npz", "--seconds", 0.5, "--model", "zero-velocity")
+    assert run(*words, "--out", out / "next.bvh") == 0
+    said = capsys.readouterr().out
+    assert [path.name for path in out.iterdir()] == ["next_person2.bvh"]
+    assert "person 1 is not seen at the end" in said
+    assert "never seen" not in said  # once is enough
+    away = "person 1 is away in frames 80-210 and stands still there"
+    assert run(*words, "--out", out / "whole.bvh", "--with-history") == 0
+    assert away in capsys.readouterr().out
+    assert run(*words, "--out", out / "whole.bvh", "--with-history", "--json") == 0
+    assert any(note.startswith(away) for note in json.loads(capsys.readouterr().out)["notes"])
+
+
 def test_json_has_stable_keys(walk: Path, out: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = out / "next.png"
     words = ("--seconds", 0.5, "--from", 1, "--model", weights, "--json", "--picture", picture)

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import asf_amc, bvh
+from kinegraph.formats.export import absences, away, left_out
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -189,6 +190,46 @@ def test_several_people_are_one_file_each(tmp_path: Path) -> None:
     assert [path.name for path in written] == ["x.bvh", "x_person2.bvh"]
     for person, path in enumerate(written):
         np.testing.assert_allclose(bvh.read(path).to_skeleton(H36M).positions[0], two[person], atol=0.01)
+
+
+def test_who_is_never_seen_gets_no_file_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
+    three = np.stack((np.full_like(walker(), np.nan), walker(seed=1), np.full_like(walker(), np.nan)))
+    given_ = sequence(three)
+    assert bvh.write(given_, tmp_path / "x.bvh") == (tmp_path / "x_person2.bvh",)
+    assert [path.name for path in tmp_path.iterdir()] == ["x_person2.bvh"]
+    back = bvh.read(tmp_path / "x_person2.bvh").to_skeleton(H36M)
+    np.testing.assert_allclose(back.positions[0], three[1], atol=0.01)
+    expected = [f"person {number} is never seen and was left out" for number in (1, 3)]
+    assert left_out(given_, "bvh") == left_out(given_, "glb") == expected
+    assert left_out(given_, "npz") == away(given_, "bvh") == []
+    with pytest.raises(DataError, match="nobody to write as BVH: no joint is seen in any frame"):
+        bvh.write(given_.select_people([0, 2]), tmp_path / "y.bvh")
+    rootless = three.copy()
+    rootless[2] = walker()
+    rootless[2, :, 0] = np.nan
+    with pytest.raises(DataError, match="person 3: .* 'pelvis' is never seen"):
+        bvh.write(sequence(rootless), tmp_path / "y.bvh")
+    assert [path.name for path in tmp_path.iterdir()] == ["x_person2.bvh"]
+
+
+def test_long_absences_are_told_and_gaps_are_not() -> None:
+    points = np.stack([walker(frames=200)] * 2)
+    points[0, 50:75] = np.nan  # 1 s at 25 a second: a gap
+    points[1, :26] = np.nan
+    points[1, 100:150, 1:] = np.nan  # the pelvis is there: not away
+    points[1, 170:] = np.nan
+    shown = sequence(points)
+    assert [absences(shown, person) for person in (0, 1)] == [[], [(0, 25), (170, 199)]]
+    assert away(shown, "bvh") == [
+        "person 2 is away in frames 0-25, 170-199 and stands still there, or glides to where they return: "
+        "bvh hides nobody"
+    ]
+    assert away(shown, "glb") == ["person 2 is away in frames 0-25, 170-199 and is hidden there"]
+    assert away(shown, "trc") == []
+    blinking = walker(frames=500)
+    blinking[np.arange(500) % 50 > 1] = np.nan
+    assert "98-99" not in away(sequence(blinking), "glb")[0]
+    assert "2-49, 52-99, 102-149, 152-199, 202-249 and 5 spans more" in away(sequence(blinking), "glb")[0]
 
 
 def test_bone_ends_are_written_as_end_sites_again(tmp_path: Path, shared_data: Path) -> None:

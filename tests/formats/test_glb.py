@@ -154,6 +154,28 @@ def test_people_and_bare_nodes(walk: SkeletonSequence, tmp_path: Path) -> None:
     assert len(Parsed(write(pair, path)[0]).document["skins"]) == 2
 
 
+@pytest.mark.parametrize("limbs", [True, False])
+def test_who_is_away_is_hidden(walk: SkeletonSequence, tmp_path: Path, limbs: bool) -> None:
+    points = np.concatenate([np.tile(walk.positions[:, :1], (1, 200, 1, 1))] * 3)
+    points[1, :40] = np.nan  # shorter than a second at the rate of `walk`
+    points[1, 60:150] = np.nan
+    points[2] = np.nan
+    three = walk.replace(
+        **dict.fromkeys(("confidence", "rotations", "offsets", "uncertainty", "contact")), positions=points
+    )
+    parsed = Parsed(write(three, tmp_path / "three.glb", limbs=limbs)[0])
+    assert {node["name"][-2:] for node in parsed.document["nodes"]} == {".1", ".2"}
+    animation = parsed.document["animations"][0]
+    scaled = [channel for channel in animation["channels"] if channel["target"]["path"] == "scale"]
+    assert [channel["target"]["node"] for channel in scaled] == [parsed.node("pelvis.2")]
+    sampler = animation["samplers"][scaled[0]["sampler"]]
+    assert sampler["interpolation"] == "STEP"
+    shown = np.ones((200, 3))
+    shown[60:150] = 0
+    np.testing.assert_array_equal(parsed.array(sampler["output"]), shown)
+    assert len(parsed.array(sampler["input"])) == 200
+
+
 def test_refusals(walk: SkeletonSequence, tmp_path: Path) -> None:
     flat = SkeletonSequence(np.ones((1, 2, 17, 2)), walk.skeleton, unit="px", space="image", fps=30)
     with pytest.raises(Exception, match="is 2D and glb holds 3D; lift it first"):

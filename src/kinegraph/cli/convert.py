@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         write_format,
         write_options,
     )
+    from kinegraph.formats.export import away, left_out
     from kinegraph.skeleton import get_skeleton
 
     source: Path = args.input
@@ -79,13 +80,14 @@ def run(args: argparse.Namespace) -> int:
     size = f"{sequence.people} people, " if sequence.people > 1 else ""
     for file in written:
         print(f"{file}: {size}{sequence.frames} frames, {sequence.skeleton.name}, {to}")
-    notes = list(sequence.notes)
+    notes = [*sequence.notes, *left_out(sequence, to), *away(sequence, to)]
     if to in _TIMELESS and sequence.fps is not None:
         notes.append(f"{to} files hold no frame rate: state it again (fps={sequence.fps:g}) when reading")
     if to in ("csv", "trc", "c3d") and sequence.rotations is not None:
         notes.append(f"{to} holds positions only: joint rotations stay behind")
     if to in ("bvh", "glb") and sequence.rotations is not None and not writing.get("from_positions"):
-        made = [person for person in range(sequence.people) if not sequence.is_posed(person)]
+        there = [person for person in range(sequence.people) if sequence.seen[person].any()]
+        made = [person for person in there if not sequence.is_posed(person)]
         if made:
             notes.append(f"the recording's rotations do not make its positions: {to} got new ones, made from positions")
     for note in notes:

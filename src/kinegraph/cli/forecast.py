@@ -31,7 +31,8 @@ examples:
   kinegraph forecast keypoints/ --seconds 1 --out next.npz                                 lifted first
   kinegraph lift keypoints/ --height 1.8 --out walk.npz && kinegraph forecast walk.npz --seconds 1 --out next.npz
 
-Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
+Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT; in BVH, who is not
+seen at the end gets none."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.cli.lift import title
     from kinegraph.cli.render import Progress, check_picture
     from kinegraph.formats import write, write_format
+    from kinegraph.formats.export import away
 
     source, target = args.input, args.out
     # What can be wrong about OUT is found before the network runs.
@@ -90,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         forecast = forecaster.predict(recording, args.seconds, observed_until=args.until, progress=progress)
     result = forecast.whole if args.with_history else forecast.future
     written = write(result, target)
+    # The forecaster's own notes say who was left out.
+    notes = [*forecast.future.notes, *away(result, to)]
     if args.picture is not None:
         from kinegraph.visualize import write_forecast
 
@@ -104,7 +108,8 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
             )
     if args.json:
-        report = _summary(args, forecast, [str(p) for p in written], forecaster.name, str(forecaster.folder or ""), to)
+        names = [str(path) for path in written]
+        report = _summary(args, forecast, names, forecaster.name, str(forecaster.folder or ""), to, notes)
         print(json.dumps(report, indent=2, allow_nan=False))
         return 0
     for file in written:
@@ -116,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
             best = max(scores, key=scores.__getitem__)
             taken = f"of its {len(scores)} actions the forecaster takes it for {best} ({scores[best]:.0%})"
             print(f"person {person + 1}: {taken}")
-    for note in forecast.future.notes:
+    for note in notes:
         print(f"  note: {note}")
     return 0
 
@@ -171,7 +176,13 @@ def _truth(recording: SkeletonSequence, forecast: Forecast) -> SkeletonSequence 
 
 
 def _summary(
-    args: argparse.Namespace, forecast: Forecast, written: list[str], model: str, weights: str, to: str
+    args: argparse.Namespace,
+    forecast: Forecast,
+    written: list[str],
+    model: str,
+    weights: str,
+    to: str,
+    notes: list[str],
 ) -> dict[str, Any]:
     """What ``--json`` prints."""
     future = forecast.future
@@ -190,5 +201,5 @@ def _summary(
         "layout": future.skeleton.name,
         "with_history": args.with_history,
         "actions": list(forecast.actions),
-        "notes": list(future.notes),
+        "notes": notes,
     }

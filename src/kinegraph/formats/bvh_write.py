@@ -2,7 +2,8 @@
 
 A sequence that carries rotations and offsets (read from BVH) is written as it is; from any other, rotations are
 made from the positions (`kinegraph.geometry.posing`): bones get their median lengths, the rest pose is a T-pose,
-gaps are bridged in time.
+gaps are bridged in time. BVH hides nobody: who is away stands still, or glides to where they return
+(`kinegraph.formats.export.away` says it).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
 from kinegraph.errors import DataError
-from kinegraph.formats.export import check_metric, person_paths, y_up
+from kinegraph.formats.export import check_metric, person_paths, present, y_up
 from kinegraph.geometry.posing import bridge_gaps, rest_directions, rotations_from_positions
 from kinegraph.geometry.rotations import (
     continuous_euler,
@@ -55,7 +56,8 @@ def write(
 
     Args:
         sequence: 3D, in metres. Camera space and z-up worlds are turned to y up.
-        path: the file. Further people, one file each, go beside it as ``<name>_person2.bvh`` and so on.
+        path: the file. Further people, one file each, go beside it as ``<name>_person2.bvh`` and so on. Who is seen
+            in no frame gets no file, and the others keep their numbers.
         unit: a name of `kinegraph.formats.export.UNITS`; Blender and MotionBuilder expect cm.
         pivots: when rotations are made from positions, give joints that do not move with their siblings a joint
             of their own (see `kinegraph.geometry.posing`), so that positions are exact.
@@ -65,12 +67,15 @@ def write(
         The files written.
 
     Raises:
-        DataError: the sequence is 2D, not in metres, has no frame rate, or its root or every joint is never seen.
+        DataError: the sequence is 2D, not in metres, has no frame rate, nobody in it, or somebody whose root is never
+            seen.
         KinegraphError: the file cannot be written; nothing is left behind.
     """
     metres = check_metric(sequence, "BVH", unit)
-    bodies = [posed_body(sequence, person, pivots, from_positions) for person in range(sequence.people)]
-    paths = person_paths(path, sequence.people)
+    people = present(sequence, "BVH")
+    bodies = [posed_body(sequence, person, pivots, from_positions) for person in people]
+    every = person_paths(path, sequence.people)
+    paths = tuple(every[person] for person in people)
     for body, target in zip(bodies, paths, strict=True):
         write_text(target, _text(body, sequence.fps or 0.0, metres))
     return paths

@@ -1,4 +1,4 @@
-"""What the writers of 3D motion files share: units, the up axis, and one file per person."""
+"""What the writers of 3D motion files share: units, the up axis, who is there, and one file per person."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["UNITS", "check_metric", "person_paths", "turned_y_up", "y_up"]
+__all__ = ["UNITS", "absences", "away", "check_metric", "left_out", "person_paths", "present", "turned_y_up", "y_up"]
 
 UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
 """Names accepted for ``unit=``, with their metres."""
+
+# formats that pose a rig through gaps, and what they show of somebody who is away for longer
+_RIGS = {
+    "bvh": "stands still there, or glides to where they return: bvh hides nobody",
+    "glb": "is hidden there",
+}
+_GAP_S = 1.0  # the longest in which somebody not seen is taken to be there; a rig is posed through it
+_SHOWN = 5  # spans named in a note
 
 # what turns a space into y up, as a matrix on column vectors
 _TO_Y_UP = {
@@ -59,3 +67,46 @@ def person_paths(path: Path | str, people: int) -> tuple[Path, ...]:
     """`path` for the first person, ``<name>_person2.<suffix>`` beside it for the second, and so on."""
     first = Path(path)
     return (first, *(first.with_stem(f"{first.stem}_person{n}") for n in range(2, people + 1)))
+
+
+def present(sequence: SkeletonSequence, format_name: str) -> list[int]:
+    """Who has a joint in some frame: a rig cannot be made for the others, who may be no more than a name in a file.
+
+    Raises:
+        DataError: nobody has.
+    """
+    people = [person for person in range(sequence.people) if sequence.seen[person].any()]
+    if not people:
+        raise DataError(
+            f"there is nobody to write as {format_name}: no joint is seen in any frame; npz and CSV hold gaps"
+        )
+    return people
+
+
+def absences(sequence: SkeletonSequence, person: int) -> list[tuple[int, int]]:
+    """First and last frame of every span longer than a second in which no joint of somebody is seen."""
+    there = np.concatenate(([True], sequence.seen[person].any(axis=-1), [True]))
+    changes = np.flatnonzero(there[1:] != there[:-1])
+    longest = _GAP_S * (sequence.fps or np.inf)
+    return [(int(a), int(b) - 1) for a, b in zip(changes[::2], changes[1::2], strict=True) if b - a > longest]
+
+
+def left_out(sequence: SkeletonSequence, format: str) -> list[str]:
+    """Notes on people that a file of rigs does not have; `format` is a format's name."""
+    if format not in _RIGS:
+        return []
+    missing = [person for person in range(sequence.people) if not sequence.seen[person].any()]
+    return [f"person {person + 1} is never seen and was left out" for person in missing]
+
+
+def away(sequence: SkeletonSequence, format: str) -> list[str]:
+    """Notes on what a file of rigs shows while somebody is away (`absences`); `format` is a format's name."""
+    notes = []
+    for person in range(sequence.people) if format in _RIGS else ():
+        spans = absences(sequence, person)
+        if not spans or not sequence.seen[person].any():
+            continue
+        named = ", ".join(f"{first}-{last}" for first, last in spans[:_SHOWN])
+        more = f" and {len(spans) - _SHOWN} spans more" if len(spans) > _SHOWN else ""
+        notes.append(f"person {person + 1} is away in frames {named}{more} and {_RIGS[format]}")
+    return notes

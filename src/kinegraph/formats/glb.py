@@ -2,9 +2,10 @@
 
 Blender, three.js, Unity, Godot and every phone's viewer open it. Each person is a skin (Blender: an armature) whose
 joints carry one tapered capsule a bone; left, right and centre have a material each. Rotations are those that BVH is
-written with (`kinegraph.formats.bvh_write`): the sequence's own, or made from its positions.
+written with (`kinegraph.formats.bvh_write`): the sequence's own, or made from its positions. Gaps are bridged in time;
+who is away for more than a second is hidden, and who is never seen is left out.
 
-Source: Khronos Group, glTF 2.0 specification, 4.4 (GLB) and 3.7 (skins), 3.11 (animations).
+Source: Khronos Group, glTF 2.0 specification, 4.4 (GLB), 3.7 (skins), 3.11 (animations), 3.5.3 (scale 0 hides a node).
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.atomic import atomic_path
-from kinegraph.errors import DataError
 from kinegraph.formats.bvh_write import Body, posed_body
-from kinegraph.formats.export import check_metric
+from kinegraph.formats.export import absences, check_metric, present
 from kinegraph.geometry.kinematics import topological_order
 from kinegraph.geometry.limbs import anatomy, bone_radii, limb_mesh
 from kinegraph.geometry.rotations import make_continuous
@@ -89,10 +89,7 @@ def write(sequence: SkeletonSequence, path: Path | str, *, limbs: bool = True) -
     """
     check_metric(sequence, "GLB", "m")
     rate = sequence.fps or 0.0
-    # Somebody who is never there (only a name in the file) has no body to write.
-    people = [p for p in range(sequence.people) if sequence.seen[p].any()]
-    if not people:
-        raise DataError("there is nobody to write as GLB: no joint is seen in any frame")
+    people = present(sequence, "GLB")
     buffer = _Buffer()
     times = buffer.add(np.arange(sequence.frames) / rate, bounds=True)
     document: dict[str, Any] = {
@@ -158,13 +155,19 @@ def _add_person(
         nodes.append(node)
     document["scenes"][0]["nodes"].append(first + root)
 
-    def animate(joint: int, path: str, values: Array) -> None:
-        animation["samplers"].append({"input": times, "output": buffer.add(values), "interpolation": "LINEAR"})
+    def animate(joint: int, path: str, values: Array, interpolation: str = "LINEAR") -> None:
+        animation["samplers"].append({"input": times, "output": buffer.add(values), "interpolation": interpolation})
         animation["channels"].append(
             {"sampler": len(animation["samplers"]) - 1, "target": {"node": first + joint, "path": path}}
         )
 
     animate(root, "translation", body.root)
+    hidden = absences(sequence, person)
+    if hidden:
+        scale = np.ones((len(body.root), 3))
+        for begin, end in hidden:
+            scale[begin : end + 1] = 0.0
+        animate(root, "scale", scale, "STEP")
     for joint in range(len(body.joints)):
         if joint in body.parents:  # a leaf carries no limb and moves nothing
             animate(joint, "rotation", _unit(make_continuous(body.rotations[:, joint])))
