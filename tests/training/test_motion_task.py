@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,10 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
+from kinegraph.errors import DataError
 from kinegraph.models import build
 from kinegraph.models.motion_model import MotionModel, MotionOutput
+from kinegraph.training.balance import balanced_gradients
 from kinegraph.training.motion_data_module import MotionBatch, MotionDataModule
 from kinegraph.training.motion_losses import ForecastingLoss, recognition_loss
 from kinegraph.training.motion_recipe import ObjectiveRecipe
@@ -288,3 +292,147 @@ def test_normalised_gradients_choose_another_lambda(balance: Any) -> None:
         x, y = (g.detach().numpy() / size for g, size in zip((a, b), sizes, strict=True))
         best = np.clip(np.dot(y, y - x) / np.dot(y - x, y - x), 0, 1)
         assert found.weight.item() == pytest.approx(best, abs=1e-4)
+
+
+def without_labels(batch: MotionBatch) -> MotionBatch:
+    return batch._replace(inputs=batch.inputs.double(), labels=torch.full_like(batch.labels, -1))
+
+
+@pytest.mark.parametrize("normalise", ["none", "loss", "loss+"])
+@pytest.mark.parametrize("balance", ["mgda", "mgda-ub"])
+def test_a_batch_without_any_action_is_forecast_only(balance: Any, normalise: Any) -> None:
+    """Nothing to recognise has the gradient 0, the shortest there is: with its lambda of 1 nothing would be learned."""
+    splits = make_splits()
+    transform, model = transform_of(splits), symgnn().double()
+    made = task(model, transform, objective=ObjectiveRecipe(balance=balance, normalise=normalise))
+    batch = without_labels(batch_of(splits, transform))
+    recognition, forecasting = explicit(model, made, batch)
+    assert not any(bool(gradient.any()) for gradient in recognition)
+    found = made.gradients(batch)
+    assert found.weight.item() == 0
+    assert found.loss.item() == pytest.approx(found.parts[1].item())
+    for gradient, expected in zip(found.gradients, forecasting, strict=True):
+        torch.testing.assert_close(
+            torch.zeros_like(expected) if gradient is None else gradient, expected, atol=1e-9, rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("balance", ["mgda", "mgda-ub"])
+def test_one_process_with_an_action_is_enough_for_all(balance: Any) -> None:
+    """Lambda is of the averaged gradients, and so is whether there is anything to recognise."""
+    splits = make_splits()
+    transform, model = transform_of(splits), symgnn().double()
+    made = task(model, transform)
+    batches = [batch_of(splits, transform)._replace(step=step) for step in (0, 1)]
+    batches = [without_labels(batches[0]), batches[1]._replace(inputs=batches[1].inputs.double())]
+
+    def gradients(batch: MotionBatch, average: Any) -> Any:
+        representation = cut = None
+        if balance == "mgda-ub":
+            representation = model.represent(batch.inputs)  # type: ignore[operator]
+            cut = [part.detach().requires_grad_() for part in representation]
+            output = model.answer(batch.inputs, cut)  # type: ignore[operator]
+        else:
+            output = model(batch.inputs)
+        losses = recognition_loss(output.logits, batch.labels), made.forecasting_loss(output.motion, batch.targets)
+        objective = ObjectiveRecipe(balance=balance, normalise="loss+")
+        return balanced_gradients(
+            model, losses, objective, average, representation, cut, labelled=(batch.labels >= 0).sum()
+        )
+
+    sent: list[list[Tensor]] = []
+
+    def keep(tensors: Sequence[Tensor]) -> list[Tensor]:
+        sent.append([tensor.clone() for tensor in tensors])
+        return list(tensors)
+
+    gradients(batches[1], keep)
+    messages = iter(sent)
+
+    def mean(tensors: Sequence[Tensor]) -> list[Tensor]:
+        return [(one + other) / 2 for one, other in zip(tensors, next(messages), strict=True)]
+
+    assert gradients(batches[0], mean).weight.item() > 0
+    assert gradients(batches[0], lambda tensors: list(tensors)).weight.item() == 0
+
+
+def test_a_fixed_weight_stays_what_it_is_without_any_action() -> None:
+    """A window that is forecast only counts as much beside others of its kind as beside those with an action."""
+    splits = make_splits()
+    transform, model = transform_of(splits), symgnn().double()
+    made = task(model, transform, objective=ObjectiveRecipe(balance="fixed", weight=0.2))
+    batch = without_labels(batch_of(splits, transform))
+    found = made.gradients(batch)
+    for gradient, expected in zip(found.gradients, explicit(model, made, batch)[1], strict=True):
+        torch.testing.assert_close(torch.zeros_like(expected) if gradient is None else gradient, 0.8 * expected)
+
+
+def labelled_later() -> MotionSplits:
+    """One long validation clip without an action, and a short one with one."""
+    splits = make_splits()
+    whole = make_motion("long", (400, 30), 5)
+    clips = (dataclasses.replace(whole.clips[0], action=-1), whole.clips[1])
+    return MotionSplits(splits.train, dataclasses.replace(whole, clips=clips))
+
+
+def test_recognition_is_validated_on_windows_not_on_clips() -> None:
+    """A clip with an action that is too short for a window has nothing to say."""
+    splits = labelled_later()
+    short = dataclasses.replace(splits.validation.clips[1], features=splits.validation.clips[1].features[: T + H - 1])
+    validation = dataclasses.replace(splits.validation, clips=(splits.validation.clips[0], short))
+    with pytest.raises(DataError, match="long: no clip of the 12 frames of a window has a known action"):
+        MotionValidation(validation, transform_of(splits))
+    assert len(MotionValidation(validation, transform_of(splits, actions=())))
+    train = dataclasses.replace(validation, name="short train")
+    with pytest.raises(DataError, match="short train: no clip has an action to learn and the 12 frames of a window"):
+        MotionDataModule(MotionSplits(train, splits.validation), transform_of(splits))
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 16, 60, None])
+def test_a_share_of_the_validation_windows_has_an_action(most: int | None) -> None:
+    splits = labelled_later()
+    validation = MotionValidation(splits.validation, transform_of(splits), stride=5)
+    rows = validation.rows(most)
+    known = int((validation.actions >= 0).sum())
+    assert (len(validation), known) == (82, 4)
+    assert len(set(rows.tolist())) == len(rows) == min(most or 82, 82)
+    assert (np.diff(rows) > 0).all()
+    assert int((validation.actions[rows] >= 0).sum()) == min(known, (len(rows) + 1) // 2)
+    found = task(Answers(transform_of(splits), 0.0, 1), transform_of(splits)).evaluate(validation, most)
+    assert found["error_rate"] == 0
+    assert np.isfinite(list(found.values())).all()
+    forecast = MotionValidation(splits.validation, transform_of(splits, actions=()), stride=5)
+    spaced = np.linspace(0, 81, min(most or 82, 82)).round()  # as ever where nothing is recognised, or all is known
+    assert forecast.rows(most).tolist() == spaced.tolist()
+    every = MotionValidation(make_splits().validation, transform_of(splits))
+    spaced = np.linspace(0, len(every) - 1, min(most or len(every), len(every))).round()
+    assert every.rows(most).tolist() == spaced.tolist()
+
+
+def test_a_compiled_step_in_halves_is_the_same_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the upper bound the network is called in two halves, and both are compiled."""
+    ran: list[str] = []
+
+    def compile_cheaply(function: Any) -> Any:
+        made = real(function, backend="eager")
+
+        def called(*values: Any) -> Any:
+            ran.append(getattr(function, "__name__", "forward"))
+            return made(*values)
+
+        return called
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_cheaply)
+    torch._dynamo.reset()
+    splits = make_splits()
+    transform, model = transform_of(splits), symgnn(differences=(0,), backbone="light")
+    batch = batch_of(splits, transform)
+    objective = ObjectiveRecipe(balance="mgda-ub")
+    plain = task(model, transform, objective=objective).gradients(batch)
+    assert not ran
+    found = task(model, transform, objective=objective, compile_model=True).gradients(batch)
+    assert ran == ["represent", "answer"]
+    torch.testing.assert_close(found.weight, plain.weight, atol=1e-5, rtol=1e-4)
+    for one, two in zip(found.gradients, plain.gradients, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)

@@ -37,11 +37,15 @@ def balanced_gradients(
     average: Average,
     representation: Sequence[Tensor] | None = None,
     cut: Sequence[Tensor] | None = None,
+    labelled: Tensor | None = None,
 ) -> Gradients:
     """The gradient of ``lambda L_recg + (1 - lambda) L_pred`` with the lambda that `objective` asks for.
 
     The heads' parameters get the same combination as the backbone's: recognition reaches the forecast through the
     soft label, so a head may have a gradient of both.
+
+    Where no window of a batch has an action, recognition has no gradient, which to MGDA is the shortest of all: lambda
+    is 0 then, or the batch would teach nothing. A fixed weight stays what it is.
 
     Args:
         model: has `backbone_parameters()`.
@@ -50,6 +54,7 @@ def balanced_gradients(
         average: the mean over processes. Lambda is that of the averaged gradients.
         representation: under `mgda-ub`, the backbone's output.
         cut: the same values as leaves, from which the losses were computed.
+        labelled: (), how many windows of this process's batch have an action; None stands for some.
     """
     weights = list(model.parameters())
     recognition, forecasting = losses
@@ -68,11 +73,12 @@ def balanced_gradients(
         both = _averaged_pair(both, average)
         index = [place for place, weight in enumerate(weights) if id(weight) in shared]
         first, second = (_flat([found[i] for i in index], [weights[i] for i in index]) for found in both)
-        sizes = _sizes(objective.normalise, _averaged_losses(parts, average), (first.norm(), second.norm()))
-        weight = two_task_lambda(first / sizes[0], second / sizes[1])
+        means, known = _averaged_losses(parts, labelled, average)
+        sizes = _sizes(objective.normalise, means, (first.norm(), second.norm()))
+        weight = _lambda(first / sizes[0], second / sizes[1], known)
         gradients = [_mixed(a, b, weight) for a, b in zip(*both, strict=True)]
     else:
-        gradients, weight = _upper_bound(weights, parts, representation, cut, objective.normalise, average)
+        gradients, weight = _upper_bound(weights, parts, representation, cut, objective.normalise, average, labelled)
     loss = (weight * recognition + (1 - weight) * forecasting).detach()
     return Gradients(gradients, loss, parts, weight)
 
@@ -84,6 +90,7 @@ def _upper_bound(
     cut: Sequence[Tensor],
     normalise: str,
     average: Average,
+    labelled: Tensor | None,
 ) -> tuple[Found, Tensor]:
     """Sener and Koltun 2018, section 3.3: lambda from the gradients of the representation, one pass through it."""
     leaves = list(cut)
@@ -92,8 +99,9 @@ def _upper_bound(
     # A representation is of the process's own examples: only products of its gradients can be averaged.
     products = torch.stack([first.dot(first), first.dot(second), second.dot(second)])
     aa, ab, bb = average([products])[0]
-    a, b = _sizes(normalise, _averaged_losses(parts, average), (aa.sqrt(), bb.sqrt()))
-    weight = two_task_lambda(*_vectors(aa / a**2, ab / (a * b), bb / b**2))
+    means, known = _averaged_losses(parts, labelled, average)
+    a, b = _sizes(normalise, means, (aa.sqrt(), bb.sqrt()))
+    weight = _lambda(*_vectors(aa / a**2, ab / (a * b), bb / b**2), known)
     onward = [_mixed(a, b, weight) for a, b in zip(*(found[: len(leaves)] for found in both), strict=True)]
     reached = [
         (value, gradient) for value, gradient in zip(representation, onward, strict=True) if gradient is not None
@@ -112,9 +120,19 @@ def _vectors(aa: Tensor, ab: Tensor, bb: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack([length, zero]), torch.stack([along, (bb - along**2).clamp_min(0).sqrt()])
 
 
-def _averaged_losses(parts: tuple[Tensor, Tensor], average: Average) -> tuple[Tensor, Tensor]:
-    first, second = average([torch.stack(parts).detach()])[0]
-    return first, second
+def _lambda(first: Tensor, second: Tensor, known: Tensor) -> Tensor:
+    """Of the gradients of recognition and forecasting; 0 where no process has a window to recognise."""
+    weight = two_task_lambda(first, second)
+    return weight.where(known, torch.zeros_like(weight))
+
+
+def _averaged_losses(
+    parts: tuple[Tensor, Tensor], labelled: Tensor | None, average: Average
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """The mean losses, and whether any process has a window with an action: in one message."""
+    count = torch.ones_like(parts[0]) if labelled is None else labelled.to(parts[0])
+    first, second, counted = average([torch.stack([*parts, count]).detach()])[0]
+    return (first, second), counted > 0
 
 
 def _sizes(

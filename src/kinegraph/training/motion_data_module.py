@@ -85,8 +85,6 @@ class MotionDataModule(pl.LightningDataModule):
                 raise DataError(
                     f"{name}: {train.name} has {getattr(train, name)}, {validation.name} {getattr(validation, name)}"
                 )
-        if transform.actions and all(clip.action < 0 for clip in train.clips):
-            raise DataError(f"{train.name}: no clip has an action to learn; set transform.recognise to false")
         self.splits = splits
         self.transform = transform
         self.augment = augment or MotionAugmentRecipe()
@@ -100,6 +98,11 @@ class MotionDataModule(pl.LightningDataModule):
             batch=batch,
             seed=seed,
         )
+        if transform.actions and (self.sampler.labels < 0).all():
+            raise DataError(
+                f"{train.name}: no clip has an action to learn and the {self.sampler.length} frames of a window; set "
+                "transform.recognise to false"
+            )
         view = WindowView(transform.root, transform.observed, train.skeleton, train.representation)
         self.frames = MotionFrames(train, transform, mirror=self.augment.mirror > 0, view=view)
         self.validation = MotionValidation(validation, transform, stride=validation_stride)

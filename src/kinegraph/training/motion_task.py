@@ -94,6 +94,12 @@ class MotionTask(TrainingTask):
         # In a tuple, so that the compiled wrapper is not registered as a second module with the same weights.
         self._train_model = (torch.compile(model) if compile_model else model,)
         self._motion_model = (model,)
+        self._halves: tuple[Any, Any] | None = None
+        if both and self.objective.balance == "mgda-ub":
+            # The network is taken in two there, so forward is never called: each half is a graph of its own.
+            halves: Any = model
+            made = halves.represent, halves.answer
+            self._halves = (torch.compile(made[0]), torch.compile(made[1])) if compile_model else made
 
     def training_step(self, batch: MotionBatch, batch_idx: int) -> None:
         """One step of the optimiser."""
@@ -109,16 +115,20 @@ class MotionTask(TrainingTask):
         """Losses of a batch, and the gradient of every parameter, averaged over processes."""
         model: Any = self._motion_model[0]
         with JointBatchNorm() if ranks() > 1 else nullcontext():
-            if model.horizon and model.classes and self.objective.balance == "mgda-ub":
-                representation = model.represent(batch.inputs)
+            if self._halves is not None:
+                represent, answer = self._halves
+                representation = represent(batch.inputs)
                 cut = [part.detach().requires_grad_() for part in representation]
-                output = model.answer(batch.inputs, cut)
+                output = answer(batch.inputs, cut)
             else:
                 representation = cut = None
                 output = self._train_model[0](batch.inputs)
         losses = self._losses(output.motion, output.logits, batch.targets, batch.labels)
         with torch.autocast(self.device.type, enabled=False):
-            return balanced_gradients(model, losses, self.objective, average_over_ranks, representation, cut)
+            return balanced_gradients(
+                *(model, losses, self.objective, average_over_ranks, representation, cut),
+                labelled=(batch.labels >= 0).sum(),
+            )
 
     def _losses(
         self, motion: Tensor | None, logits: Tensor | None, targets: Tensor, labels: Tensor

@@ -36,7 +36,7 @@ class MotionValidation:
         stride: frames between the windows of a clip.
 
     Raises:
-        DataError: no clip is long enough, or recognition is validated on clips without an action.
+        DataError: no clip is long enough, or recognition is validated on windows without an action.
     """
 
     def __init__(self, data: MotionData, transform: MotionTransform, *, stride: int = 5) -> None:
@@ -46,8 +46,12 @@ class MotionValidation:
             raise DataError(
                 f"{data.name}: no clip has the {length} frames of a window; lower transform.observed or .horizon"
             )
-        if transform.actions and all(clip.action < 0 for clip in data.clips):
-            raise DataError(f"{data.name}: no clip has a known action to validate recognition on")
+        actions = np.array([clip.action for clip in data.clips])[table[:, 0]]
+        if transform.actions and (actions < 0).all():
+            raise DataError(
+                f"{data.name}: no clip of the {length} frames of a window has a known action to validate recognition "
+                "on; hold out longer clips with an action, or set transform.recognise to false"
+            )
         self.name = data.name
         self.transform = transform
         self.representation = data.representation
@@ -55,7 +59,7 @@ class MotionValidation:
         lengths = np.array([len(clip.features) for clip in data.clips])
         base = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self.starts = base[table[:, 0]] + table[:, 1]
-        self.actions = np.array([clip.action for clip in data.clips])[table[:, 0]]
+        self.actions = actions
         self.view = WindowView(transform.root, transform.observed, data.skeleton, data.representation)
         self.path = data.skeleton.index(TRAJECTORY) if self.view.moves else None
         self._known: tuple[bytes, Array] = (b"", np.empty(0))
@@ -66,9 +70,20 @@ class MotionValidation:
         return len(self.starts)
 
     def rows(self, most: int | None) -> NDArray[np.int64]:
-        """All windows, or `most` of them, evenly spaced."""
+        """All windows, or `most` of them, evenly spaced.
+
+        Where recognition is learned and some windows have no action, those that have one are half of them at least, as
+        far as there are so many: a few among many would be missed, and the error rate would be of nothing.
+        """
         count = len(self) if most is None else min(most, len(self))
-        return np.linspace(0, len(self) - 1, count).round().astype(np.int64)
+        known = np.flatnonzero(self.actions >= 0)
+        if not self.transform.actions or len(known) in (0, len(self)):
+            return _spaced(np.arange(len(self)), count)
+        share = round(count * len(known) / len(self))
+        share = min(max(share, (count + 1) // 2), len(known))
+        others = np.flatnonzero(self.actions < 0)
+        share = max(share, count - len(others))
+        return np.sort(np.concatenate([_spaced(known, share), _spaced(others, count - share)]))
 
     def windows(self, rows: NDArray[np.int64]) -> Array:
         """(B, T + H, J, C) features of the windows, as the network is meant to see them; raw units."""
@@ -115,3 +130,9 @@ class MotionValidation:
     def _over_actions(self, values: Array, rows: NDArray[np.int64]) -> float:
         actions = self.actions[rows]
         return float(np.mean([values[actions == action].mean() for action in np.unique(actions)]))
+
+
+def _spaced(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """So many of the rows, evenly spaced."""
+    found: NDArray[np.int64] = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
+    return found
