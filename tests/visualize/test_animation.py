@@ -11,7 +11,7 @@ from PIL import Image
 
 from kinegraph.errors import DataError, MissingExtraError
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.visualize import write_animation
+from kinegraph.visualize import animation, write_animation
 from kinegraph.visualize.style import DARK, LEFT, LIGHT, PEOPLE, RIGHT, Theme
 
 
@@ -38,6 +38,39 @@ def test_a_gif_plays_in_real_time(world: SkeletonSequence, image: SkeletonSequen
     assert total == 800
     assert seen[-1] == (20, 20)
     assert not np.array_equal(frames[0], frames[-1])
+
+
+def shown(path: Path) -> list[np.ndarray]:
+    """The pictures of a GIF, one every 40 ms."""
+    with Image.open(path) as gif:
+        assert gif.info["loop"] == 0
+        pictures = []
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            pictures += [np.asarray(gif.convert("RGB"))] * round(gif.info["duration"] / 40)
+    return pictures
+
+
+def test_a_long_gif_is_written_in_pieces_and_plays_as_one(
+    world: SkeletonSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow keeps the frames it is given, 5 MB a second of film; so it must be given few."""
+    still = np.repeat(world.positions[:, -1:], 25, axis=1)  # a piece of which all frames are one
+    long = world.replace(positions=np.concatenate([world.positions, still], axis=1), confidence=None)
+    written: list[int] = []
+    monkeypatch.setattr(animation, "_PIECE", 7)
+
+    def look(done: int, total: int) -> None:
+        written.append(sum(path.stat().st_size for path in tmp_path.iterdir()))
+
+    write_animation(tmp_path / "pieces.gif", [("", long)], cell_size=(160, 160), progress=look)
+    assert written[0] == 0
+    assert 0 < written[15] < written[-1]
+    monkeypatch.setattr(animation, "_PIECE", 1000)
+    write_animation(tmp_path / "whole.gif", [("", long)], cell_size=(160, 160))
+    pieces, whole = shown(tmp_path / "pieces.gif"), shown(tmp_path / "whole.gif")
+    assert len(pieces) == len(whole) == 45
+    np.testing.assert_array_equal(pieces, whole)
 
 
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=lambda theme: theme.name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from kinegraph.visualize.style import Theme, theme
 GIF_FPS = 25.0
 MP4_FPS = 30.0
 _COLOURS = 128  # of a GIF
+_PIECE = 50  # frames of a GIF that are in memory at once, 2 s
 
 
 def write_animation(
@@ -111,14 +113,34 @@ def _pictures(
 
 
 def _gif(pictures: Iterator[Any], colours: Theme, path: Path) -> None:
+    """Written a piece at a time: Pillow keeps every frame of a file until it has the last.
+
+    The pieces have one palette, so that all but the first do without the head; and a piece begins with a whole picture,
+    so that it needs nothing from the one before.
+    """
     from PIL import Image
 
     first = next(pictures)
     palette = _palette(first, colours)
     shown = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in chain([first], pictures))
-    next(shown).save(
-        path, format="GIF", save_all=True, append_images=shown, duration=round(1000 / GIF_FPS), loop=0, optimize=False
-    )
+    loop: dict[str, Any] = {"loop": 0}
+    with path.open("wb") as file:
+        while piece := list(islice(shown, _PIECE)):
+            part = BytesIO()
+            piece[0].save(
+                part,
+                format="GIF",
+                save_all=True,
+                append_images=piece[1:],
+                duration=round(1000 / GIF_FPS),
+                optimize=False,
+                **loop,
+            )
+            data = part.getvalue()
+            # 6 bytes of name, 7 of screen (the fifth says how many colours) and the colours; at the end, ";"
+            file.write(data[0 if loop else 13 + 3 * 2 ** (data[10] % 8 + 1) : -1])
+            loop = {}
+        file.write(b";")
 
 
 def _palette(first: Any, colours: Theme) -> Any:
