@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +160,70 @@ def test_takes_numbered_as_cmus_are_kept_apart(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     found = [path.relative_to(tmp_path).as_posix() for path in find_files(tmp_path)]
     assert found == ["asf/01/01_01.amc", "run/01_01.bvh", "walk/01_01.bvh"]
+
+
+def without(sequence: kg.SkeletonSequence, *gaps: tuple[int, int], joints: Sequence[str] = ()) -> kg.SkeletonSequence:
+    """The recording as points, all of them or some joints lost in these frames."""
+    positions = sequence.positions.copy()
+    at = [sequence.skeleton.index(joint) for joint in joints] or list(range(sequence.joints))
+    for start, stop in gaps:
+        positions[:, start:stop, at] = np.nan
+    return sequence.replace(positions=positions, confidence=None, rotations=None, offsets=None)
+
+
+@pytest.mark.parametrize("representation", ["expmap", "positions"])
+def test_long_gaps_cut_a_recording(tmp_path: Path, representation: str) -> None:
+    """Nobody glides through the two seconds in which nobody saw them; what is left are clips of one file."""
+    whole = walker(seed=5, seconds=5.0)  # 301 frames
+    kg.save(without(whole), tmp_path / "whole.npz")
+    kg.save(without(whole, (60, 150), (160, 200), (260, 290)), tmp_path / "gaps.npz")
+    kg.save(without(walker(seed=2, seconds=5.0, people=2), (60, 150)), tmp_path / "two.npz")
+    read = load_recordings([tmp_path], representation=representation, least_frames=30)  # type: ignore[arg-type]
+    clips = {clip.name: clip for clip in read.data.clips}
+    assert list(clips) == [
+        *("gaps, part 1", "gaps, part 3"),
+        *("two#1, part 1", "two#1, part 2", "two#2, part 1", "two#2, part 2", "whole"),
+    ]
+    assert {clip.recording for clip in clips.values()} == {"gaps", "two", "whole"}
+    assert [len(clips[f"gaps, part {part}"].features) for part in (1, 3)] == [60, 101]  # a gap of 30 frames is bridged
+    assert [(item.path.name, item.whole) for item in read.skipped] == [("gaps.npz", False)]
+    assert read.skipped[0].reason == "frames 151 to 160: 10 frames at 60 a second, 30 are needed"
+    assert read.files == 3
+    path, truth = clips["gaps, part 3"].features[:60, 0], clips["whole"].features[200:260, 0]
+    np.testing.assert_allclose(path, truth, atol=0.01)  # the floor may differ by what was seen
+    steps = [np.abs(np.diff(clip.features[:, 0], axis=0)).max() for clip in clips.values()]
+    assert max(steps) < 0.03  # metres in a 60th of a second
+
+
+def test_a_joint_lost_for_long_cuts_where_the_network_depends_on_it(tmp_path: Path) -> None:
+    whole = walker(seed=5, seconds=5.0)
+    hand = [j for j in whole.skeleton.joints if j.startswith(("left_finger", "left_hand", "left_thumb"))]
+    for name, gaps, joints in (
+        ("short", [(100, 130)], ["left_elbow"]),
+        ("long", [(100, 150)], ["left_elbow"]),
+        ("end", [(250, 301)], ["left_elbow"]),
+        ("mostly", [(20, 250)], ["left_elbow", "left_wrist", *hand]),
+        ("tip", [(100, 150)], hand[-1:]),
+    ):
+        kg.save(without(whole, *gaps, joints=joints), tmp_path / f"{name}.npz")
+    read = load_recordings([tmp_path], least_frames=30)
+    assert not read.skipped
+    lengths = {clip.name: len(clip.features) for clip in read.data.clips}
+    assert lengths == {"end": 250, "long, part 1": 100, "long, part 2": 151, "mostly": 301, "short": 301, "tip": 301}
+    elbow = read.data.skeleton.index("left_elbow")
+    turns = {clip.name: np.ptp(clip.features[:, elbow], axis=0).max() for clip in read.data.clips}
+    assert turns["mostly"] < 1e-9  # as of a recording without it
+    assert min(turn for name, turn in turns.items() if name != "mostly") > 0.1
+
+
+def test_a_recording_that_is_all_gaps_says_so(tmp_path: Path) -> None:
+    """Three joints, each lost for a third of the time that the others are there."""
+    whole = walker(seed=5, seconds=3.0)  # 181 frames
+    for part, joint in enumerate(("left_knee", "right_knee", "left_elbow")):
+        whole = without(whole, (60 * part, 60 * part + 61), joints=[joint])
+    kg.save(whole, tmp_path / "a.npz")
+    kg.save(walker(), tmp_path / "b.npz")
+    read = load_recordings([tmp_path])
+    assert [clip.name for clip in read.data.clips] == ["b"]
+    assert [(item.path.name, item.whole) for item in read.skipped] == [("a.npz", True)]
+    assert read.skipped[0].reason == "some joint is in a gap of over 0.5 s in every frame; fill the gaps first"

@@ -5,17 +5,22 @@ Every person of every file becomes a clip on one network skeleton at one rate, i
 its last observed frame by :func:`kinegraph.transforms.heading.heading_relative`. Files that cannot be used are left
 out with the reason, and never stop the rest.
 
+Gaps of at most half a second are bridged; nothing is learned from longer ones. A person is cut where the root is unseen
+for longer, and where a joint is on which the network's joints depend: each piece is a clip of its own. A joint that is
+lost for most of a piece, or on which nothing depends, cuts nothing; the piece counts as one without it, as most frames
+are kept so.
+
 The free CMU recordings are the first use (mocap.cs.cmu.edu, created with funding from NSF EIA-0196217): a clip found
 both as AMC and as BVH is used once, as AMC; CMU's BVH files begin with a calibration pose, whose six frames go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,37 +31,53 @@ from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats import formats, read
 from kinegraph.formats.export import y_up
 from kinegraph.naming import free_name
-from kinegraph.sequence import SkeletonSequence
-from kinegraph.skeleton import Skeleton, get_skeleton
+from kinegraph.sequence import SkeletonSequence, frames_within
+from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.skeleton.contraction import contract
 from kinegraph.transforms.gaps import fill_gaps
 from kinegraph.transforms.heading import mirror_features
 from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
+from kinegraph.transforms.rig_match import body_skeleton
 
 __all__ = ["Recordings", "Skipped", "file_name", "find_files", "load_recordings", "network_skeleton"]
 
 Representation = Literal["expmap", "positions"]
+Features = RotationFeatures | PositionFeatures
 _STILL = ("hip_joint", "clavicle", "hand_index")  # never turn in CMU's skeletons
 _NOISY = ("finger_base", "thumb_base")  # without markers of their own: CMU's angles jump by up to a radian a frame
+_GAP_S = 0.5  # the longest gap that is bridged
 _PREFERENCE = (".amc", ".bvh", ".npz", ".c3d", ".trc", ".csv", ".tsv", ".json", ".txt")
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that was left out, and why."""
+    """A file that was left out, or (`whole` false) somebody or some time of it, and why."""
 
     path: Path
     reason: str
+    whole: bool = True
 
 
 @dataclass(frozen=True)
 class Recordings:
-    """`data`: the clips; `skipped`: what was left out."""
+    """`data`: the clips; `skipped`: what was left out; `files`: how many there were."""
 
     data: MotionData
     skipped: tuple[Skipped, ...]
+    files: int = 0
+
+
+class _Piece(NamedTuple):
+    """A person from one frame to another."""
+
+    name: str
+    """What the clip is called after its file."""
+    where: str
+    """The same for a reader, to begin a reason with."""
+    found: Features | str
+    """Or why it cannot be used."""
 
 
 def network_skeleton(representation: Representation = "expmap") -> Skeleton:
@@ -116,6 +137,8 @@ def load_recordings(
 ) -> Recordings:
     """Read folders of recordings.
 
+    A person of several in a file is called ``file#2``, and a piece of several between long gaps ``file, part 2``.
+
     Args:
         sources: folders, searched with their subfolders.
         skeleton: network skeleton with a trajectory; :func:`network_skeleton` by default.
@@ -138,7 +161,7 @@ def load_recordings(
         raise ConfigError(f"skeleton '{network.name}' has no trajectory; contract(..., trajectory=True) adds it")
     files = [(Path(source), path) for source in sources for path in find_files(source) if keep is None or keep(path)]
     skipped: list[Skipped] = []
-    people: list[tuple[str, str, str, Path, RotationFeatures | PositionFeatures]] = []
+    people: list[tuple[str, str, str, Path, Features]] = []
     taken: set[str] = set()
     for source, path in files:
         if is_cmu_clip(path):
@@ -148,18 +171,15 @@ def load_recordings(
             taken.add(path.stem)
         folder = path.relative_to(source).parts[0] if len(path.relative_to(source).parts) > 1 else ""
         action = folder if labels == "folders" else ""
+        stem = file_name(path, source)
         try:
-            codecs = _read(path, network, fps, representation, read_options or {})
+            for piece in _read(path, network, fps, representation, least_frames, read_options or {}):
+                if isinstance(piece.found, str):
+                    skipped.append(Skipped(path, piece.where + piece.found))
+                else:
+                    people.append((stem + piece.name, stem, action, path, piece.found))
         except KinegraphError as error:
-            skipped.append(Skipped(path, " ".join(str(error).split())))
-            continue
-        for person, codec in enumerate(codecs):
-            if len(codec.body.root) < least_frames:
-                reason = f"{len(codec.body.root)} frames at {fps:g} a second, {least_frames} are needed"
-                skipped.append(Skipped(path, reason))
-                continue
-            stem = file_name(path, source)
-            people.append((stem if len(codecs) == 1 else f"{stem}#{person + 1}", stem, action, path, codec))
+            skipped.append(Skipped(path, _line(error)))
     if not people:
         first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise DataError(f"{name}: none of {len(files)} files can be used{first}")
@@ -188,7 +208,9 @@ def load_recordings(
         clips=tuple(clips),
         mirror=partial(mirror_features, skeleton=network, representation=representation),
     )
-    return Recordings(data, tuple(skipped))
+    read_from = {path for *_, path, _ in people}
+    left_out = (replace(one, whole=one.path not in read_from) for one in skipped)
+    return Recordings(data, tuple(left_out), len(files))
 
 
 def _rank(path: Path) -> int:
@@ -196,10 +218,18 @@ def _rank(path: Path) -> int:
     return _PREFERENCE.index(suffix) if suffix in _PREFERENCE else len(_PREFERENCE)
 
 
+def _line(error: KinegraphError) -> str:
+    return " ".join(str(error).split())
+
+
 def _read(
-    path: Path, network: Skeleton, fps: float, representation: Representation, options: dict[str, Any]
-) -> list[RotationFeatures | PositionFeatures]:
-    """Every person of a file."""
+    path: Path, network: Skeleton, fps: float, representation: Representation, least: int, options: dict[str, Any]
+) -> Iterator[_Piece]:
+    """Every person of a file, each in as many pieces as long gaps leave.
+
+    Raises:
+        KinegraphError: none can be had.
+    """
     from kinegraph.formats import detect
     from kinegraph.formats import read_options as known_options
 
@@ -211,33 +241,107 @@ def _read(
     check_motion(sequence)
     sequence = without_lead_in(sequence, path)
     if not sequence.seen.all():
-        sequence = fill_gaps(sequence)
-    codecs: list[RotationFeatures | PositionFeatures] = []
-    for person in range(sequence.people):
-        one = sequence.select_people([person])
-        if not one.seen[0, :, one.skeleton.root].any():
-            continue
-        codecs.append(_person(one, network, fps, representation))
-    if not codecs:
+        sequence = fill_gaps(sequence, _GAP_S)
+    there = np.flatnonzero(sequence.seen[:, :, sequence.skeleton.root].any(axis=1))
+    if not len(there):
         raise DataError(f"{path}: nobody is seen")
-    return codecs
+    needed = _needed(sequence.skeleton, network, representation)
+    for number, person in enumerate(there, start=1):
+        who = "" if len(there) == 1 else f"#{number}"
+        one = sequence.select_people([int(person)])
+        pieces = _pieces(one, needed)
+        if not pieces:
+            reason = f"some joint is in a gap of over {_GAP_S} s in every frame; fill the gaps first"
+            yield _Piece(who, who and f"{who}: ", reason)
+            continue
+        floor = _floor(one)
+        for place, (start, stop, lost) in enumerate(pieces, start=1):
+            several = len(pieces) > 1
+            where = f"{who}{' ' * bool(who)}frames {start + 1} to {stop}" if several else who
+            yield _Piece(
+                f"{who}, part {place}" if several else who,
+                where and f"{where}: ",
+                _features(one.slice_frames(start, stop), lost, network, fps, representation, floor, least),
+            )
 
 
-def _person(
-    one: SkeletonSequence, network: Skeleton, fps: float, representation: Representation
-) -> RotationFeatures | PositionFeatures:
+def _features(
+    piece: SkeletonSequence,
+    lost: NDArray[np.bool_],
+    network: Skeleton,
+    fps: float,
+    representation: Representation,
+    floor: float,
+    least: int,
+) -> Features | str:
+    """Of a person without long gaps but in the `lost` joints; or why there are none."""
+    rate = piece.fps or fps
+    count = piece.frames if rate == fps else frames_within((piece.frames - 1) / rate, fps)
+    if count < least:
+        return f"{count} frames at {fps:g} a second, {least} are needed"
+    if (piece.seen & lost).any():
+        assert piece.confidence is not None  # set by the sequence itself
+        gone = np.where(lost[:, None], np.nan, piece.positions), np.where(lost, 0.0, piece.confidence)
+        piece = piece.replace(positions=gone[0], confidence=gone[1])
+    try:
+        body = posed_body(piece).at_rate(fps)
+        if representation == "expmap":
+            return RotationFeatures(body, network, None, floor)
+        return PositionFeatures(at_rate(piece, fps), body, network, None, floor)
+    except KinegraphError as error:
+        return _line(error)
+
+
+def _needed(skeleton: Skeleton, network: Skeleton, representation: Representation) -> NDArray[np.bool_]:
+    """Joints of a recording (joints,) on which the network's depend.
+
+    Those that they are, or lie between, and those above, which carry them; for rotations those next below too, which
+    say where a bone points.
+    """
+    needed: NDArray[np.bool_] = np.any(map_joints(skeleton, body_skeleton(network), minimum=0.0).weights != 0, axis=0)
+    parents = np.array(skeleton.parents)
+    below = (parents >= 0) & needed[parents]
+    for joint in reversed(skeleton.topological_order()):
+        if needed[joint] and parents[joint] >= 0:
+            needed[parents[joint]] = True
+    return needed | below if representation == "expmap" else needed
+
+
+def _pieces(one: SkeletonSequence, needed: NDArray[np.bool_]) -> list[tuple[int, int, NDArray[np.bool_]]]:
+    """A person's stretches without long gaps: first frame, the one after the last, and which joints count as lacking.
+
+    Args:
+        one: a person whose short gaps are filled.
+        needed: (joints,) whose gaps cut.
+    """
+    seen, found = one.seen[0], []
+    longest = int(np.floor(_GAP_S * (one.fps or 0.0) + 1e-9))
+    for start, stop in _runs(seen[:, one.skeleton.root]):
+        gap = np.zeros((stop - start, one.joints), dtype=bool)
+        for joint in np.flatnonzero(~seen[start:stop].all(axis=0)):
+            for first, last in _runs(~seen[start:stop, joint]):
+                gap[first:last, joint] = last - first > longest
+        lost = np.where(needed, gap.mean(axis=0) > 0.5, gap.any(axis=0))
+        found += [(start + first, start + last, lost) for first, last in _runs(~np.any(gap & ~lost, axis=1))]
+    return found
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First place, and the one after the last, of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
+
+
+def _floor(one: SkeletonSequence) -> float:
+    """Height of the ground under a person, of all their pieces alike."""
     present = np.flatnonzero(one.seen[0, :, one.skeleton.root])
-    one = one.slice_frames(int(present[0]), int(present[-1]) + 1)
-    heights = (one.positions[0] @ y_up(one).T)[..., 1]
+    whole = one.slice_frames(int(present[0]), int(present[-1]) + 1)
+    heights = (whole.positions[0] @ y_up(whole).T)[..., 1]
     lowest = np.where(np.isfinite(heights), heights, np.inf).min(axis=-1)
-    floor = float(np.quantile(lowest[np.isfinite(lowest)], 0.01))
-    body = posed_body(one).at_rate(fps)
-    if representation == "expmap":
-        return RotationFeatures(body, network, None, floor)
-    return PositionFeatures(at_rate(one, fps), body, network, None, floor)
+    return float(np.quantile(lowest[np.isfinite(lowest)], 0.01))
 
 
-def _encode(codecs: Sequence[RotationFeatures | PositionFeatures]) -> list[NDArray[np.float64]]:
+def _encode(codecs: Sequence[Features]) -> list[NDArray[np.float64]]:
     """Features of all clips; a joint that a recording lacks stands at the mean of those that have it."""
     network = codecs[0].network
     total, count = np.zeros((network.num_joints, 3)), np.zeros((network.num_joints, 1))
