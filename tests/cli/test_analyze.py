@@ -123,6 +123,25 @@ def test_graphs_and_poses(recordings, net, tmp_path, capsys):
     assert {path.name for path in tmp_path.glob("*.png")} == {"actional_graph.png", "poses_running.png"}
 
 
+def test_the_graph_of_a_bone_network_is_of_bones(recordings, tmp_path, capsys):
+    net = str(write_weights(tmp_path, recordings, "bones", stream="bone"))
+    numbers = tmp_path / "n.json"
+    arguments = ("--action", "walking", "--edges", 6, "--windows", 2, "--data", recordings, "--json", numbers)
+    assert analyze("actional-graph", net, *arguments, "--out", tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert "(a bone <- whom it hears)" in printed
+    assert "bone to " in printed
+    assert "without bones that never move in training, of which the network sees nothing: pelvis\n" in printed
+    content = json.loads(numbers.read_text())
+    assert content["stream"] == "bone"
+    found = content["actions"]["walking"]
+    for edge in found["edges"]:
+        row, column = (content["nodes"].index(edge[end]) for end in ("to", "source"))
+        assert found["mean"][row][column] == edge["weight"]
+        assert edge["to"] == f"bone to {content['joints'][row]}"
+    assert (tmp_path / "actional_graph.png").stat().st_size > 10_000
+
+
 def test_tsne_and_its_extra(recordings, net, tmp_path, capsys, monkeypatch):
     pytest.importorskip("sklearn")
     arguments = ("tsne", net, "--data", recordings, "--windows", 6, "--perplexity", 4, "--out", tmp_path)
@@ -143,6 +162,8 @@ def test_mistakes_are_one_line(recordings, net, tmp_path, capsys):
         (("runs/best",), "invalid choice: 'runs/best'"),
         (("stability", net, *data, "--model.gamma", "3"), "unrecognized arguments: --model.gamma 3"),
         (("stability", "zero-velocity", *data), "zero-velocity"),
+        (("stability", "recognize", *data), "recognize holds a recogniser of clips ("),
+        (("stability", "lift", *data), "lift holds a lifting model ("),
         (("stability", net, *data, "--sigmas", "0"), "positive numbers"),
         (("actional-graph", net, *data, "--action", "walkin"), "did you mean 'walking'"),
         (("actional-graph", net, *data, "--dataset", "cmu"), "no data set 'cmu'"),

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError, MissingExtraError
@@ -15,7 +16,10 @@ from kinegraph.evaluation.actional_graphs import (
     edges_report,
     graph_map,
     map_report,
+    node_names,
+    stream_of,
     strongest_edges,
+    with_nodes,
 )
 from kinegraph.evaluation.analysis_pictures import draw_actional_graphs, draw_map
 from kinegraph.evaluation.labelled_windows import LabelledWindows, body_positions, load_labelled_windows
@@ -50,6 +54,47 @@ def test_strongest_edges_by_hand():
     for count in (0, 7):
         with pytest.raises(ConfigError, match="expected 1 to 6"):
             strongest_edges(graph, CHAIN, count)
+
+
+def test_nodes_of_a_bone_network_are_bones():
+    """a - b - c - d: the bone to c is a neighbour of those to b and d, the root's node of the bone that leaves it."""
+    chain = Skeleton(name="chain", joints=("a", "b", "c", "d"), parents=(-1, 0, 1, 2))
+    weights = np.arange(16, dtype=float).reshape(4, 4)
+    found = strongest_edges(weights, chain, 12, stream="bone")
+    assert [(e.to, e.source, e.bone) for e in found[:3]] == [
+        ("bone to d", "bone to c", True),
+        ("bone to d", "bone to b", False),
+        ("bone to d", "a", False),
+    ]
+    near = {(e.to, e.source) for e in found if e.bone}
+    assert near == {
+        *(("a", "bone to b"), ("bone to b", "a"), ("bone to b", "bone to c"), ("bone to c", "bone to b")),
+        *(("bone to c", "bone to d"), ("bone to d", "bone to c")),
+    }
+    # a still root and a still b: the bone between them shows nothing, the one from b to c moves with c
+    moving = np.array([False, False, True, True])
+    seen = strongest_edges(weights, chain, 2, moving=moving, stream="bone")
+    assert {e.to for e in seen} == {"bone to c", "bone to d"}
+    with pytest.raises(ConfigError, match="among 2 moving bones"):
+        strongest_edges(weights, chain, 3, moving=moving, stream="bone")
+    assert "(a bone <- whom it hears)" in edges_report({"walk": found}, stream="bone")
+    rig = Skeleton(name="rig", joints=("x", "d", "c", "b", "a"), parents=(-1, 2, 3, 4, 0))
+    places = np.arange(15, dtype=float).reshape(5, 3)
+    drawn, body = with_nodes(places, rig, chain, "bone")
+    np.testing.assert_array_equal(drawn[body.index("bone to c")], (places[2] + places[3]) / 2)
+    np.testing.assert_array_equal(drawn[:5], places)
+    assert set(node_names(chain, "bone")) <= set(body.joints)
+    assert with_nodes(places, rig, chain, "joint") == (places, rig)
+
+
+@pytest.mark.parametrize(("kind", "stream"), [("joint", "joint"), ("bone", "bone"), ("dual", "joint")])
+def test_what_is_analysed_is_what_is_named(recordings, tmp_path, kind, stream):
+    made = load_weights(write_weights(tmp_path, recordings, kind, stream=kind))
+    assert stream_of(made.model) == stream
+    windows = load_labelled_windows(made, "cmu-8", recordings, most=1)
+    graphs = actional_graphs(made.model, made.transform, windows.features)
+    x = torch.from_numpy(made.transform.encode(windows.features))
+    np.testing.assert_allclose(graphs, made.model.actional_graph(x, stream).detach().numpy(), atol=1e-6)
 
 
 def test_windows_of_each_action(recordings, weights):

@@ -155,7 +155,15 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
 
 
 def _graph(args: argparse.Namespace) -> int:
-    from kinegraph.evaluation.actional_graphs import actional_graphs, edges_report, strongest_edges
+    from kinegraph.evaluation.actional_graphs import (
+        actional_graphs,
+        edges_report,
+        moving_nodes,
+        node_names,
+        stream_of,
+        strongest_edges,
+        with_nodes,
+    )
     from kinegraph.evaluation.analysis_pictures import draw_actional_graphs
     from kinegraph.evaluation.labelled_windows import body_positions
     from kinegraph.evaluation.provenance import run_label
@@ -164,28 +172,37 @@ def _graph(args: argparse.Namespace) -> int:
     windows = _labelled(args, weights)
     transform: Any = weights.transform
     moving = transform.used.any(axis=1)
+    stream = stream_of(weights.model)
     graphs, edges, poses, means = {}, {}, {}, {}
     skeleton = windows.skeleton
     for action in dict.fromkeys(args.action or windows.actions):
         features = windows.of(action)
         graphs[action] = actional_graphs(weights.model, transform, features)
         means[action] = graphs[action].mean(axis=0)
-        edges[action] = strongest_edges(means[action], windows.skeleton, args.edges, moving=moving)
+        edges[action] = strongest_edges(means[action], windows.skeleton, args.edges, moving=moving, stream=stream)
         middle = features[len(features) // 2, transform.observed // 2]
-        poses[action], skeleton = body_positions(middle, windows.skeleton, windows.rig)
-    print(edges_report(edges, markdown=args.markdown))
-    still = [joint for joint, moves in zip(windows.skeleton.joints, moving, strict=True) if not moves]
+        body = body_positions(middle, windows.skeleton, windows.rig)
+        poses[action], skeleton = with_nodes(*body, windows.skeleton, stream)
+    print(edges_report(edges, stream=stream, markdown=args.markdown))
+    names = node_names(windows.skeleton, stream)
+    moves = moving_nodes(moving, windows.skeleton, stream)
+    still = [name for name, ever in zip(names, moves, strict=True) if not ever]
     counts = ", ".join(f"{len(graphs[action])} of {action}" for action in edges)
     print(f"note: mean over windows of {windows.data['name']}: {counts}")
+    if stream == "bone":
+        print("note: this network sees bones, each named by the joint that it leads to, and the root")
     if still:
         print(
-            f"note: without joints that never move in training, of which the network sees nothing: {', '.join(still)}"
+            f"note: without {stream}s that never move in training, of which the network sees nothing: "
+            f"{', '.join(still)}"
         )
     label = run_label(weights.folder)
     content = {
         "analysis": "actional-graph",
         "model": label,
         "joints": list(windows.skeleton.joints),
+        "stream": stream,
+        "nodes": list(names),
         "data": windows.data,
         "actions": {
             action: {
@@ -198,7 +215,8 @@ def _graph(args: argparse.Namespace) -> int:
     }
     write_json(args.json, content)
     if args.out:
-        title = f"{label}: the {args.edges} strongest edges of the mean actional graph, {windows.data['name']}"
+        graph = "mean actional graph of bones" if stream == "bone" else "mean actional graph"
+        title = f"{label}: the {args.edges} strongest edges of the {graph}, {windows.data['name']}"
         _wrote(draw_actional_graphs(edges, poses, skeleton, args.out, title=title))
     return 0
 
@@ -291,7 +309,7 @@ def _network(name: str) -> LoadedWeights:
 
     weights = load_weights(locate(name))
     if not isinstance(weights.transform, MotionTransform):
-        raise ConfigError(f"{name} holds a lifting model ({weights.model_name}); this is about motion networks")
+        raise ConfigError(f"{name} holds {weights.kind} ({weights.model_name}); this analysis needs a motion network")
     return weights
 
 
@@ -336,7 +354,8 @@ ANALYSES = {
     "actional-graph": Analysis(
         help="Fig. 11: the strongest edges of an action's graph, on the skeleton",
         description="The mean actional graph over an action's windows: its strongest edges as a list and, with --out, "
-        "on the body.\nAn edge a <- b says that joint a gathers features from joint b.",
+        "on the body.\nAn edge a <- b says that joint a gathers features from joint b. Where a network sees bones alone, "
+        "a and b\nare bones, named by the joints that they lead to.",
         examples=_examples(
             "actional-graph runs/symgnn_cmu_cpu/best --action walking --data ../shared/data --out pictures/",
             "actional-graph runs/symgnn_cmu_cpu/best --action walking soccer --data ../shared/data --edges 20",

@@ -1,10 +1,14 @@
-"""What the actional graphs of a trained Sym-GNN look like, action by action (Li et al. 2021, 6.4, Fig. 11, 12)."""
+"""What the actional graphs of a trained Sym-GNN look like, action by action (Li et al. 2021, 6.4, Fig. 11, 12).
+
+Nodes are joints; of a network that sees bones alone (``stream: bone``) they are bones, in the order of the joints that
+they lead to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,20 +19,27 @@ from kinegraph.errors import ConfigError, DataError, require
 from kinegraph.evaluation.labelled_windows import LabelledWindows
 from kinegraph.evaluation.tables import text_table
 from kinegraph.models.symgnn import SymGNN
-from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton import Skeleton, graph
 from kinegraph.transforms.motion import MotionTransform
 
 __all__ = [
     "Edge",
     "GraphMap",
+    "Stream",
     "actional_graphs",
     "edges_report",
     "graph_map",
     "map_report",
+    "moving_nodes",
+    "node_names",
+    "stream_of",
     "strongest_edges",
+    "with_nodes",
 ]
 
 Array = NDArray[np.float64]
+Stream = Literal["joint", "bone"]
+"""What the nodes of a graph are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +50,56 @@ class Edge:
     source: str
     weight: float
     bone: bool
-    """Whether a bone joins the two."""
+    """Whether the two are neighbours on the body: a bone joins the joints, or the bones share a joint."""
+
+
+def stream_of(model: nn.Module) -> Stream:
+    """What the graphs of :func:`actional_graphs` join: of two networks the joints' count."""
+    return "bone" if isinstance(model, SymGNN) and "joint" not in model.networks else "joint"
+
+
+def node_names(skeleton: Skeleton, stream: Stream) -> tuple[str, ...]:
+    """Labels of the nodes; the root's, to which no bone leads, is the joint itself."""
+    if stream == "joint":
+        return skeleton.joints
+    pairs = zip(skeleton.joints, skeleton.parents, strict=True)
+    return tuple(joint if parent < 0 else f"bone to {joint}" for joint, parent in pairs)
+
+
+def moving_nodes(moving: NDArray[np.bool_], skeleton: Skeleton, stream: Stream) -> NDArray[np.bool_]:
+    """Which nodes ever move, of which joints do: a bone does with either of its ends."""
+    if stream == "joint":
+        return moving
+    ends = np.array([joint if parent < 0 else parent for joint, parent in enumerate(skeleton.parents)])
+    found: NDArray[np.bool_] = moving | moving[ends]
+    return found
+
+
+def with_nodes(places: Array, body: Skeleton, skeleton: Skeleton, stream: Stream) -> tuple[Array, Skeleton]:
+    """A pose to draw a graph on: where nodes are bones, the middle of each is a further joint named as the node is.
+
+    Args:
+        places: (joints of `body`, 3).
+        body: whose joints they are, the network's among them.
+        skeleton: the network's.
+        stream: what its nodes are.
+    """
+    if stream == "joint":
+        return places, body
+    names = node_names(skeleton, stream)
+    children = [joint for joint, parent in enumerate(skeleton.parents) if parent >= 0]
+    ends = [[body.index(skeleton.joints[i]) for i in (joint, skeleton.parents[joint])] for joint in children]
+    drawn = Skeleton(
+        name=body.name,
+        joints=(*body.joints, *(names[joint] for joint in children)),
+        parents=(*body.parents, *(end for end, _ in ends)),
+    )
+    return np.concatenate([places, places[np.array(ends)].mean(axis=1)]), drawn
 
 
 @torch.no_grad()
 def actional_graphs(model: nn.Module, transform: MotionTransform, features: Array, batch: int = 256) -> Array:
-    """A_act of every window, (N, joints, joints): row i says how much joint i gathers from each.
+    """A_act of every window, (N, nodes, nodes): row i says how much node i gathers from each; see :func:`stream_of`.
 
     Args:
         model: a Sym-GNN with actional graphs. Of two networks the joints' counts.
@@ -63,45 +118,59 @@ def actional_graphs(model: nn.Module, transform: MotionTransform, features: Arra
 
 
 def strongest_edges(
-    graph: Array, skeleton: Skeleton, count: int = 15, *, moving: NDArray[np.bool_] | None = None
+    weights: Array,
+    skeleton: Skeleton,
+    count: int = 15,
+    *,
+    moving: NDArray[np.bool_] | None = None,
+    stream: Stream = "joint",
 ) -> list[Edge]:
     """The entries off the diagonal with the largest weights, strongest first.
 
     Args:
-        graph: (joints, joints).
+        weights: (nodes, nodes), a graph.
         skeleton: its joints.
         count: how many.
-        moving: (joints,) joints to consider. The network sees nothing but zeros of a joint whose channels never move
-            (the root, under the protocols), so its edges say nothing about the action. None considers all.
+        moving: (joints,) which joints ever move; nodes that do not are not considered. The network sees nothing but
+            zeros of a joint whose channels never move (the root, under the protocols), so its edges say nothing about
+            the action. None considers all.
+        stream: what the nodes are.
 
     Raises:
         ConfigError: more edges than there are, or none.
     """
-    seen = np.ones(len(graph), dtype=bool) if moving is None else moving
-    joints = int(seen.sum())
-    if not 1 <= count <= joints * (joints - 1):
-        raise ConfigError(f"{count} edges: expected 1 to {joints * (joints - 1)} among {joints} moving joints")
-    weights = np.where(np.eye(len(graph), dtype=bool) | ~np.outer(seen, seen), -np.inf, graph)
-    order = np.argsort(-weights, axis=None, kind="stable")[:count]
-    bones = {frozenset(bone) for bone in skeleton.bones}
+    seen = np.ones(len(weights), dtype=bool) if moving is None else moving_nodes(moving, skeleton, stream)
+    nodes = int(seen.sum())
+    if not 1 <= count <= nodes * (nodes - 1):
+        raise ConfigError(f"{count} edges: expected 1 to {nodes * (nodes - 1)} among {nodes} moving {stream}s")
+    chosen = np.where(np.eye(len(weights), dtype=bool) | ~np.outer(seen, seen), -np.inf, weights)
+    order = np.argsort(-chosen, axis=None, kind="stable")[:count]
+    names, neighbours = node_names(skeleton, stream), _neighbours(skeleton, stream)
     return [
-        Edge(
-            to=skeleton.joints[i],
-            source=skeleton.joints[j],
-            weight=float(graph[i, j]),
-            bone=frozenset((int(i), int(j))) in bones,
-        )
-        for i, j in zip(*np.unravel_index(order, graph.shape), strict=True)
+        Edge(to=names[i], source=names[j], weight=float(weights[i, j]), bone=bool(neighbours[i, j]))
+        for i, j in zip(*np.unravel_index(order, weights.shape), strict=True)
     ]
 
 
-def edges_report(edges: Mapping[str, list[Edge]], *, markdown: bool = False) -> str:
-    """A list of edges for each action."""
+def _neighbours(skeleton: Skeleton, stream: Stream) -> NDArray[np.bool_]:
+    """(nodes, nodes) joints that a bone joins, or bones that share a joint; the root's node has the root alone."""
+    if stream == "bone":
+        ends = [(joint if parent < 0 else parent, joint) for joint, parent in enumerate(skeleton.parents)]
+        return np.asarray(graph.line_graph(ends) > 0)
+    found = np.zeros((skeleton.num_joints, skeleton.num_joints), dtype=bool)
+    for parent, child in skeleton.bones:
+        found[parent, child] = found[child, parent] = True
+    return found
+
+
+def edges_report(edges: Mapping[str, list[Edge]], *, stream: Stream = "joint", markdown: bool = False) -> str:
+    """A list of edges for each action; neighbours on the body are marked."""
     parts = []
+    near = {"joint": "bone", "bone": "share a joint"}[stream]
     for action, found in edges.items():
-        rows = [[f"{e.to} <- {e.source}", f"{e.weight:.4f}", "bone" if e.bone else ""] for e in found]
+        rows = [[f"{e.to} <- {e.source}", f"{e.weight:.4f}", near if e.bone else ""] for e in found]
         parts.append(
-            f"{action}: the {len(found)} strongest edges of the mean actional graph (a joint <- whom it hears)"
+            f"{action}: the {len(found)} strongest edges of the mean actional graph (a {stream} <- whom it hears)"
         )
         parts.append(text_table(["edge", "weight", ""], rows, markdown=markdown))
     return "\n".join(parts)
@@ -154,7 +223,7 @@ def graph_map(
     """Lay actional graphs, as vectors, out on a plane with t-SNE, and say how well actions stand apart.
 
     Args:
-        graphs: (N, joints, joints) of the windows.
+        graphs: (N, nodes, nodes) of the windows.
         windows: their actions.
         perplexity: about how many neighbours a graph has.
         seed: of the layout.
