@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from kinegraph import weights as weights_module
 from kinegraph.errors import ConfigError, FormatError, KinegraphError
+from kinegraph.hub import locate
 from kinegraph.models import REGISTRY, build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.clips import ClipTransform
@@ -298,6 +299,8 @@ def test_what_cannot_be_moved_back_is_kept_and_named(folder: Path, monkeypatch: 
     (kept,) = folder.parent.iterdir()
     assert load_weights(kept).metadata["seed"] == 3
     refused(folder, rf"no such weights folder; a save cut short left its weights as {kept}: rename it")
+    with pytest.raises(FormatError, match="a save cut short left its weights as"):
+        locate(folder)
 
 
 def test_nothing_but_weights_is_ever_replaced(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["CONFIG_FILE", "TENSORS_FILE", "LoadedWeights", "load_weights", "save_weights"]
+__all__ = ["CONFIG_FILE", "TENSORS_FILE", "LoadedWeights", "load_weights", "save_weights", "set_aside"]
 
 CONFIG_FILE = "config.json"
 TENSORS_FILE = "model.safetensors"
@@ -186,7 +186,7 @@ def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _set_aside(folder: Path) -> Path | None:
+def set_aside(folder: Path) -> Path | None:
     """Weights of `folder` that :func:`_replace_folder`, killed at its worst moment, moved away and never back."""
     left = [p for p in folder.parent.glob(f".{glob.escape(folder.name)}.*.old") if (p / CONFIG_FILE).is_file()]
     return max(left, key=lambda p: p.stat().st_mtime, default=None)
@@ -214,7 +214,7 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
     folder = Path(folder)
     config_path, tensors_path = folder / CONFIG_FILE, folder / TENSORS_FILE
     if not folder.is_dir():
-        if left := _set_aside(folder):
+        if left := set_aside(folder):
             raise FormatError(folder, f"no such weights folder; a save cut short left its weights as {left}: rename it")
         raise FormatError(folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}")
     for path in (config_path, tensors_path):

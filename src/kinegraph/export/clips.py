@@ -50,7 +50,7 @@ class RecognizeGraph(nn.Module):
     def forward(self, positions: Tensor, present: Tensor, confidence: Tensor | None = None) -> Tensor:
         """Scores, (batch, classes)."""
         x = torch.where(present[..., None, None], positions, 0.0)
-        x = self._place(x, present[:, 0])
+        x = self._place(x, present)
         sure = None if confidence is None else confidence.unsqueeze(-1)
         if self.transform.sampling == "resize":
             sure = None if sure is None else self._resize(sure, torch.ones_like(present))[0]
@@ -72,16 +72,18 @@ class RecognizeGraph(nn.Module):
     def _point(self, person: Tensor, name: str) -> Tensor:
         return torch.einsum("btjc,j->btc", person, self.get_buffer(f"at_{name}"))
 
-    def _place(self, x: Tensor, there: Tensor) -> Tensor:
-        """Pre-normalisation by person 0; `there` (batch, frames) says when they are."""
+    def _place(self, x: Tensor, present: Tensor) -> Tensor:
+        """Pre-normalisation by person 0, or by the first of whom anything is seen."""
         convention = self.transform.prenormalise.convention
         if convention == "none":
             return x
         if convention == "pyskl" and self.transform.dims == 2:
             return x * 2 - 1
+        who = present.any(dim=2).to(torch.int64).argmax(dim=1)
+        there = _of(present, who)
         first = there.to(torch.int64).argmax(dim=1)
         anybody = there.any(dim=1)
-        path = self._point(x[:, 0], "centre")
+        path = self._point(_of(x, who), "centre")
         if convention == "2s-agcn":
             centre = path.gather(1, last_real(there)[..., None].expand(-1, -1, path.shape[-1]))[:, None, :, None]
         else:
@@ -93,7 +95,8 @@ class RecognizeGraph(nn.Module):
                 x = x @ torch.from_numpy(Y_TO_Z.T.astype(np.float32))
             turns = (("bottom", "top", 2), ("left", "right", 0))
             for start, end, axis in turns[1:] if level else turns:
-                along = _at(self._point(x[:, 0], end) - self._point(x[:, 0], start), first)
+                person = _of(x, who)
+                along = _at(self._point(person, end) - self._point(person, start), first)
                 along = along * torch.tensor([1.0, 1.0, 0.0]) if level else along
                 x = x @ _turn_to(along, axis).transpose(1, 2)[:, None, None]
         return x
@@ -131,6 +134,12 @@ def _scalar(value: Any) -> Tensor:
 def _weights(skeleton: Skeleton, name: str) -> Tensor:
     found = skeleton.landmark(name)
     return torch.zeros(skeleton.num_joints) if found is None else torch.from_numpy(np.asarray(found, dtype=np.float32))
+
+
+def _of(x: Tensor, who: Tensor) -> Tensor:
+    """One person of each clip, (batch, people, ...) -> (batch, ...)."""
+    index = who.reshape(-1, *(1,) * (x.dim() - 1)).expand(-1, 1, *x.shape[2:])
+    return x.gather(1, index).squeeze(1)
 
 
 def _at(path: Tensor, frame: Tensor) -> Tensor:
@@ -254,6 +263,8 @@ def _feed(
     if gaps:
         present[0, :, : frames // 4] = False  # nobody at first
         present[-1, -1, frames // 2 :] = False  # somebody leaves
+        if there > 1 and batch > 2:
+            present[1, 0] = False  # the first one never comes: the second places the clip
     confidence = np.linspace(0.5, 1.0, positions[..., 0].size, dtype=np.float32).reshape(positions.shape[:-1])
     return {"positions": positions, "present": present, "confidence": confidence}
 
