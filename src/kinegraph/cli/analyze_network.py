@@ -354,8 +354,8 @@ ANALYSES = {
     "actional-graph": Analysis(
         help="Fig. 11: the strongest edges of an action's graph, on the skeleton",
         description="The mean actional graph over an action's windows: its strongest edges as a list and, with --out, "
-        "on the body.\nAn edge a <- b says that joint a gathers features from joint b. Where a network sees bones alone, "
-        "a and b\nare bones, named by the joints that they lead to.",
+        "on the body.\nAn edge a <- b says that joint a gathers features from joint b. Where a network sees bones "
+        "alone, a and b\nare bones, named by the joints that they lead to.",
         examples=_examples(
             "actional-graph runs/symgnn_cmu_cpu/best --action walking --data ../shared/data --out pictures/",
             "actional-graph runs/symgnn_cmu_cpu/best --action walking soccer --data ../shared/data --edges 20",
