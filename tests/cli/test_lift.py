@@ -114,6 +114,19 @@ def test_several_people_get_a_file_each_where_one_holds_one(
     assert len(json.loads(capsys.readouterr().out)["output"]) == 1
 
 
+def test_who_is_away_is_told_where_the_file_cannot_show_it(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = people(2)
+    leaves = two.positions.copy()
+    leaves[1, two.frames // 3 :] = np.nan
+    source = tmp_path / "two.json"
+    write(two.replace(positions=leaves, confidence=None, fps=2.0 * two.frames / 3), source)  # a second is away
+    for suffix, told in ((".bvh", True), (".npz", False)):
+        assert main(["lift", str(source), "--out", f"{tmp_path / 'o'}{suffix}", "--model", str(model)]) == 0
+        assert ("person 2 is away in frames" in capsys.readouterr().out) is told
+
+
 def test_options_reach_the_lifter(keypoints: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.npz"
     base = ["lift", str(keypoints), "--out", str(out), "--model", str(model)]
