@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from motion_samples import make_splits
 from test_run import assert_same_run, checkpoint, log
 
+import kinegraph as kg
 from kinegraph.config import read_yaml
 from kinegraph.errors import ConfigError
 from kinegraph.training.motion_splits import MotionSplits
@@ -19,6 +22,9 @@ from kinegraph.training.motion_validation import MotionValidation
 from kinegraph.training.recipe import MotionRecipe, read_recipe
 from kinegraph.training.run import RunResult, train
 from kinegraph.weights import load_weights
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
+from moving_people import walker
 
 SYMGNN = {"name": "symgnn", "width": 0.05, "agim_width": 8, "differences": [0], "backbone": "light"}
 SIMLPE = {"name": "simlpe", "blocks": 2}
@@ -175,3 +181,34 @@ def test_a_lifting_run_is_not_resumed_as_a_motion_run(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="task: .* was begun with 'motion', the recipe says 'lift'"):
         train(lifting(tmp_path / "run"), resume=True, quiet=True)
+
+
+@pytest.mark.parametrize("model", [{**SYMGNN, "parts": False}, {"name": "ridge", "strength": 1e-3}])
+def test_what_cannot_be_trained_on_is_said_and_listed(
+    tmp_path: Path, model: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "mine"
+    (source / "walk").mkdir(parents=True)
+    for take in range(3):
+        kg.save(walker(seed=take), source / "walk" / f"good{take}.npz")
+    (source / "walk" / "broken.bvh").write_text("HIERARCHY\nnonsense\n")
+    kg.save(walker().replace(fps=None), source / "norate.npz")
+    two = walker(people=2)
+    positions = two.positions.copy()
+    positions[1, 5:] = float("nan")
+    kg.save(two.replace(positions=positions, confidence=None, rotations=None, offsets=None), source / "passing.npz")
+    settings: dict[str, Any] = {
+        "model": model,
+        "data": {"name": "recordings", "source": str(source)},
+        "transform": {"recognise": False, "root": "heading"},
+    }
+    settings["trainer"] = {"steps": 2 if model["name"] == "symgnn" else None, "batch": 4}
+    train(recipe(tmp_path / "run", **settings), quiet=True)
+    rows = list(csv.DictReader((tmp_path / "run" / "bad.csv").open()))
+    assert [row["file"] for row in rows] == ["norate.npz", "passing.npz", "walk/broken.bvh"]
+    assert rows[1]["reason"] == "#2: 5 frames at 60 a second, 11 are needed"
+    listed = tmp_path / "run" / "bad.csv"
+    start = f"2 of 6 files and parts of 1 left out, {listed} says why; the first: norate.npz: "
+    said = capsys.readouterr().err
+    assert said == start + rows[0]["reason"] + "\n"
+    assert "states no frame rate" in said

@@ -15,6 +15,7 @@ from motion_samples import make_motion, make_splits
 
 from kinegraph.datasets import cmu_actions, h36m_angles, ntu_forecasting, recordings
 from kinegraph.datasets.motion_data import MotionData
+from kinegraph.datasets.recordings import Skipped
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.training.motion_data_module import MotionDataModule
 from kinegraph.training.motion_recipe import MotionAugmentRecipe, MotionDataRecipe, MotionTransformRecipe
@@ -173,3 +174,17 @@ def test_a_path_needs_its_joint_and_the_joint_its_root() -> None:
         fit_transform(make_splits().train, observed=8, horizon=3, root="heading")
     with pytest.raises(DataError, match="root 'none' with skeleton 'small with a path'"):
         fit_transform(make_splits(heading=True).train, observed=8, horizon=3)
+
+
+def test_what_was_left_out_in_a_line() -> None:
+    train, validation = make_splits()
+    one = Skipped(Path("a.npz"), "why")
+    part = Skipped(Path("b.npz"), "short", whole=False)
+    for skipped, counts in (
+        ((one, Skipped(Path("c.npz"), "too")), "2 of 9 files"),
+        ((one, part, part), "1 of 9 files and parts of 1"),
+        ((part,), "parts of 1 of 9 files"),
+    ):
+        line = MotionSplits(train, validation, skipped, 9).left_out("x/bad.csv")
+        assert line == f"{counts} left out, x/bad.csv says why; the first: {skipped[0].path}: {skipped[0].reason}"
+    assert MotionSplits(train, validation, (), 9).left_out("x/bad.csv") is None

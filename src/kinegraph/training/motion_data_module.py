@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning.pytorch as pl
@@ -10,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kinegraph.atomic import write_csv
 from kinegraph.errors import DataError
+from kinegraph.training.launch import is_leader
 from kinegraph.training.motion_recipe import MotionAugmentRecipe
 from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_validation import MotionValidation
@@ -18,7 +21,10 @@ from kinegraph.training.motion_view import WindowView
 from kinegraph.training.motion_windows import MotionFrames, WindowSampler
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["MotionBatch", "MotionDataModule"]
+__all__ = ["BAD", "MotionBatch", "MotionDataModule"]
+
+BAD = "bad.csv"
+"""The file of a run folder that lists what of the data cannot be used, and why."""
 
 
 class MotionBatch(NamedTuple):
@@ -62,6 +68,7 @@ class MotionDataModule(pl.LightningDataModule):
         augment: changes to the training windows.
         validation_stride: frames between the validation windows of a clip.
         seed: decides order and augmentation.
+        folder: of the run, which gets a list of what was left out once training begins; None for no list.
 
     Raises:
         DataError: the splits do not go together, or no clip is long enough.
@@ -77,6 +84,7 @@ class MotionDataModule(pl.LightningDataModule):
         augment: MotionAugmentRecipe | None = None,
         validation_stride: int = 5,
         seed: int = 0,
+        folder: Path | None = None,
     ) -> None:
         super().__init__()
         train, validation = splits
@@ -86,6 +94,7 @@ class MotionDataModule(pl.LightningDataModule):
                     f"{name}: {train.name} has {getattr(train, name)}, {validation.name} {getattr(validation, name)}"
                 )
         self.splits = splits
+        self.folder = folder
         self.transform = transform
         self.augment = augment or MotionAugmentRecipe()
         self.seed = seed
@@ -108,6 +117,12 @@ class MotionDataModule(pl.LightningDataModule):
         self.validation = MotionValidation(validation, transform, stride=validation_stride)
         self._used = torch.from_numpy(transform.used)
 
+    def prepare_data(self) -> None:
+        """List what was left out beside the run, whose folder is made and checked by now."""
+        skipped = self.splits.skipped
+        if self.folder is not None and skipped and is_leader():
+            write_csv(self.folder / BAD, ("file", "reason"), [(one.path.as_posix(), one.reason) for one in skipped])
+
     @property
     def steps_per_epoch(self) -> int:
         """Full batches in a pass over the training data, at least 1."""
@@ -121,6 +136,7 @@ class MotionDataModule(pl.LightningDataModule):
     def fit(self, model: Any, steps: int, most: int | None) -> None:
         """Fit a model that is not trained by gradients: on the windows of so many steps, with `most` of the validation
         windows to choose its settings by."""
+        self.prepare_data()
         batches = [self.batch_of(step) for step in range(steps)]
         rows = self.validation.rows(most)
         model.fit(

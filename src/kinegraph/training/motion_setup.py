@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError
 from kinegraph.models import build
 from kinegraph.models.motion_model import MotionModel
-from kinegraph.training.motion_data_module import MotionDataModule
+from kinegraph.training.launch import is_leader
+from kinegraph.training.motion_data_module import BAD, MotionDataModule
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_splits import MotionSplits, load_motion_splits
 from kinegraph.training.motion_task import MotionTask
@@ -22,7 +25,7 @@ __all__ = ["prepare"]
 
 
 def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepared:
-    """Read the data, or take `splits`, and build the network.
+    """Read the data, or take `splits`, and build the network. What cannot be used is said on stderr.
 
     Raises:
         ConfigError: the recipe is wrong.
@@ -37,6 +40,9 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
     # Its mistakes come before minutes of reading data; how many classes there are is known after it.
     model_config(recipe, {**given, "classes": int(recipe.transform.recognise)}, "the recipe's transform")
     splits = load_motion_splits(recipe.data, recipe.transform) if splits is None else splits
+    note = splits.left_out(str(Path(recipe.out) / BAD))
+    if note is not None and is_leader():  # also in a quiet run: less is trained on than was given
+        print(note, file=sys.stderr, flush=True)
     transform = fit_transform(
         splits.train,
         observed=recipe.transform.observed,
@@ -58,6 +64,7 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
         augment=recipe.augment,
         validation_stride=recipe.data.validation_stride,
         seed=recipe.seed,
+        folder=Path(recipe.out),
     )
     epochs = recipe.trainer.epochs or (1 if how == "fit" else 80)
     steps = recipe.trainer.steps or epochs * data.steps_per_epoch

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
+
+if TYPE_CHECKING:
+    from kinegraph.datasets.recordings import Skipped
 
 __all__ = ["H36M_VALIDATION", "MotionSplits", "load_motion_splits"]
 
@@ -17,11 +20,34 @@ H36M_VALIDATION = "S11"
 """The training subject of Human3.6M that is held out."""
 
 
-class MotionSplits(NamedTuple):
-    """Train on one, choose the checkpoint on the other. The test split never comes here."""
+@dataclasses.dataclass(frozen=True)
+class MotionSplits:
+    """Train on one, choose the checkpoint on the other: iterates over the two. The test split never comes here."""
 
     train: MotionData
     validation: MotionData
+    skipped: tuple[Skipped, ...] = ()
+    """What of the source cannot be used; paths within it."""
+    files: int = 0
+    """How many files the source holds."""
+
+    def __iter__(self) -> Iterator[MotionData]:
+        return iter((self.train, self.validation))
+
+    def left_out(self, listed: str) -> str | None:
+        """What of the source is in neither, in a line; None where all of it is.
+
+        Args:
+            listed: where the whole list stands.
+        """
+        if not self.skipped:
+            return None
+        whole = {one.path for one in self.skipped if one.whole}
+        parts = {one.path for one in self.skipped} - whole
+        counts = [f"{len(whole)} of {self.files} files"] * bool(whole) + [f"parts of {len(parts)}"] * bool(parts)
+        counts[-1] += "" if whole else f" of {self.files} files"
+        first = self.skipped[0]
+        return f"{' and '.join(counts)} left out, {listed} says why; the first: {first.path}: {first.reason}"
 
 
 def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecipe) -> MotionSplits:
@@ -66,14 +92,16 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
         return _by_subject(data, {people[place * len(people) // count] for place in range(count)})
     from kinegraph.datasets.recordings import load_recordings
 
-    data = load_recordings(
+    read = load_recordings(
         [recipe.source],
         fps=recipe.fps or 60.0,
         representation=recipe.representation or "expmap",
         labels="folders" if transform.recognise else "none",
         least_frames=transform.observed + transform.horizon,
-    ).data
-    return (_by_name if recipe.held_out_by == "name" else _by_place)(data, recipe.held_out)
+    )
+    skipped = tuple(dataclasses.replace(one, path=one.path.relative_to(recipe.source)) for one in read.skipped)
+    splits = (_by_name if recipe.held_out_by == "name" else _by_place)(read.data, recipe.held_out)
+    return dataclasses.replace(splits, skipped=skipped, files=read.files)
 
 
 def _by_subject(data: MotionData, subjects: set[str]) -> MotionSplits:
