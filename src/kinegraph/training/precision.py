@@ -2,8 +2,8 @@
 
 Measured on one core of a Xeon with AMX, a training step in bfloat16 against float32: `recognize_ctrgcn_hdm05` 1.35
 times as long, `lift_lcn_mocap_pixel` 1.5, `lift_hcsf_dynamic_mocap_pixel` 1.3, `recognize_hcsf_hdm05` 1.0. Matrices
-of a few channels gain nothing there, and every cast costs. Wide ones gain (FCN 0.6, HCSF's recogniser at full width
-0.6): for those `bf16` can be said. On CPUs without AMX it costs up to 4.5 times as long.
+of a few channels gain nothing there, and every cast costs. Large ones gain (FCN 0.6, HCSF's recogniser at full width
+0.6, `symgnn_cmu_cpu` 0.65): for those `bf16` can be said. On CPUs without AMX it costs up to 4.5 times as long.
 """
 
 from __future__ import annotations
