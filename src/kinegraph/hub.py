@@ -18,7 +18,7 @@ import torch
 
 from kinegraph.errors import FormatError, KinegraphError, MissingExtraError, as_path, require
 from kinegraph.shipped import find_folder, named
-from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, LoadedWeights, load_weights, save_weights, set_aside
+from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, LoadedWeights, load_weights, refuse_set_aside, save_weights
 
 __all__ = [
     "CALIBRATION_FILE",
@@ -62,9 +62,8 @@ def locate(folder: Path | str, revision: str | None = None) -> Path:
     if found is not None or not is_hub_id(name):
         if revision is not None:
             raise KinegraphError(f"{name}: revision '{revision}' belongs to an id on the hub; a folder has none")
-        if found is None and (left := set_aside(Path(name))):
-            raise FormatError(folder, f"no such weights folder; a save cut short left its weights as {left}: rename it")
         if found is None:
+            refuse_set_aside(Path(name))
             raise FormatError(folder, f"no such weights folder, and no network {named(name)}")
         return found
     try:

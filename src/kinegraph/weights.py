@@ -34,7 +34,7 @@ from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["CONFIG_FILE", "TENSORS_FILE", "LoadedWeights", "load_weights", "save_weights", "set_aside"]
+__all__ = ["CONFIG_FILE", "TENSORS_FILE", "LoadedWeights", "load_weights", "refuse_set_aside", "save_weights"]
 
 CONFIG_FILE = "config.json"
 TENSORS_FILE = "model.safetensors"
@@ -186,10 +186,12 @@ def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def set_aside(folder: Path) -> Path | None:
-    """Weights of `folder` that :func:`_replace_folder`, killed at its worst moment, moved away and never back."""
+def refuse_set_aside(folder: Path) -> None:
+    """Raises FormatError where :func:`_replace_folder`, killed at its worst moment, left weights aside of a folder."""
     left = [p for p in folder.parent.glob(f".{glob.escape(folder.name)}.*.old") if (p / CONFIG_FILE).is_file()]
-    return max(left, key=lambda p: p.stat().st_mtime, default=None)
+    if left:
+        latest = max(left, key=lambda p: p.stat().st_mtime)
+        raise FormatError(folder, f"no such weights folder; a save cut short left its weights as {latest}: rename it")
 
 
 def _check_task(task: str, model_name: str) -> None:
@@ -214,8 +216,7 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
     folder = Path(folder)
     config_path, tensors_path = folder / CONFIG_FILE, folder / TENSORS_FILE
     if not folder.is_dir():
-        if left := set_aside(folder):
-            raise FormatError(folder, f"no such weights folder; a save cut short left its weights as {left}: rename it")
+        refuse_set_aside(folder)
         raise FormatError(folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}")
     for path in (config_path, tensors_path):
         if not path.is_file():

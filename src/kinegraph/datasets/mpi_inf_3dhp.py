@@ -16,6 +16,7 @@ from kinegraph.datasets.lifting_data import FilmedClip, LiftingData, from_clips
 from kinegraph.errors import DataError, FormatError
 from kinegraph.formats.restricted_pickle import load_npz
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
+from kinegraph.transforms.gaps import runs
 
 SEQUENCES = ("TS1", "TS2", "TS3", "TS4", "TS5", "TS6")
 FILE = "data_test_3dhp.npz"
@@ -93,8 +94,7 @@ def load(source: Path | str, *, fps: float = 25.0) -> LiftingData:
         uv, xyz, valid = _sequence(path, name, table[name])
         # Shared by a camera's every frame: u Z = fx X + cx Z, v Z = fy Y + cy Z.
         lens = np.array([*_fit(uv[valid, :, 0], xyz[valid], 0), *_fit(uv[valid, :, 1], xyz[valid], 1)])[[0, 2, 1, 3]]
-        runs = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(int)))
-        for start, stop in zip(runs[::2], runs[1::2], strict=True):
+        for start, stop in runs(valid):
             pixels, points = mapping.apply(uv[start:stop])[0], mapping.apply(xyz[start:stop])[0]
             clips.append(FilmedClip(f"{name}/{start}", name, name, pixels, points, lens, image_size(name)))
     return from_clips(

@@ -34,7 +34,7 @@ from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.skeleton.contraction import contract
-from kinegraph.transforms.gaps import fill_gaps
+from kinegraph.transforms.gaps import LONGEST_GAP_S, fill_gaps, runs
 from kinegraph.transforms.heading import mirror_features
 from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
@@ -47,7 +47,6 @@ Representation = Literal["expmap", "positions"]
 Features = RotationFeatures | PositionFeatures
 _STILL = ("hip_joint", "clavicle", "hand_index")  # never turn in CMU's skeletons
 _NOISY = ("finger_base", "thumb_base")  # without markers of their own: CMU's angles jump by up to a radian a frame
-_GAP_S = 0.5  # the longest gap that is bridged
 _PREFERENCE = (".amc", ".bvh", ".npz", ".c3d", ".trc", ".csv", ".tsv", ".json", ".txt")
 
 
@@ -241,7 +240,7 @@ def _read(
     check_motion(sequence)
     sequence = without_lead_in(sequence, path)
     if not sequence.seen.all():
-        sequence = fill_gaps(sequence, _GAP_S)
+        sequence = fill_gaps(sequence, LONGEST_GAP_S)
     there = np.flatnonzero(sequence.seen[:, :, sequence.skeleton.root].any(axis=1))
     if not len(there):
         raise DataError(f"{path}: nobody is seen")
@@ -251,7 +250,7 @@ def _read(
         one = sequence.select_people([int(person)])
         pieces = _pieces(one, needed)
         if not pieces:
-            reason = f"some joint is in a gap of over {_GAP_S} s in every frame; fill the gaps first"
+            reason = f"some joint is in a gap of over {LONGEST_GAP_S} s in every frame; fill the gaps first"
             yield _Piece(who, who and f"{who}: ", reason)
             continue
         floor = _floor(one)
@@ -315,21 +314,15 @@ def _pieces(one: SkeletonSequence, needed: NDArray[np.bool_]) -> list[tuple[int,
         needed: (joints,) whose gaps cut.
     """
     seen, found = one.seen[0], []
-    longest = int(np.floor(_GAP_S * (one.fps or 0.0) + 1e-9))
-    for start, stop in _runs(seen[:, one.skeleton.root]):
+    longest = int(np.floor(LONGEST_GAP_S * (one.fps or 0.0) + 1e-9))
+    for start, stop in runs(seen[:, one.skeleton.root]):
         gap = np.zeros((stop - start, one.joints), dtype=bool)
         for joint in np.flatnonzero(~seen[start:stop].all(axis=0)):
-            for first, last in _runs(~seen[start:stop, joint]):
+            for first, last in runs(~seen[start:stop, joint]):
                 gap[first:last, joint] = last - first > longest
         lost = np.where(needed, gap.mean(axis=0) > 0.5, gap.any(axis=0))
-        found += [(start + first, start + last, lost) for first, last in _runs(~np.any(gap & ~lost, axis=1))]
+        found += [(start + first, start + last, lost) for first, last in runs(~np.any(gap & ~lost, axis=1))]
     return found
-
-
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First place, and the one after the last, of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def _floor(one: SkeletonSequence) -> float:

@@ -9,7 +9,7 @@ from kinegraph.errors import DataError
 from kinegraph.formats.export import y_up
 from kinegraph.inference.placement import ANKLE_M, TOE_M
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.transforms.gaps import ASSUMED_FPS, runs
 from kinegraph.transforms.smoothing import gaussian_window, smooth_array
 
 __all__ = ["foot_contacts", "foot_joints"]
@@ -76,9 +76,8 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
 
 def _hysteresis(begin: Mask, stay: Mask, shortest: int) -> Mask:
     """Runs of `stay` that hold a frame of `begin` and last for `shortest` frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], stay, [False]]).astype(np.int8)))
     result = np.zeros(len(stay), dtype=bool)
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+    for start, stop in runs(stay):
         if stop - start >= shortest and begin[start:stop].any():
             result[start:stop] = True
     return result

@@ -23,7 +23,7 @@ from kinegraph.inference.preparation import Prepared, check_view, main_of_each, 
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, map_joints
-from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.transforms.gaps import ASSUMED_FPS, runs
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.smoothing import OneEuro, gaussian_window, smooth_array
 from kinegraph.weights import LoadedWeights, load_weights
@@ -395,9 +395,3 @@ def _mirrored(poses: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
     """Poses (..., joints, channels) in a mirror: x negated, left and right exchanged."""
     swapped = poses.index_select(-2, mirror)
     return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
-
-
-def runs(present: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and stop of every run of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], present, [False]]).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

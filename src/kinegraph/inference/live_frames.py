@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import DataError
 from kinegraph.sequence import frames_within
+from kinegraph.transforms.gaps import LONGEST_GAP_S
 
 __all__ = ["Clock", "Frame", "FrameBuffer", "Id", "read_frame"]
 
@@ -19,8 +20,6 @@ Floats = NDArray[np.float64]
 Id = Hashable
 #: frames a second that a buffer holds at most; a faster stream is remembered for a shorter time
 MOST_FPS = 240.0
-#: longest time without a frame, seconds, over which motion is interpolated; after a longer one it begins anew
-LONGEST_GAP_S = 0.5
 _SAME_S = 1e-6
 
 

@@ -19,14 +19,14 @@ from kinegraph.datasets.window_pace import frames_apart
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.formats.tracking import ORDINARY_FPS, Tracker
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, Framing, scale_of_pose
-from kinegraph.inference.live_frames import LONGEST_GAP_S, Clock, Id, read_frame
+from kinegraph.inference.live_frames import Clock, Id, read_frame
 from kinegraph.inference.live_person import PersonState
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import make_rigid
 from kinegraph.inference.preparation import ENOUGH, INFERRED, camera
 from kinegraph.inference.traced import Forward, traced
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
-from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.transforms.gaps import ASSUMED_FPS, LONGEST_GAP_S
 
 if TYPE_CHECKING:
     from kinegraph.inference.lifter import Lifter

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import y_up
 from kinegraph.hub import locate
-from kinegraph.inference.live_frames import LONGEST_GAP_S
 from kinegraph.models import REGISTRY, MotionModel, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY, contract
-from kinegraph.transforms.gaps import fill_gaps
+from kinegraph.transforms.gaps import LONGEST_GAP_S, fill_gaps
 from kinegraph.transforms.heading import heading_absolute, heading_relative
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.transforms.motion_features import RotationFeatures

@@ -12,9 +12,11 @@ Floats = NDArray[np.float64]
 
 #: frame rate assumed where a sequence states none, to turn seconds into frames
 ASSUMED_FPS = 30.0
+#: longest time without sight of somebody, seconds, over which motion is interpolated; after a longer one it begins anew
+LONGEST_GAP_S = 0.5
 
 
-def fill_gaps(sequence: SkeletonSequence, limit_s: float = 0.5, *, trust: float = 0.5) -> SkeletonSequence:
+def fill_gaps(sequence: SkeletonSequence, limit_s: float = LONGEST_GAP_S, *, trust: float = 0.5) -> SkeletonSequence:
     """Bridge the gaps of every joint that are at most ``limit_s`` long, linearly between the frames beside them.
 
     A gap at the beginning or end has no frame on one side and stays. A bridged joint gets ``trust`` times the lower
@@ -48,6 +50,12 @@ def fill_gaps(sequence: SkeletonSequence, limit_s: float = 0.5, *, trust: float 
     filled[bridged] = trust * np.minimum(confidence[person, start, joint], confidence[person, stop, joint])
     note = f"{int(bridged.sum())} missing joints in gaps of up to {longest} frames filled by interpolation"
     return sequence.replace(positions=positions, confidence=filled, rotations=None, notes=(*sequence.notes, note))
+
+
+def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First place, and the one after the last, of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 
 
 def neighbours(seen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
