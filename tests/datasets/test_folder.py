@@ -118,67 +118,6 @@ def test_what_was_prepared_inside_the_source_is_no_class(tmp_path: Path) -> None
     assert FolderSource(root).classes == ("bus", "car", "store")
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (
-            ("train/x/a.npz", "bus/a.npz", "car/a.npz"),
-            r"bus, car hold recordings beside the part train, .* none; move bus, car into a part, or elsewhere; or",
-        ),
-        (("train/x/a.npz", "test/x/a.npz", "bus/y/a.npz"), r"bus holds recordings beside the parts train, test"),
-        (("train/x/a.npz", "validation/x/a.npz"), r"in none; rename validation to val; or write an index.csv"),
-        (("train/x/a.npz", "valid/x/a.npz", "Test/x/a.npz"), r"rename Test to test; rename valid to val;"),
-        (("train/x/a.npz", "Test/x/a.npz", "bus/a.npz"), r"rename Test to test; move bus into a part"),
-        (("train/a.npz", "test/a.npz"), r"train holds files and no class folders; expected train/<class>/<file>"),
-        (("train/x/a.npz", "test/a.npz"), r"test holds files and no class folders; expected test/<class>/<file>"),
-        (("train/a.npz",), r"train holds files and no class folders"),
-        (("Train/x/a.npz", "Test/x/a.npz"), r"both hold x/; rename Train to train and Test to test. Where they are"),
-        (("training/x/a.npz", "val/x/a.npz"), r"both hold x/; rename training to train. Where they are classes"),
-    ],
-)
-def test_folders_beside_parts_are_not_ignored(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
-    clips(tmp_path, *names)
-    with pytest.raises(DataError, match=message) as caught:
-        FolderSource(tmp_path)
-    assert len(str(caught.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("names", "classes", "parts"),
-    [
-        (("train/x/a.npz", "test/x/a.npz", "val/y/a.npz"), ("x", "y"), {"train", "test", "val"}),
-        (("train/a.npz", "bus/a.npz", "train/1950/a.npz"), ("bus", "train"), set()),
-        (("test/a.npz", "val/a.npz"), ("test", "val"), set()),
-        (("Training/monday/a.npz", "Test/a.npz"), ("Test", "Training"), set()),
-    ],
-)
-def test_parts_and_classes_called_alike(
-    tmp_path: Path, names: tuple[str, ...], classes: tuple[str, ...], parts: set[str]
-) -> None:
-    source = FolderSource(clips(tmp_path, *names))
-    assert (source.classes, len(source), source.notes) == (classes, len(names), ())
-    assert {part for item in source.items for part in item.splits} == parts
-
-
-def test_an_empty_folder_called_train_is_no_part(tmp_path: Path) -> None:
-    clips(tmp_path, "bus/a.npz")
-    (tmp_path / "train").mkdir()
-    assert FolderSource(tmp_path).classes == ("bus",)
-
-
-def test_what_is_beside_parts_and_no_recording_is_said(tmp_path: Path) -> None:
-    clips(tmp_path, "train/x/a.npz", "test/x/a.npz")
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "camera.json").write_text('{"camera": 1}')
-    (tmp_path / "train" / "list.csv").write_text("a,b\n")
-    source = FolderSource(tmp_path)
-    assert [item.name for item in source.items] == ["train/x/a.npz", "test/x/a.npz"]
-    assert source.notes == (
-        f"{tmp_path / 'train'}: 1 files are in no class folder and left out",
-        f"{tmp_path / 'notes'}: in no part, and nothing in it can be read; left out",
-    )
-
-
 @pytest.mark.parametrize("words", [(), ("--skeleton", "h36m17", "--fps", "30")])
 @pytest.mark.parametrize("good", ["a/x.npz", "b/x.npz"])
 def test_however_many_bad_files_come_first(
@@ -212,7 +151,7 @@ def test_a_store_of_other_recordings_is_kept(tmp_path: Path, capsys: pytest.Capt
     capsys.readouterr()
     assert prepare(other, out) == 2
     error = capsys.readouterr().err
-    assert f"{out} holds clips of {one}, and those of the same name in {other} are others; choose an empty" in error
+    assert f"{out} holds clips of one, and those of the same name in {other} are others; choose an empty" in error
     assert len(error.splitlines()) == 1
     assert ClipStore(out).fingerprint == first
     shutil.copytree(one, tmp_path / "copy", copy_function=shutil.copyfile)  # their times are others

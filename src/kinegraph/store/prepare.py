@@ -32,6 +32,7 @@ __all__ = ["BAD", "Prepared", "prepare_clips"]
 
 BAD = "bad.csv"
 _VERSION = "1"  # of what a source's reading means; a change makes earlier shards stale
+_DIGEST = " sha256:"
 _OURS = re.compile(r"shard-\d{5}\.(arrow|json)|\.shard-\d{5}\.[0-9a-f]+\.part\.(arrow|json)")
 
 
@@ -67,7 +68,8 @@ def prepare_clips(
         dtype: of the stored values; float16 halves the size (2 mm at 3 m).
         workers: processes; by default one for each core. 1 works in this process.
         progress: show a bar on standard error.
-        origin: where the recordings are; kept beside the clips, so that those of another source never replace them.
+        origin: where the recordings are. Its name and a digest of its whole path (which a published folder need not
+            tell) are kept beside the clips, so that those of another source never replace them.
 
     Raises:
         ConfigError: workers or dtype out of range.
@@ -82,7 +84,8 @@ def prepare_clips(
     folder = Path(out)
     held = _held(folder, source.dataset)
     stated = held.get("origin") if isinstance(held.get("origin"), str) else None
-    place = None if origin is None else str(Path(origin).resolve())
+    place = None if origin is None else Path(origin).resolve()
+    digest = None if place is None else _digest(place)
     job = _Job(source, folder, dtype)
     size = shard_size(len(source))
     ranges = [(start, min(start + size, len(source))) for start in range(0, len(source), size)]
@@ -90,13 +93,13 @@ def prepare_clips(
     notes = [_note(folder, number, signature) for number, signature in enumerate(signatures)]
     todo = [number for number, note in enumerate(notes) if note is None]
     kept = sum(stop - start for number, (start, stop) in enumerate(ranges) if notes[number] is not None)
-    if held and (place is None or stated != place):
+    if held and (digest is None or stated != digest):
         _refuse_others(source, folder, stated, place, any(notes))
     if held.get("complete") is True and not any(note["clips"] for note in notes if note is not None):
         _refuse_none(job)
     known = {"dataset": source.dataset}
-    if place or stated:
-        known["origin"] = place or stated or ""
+    if digest or stated:
+        known["origin"] = digest or stated or ""
     if todo:
         write_text(folder / MANIFEST, write_manifest_text({"complete": False, **known}))
     tasks = [(number, *ranges[number], signatures[number]) for number in todo]
@@ -123,6 +126,11 @@ class _Job:
     dtype: DType
 
 
+def _digest(path: Path) -> str:
+    """What tells a path from others, without telling all of it."""
+    return f"{path.name}{_DIGEST}{hashlib.sha256(str(path).encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+
+
 def _held(folder: Path, dataset: str) -> dict[str, Any]:
     """What the manifest of a folder states, which is made if missing; empty where there is none, or a damaged one."""
     try:
@@ -142,7 +150,7 @@ def _held(folder: Path, dataset: str) -> dict[str, Any]:
     return dict(facts)
 
 
-def _refuse_others(source: ClipSource, folder: Path, stated: str | None, place: str | None, kept: bool) -> None:
+def _refuse_others(source: ClipSource, folder: Path, stated: str | None, place: Path | None, kept: bool) -> None:
     """Raises KinegraphError where a folder's clips, of another place or one that is not known, are not the source's.
 
     A source may have moved, and lost, won or changed clips since. Names alone do not tell two sources apart where both
@@ -152,12 +160,17 @@ def _refuse_others(source: ClipSource, folder: Path, stated: str | None, place: 
     own = {source.name(index): index for index in range(len(source))}
     shared = [name for name in own if name in there]
     if there and not shared:
-        what = f"{stated or 'other recordings'} (first {min(there)}), none of them in {place or 'this source'}"
+        what = f"{_named(stated) or 'other recordings'} (first {min(there)}), none of them in {place or 'this source'}"
     elif there and stated and place and not kept and not _any_alike(source, folder, [own[name] for name in shared]):
-        what = f"{stated}, and those of the same name in {place} are others"
+        what = f"{_named(stated)}, and those of the same name in {place} are others"
     else:
         return
     raise KinegraphError(f"{folder} holds clips of {what}; choose an empty or new folder")
+
+
+def _named(stated: str | None) -> str | None:
+    """The name of the folder or file in what a manifest states; all of it where an earlier version wrote the path."""
+    return stated and stated.partition(_DIGEST)[0]
 
 
 def _names(folder: Path) -> set[str]:

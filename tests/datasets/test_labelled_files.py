@@ -1,0 +1,85 @@
+"""Which labelled files there are: class folders, parts beside them, and what is said of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kinegraph.datasets.labelled_files import files_by_class
+from kinegraph.errors import DataError
+from kinegraph.formats import write
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+
+
+def clips(root: Path, *names: str) -> Path:
+    """Recordings of these names, all different."""
+    for number, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        points = np.random.default_rng(number).normal(size=(1, 4, 17, 3))
+        write(SkeletonSequence(points, get_skeleton("h36m17"), 30, up="y"), root / name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ("train/x/a.npz", "bus/a.npz", "car/a.npz"),
+            r"bus, car hold recordings beside the part train, .* none; move bus, car into a part, or elsewhere; or",
+        ),
+        (("train/x/a.npz", "test/x/a.npz", "bus/y/a.npz"), r"bus holds recordings beside the parts train, test"),
+        (("train/x/a.npz", "validation/x/a.npz"), r"in none; rename validation to val; or write an index.csv"),
+        (("train/x/a.npz", "valid/x/a.npz", "Test/x/a.npz"), r"rename Test to test; rename valid to val;"),
+        (("train/x/a.npz", "Test/x/a.npz", "bus/a.npz"), r"rename Test to test; move bus into a part"),
+        (("train/a.npz", "test/a.npz"), r"train holds files and no class folders; expected train/<class>/<file>"),
+        (("train/x/a.npz", "test/a.npz"), r"test holds files and no class folders; expected test/<class>/<file>"),
+        (("train/a.npz",), r"train holds files and no class folders"),
+        (("Train/x/a.npz", "Test/x/a.npz"), r"both hold x/; rename Train to train and Test to test. Where they are"),
+        (("training/x/a.npz", "val/x/a.npz"), r"both hold x/; rename training to train. Where they are classes"),
+    ],
+)
+def test_folders_beside_parts_are_not_ignored(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    clips(tmp_path, *names)
+    with pytest.raises(DataError, match=message) as caught:
+        files_by_class(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "parts"),
+    [
+        (("train/x/a.npz", "test/x/a.npz", "val/y/a.npz"), ("x", "y"), {"train", "test", "val"}),
+        (("train/a.npz", "bus/a.npz", "train/1950/a.npz"), ("bus", "train"), set()),
+        (("test/a.npz", "val/a.npz"), ("test", "val"), set()),
+        (("Training/monday/a.npz", "Test/a.npz"), ("Test", "Training"), set()),
+    ],
+)
+def test_parts_and_classes_called_alike(
+    tmp_path: Path, names: tuple[str, ...], classes: tuple[str, ...], parts: set[str]
+) -> None:
+    files, notes = files_by_class(clips(tmp_path, *names))
+    assert (sorted({file.label for file in files}), len(files), notes) == (sorted(classes), len(names), ())
+    assert {part for file in files for part in file.splits} == parts
+
+
+def test_an_empty_folder_called_train_is_no_part(tmp_path: Path) -> None:
+    clips(tmp_path, "bus/a.npz")
+    (tmp_path / "train").mkdir()
+    files, _ = files_by_class(tmp_path)
+    assert [file.label for file in files] == ["bus"]
+
+
+def test_what_is_beside_parts_and_no_recording_is_said(tmp_path: Path) -> None:
+    clips(tmp_path, "train/x/a.npz", "test/x/a.npz")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "camera.json").write_text('{"camera": 1}')
+    (tmp_path / "train" / "list.csv").write_text("a,b\n")
+    files, notes = files_by_class(tmp_path)
+    assert [file.name for file in files] == ["train/x/a.npz", "test/x/a.npz"]
+    assert notes == (
+        f"{tmp_path / 'train'}: 1 files are in no class folder and left out",
+        f"{tmp_path / 'notes'}: in no part, and nothing in it can be read; left out",
+    )
