@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import asf_amc, bvh
-from kinegraph.formats.export import absences, away, left_out
+from kinegraph.formats.export import absences, away, not_shown
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -200,8 +200,8 @@ def test_who_is_never_seen_gets_no_file_and_the_others_keep_their_numbers(tmp_pa
     back = bvh.read(tmp_path / "x_person2.bvh").to_skeleton(H36M)
     np.testing.assert_allclose(back.positions[0], three[1], atol=0.01)
     expected = [f"person {number} is never seen and was left out" for number in (1, 3)]
-    assert left_out(given_, "bvh") == left_out(given_, "glb") == expected
-    assert left_out(given_, "npz") == away(given_, "bvh") == []
+    assert not_shown(given_, "bvh") == not_shown(given_, "glb") == not_shown(given_, "trc") == expected
+    assert not_shown(given_, "npz") == away(given_, "bvh") == []
     with pytest.raises(DataError, match="nobody to write as BVH: no joint is seen in any frame"):
         bvh.write(given_.select_people([0, 2]), tmp_path / "y.bvh")
     rootless = three.copy()

@@ -177,6 +177,18 @@ def test_a_suffix_in_capitals(tmp_path: Path) -> None:
     assert c3d.read(tmp_path / "X.C3D").frames == 2
 
 
+def test_who_is_never_seen_gets_no_file(tmp_path: Path) -> None:
+    pytest.importorskip("ezc3d")
+    points = np.random.default_rng(0).normal(size=(2, 4, 17, 3))
+    points[0] = np.nan
+    shown = SkeletonSequence(positions=points, skeleton=H36M, fps=30, up="z")
+    assert c3d.write(shown, tmp_path / "x.c3d") == (tmp_path / "x_person2.c3d",)
+    np.testing.assert_allclose(c3d.read(tmp_path / "x_person2.c3d").positions[0], points[1], atol=1e-5)
+    with pytest.raises(DataError, match="nobody to write as C3D"):
+        c3d.write(shown.select_people([0]), tmp_path / "y.c3d")
+    assert [path.name for path in tmp_path.iterdir()] == ["x_person2.c3d"]
+
+
 def test_more_labels_than_one_parameter_holds(tmp_path: Path) -> None:
     pytest.importorskip("ezc3d")
     from kinegraph.skeleton import Skeleton

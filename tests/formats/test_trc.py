@@ -75,6 +75,17 @@ def test_camera_space_is_turned_upright_and_people_are_kept_apart(tmp_path: Path
     assert not (tmp_path / "y.trc").exists()
 
 
+def test_who_is_never_seen_gets_no_file(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).normal(size=(3, 4, 17, 3))
+    points[[0, 2]] = np.nan
+    shown = SkeletonSequence(positions=points, skeleton=H36M, fps=30, up="y")
+    assert trc.write(shown, tmp_path / "x.trc") == (tmp_path / "x_person2.trc",)
+    assert [path.name for path in tmp_path.iterdir()] == ["x_person2.trc"]
+    np.testing.assert_allclose(trc.read(tmp_path / "x_person2.trc").positions[0], points[1], atol=1e-6)
+    with pytest.raises(DataError, match="nobody to write as TRC"):
+        trc.write(shown.select_people([0, 2]), tmp_path / "y.trc")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

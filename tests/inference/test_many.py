@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 
@@ -139,6 +140,28 @@ def test_the_command_takes_folders(folder: Path, tmp_path: Path, capsys: pytest.
         (folder / bad).unlink()
     assert main(["lift", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "a.bvh").is_file()
+
+
+def test_who_leaves_is_told_for_each_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walk = keypoints(motion())
+    points = np.concatenate([walk.positions, walk.positions + 300])
+    late = round((walk.fps or 30) * 1.5)
+    assert walk.frames > late + 10
+    points[1, :late] = np.nan
+    (tmp_path / "in").mkdir()
+    kg.save(walk.replace(positions=points, confidence=None), tmp_path / "in" / "two.npz")
+    kg.save(walk, tmp_path / "in" / "whole.npz")
+    two, whole = kg.lift_files(tmp_path / "in", tmp_path / "out")
+    assert two.notes[0].startswith(f"person 2 is away in frames 0-{late - 1} and stands still there")
+    assert whole.notes == ()
+    assert next(kg.lift_files(tmp_path / "in", tmp_path / "out", to="npz")).notes == ()  # it holds gaps
+    assert main(["lift", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert f"  note: {two.notes[0]}" in said
+    assert sum(line.startswith("  note:") for line in said) == 1
+    assert main(["lift", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["recordings"][0]
+    assert first["notes"] == [*two.sequence.notes, *two.notes]
 
 
 def test_a_folder_is_resampled_as_one_file_is(folder: Path, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         write_format,
         write_options,
     )
-    from kinegraph.formats.export import away, left_out
+    from kinegraph.formats.export import not_shown
     from kinegraph.skeleton import get_skeleton
 
     source: Path = args.input
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     size = f"{sequence.people} people, " if sequence.people > 1 else ""
     for file in written:
         print(f"{file}: {size}{sequence.frames} frames, {sequence.skeleton.name}, {to}")
-    notes = [*sequence.notes, *left_out(sequence, to), *away(sequence, to)]
+    notes = [*sequence.notes, *not_shown(sequence, to)]
     if to in _TIMELESS and sequence.fps is not None:
         notes.append(f"{to} files hold no frame rate: state it again (fps={sequence.fps:g}) when reading")
     if to in ("csv", "trc", "c3d") and sequence.rotations is not None:

@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     """Read, lift, write; say what was assumed."""
     from kinegraph.cli.render import Progress, check_picture, draw
     from kinegraph.formats import detect, write, write_format
-    from kinegraph.formats.export import away, left_out
+    from kinegraph.formats.export import not_shown
 
     source: Path = args.input
     target: Path = args.out
@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
     with Progress("lifting") as progress:
         result = lift(keypoints, model=lifter, progress=progress, **given)
     written = write(result, target)
-    for note in (*left_out(result, to), *away(result, to)):
+    for note in not_shown(result, to):
         result = result.with_note(note)
     if args.view is not None:
         draw(args.view, [("2D keypoints", keypoints), ("lifted to 3D", result)], title=title(source))

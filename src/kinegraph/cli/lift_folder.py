@@ -36,7 +36,7 @@ def run_folder(args: argparse.Namespace, options: dict[str, Any]) -> int:
                 "frames": frames,
                 "people": people,
                 "error": done.error,
-                "notes": [] if done.sequence is None else list(done.sequence.notes),
+                "notes": [] if done.sequence is None else [*done.sequence.notes, *done.notes],
             }
         )
         if done.error is not None:
@@ -44,6 +44,8 @@ def run_folder(args: argparse.Namespace, options: dict[str, Any]) -> int:
         elif not args.json:
             for path in done.written:
                 print(f"{path}: {frames} frames")
+            for note in done.notes:
+                print(f"  note: {note}")
     good = sum(line["error"] is None for line in lines)
     if args.json:
         print(json.dumps({"lifted": good, "recordings": lines}, indent=2, allow_nan=False))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError, require
 from kinegraph.formats.c3d_file import HEADER_FRAMES, put_residuals, read_points
-from kinegraph.formats.export import check_metric, person_paths, y_up
+from kinegraph.formats.export import check_metric, person_paths, present, y_up
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
@@ -93,7 +93,8 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
 
     Args:
         sequence: 3D, in metres; camera space is turned upright.
-        path: the file. Further people go beside it as ``<name>_person2.c3d`` and so on.
+        path: the file. Further people go beside it as ``<name>_person2.c3d`` and so on; who is seen in no frame gets
+            no file, and the others keep their numbers.
         unit: ``mm``, ``cm`` or ``m``.
 
     Returns:
@@ -101,15 +102,17 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
 
     Raises:
         MissingExtraError: ezc3d is not installed.
-        DataError: the sequence is 2D, not in metres or has no frame rate.
+        DataError: the sequence is 2D, not in metres, has no frame rate or nobody in it.
         KinegraphError: the file cannot be written; nothing is left behind.
     """
     metres = check_metric(sequence, "C3D", unit)
     ezc3d = require("ezc3d", extra="c3d", purpose="writing C3D")
     turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]) @ y_up(sequence)
     names = list(sequence.skeleton.joints)
-    paths = person_paths(path, sequence.people)
-    for person, target in enumerate(paths):
+    people = present(sequence, "C3D")
+    every = person_paths(path, sequence.people)
+    paths = tuple(every[person] for person in people)
+    for person, target in zip(people, paths, strict=True):
         seen = sequence.seen[person]
         points = np.ones((4, len(names), sequence.frames))
         points[:3] = ((sequence.positions[person] @ turn.T) / metres).transpose(2, 1, 0)

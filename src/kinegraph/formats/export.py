@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["UNITS", "absences", "away", "check_metric", "left_out", "person_paths", "present", "turned_y_up", "y_up"]
+__all__ = ["UNITS", "absences", "away", "check_metric", "not_shown", "person_paths", "present", "turned_y_up", "y_up"]
 
 UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
 """Names accepted for ``unit=``, with their metres."""
+
+# formats with a file, or a rig, for each person: who is never seen has none
+_APART = ("bvh", "glb", "trc", "c3d")
 
 # formats that pose a rig through gaps, and what they show of somebody who is away for longer
 _RIGS = {
@@ -70,7 +73,7 @@ def person_paths(path: Path | str, people: int) -> tuple[Path, ...]:
 
 
 def present(sequence: SkeletonSequence, format_name: str) -> list[int]:
-    """Who has a joint in some frame: a rig cannot be made for the others, who may be no more than a name in a file.
+    """Who has a joint in some frame: the others may be no more than a name in a file, and get none of their own.
 
     Raises:
         DataError: nobody has.
@@ -91,14 +94,6 @@ def absences(sequence: SkeletonSequence, person: int) -> list[tuple[int, int]]:
     return [(int(a), int(b) - 1) for a, b in zip(changes[::2], changes[1::2], strict=True) if b - a > longest]
 
 
-def left_out(sequence: SkeletonSequence, format: str) -> list[str]:
-    """Notes on people that a file of rigs does not have; `format` is a format's name."""
-    if format not in _RIGS:
-        return []
-    missing = [person for person in range(sequence.people) if not sequence.seen[person].any()]
-    return [f"person {person + 1} is never seen and was left out" for person in missing]
-
-
 def away(sequence: SkeletonSequence, format: str) -> list[str]:
     """Notes on what a file of rigs shows while somebody is away (`absences`); `format` is a format's name."""
     notes = []
@@ -110,3 +105,10 @@ def away(sequence: SkeletonSequence, format: str) -> list[str]:
         more = f" and {len(spans) - _SHOWN} spans more" if len(spans) > _SHOWN else ""
         notes.append(f"person {person + 1} is away in frames {named}{more} and {_RIGS[format]}")
     return notes
+
+
+def not_shown(sequence: SkeletonSequence, format: str) -> list[str]:
+    """Notes on people whom a written file does not have, or shows while they are away; `format` is a format's name."""
+    missing = [person for person in range(sequence.people) if not sequence.seen[person].any()]
+    notes = [f"person {person + 1} is never seen and was left out" for person in missing if format in _APART]
+    return notes + away(sequence, format)

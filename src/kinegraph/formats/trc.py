@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
 from kinegraph.errors import FormatError
-from kinegraph.formats.export import UNITS, check_metric, person_paths, y_up
+from kinegraph.formats.export import UNITS, check_metric, person_paths, present, y_up
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence
@@ -138,20 +138,23 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
 
     Args:
         sequence: 3D, in metres. Camera space and z-up worlds are turned to y up.
-        path: the file. Further people go beside it as ``<name>_person2.trc`` and so on.
+        path: the file. Further people go beside it as ``<name>_person2.trc`` and so on; who is seen in no frame gets
+            no file, and the others keep their numbers.
         unit: unit of the numbers, ``mm``, ``m`` or another of `UNITS`.
 
     Returns:
         The files written.
 
     Raises:
-        DataError: the sequence is 2D, not in metres or has no frame rate.
+        DataError: the sequence is 2D, not in metres, has no frame rate or nobody in it.
         KinegraphError: the file cannot be written; nothing is left behind.
     """
     metres = check_metric(sequence, "TRC", unit)
-    paths = person_paths(path, sequence.people)
+    people = present(sequence, "TRC")
+    every = person_paths(path, sequence.people)
+    paths = tuple(every[person] for person in people)
     turn = y_up(sequence)
-    for person, target in enumerate(paths):
+    for person, target in zip(people, paths, strict=True):
         write_text(target, _text(sequence, (sequence.positions[person] @ turn.T) / metres, unit, target.name))
     return paths
 

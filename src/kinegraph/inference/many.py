@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path, nearest
 from kinegraph.formats import formats, read_options, write, write_format
-from kinegraph.formats.export import person_paths
+from kinegraph.formats.export import not_shown, person_paths
 from kinegraph.formats.walk import recordings_in
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.horizon import check_horizon
@@ -33,12 +33,15 @@ class LiftedFile:
         source: the file, or the folder of frames.
         sequence: the lifted or future motion; None where it failed.
         written: the files written, if a folder for them was named.
+        notes: who is not in those files, or is shown in them while they are away; what was assumed about the motion
+            is in the notes of `sequence`.
         error: what was wrong, in one line; None where nothing was.
     """
 
     source: Path
     sequence: SkeletonSequence | None = None
     written: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
     error: str | None = None
 
 
@@ -229,10 +232,10 @@ def _written(
     paths, root = _paths(sources, holds)
     targets = {} if out is None else dict(zip(paths, _targets(paths, root, Path(out), suffix), strict=True))
 
-    def made(path: Path) -> tuple[SkeletonSequence, tuple[Path, ...]]:
+    def made(path: Path) -> LiftedFile:
         sequence = make(path)
         if path not in targets:
-            return sequence, ()
+            return LiftedFile(source=path, sequence=sequence)
         for further in person_paths(targets[path], sequence.people)[1:] if apart else ():
             taken = next((other for other, target in targets.items() if target == further), None)
             if taken is not None:
@@ -240,14 +243,11 @@ def _written(
                     f"{path}: a further person would take the place of {taken}'s result; rename one of them"
                 )
         targets[path].parent.mkdir(parents=True, exist_ok=True)
-        return sequence, write(sequence, targets[path])
+        written = write(sequence, targets[path])
+        notes = tuple(note for note in not_shown(sequence, format) if note not in sequence.notes)
+        return LiftedFile(source=path, sequence=sequence, written=written, notes=notes)
 
-    return (
-        LiftedFile(source=path, error=error)
-        if done is None
-        else LiftedFile(source=path, sequence=done[0], written=done[1])
-        for path, done, error in _each(paths, made, doing, progress)
-    )
+    return (done or LiftedFile(source=path, error=error) for path, done, error in _each(paths, made, doing, progress))
 
 
 def _paths(sources: Path | str | Iterable[Path | str], holds: Holds) -> tuple[list[Path], Path | None]:
