@@ -180,6 +180,12 @@ def test_malformed_skeletons_are_refused(data: dict[str, object], message: str) 
         Skeleton.from_dict(data)
 
 
+def test_what_a_rigs_joints_stand_for() -> None:
+    landmarks = {"left_hip": {"LThigh": 1.0}, "pelvis": {"LThigh": 0.5, "RThigh": 0.5}, "nose": {}}
+    rig = Skeleton("rig", ("LThigh", "RThigh"), (-1, 0), landmarks=landmarks)
+    assert rig.meanings == {"LThigh": "left_hip"}
+
+
 def test_unknown_names_are_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(SkeletonError, match="did you mean 'h36m17'"):
         get_skeleton("h36m-17")

@@ -95,12 +95,11 @@ def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_posit
         return _own_rotations(skeleton, positions, rotations[person], offsets, turn)
     skeleton = rehung(skeleton, positions)  # from marker to marker bones would not keep their lengths
     joints, parents, kept = _seen_joints(sequence, person, skeleton)
-    points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
     posed = rotations_from_positions(
         bridge_gaps(positions[:, kept]),
         joints,
         parents,
-        rest=rest_directions(joints, parents, points),
+        rest=rest_directions(joints, parents, skeleton.meanings),
         fps=sequence.fps or 0.0,
         pivots=pivots,
     )

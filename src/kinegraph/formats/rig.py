@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError, SkeletonError
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
-from kinegraph.skeleton.skeleton import default_parts
+from kinegraph.skeleton.skeleton import default_parts, meanings
 
 __all__ = [
     "MAX_JOINTS",
@@ -288,7 +288,7 @@ def _parts(
     joints: Sequence[str], parents: Sequence[int], landmarks: Mapping[str, Mapping[str, float]]
 ) -> dict[str, tuple[str, ...]]:
     """The ten parts by what each joint stands for."""
-    points = {next(iter(weights)): point for point, weights in landmarks.items() if len(weights) == 1}
+    points = meanings(landmarks)
     known = [*landmarks, *get_skeleton("h36m17").joints]
     names = {joint: points.get(joint, joint) for joint in joints}
     part = {name: part for part, members in default_parts(known).items() for name in members}

@@ -49,7 +49,7 @@ _LONGEST_SHARE = 0.5  # of its own length: a short bone is no disc
 
 def anatomy(skeleton: Skeleton) -> tuple[str, ...]:
     """What each joint is on a body, without its side: its own name where that is anatomical, else its landmark's."""
-    points = {next(iter(weights)): point for point, weights in skeleton.landmarks.items() if len(weights) == 1}
+    points = skeleton.meanings
     return tuple(_plain(name if _plain(name) in _RADII else points.get(name, name)) for name in skeleton.joints)
 
 

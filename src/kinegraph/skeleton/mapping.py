@@ -85,7 +85,7 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
     weights = np.zeros((target.num_joints, source.num_joints))
     status = []
     # A target such as an ASF skeleton names its joints its own way; its landmarks say what they stand for.
-    meaning = {next(iter(w)): point for point, w in target.landmarks.items() if len(w) == 1}
+    meaning = target.meanings
     for row, joint in enumerate(target.joints):
         if joint in source.joints and source.landmarks.get(joint) == target.landmarks.get(joint):
             # one convention, in which the name may stand for a joint and, as a landmark, for another point

@@ -187,6 +187,11 @@ class Skeleton:
             return None
         return weights
 
+    @property
+    def meanings(self) -> dict[str, str]:
+        """Joint -> the anatomical point that it alone stands for, of joints that bear a rig's own names."""
+        return meanings(self.landmarks)
+
     # ---- graph ----------------------------------------------------------------------------------------------------
 
     @property
@@ -311,6 +316,11 @@ class Skeleton:
         if not isinstance(data, dict):
             raise SkeletonError(f"{path}: a skeleton file holds one table with name, joints, ...")
         return cls.from_dict({"name": path.stem, **data})
+
+
+def meanings(landmarks: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """Joint -> the anatomical point that it alone stands for; see :attr:`Skeleton.meanings`."""
+    return {joint: point for point, weights in landmarks.items() if len(weights) == 1 for joint in weights}
 
 
 def _weights(skeleton: str, landmark: str, value: Mapping[str, float] | Sequence[str]) -> Mapping[str, float]:

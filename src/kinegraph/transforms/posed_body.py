@@ -147,8 +147,7 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
             above = skeleton.parents[above]
         parents.append(int(np.searchsorted(kept, above)) if above >= 0 else -1)
     names = [skeleton.joints[j] for j in kept]
-    points = {next(iter(w)): point for point, w in skeleton.landmarks.items() if len(w) == 1}
-    rest = rest_directions(names, parents, points)
+    rest = rest_directions(names, parents, skeleton.meanings)
     for central in (member for chain in trunk(skeleton) for member in chain):
         # Hips alone lie in one line and leave open which way is up: a rig's own names for its spine must not.
         row = int(np.searchsorted(kept, central))

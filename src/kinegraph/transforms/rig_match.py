@@ -168,8 +168,7 @@ def _rest_points(skeleton: Skeleton, offsets: Array) -> Array:
 def _network_rest(layout: Skeleton) -> Array:
     if layout.name in WIDTHS.values():
         return rest_offsets(layout.name)
-    points = {next(iter(w)): point for point, w in layout.landmarks.items() if len(w) == 1}
-    return np.nan_to_num(rest_directions(layout.joints, layout.parents, points)) * 0.2
+    return np.nan_to_num(rest_directions(layout.joints, layout.parents, layout.meanings)) * 0.2
 
 
 def _align(
