@@ -86,5 +86,33 @@ def test_spikes_go_and_fast_movements_stay() -> None:
     lost = {(int(f), int(j)) for f, j in np.argwhere(~got.seen[0])}
     assert lost == {(20, wrist), (40, knee), (41, knee)}
     assert remove_spikes(got).notes == got.notes
-    with pytest.raises(DataError, match="spikes"):
-        remove_spikes(given, jump=0)
+    for wrong in ({"jump": 0.0}, {"longest": 0}, {"apart_s": 0.0}):
+        with pytest.raises(DataError, match="spikes"):
+            remove_spikes(given, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("fps", "lengths"), [(60, {1, 2}), (30, {1, 2}), (29.97, {1, 2}), (None, {1, 2}), (25, {1}), (20, {1}), (15, set())]
+)
+def test_a_slip_is_back_within_a_tenth_of_a_second(fps: float | None, lengths: set[int]) -> None:
+    """At a low rate somebody goes away and comes back within two frames."""
+    points = walk(40)
+    knees = (BODY.index("left_knee"), BODY.index("right_knee"))
+    points[0, 10, knees[0]] += 300
+    points[0, 20:22, knees[1]] += 300
+    got = remove_spikes(SkeletonSequence(points, BODY, fps=fps, unit="px", space="image"))
+    lost = {int((~got.seen[0, :, knee]).sum()) for knee in knees} - {0}
+    assert lost == lengths
+    assert (~got.seen).sum() == sum(lengths)
+    assert any(note.endswith("for one frame taken for slips of the detector") for note in got.notes) == (lengths == {1})
+
+
+def test_a_kick_filmed_slowly_is_no_slip() -> None:
+    """A foot that is up for 0.4 s: eleven frames of it at 30 a second, and one or two at 10 or less."""
+    fast = walk(61)
+    foot = BODY.index("right_ankle")
+    fast[0, 24:37, foot] -= 100 * (1 - np.cos(np.linspace(0, 2 * np.pi, 13)))[:, None]
+    kick = SkeletonSequence(fast, BODY, fps=30, unit="px", space="image")
+    assert not remove_spikes(kick.slice_frames(step=6), apart_s=1.0).seen.all()
+    for step in (1, 2, 3, 5, 6):
+        assert remove_spikes(kick.slice_frames(step=step)).seen.all(), step

@@ -7,27 +7,40 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.gaps import ASSUMED_FPS
 
 Floats = NDArray[np.float64]
 
+#: longest slip, in frames: a detector errs for one or two of them, at whatever rate they come
+LONGEST = 2
+#: Longest time, seconds, from the frame before a slip to the one after it. In more, somebody really goes there and
+#: back: exact projections of a kick (HDM05) had twelve joints marked at 7.5 frames a second and none from 20 on.
+APART_S = 0.1
+_ROUNDING = 0.01  # of a frame: 29.97 a second are 30
 
-def remove_spikes(sequence: SkeletonSequence, *, jump: float = 0.12, longest: int = 2) -> SkeletonSequence:
+
+def remove_spikes(
+    sequence: SkeletonSequence, *, jump: float = 0.12, longest: int = LONGEST, apart_s: float = APART_S
+) -> SkeletonSequence:
     """Mark single slips as missing, for :func:`~kinegraph.transforms.gaps.fill_gaps` to bridge.
 
     A run of up to ``longest`` frames is a slip if every frame of it lies further than ``jump`` pose sizes from the
     straight line between the frame before and the frame after, and further than three times the distance between
-    those two: a joint that really moves that fast does not come back to where it was.
+    those two: a joint that really moves that fast does not come back to where it was within ``apart_s``. So at 30
+    frames a second two in a row may be slips, at 25 and 20 one; at 15 and fewer nothing is marked.
 
     Args:
-        sequence: 2D or 3D.
+        sequence: 2D or 3D; at 30 frames a second where the rate is unknown.
         jump: threshold as a share of the pose's size (median diagonal of its box).
         longest: frames in a row.
+        apart_s: most seconds between the frames before and after.
 
     Raises:
-        DataError: ``jump`` or ``longest`` is not positive.
+        DataError: ``jump``, ``longest`` or ``apart_s`` is not positive.
     """
-    if not jump > 0 or longest < 1:
-        raise DataError(f"spikes: jump is {jump} and longest {longest}; expected positive numbers")
+    if not (jump > 0 and longest >= 1 and apart_s > 0):
+        raise DataError(f"spikes: jump {jump}, longest {longest}, apart_s {apart_s}; expected positive numbers")
+    longest = min(longest, int(apart_s * (sequence.fps or ASSUMED_FPS) + _ROUNDING) - 1)
     positions, confidence = sequence.positions, np.array(sequence.confidence, dtype=np.float64)
     removed = 0
     for person in range(sequence.people):
@@ -52,7 +65,8 @@ def remove_spikes(sequence: SkeletonSequence, *, jump: float = 0.12, longest: in
                 removed += length
     if not removed:
         return sequence
-    note = f"{removed} joints that jumped away for up to {longest} frames taken for slips of the detector"
+    most = "one frame" if longest == 1 else f"up to {longest} frames"
+    note = f"{removed} joints that jumped away for {most} taken for slips of the detector"
     return sequence.replace(confidence=confidence, positions=positions, rotations=None, notes=(*sequence.notes, note))
 
 
