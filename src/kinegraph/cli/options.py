@@ -35,7 +35,8 @@ def add_read_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="an option of the input's format, e.g. skeleton=halpe26, people=1, image_size=1280x720, asf=09.asf",
+        help="an option of the input's format, e.g. skeleton=halpe26, people=1, image_size=1280x720, asf=09.asf, or "
+        "fps=25: the rate that it has itself",
     )
 
 

@@ -139,25 +139,32 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Skeleto
 
 
 def read_at_rate(
-    path: str | Path, format: str | None = None, fps: float | None = None, **options: Any
+    path: str | Path, format: str | None = None, rate: float | None = None, /, **options: Any
 ) -> SkeletonSequence:
     """As :func:`read`, then at a frame rate: resampled to it where reading gives one, stated where it gives none.
+
+    Args:
+        path: the file or folder.
+        format: name of the format; found out from name and content if None.
+        rate: frames per second of the result; None leaves what reading gives.
+        options: of the format's reader. Among them ``fps`` states the recording's own rate, whatever `rate` is: of
+            ``fps=25`` and a rate of 50, a recording of 25 frames a second comes back at 50.
 
     Raises:
         ConfigError, FormatError: see :func:`read` and :func:`check_fps`.
         DataError: resampled, the recording would fill the memory.
     """
-    check_fps(fps)
+    check_fps(rate)
     name = format or detect(path)
     sequence = read(path, name, **options)
-    if fps is None:
+    if rate is None:
         return sequence
     if sequence.fps is not None:
-        return sequence.resample(fps)
+        return sequence.resample(rate)
     if "fps" in read_options(name):
         # The reader knows what the rate applies to: a file may hold one frame in five of the video.
-        return read(path, name, **{**options, "fps": fps})
-    return sequence.replace(fps=fps)
+        return read(path, name, **{**options, "fps": rate})
+    return sequence.replace(fps=rate)
 
 
 def check_fps(fps: float | None, called: str = "fps") -> None:

@@ -63,7 +63,8 @@ def read_source(
         skeleton: the layout of an array, or of a file that does not tell it.
         fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
         dims: 2 or 3: what the last axis of an array, in memory or in a file, is taken for.
-        options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`.
+        options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`. Among them ``fps``
+            states the rate `source` itself has; with both, it is resampled from that to the other.
 
     Raises:
         FormatError, ConfigError, DataError: see :func:`kinegraph.load`.
@@ -71,11 +72,16 @@ def read_source(
     check_fps(fps)
     given = dict(options or {})
     if isinstance(source, SkeletonSequence):
+        own = given.pop("fps", source.fps)
+        if source.fps not in (None, own):
+            raise ConfigError(f"the sequence states {source.fps:g} fps itself; leave read={{'fps': {own}}} out")
+        source = source.replace(fps=own)
         if skeleton is not None and source.skeleton != skeleton and source.skeleton.name != skeleton:
             raise ConfigError(f"the sequence's layout is '{source.skeleton.name}'; use to_skeleton() to change it")
         return load(source, fps=fps, **given)
     if not isinstance(source, str | Path):
-        return load(source, skeleton=skeleton, fps=fps, **{**({} if dims is None else {"dims": dims}), **given})
+        told = given if skeleton is None else {**given, "skeleton": skeleton}
+        return load(load(source, **{"fps": fps, "dims": dims, **told}), fps=fps)
     name = given.pop("format", None) or detect(source)
     known = read_options(name)
     if name == "asf_amc":
