@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +31,17 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.cli.options import read_options
     from kinegraph.formats import detect, formats, read
     from kinegraph.formats import read_options as known_options
+    from kinegraph.formats.walk import is_frames, recordings_in
 
     path: Path = args.file
-    if path.is_dir() and args.format is None and not _is_frames(path):
+    if path.is_dir() and args.format is None and not is_frames(path):
         if args.read:
             raise ConfigError(f"{path} is a folder of motion files; --read is for one file")
-        listing = [_entry(file, path) for file in _motion_files(path)]
+        suffixes = {suffix for info in formats() if info.reads for suffix in info.suffixes}
+        # An ASF is the body of its AMCs.
+        listing = [_entry(file, path) for file in recordings_in(path, suffixes - {".asf"})]
         if not listing:
-            suffixes = sorted({suffix for info in formats() if info.reads for suffix in info.suffixes})
-            raise FormatError(path, f"no motion files in this folder; expected some of {', '.join(suffixes)}")
+            raise FormatError(path, f"no motion files in this folder; expected some of {', '.join(sorted(suffixes))}")
         print(json.dumps({"folder": str(path), "files": listing}, indent=2) if args.json else _table(path, listing))
         return 0
     name = args.format or detect(path)
@@ -48,52 +49,6 @@ def run(args: argparse.Namespace) -> int:
     summary = summarize(read(path, format=name, **options), str(path), name)
     print(json.dumps(summary, indent=2, allow_nan=False) if args.json else _text(summary))
     return 0
-
-
-def _is_frames(folder: Path) -> bool:
-    from kinegraph.formats import detect
-
-    try:
-        return detect(folder) == "openpose"
-    except (FormatError, OSError):
-        return False
-
-
-def _motion_files(folder: Path) -> Iterator[Path]:
-    """Motion files below a folder in order of name.
-
-    A folder of OpenPose frames counts as one, and so does a folder below it that cannot be listed: reading it says why.
-
-    Raises:
-        FormatError: `folder` itself cannot be listed.
-    """
-    from kinegraph.formats import formats
-
-    suffixes = {s for info in formats() if info.reads for s in info.suffixes} - {
-        ".asf"
-    }  # an ASF is the body of its AMCs
-    try:
-        # Whether it is a folder is asked here too: one that may be listed and not entered refuses only then.
-        entries = [(e, e.is_dir() and not e.is_symlink()) for e in sorted(folder.iterdir())]
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-    for entry, is_folder in entries:
-        if entry.name.startswith("."):
-            continue
-        if is_folder:
-            if _is_frames(entry):
-                yield entry
-                continue
-            try:
-                yield from _motion_files(entry)
-            except FormatError:
-                yield entry
-        elif entry.suffix.lower() in suffixes:
-            yield entry
-
-
-def _unreadable(path: Path, error: OSError) -> FormatError:
-    return FormatError(path, f"cannot be read ({error.strerror or error}); check its permissions")
 
 
 def _entry(file: Path, folder: Path) -> dict[str, Any]:
@@ -105,8 +60,6 @@ def _entry(file: Path, folder: Path) -> dict[str, Any]:
         sequence = read(file, format=name)
     except KinegraphError as error:
         return {**entry, "error": str(error)}
-    except OSError as error:
-        return {**entry, "error": str(_unreadable(file, error))}
     return {
         **entry,
         **_sizes(sequence, name),

@@ -19,6 +19,7 @@ import numpy as np
 
 from kinegraph.errors import DataError
 from kinegraph.formats.ntu_skeleton import FPS, NtuName, parse_name, read_bodies
+from kinegraph.formats.walk import recordings_in
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, liveliest, stamp
 
@@ -96,9 +97,7 @@ class NtuSource(ClipSource):
         found: dict[str, Path] = {}
         odd: dict[str, Path] = {}
         others = skipped = 0
-        for path in sorted(root.rglob("*.skeleton"), key=lambda p: (p.stem, str(p))):
-            if path.name.startswith("."):
-                continue  # a file that is being written, or what a Mac keeps beside one
+        for path in sorted(recordings_in(root, [".skeleton"]), key=lambda p: (p.stem, str(p))):
             if _fault(path.stem) is not None:
                 odd[path.relative_to(root).as_posix()] = path
             elif path.stem.upper() in left_out:

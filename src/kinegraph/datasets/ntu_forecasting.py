@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import DataError, nearest
 from kinegraph.formats.ntu_skeleton import FPS, NtuName, parse_name, read_bodies
+from kinegraph.formats.walk import recordings_in
 from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = ["BENCHMARKS", "HORIZON", "NORMALISERS", "OBSERVED", "XSUB_TRAIN", "body_size", "load"]
@@ -59,7 +60,7 @@ def load(source: Path | str, split: str = "test", *, benchmark: str = "xsub") ->
         raise DataError(f"no split '{split}' of NTU RGB+D; there are train and test")
     skeleton = get_skeleton("ntu25")
     found: dict[str, tuple[NtuName, Path]] = {}
-    for path in sorted(Path(source).rglob("*.skeleton")):
+    for path in recordings_in(Path(source), [".skeleton"]):
         name = parse_name(path.stem)
         if name is not None and BENCHMARKS[benchmark](name) == (split == "train"):
             found.setdefault(path.stem, (name, path))

@@ -30,6 +30,7 @@ from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats import formats, read
 from kinegraph.formats.export import y_up
+from kinegraph.formats.walk import recordings_in
 from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
@@ -93,7 +94,7 @@ def network_skeleton(representation: Representation = "expmap") -> Skeleton:
 
 
 def find_files(source: Path | str) -> list[Path]:
-    """Motion files under a folder, ordered; of one name in several formats in one tree, the one that says most.
+    """Motion files under a folder (:func:`recordings_in`); of one name in several formats, the one that says most.
 
     Raises:
         DataError: no such folder, or no file in it that could be motion.
@@ -105,9 +106,9 @@ def find_files(source: Path | str) -> list[Path]:
         ".asf"
     }
     found: dict[tuple[str, str], Path] = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() not in suffixes or not path.is_file() or path.name.startswith("."):
-            continue
+    for path in recordings_in(root, suffixes):
+        if path == root:
+            continue  # frames of 2D keypoints: a recording, and no folder of any
         # CMU's clips are the same wherever their folders stand; other names only within one folder.
         key = (path.stem, "" if is_cmu_clip(path) else str(path.parent))
         if key not in found or _rank(path) < _rank(found[key]):

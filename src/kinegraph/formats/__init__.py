@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -118,23 +119,20 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Skeleto
     data: object = None
     if format is None:
         format, data = _detect(path)
-    elif not path.exists():
-        raise FormatError(path, "no such file; check the path")
+    with _may_be_refused(path):
+        if not path.exists():
+            raise FormatError(path, "no such file; check the path")
     info = _info(format)
     if not info.reads:
         able = ", ".join(i.name for i in formats() if i.reads)
         raise FormatError(path, f"{info.title} is only written; expected one of {able}")
     module = _load(info)
     _check_options(info, options, read_options(info.name), "read")
-    try:
+    with _may_be_refused(path):
         if data is not None:
             result: SkeletonSequence = module.from_json(data, path, **options)
         else:
             result = module.read(path, **options)
-    except OSError as error:
-        raise FormatError(path, f"cannot be read ({error.strerror or error}); check the path") from None
-    except MemoryError:
-        raise FormatError(path, "needs more memory than there is; expected a smaller recording. Split it") from None
     return result
 
 
@@ -283,8 +281,24 @@ def _load(info: FormatInfo) -> ModuleType:
     return import_module(info.path)
 
 
+@contextmanager
+def _may_be_refused(path: Path) -> Iterator[None]:
+    """Raises FormatError where the system does not let `path` be read, or has too little memory for it."""
+    try:
+        yield
+    except OSError as error:
+        raise FormatError(path, f"cannot be read ({error.strerror or error}); check the path") from None
+    except MemoryError:
+        raise FormatError(path, "needs more memory than there is; expected a smaller recording. Split it") from None
+
+
 def _detect(path: Path) -> tuple[str, object]:
     """The format and, for JSON, the value already read."""
+    with _may_be_refused(path):
+        return _detected(path)
+
+
+def _detected(path: Path) -> tuple[str, object]:
     if path.is_dir():
         return _folder(path), None
     if not path.exists():

@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from kinegraph.errors import KinegraphError
+from kinegraph.errors import FormatError, KinegraphError
 from kinegraph.formats import detect
 from kinegraph.formats.openpose import frame_files
 
-__all__ = ["recordings_in"]
+__all__ = ["is_frames", "recordings_in"]
 
 
-def recordings_in(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+def recordings_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Files with one of the suffixes, and folders of OpenPose frames as one each, by name; hidden ones are left out.
 
-    The folder itself may be one, and those below it are searched; links to folders are not followed.
+    The folder itself may be one, and those below it are searched. Links to folders are followed. Each folder is
+    searched once, under its own name where it has one below `folder`; a link to one above `folder` leads round in a
+    circle and is not followed. What cannot be looked into, a folder or a link that leads nowhere, counts as a
+    recording: reading it says why.
+
+    Raises:
+        FormatError: `folder` itself cannot be listed.
     """
-    if _is_recording(folder):
-        yield folder
-        return
-    for item in sorted(folder.iterdir()):
-        if item.name.startswith("."):
+    searched = set(folder.resolve().parents)
+    found: list[Path] = []
+    folders, links = [folder], list[Path]()
+    while folders or links:
+        place = folders.pop() if folders else links.pop(0)
+        if place.resolve() in searched:
             continue
-        if item.is_dir() and not item.is_symlink():
-            yield from recordings_in(item, suffixes)
-        elif item.is_file() and item.suffix.lower() in suffixes:
-            yield item
+        searched.add(place.resolve())
+        if is_frames(place):
+            found.append(place)
+            continue
+        try:
+            # Whether it is a folder is asked here too: one that may be listed and not entered refuses only then.
+            items = [(item, item.is_dir()) for item in sorted(place.iterdir()) if not item.name.startswith(".")]
+        except OSError as error:
+            if place == folder:
+                raise FormatError(folder, f"cannot be read ({error.strerror}); check its permissions") from None
+            found.append(place)
+            continue
+        for item, is_folder in items:
+            if is_folder:
+                (links if item.is_symlink() else folders).append(item)
+            elif item.suffix.lower() in suffixes and (item.is_file() or not item.exists()):
+                found.append(item)
+    return sorted(found)
 
 
-def _is_recording(folder: Path) -> bool:
-    if not frame_files(folder):
-        return False
+def is_frames(folder: Path) -> bool:
+    """Whether a folder holds OpenPose frames, which are one recording."""
     try:
-        return detect(folder) == "openpose"
-    except KinegraphError:
+        return bool(frame_files(folder)) and detect(folder) == "openpose"
+    except (KinegraphError, OSError):
         return False

@@ -80,7 +80,7 @@ def find_recordings(folder: Path | str, holds: Holds = "2D") -> list[Path]:
         ".asf",  # the body of its AMC files
         ".txt",  # of expmaps, or of anything
     }
-    found = list(recordings_in(root, suffixes))
+    found = recordings_in(root, suffixes)
     if not found:
         raise DataError(f"{root}: no recordings there; expected files that end in {', '.join(sorted(suffixes))}")
     return found
