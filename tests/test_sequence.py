@@ -214,3 +214,26 @@ def test_its_repr_is_one_line() -> None:
     assert repr(more) == (
         "<SkeletonSequence walk.bvh: 2 people, 5 frames at 30 fps, h36m17, 3D m (world, y up); with contact, 2 notes>"
     )
+
+
+def test_shares_are_of_the_frames_in_which_a_person_is_there() -> None:
+    """Somebody who leaves loses no joint and lifts no foot."""
+    body = get_skeleton("h36m17")
+    confidence = np.ones((2, 10, 17))
+    confidence[0, :5, 3] = 0  # one joint of somebody who is there
+    confidence[1, 2:] = 0  # the other goes after two frames
+    contact = np.zeros((2, 10, 17), dtype=bool)
+    contact[0, :4, [6, 7]] = True
+    contact[1, :, 6] = True
+    walk = SkeletonSequence(np.zeros((2, 10, 17, 3)), body, confidence=confidence, contact=contact)
+    assert walk.present.sum(axis=1).tolist() == [10, 2]
+    assert walk.missing_share == pytest.approx(5 / 17 / 12)
+    assert walk.contact_share == pytest.approx((4 + 2) / 12)
+    longer = np.concatenate([confidence, np.zeros((2, 10, 17))], axis=1)
+    padded = walk.replace(
+        positions=np.zeros((2, 20, 17, 3)), confidence=longer, contact=np.concatenate([contact, contact], axis=1)
+    )
+    assert (padded.missing_share, padded.contact_share) == (walk.missing_share, walk.contact_share)
+    assert walk.replace(contact=None).contact_share is None
+    nobody = walk.replace(confidence=np.zeros((2, 10, 17)))
+    assert np.isnan([nobody.missing_share, nobody.contact_share]).all()

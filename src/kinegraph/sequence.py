@@ -230,6 +230,26 @@ class SkeletonSequence:
         mask: NDArray[np.bool_] = self.confidence > 0
         return mask
 
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """``(people, frames)``: who is there at all."""
+        return np.asarray(self.seen.any(axis=-1))
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the joints that are missing, over the frames in which their person is there; NaN of nobody."""
+        return float(1 - self.seen[self.present].mean()) if self.present.any() else float("nan")
+
+    @property
+    def contact_share(self) -> float | None:
+        """Share of the frames in which a person is there in which a joint of theirs touches the floor.
+
+        NaN of nobody, and None where contact was not looked for.
+        """
+        if self.contact is None:
+            return None
+        return float(self.contact[self.present].any(axis=-1).mean()) if self.present.any() else float("nan")
+
     def is_posed(self, person: int) -> bool:
         """Whether somebody's positions are those that their rotations and offsets make, to a millimetre.
 

@@ -127,6 +127,26 @@ def test_who_is_away_is_told_where_the_file_cannot_show_it(
         assert ("person 2 is away in frames" in capsys.readouterr().out) is told
 
 
+def test_shares_are_of_those_who_are_there_and_the_same_in_info(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = people(1)
+    gone = np.concatenate([whole.positions, np.full_like(whole.positions, np.nan)], axis=1)
+    confidence = np.concatenate([np.asarray(whole.confidence), np.zeros(whole.positions.shape[:3])], axis=1)
+    said = []
+    for name, sequence in (("whole", whole), ("gone", whole.replace(positions=gone, confidence=confidence))):
+        write(sequence.replace(fps=30.0), tmp_path / f"{name}.npz")
+        out = str(tmp_path / f"{name}_3d.npz")
+        assert main(["lift", str(tmp_path / f"{name}.npz"), "--out", out, "--model", str(model), "--json"]) == 0
+        lifted = json.loads(capsys.readouterr().out)
+        assert main(["info", out, "--json"]) == 0
+        assert lifted["missing_share"] == json.loads(capsys.readouterr().out)["missing_share"] == 0
+        said.append(lifted["contact_share"])
+    assert said[0] > 0
+    # smoothing may tell a frame beside the end otherwise
+    assert said[1] == pytest.approx(said[0], abs=2 / whole.frames)
+
+
 def test_options_reach_the_lifter(keypoints: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.npz"
     base = ["lift", str(keypoints), "--out", str(out), "--model", str(model)]

@@ -230,10 +230,10 @@ def summary(
         "space": result.space,
         "up": result.up,
         "root": args.root,
-        "missing_share": float(1 - result.seen.mean()),
+        "missing_share": result.missing_share,
         "limb_variation": None if math.isnan(variation) else variation,
         "uncertainty_mm": None if result.uncertainty is None else stated_mm(result),
-        "contact_share": None if result.contact is None else float(result.contact.any(axis=2).mean()),
+        "contact_share": result.contact_share,
         "notes": list(result.notes),
     }
 

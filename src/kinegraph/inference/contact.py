@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
 from kinegraph.formats.export import y_up
-from kinegraph.inference.placement import ANKLE_M, TOE_M
+from kinegraph.inference.extrinsics import Extrinsics
+from kinegraph.inference.placement import ANKLE_M, TOE_M, floor_under
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import ASSUMED_FPS, runs
 from kinegraph.transforms.smoothing import gaussian_window, smooth_array
 
-__all__ = ["foot_contacts", "foot_joints"]
+__all__ = ["foot_contacts", "foot_joints", "with_contact"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -21,6 +22,7 @@ Mask = NDArray[np.bool_]
 #: higher or faster than the second numbers
 _RISE_M, _SPEED_M_S = (0.05, 0.09), (0.5, 0.9)
 _SHORTEST_S = 0.08
+_FEWEST = 3  # frames, from which there is a speed
 
 
 def foot_joints(names: tuple[str, ...]) -> dict[int, float]:
@@ -34,7 +36,44 @@ def foot_joints(names: tuple[str, ...]) -> dict[int, float]:
     return found
 
 
-def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Mask:
+def with_contact(world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False) -> SkeletonSequence:
+    """A video's people with the feet that touch the floor, and notes on that floor; as they are where none can be told.
+
+    Where nobody states sizes, they are an average adult's: people on one floor then have their feet at several heights,
+    a child's far under an adult's beside it. So contact is with the floor under each, unless floor or sizes are known.
+
+    Args:
+        world: 3D in the world, metres.
+        camera: by whose extrinsics they came there; None: by :func:`upright`, so that the lowest feet's floor is at 0.
+        sized: the people have their stated height.
+
+    Raises:
+        DataError: not 3D in the world.
+    """
+    heights = (world.positions @ y_up(world).T)[..., 1]
+    under = np.array([floor_under(h, s, world.skeleton) for h, s in zip(heights, world.seen, strict=True)])
+    if camera is None:
+        under = np.zeros_like(under) if sized else under - np.nanmin(under)
+    elif camera.floor is not None:
+        under = np.full_like(under, camera.floor)
+    elif sized:
+        under = np.full_like(under, np.nanmedian(under))
+    contact = foot_contacts(world, under[:, None])
+    if contact is None:
+        return world
+    if camera is not None and camera.floor is None:
+        places = ", ".join(sorted({f"{height:.2f}" for height in under}, key=float))
+        world = world.with_note(f"floor: assumed under the feet, at {places} m; the extrinsics state none")
+    apart = float(np.nanmax(under) - np.nanmin(under))
+    if apart > _RISE_M[0]:
+        world = world.with_note(
+            f"floor: the people's are up to {apart:.2f} m apart, as their sizes are assumed (--height states them); "
+            "contact is with the floor under each"
+        )
+    return world.replace(contact=contact).with_note("contact: feet that are low and slow touch the floor")
+
+
+def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Mask | None:
     """Which joints touch the floor ``(people, frames, joints)``; joints of feet alone are looked at.
 
     Hysteresis (Canny's, in time): a contact begins where a joint is low and slow, and goes on while it is not clearly
@@ -42,7 +81,10 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
 
     Args:
         sequence: 3D in the world, metres.
-        floor: its height, metres, one number or one a frame.
+        floor: its height, metres: one number, or one a frame ``(frames,)``, or a person ``(people, 1)``.
+
+    Returns:
+        None where contact cannot be told: no joint is of a foot, or fewer than three frames tell no speed.
 
     Raises:
         DataError: not 3D in the world.
@@ -51,10 +93,9 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
         raise DataError(
             f"contacts are looked for in 3D in the world, metres; found {sequence.dims}D in {sequence.space} space"
         )
-    contact = np.zeros(sequence.positions.shape[:3], dtype=bool)
     feet = foot_joints(sequence.skeleton.joints)
-    if not feet or sequence.frames < 3:
-        return contact
+    if not feet or sequence.frames < _FEWEST:
+        return None
     fps = sequence.fps or ASSUMED_FPS
     joints = list(feet)
     positions = (sequence.positions @ y_up(sequence).T)[:, :, joints]
@@ -62,12 +103,13 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
     weights = np.asarray(np.isfinite(positions).all(axis=-1), dtype=np.float64)
     slow = smooth_array(np.where(np.isfinite(positions), positions, 0.0), weights, kernel, 1)
     speed = np.linalg.norm(np.gradient(slow, axis=1), axis=-1) * fps
-    over = slow[..., 1] - np.broadcast_to(np.asarray(floor), (sequence.frames,))[None, :, None]
+    over = slow[..., 1] - np.broadcast_to(np.asarray(floor), slow.shape[:2])[..., None]
     over = over - np.array([feet[j] for j in joints])
     with np.errstate(invalid="ignore"):
         begin = (over < _RISE_M[0]) & (speed < _SPEED_M_S[0])
         stay = (over < _RISE_M[1]) & (speed < _SPEED_M_S[1])
     shortest = max(2, round(_SHORTEST_S * fps))
+    contact = np.zeros(sequence.positions.shape[:3], dtype=bool)
     for person in range(sequence.people):
         for column, joint in enumerate(joints):
             contact[person, :, joint] = _hysteresis(begin[person, :, column], stay[person, :, column], shortest)

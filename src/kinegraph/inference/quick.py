@@ -7,20 +7,18 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.formats import check_fps, detect, read_at_rate, read_options
 from kinegraph.formats.arrays import load
-from kinegraph.formats.export import y_up
-from kinegraph.inference.contact import foot_contacts, foot_joints
+from kinegraph.inference.contact import with_contact
 from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, square_pixels
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.motion_window import notes_that_hold
 from kinegraph.inference.options import LiftOptions
-from kinegraph.inference.placement import floor_under, upright
+from kinegraph.inference.placement import upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
 from kinegraph.inference.stature import checked_heights, scaled_to_height
 from kinegraph.sequence import SkeletonSequence
@@ -233,17 +231,7 @@ def into_world(
         world = upright(lifted, stills=stills, relative=relative)
     else:
         world = by_extrinsics(lifted, camera, sized=sized, relative=relative)
-    if stills or relative or not foot_joints(world.skeleton.joints):
-        return world
-    heights = (world.positions @ y_up(world).T)[..., 1]
-    floor = 0.0
-    if camera is not None:
-        known = [floor_under(h, s, world.skeleton) for h, s in zip(heights, world.seen, strict=True)]
-        floor = camera.floor if camera.floor is not None else float(np.nanmedian(known))
-        if camera.floor is None:
-            world = world.with_note(f"floor: assumed under the feet, at {floor:.2f} m; the extrinsics state none")
-    world = world.replace(contact=foot_contacts(world, floor))
-    return world.with_note("contact: feet that are low and slow touch the floor")
+    return world if stills or relative else with_contact(world, camera, sized=sized)
 
 
 def recognize(
