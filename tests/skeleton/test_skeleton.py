@@ -172,12 +172,32 @@ def test_own_skeleton_from_a_file(tmp_path: Path, suffix: str) -> None:
         ({"joints": {"a": ""}, "pairs": [["a", "b"]]}, "has no joint 'b'"),
         ({"joints": {"a": "", "b": "a", "c": "a"}, "pairs": [["a", "b"], ["b", "c"]]}, "two left/right pairs"),
         ({"joints": {"a": ""}, "landmarks": {"pelvis": {"a": 0.5}}}, "sum to 0.5"),
+        ({"joints": {"a": ""}, "landmarks": {"p": {"a": float("nan")}}}, "landmark 'p' weighs 'a' with nan"),
+        ({"joints": {"a": "", "b": "a"}, "landmarks": {"p": {"a": 1.0, "b": float("inf")}}}, "weighs 'b' with inf"),
+        ({"joints": {"": "", "b": ""}}, "joint 0 has an empty name"),
         ({"joints": {"a": ""}, "pairs": [["a"]]}, "malformed"),
     ],
 )
 def test_malformed_skeletons_are_refused(data: dict[str, object], message: str) -> None:
     with pytest.raises(SkeletonError, match=message):
         Skeleton.from_dict(data)
+
+
+def test_a_joint_that_a_file_names_twice_is_refused(tmp_path: Path) -> None:
+    twice = '{"joints": {"a": "", "b": "a", "c": "b", "b": "c"}}'
+    path = tmp_path / "own.json"
+    path.write_text(twice)
+    with pytest.raises(SkeletonError, match=r"own\.json.*'b' stands twice in one table; keep one"):
+        Skeleton.load(path)
+    path = path.with_suffix(".toml")
+    path.write_text('[joints]\na = ""\nb = "a"\nc = "b"\nb = "c"\n')
+    with pytest.raises(SkeletonError, match=r"own\.toml: cannot be read"):
+        Skeleton.load(path)
+
+
+def test_a_joint_without_a_name_is_refused_at_once() -> None:
+    with pytest.raises(SkeletonError, match="joint 0 has an empty name; name it"):
+        Skeleton("x", ("", "b"), (-1, 0))  # as a parent "" means none: no file and no copy could hold it
 
 
 def test_what_a_rigs_joints_stand_for() -> None:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError, SkeletonError
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
-from kinegraph.skeleton.skeleton import default_parts, meanings
+from kinegraph.skeleton.parts import part_of_name, spread_parts
+from kinegraph.skeleton.skeleton import meanings
 
 __all__ = [
     "MAX_JOINTS",
@@ -240,7 +241,7 @@ def build_skeleton(
                 parents=tuple(parents),
                 pairs=tuple(pairs),
                 links=layout.links,
-                parts=_grow(joints, parents, own),
+                parts=spread_parts(joints, parents, own),
                 landmarks=layout.landmarks,
                 title=f"{layout.name}, as in {path.name}",
                 source=layout.source,
@@ -289,19 +290,10 @@ def _parts(
 ) -> dict[str, tuple[str, ...]]:
     """The ten parts by what each joint stands for."""
     points = meanings(landmarks)
-    known = [*landmarks, *get_skeleton("h36m17").joints]
-    names = {joint: points.get(joint, joint) for joint in joints}
-    part = {name: part for part, members in default_parts(known).items() for name in members}
-    return _grow(joints, parents, {joint: part[name] for joint, name in names.items() if name in part})
-
-
-def _grow(joints: Sequence[str], parents: Sequence[int], part_of: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Parts of all joints from those of some: a joint without one goes with its parent (fingers with the forearm)."""
-    parts: dict[str, list[str]] = {}
-    for joint, start in zip(joints, parents, strict=True):
-        at, steps = start, 0
-        part = part_of.get(joint, "")
-        while not part and at >= 0 and steps <= len(joints):
-            part, at, steps = part_of.get(joints[at], ""), parents[at], steps + 1
-        parts.setdefault(part or "torso", []).append(joint)
-    return {part: tuple(members) for part, members in parts.items()}
+    known = {*landmarks, *get_skeleton("h36m17").joints}
+    part_of = {}
+    for joint in joints:
+        name = points.get(joint, joint)
+        if name in known and (part := part_of_name(name)):
+            part_of[joint] = part
+    return spread_parts(joints, parents, part_of)

@@ -3,6 +3,7 @@
 from kinegraph.skeleton.contraction import TRAJECTORY, contract
 from kinegraph.skeleton.layouts import get_skeleton, skeleton_names
 from kinegraph.skeleton.mapping import JointMap, map_joints
-from kinegraph.skeleton.skeleton import PARTS, Skeleton
+from kinegraph.skeleton.parts import PARTS
+from kinegraph.skeleton.skeleton import Skeleton
 
 __all__ = ["PARTS", "TRAJECTORY", "JointMap", "Skeleton", "contract", "get_skeleton", "map_joints", "skeleton_names"]

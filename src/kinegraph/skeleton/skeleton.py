@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,20 +17,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import write_text
 from kinegraph.errors import SkeletonError, nearest
 from kinegraph.skeleton import graph
-
-PARTS = (
-    "head",
-    "torso",
-    "left_upper_arm",
-    "right_upper_arm",
-    "left_forearm",
-    "right_forearm",
-    "left_thigh",
-    "right_thigh",
-    "left_crus",
-    "right_crus",
-)
-"""The ten body parts of Sym-GNN (section 4.2.1)."""
+from kinegraph.skeleton.parts import PARTS, default_parts
 
 _KEYS = ("name", "title", "source", "joints", "pairs", "links", "parts", "landmarks")
 
@@ -52,7 +40,7 @@ class Skeleton:
         source: where the layout is defined.
 
     Raises:
-        SkeletonError: duplicate names, unknown joints, a cycle, or a graph in several pieces.
+        SkeletonError: empty or duplicate names, unknown joints, a cycle, or a graph in several pieces.
     """
 
     name: str
@@ -84,6 +72,8 @@ class Skeleton:
             raise SkeletonError(
                 f"skeleton '{self.name}' has {len(self.joints)} joints and {len(self.parents)} parents; give one each"
             )
+        if "" in self.joints:  # as a parent's name it means that there is none
+            raise SkeletonError(f"skeleton '{self.name}': joint {self.joints.index('')} has an empty name; name it")
         twice = sorted({j for j in self.joints if self.joints.count(j) > 1})
         if twice:
             raise SkeletonError(f"skeleton '{self.name}' names {twice[0]!r} more than once; joint names are unique")
@@ -255,7 +245,7 @@ class Skeleton:
         """Build from plain data: ``joints`` maps each joint to its parent's name (``""`` for a root).
 
         ``pairs`` may be left out when names begin with ``left_``/``right_``; ``parts`` when they are the usual
-        anatomical ones (see :func:`default_parts`).
+        anatomical ones (see :func:`~kinegraph.skeleton.parts.default_parts`).
 
         Raises:
             SkeletonError: a key is unknown or a value malformed.
@@ -282,7 +272,7 @@ class Skeleton:
                 parents=tuple(parents),
                 pairs=tuple((str(a), str(b)) for a, b in data["pairs"]) if "pairs" in data else default_pairs(names),
                 links=tuple((str(a), str(b)) for a, b in data.get("links", ())),
-                parts=data["parts"] if "parts" in data else default_parts(names),
+                parts=data["parts"] if "parts" in data else default_parts(names, parents),
                 landmarks=data.get("landmarks", {}),
                 title=str(data.get("title", "")),
                 source=str(data.get("source", "")),
@@ -305,17 +295,28 @@ class Skeleton:
         """Read a skeleton from TOML or JSON.
 
         Raises:
-            SkeletonError: no such file, not TOML/JSON, or not a skeleton.
+            SkeletonError: no such file, not TOML/JSON, a key that stands twice in one table, or not a skeleton.
         """
         path = Path(path)
         try:
             text = path.read_text(encoding="utf-8")
-            data = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+            as_json = path.suffix.lower() == ".json"
+            data = json.loads(text, object_pairs_hook=_table) if as_json else tomllib.loads(text)
         except (OSError, ValueError, RecursionError) as error:
             raise SkeletonError(f"{path}: cannot be read as a skeleton (TOML or JSON): {error}") from error
         if not isinstance(data, dict):
             raise SkeletonError(f"{path}: a skeleton file holds one table with name, joints, ...")
         return cls.from_dict({"name": path.stem, **data})
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table of a JSON file, whose keys stand once as in TOML; of two, Python would silently keep the second."""
+    table: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in table:
+            raise ValueError(f"{key!r} stands twice in one table; keep one")
+        table[key] = value
+    return table
 
 
 def meanings(landmarks: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
@@ -324,11 +325,16 @@ def meanings(landmarks: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
 
 
 def _weights(skeleton: str, landmark: str, value: Mapping[str, float] | Sequence[str]) -> Mapping[str, float]:
-    """Accept a list of joints (their mean) or joint -> weight, and check that the weights, if any, sum to 1."""
+    """Accept a list of joints (their mean) or joint -> weight; check that they are numbers and, if any, sum to 1."""
     if isinstance(value, Mapping):
         weights = {str(k): float(v) for k, v in value.items()}
     else:
         weights = {str(j): 1.0 / len(value) for j in value}
+    for joint, weight in weights.items():
+        if not math.isfinite(weight):
+            raise SkeletonError(
+                f"skeleton '{skeleton}': landmark '{landmark}' weighs '{joint}' with {weight}; give a finite number"
+            )
     if weights and abs(sum(weights.values()) - 1.0) > 1e-6:
         raise SkeletonError(
             f"skeleton '{skeleton}': the weights of landmark '{landmark}' sum to {sum(weights.values()):g}, not 1"
@@ -340,50 +346,3 @@ def default_pairs(joints: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Left/right pairs of joints named ``left_x`` and ``right_x``."""
     names = list(joints)
     return tuple((n, "right_" + n[5:]) for n in names if n.startswith("left_") and "right_" + n[5:] in names)
-
-
-_PART_OF_WORD = {
-    "shoulder": "upper_arm",
-    "elbow": "upper_arm",
-    "wrist": "forearm",
-    "hand": "forearm",
-    "thumb": "forearm",
-    "pinky": "forearm",
-    "index": "forearm",
-    "hip": "thigh",
-    "knee": "thigh",
-    "ankle": "crus",
-    "heel": "crus",
-    "toe": "crus",
-    "foot": "crus",
-    "eye": "head",
-    "ear": "head",
-    "mouth": "head",
-    "clavicle": "torso",
-}
-
-
-def default_parts(joints: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The ten parts of anatomically named joints.
-
-    A limb joint goes to the part by the word in its name (``shoulder``, ``elbow`` -> upper arm; ``wrist``, ``hand``
-    and fingers -> forearm; ``hip``, ``knee`` -> thigh; ``ankle`` and foot -> crus), ``head``, ``neck``, ``nose``,
-    eyes, ears and mouth to the head, everything else to the torso. A layout without torso joints (COCO) has its
-    shoulders and hips stand for the torso as well.
-    """
-    parts: dict[str, list[str]] = {}
-    for joint in joints:
-        side, _, rest = joint.partition("_")
-        if side not in ("left", "right"):
-            head = any(word in joint for word in ("head", "neck", "nose", "eye", "ear", "mouth"))
-            part = "head" if head else "torso"
-        else:
-            # "foot_index" is a toe, "index" alone a finger: the foot's word wins.
-            words = [w for w in ("foot", *_PART_OF_WORD) if w in rest]
-            kind = _PART_OF_WORD[words[0]] if words else "torso"
-            part = kind if kind in ("head", "torso") else f"{side}_{kind}"
-        parts.setdefault(part, []).append(joint)
-    corners = [j for j in joints if j.endswith(("_shoulder", "_hip"))]
-    if "torso" not in parts and corners:
-        parts["torso"] = corners
-    return {part: tuple(parts[part]) for part in PARTS if part in parts}
