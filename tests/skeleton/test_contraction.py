@@ -6,6 +6,7 @@ import pytest
 
 from kinegraph.errors import SkeletonError
 from kinegraph.skeleton import TRAJECTORY, Skeleton, contract, get_skeleton
+from kinegraph.transforms.rig_match import body_skeleton
 
 
 def parent(skeleton, joint):
@@ -53,6 +54,27 @@ def test_trajectory_stands_first_and_bears_the_root():
     full = contract(chain, ["b", "c"], trajectory=True)
     assert full.joints == (TRAJECTORY, "b", "a", "c")
     assert [parent(full, joint) for joint in full.joints] == [None, "a", TRAJECTORY, "b"]
+
+
+@pytest.mark.parametrize("name", ["h36m17", "coco17", "mediapipe33"])
+def test_everything_kept_keeps_the_links_of_the_graph(name):
+    layout = get_skeleton(name)
+    assert contract(layout, layout.joints).links == layout.links
+    assert contract(layout, layout.joints).hop_counts() == layout.hop_counts()
+    moving = contract(layout, layout.joints, trajectory=True)
+    assert moving.links == layout.links
+    body = body_skeleton(moving)
+    assert (body.joints, body.parents, body.links) == (layout.joints, layout.parents, layout.links)
+
+
+def test_the_end_of_a_link_that_is_not_kept_moves_up_as_bones_do():
+    layout = get_skeleton("h36m17")  # its spine is linked to hips and shoulders
+    small = contract(layout, [joint for joint in layout.joints if joint != "spine"])
+    # the hips hang on the pelvis already
+    assert small.links == (("pelvis", "left_shoulder"), ("pelvis", "right_shoulder"))
+    assert contract(layout, ["spine", "left_knee", "thorax"]).links == ()
+    chain = Skeleton(name="c", joints=tuple("abcd"), parents=(-1, 0, 1, 2), links=(("a", "d"), ("b", "d"), ("c", "a")))
+    assert contract(chain, ["c", "d"]).links == (("a", "d"),)  # once, and no bone
 
 
 def test_unknown_joint():

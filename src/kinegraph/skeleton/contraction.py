@@ -19,7 +19,9 @@ def contract(
     """The skeleton with only `joints` and its root; a joint's parent is its nearest kept ancestor.
 
     The root stays even when it is not named, because the limbs would fall apart without it. Joints keep their order;
-    left/right pairs, parts and landmarks are those of the joints that are left.
+    left/right pairs, parts and landmarks are those of the joints that are left. A link goes the way of the bones: an
+    end that is not kept moves to its nearest kept ancestor; the link is gone where that is the other end, or joined to
+    it anyway.
 
     Args:
         skeleton: with one root.
@@ -37,12 +39,21 @@ def contract(
     wanted.add(skeleton.joints[skeleton.root])
     kept = [index for index, joint in enumerate(skeleton.joints) if joint in wanted]
     place = {index: position for position, index in enumerate(kept)}
-    parents = []
-    for index in kept:
-        above = skeleton.parents[index]
-        while above >= 0 and above not in place:
-            above = skeleton.parents[above]
-        parents.append(place[above] if above >= 0 else -1)
+
+    def nearest_kept(index: int) -> int:
+        """A joint itself or the first above it that is kept; -1 above a root that is not."""
+        while index >= 0 and index not in place:
+            index = skeleton.parents[index]
+        return place.get(index, -1)
+
+    parents = [nearest_kept(skeleton.parents[index]) for index in kept]
+    joined = {frozenset(bone) for bone in enumerate(parents)}
+    links = []
+    for link in skeleton.links:
+        ends = [nearest_kept(skeleton.index(joint)) for joint in link]
+        if -1 not in ends and len(set(ends)) == 2 and frozenset(ends) not in joined:
+            joined.add(frozenset(ends))
+            links.append((skeleton.joints[kept[ends[0]]], skeleton.joints[kept[ends[1]]]))
     left = tuple(skeleton.joints[index] for index in kept)
     parts = {part: tuple(joint for joint in members if joint in wanted) for part, members in skeleton.parts.items()}
     if trajectory:
@@ -55,6 +66,7 @@ def contract(
         joints=left,
         parents=tuple(parents),
         pairs=tuple(pair for pair in skeleton.pairs if wanted.issuperset(pair)),
+        links=tuple(links),
         parts={part: members for part, members in parts.items() if members},
         landmarks={landmark: weights for landmark, weights in skeleton.landmarks.items() if wanted.issuperset(weights)},
     )

@@ -56,6 +56,7 @@ def body_skeleton(network: Skeleton) -> Skeleton:
         joints=tuple(network.joints[j] for j in kept),
         parents=tuple(place.get(network.parents[j], -1) for j in kept),
         pairs=network.pairs,
+        links=tuple(link for link in network.links if TRAJECTORY not in link),
         parts={part: tuple(j for j in members if j != TRAJECTORY) for part, members in network.parts.items()},
         landmarks=network.landmarks,
     )
