@@ -98,6 +98,20 @@ def test_swaps_exchange_whole_limbs_of_both_sides():
         DetectorNoise(swap=0.1).apply(points, score, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("name", ["mediapipe33", "cmu31", "h36m32"])
+def test_no_joint_of_a_limb_stays_behind(name):
+    layout = get_skeleton(name)
+    points = np.random.default_rng(0).uniform(0, 100, (4000, layout.num_joints, 2))
+    score = np.ones(points.shape[:2])
+    noise = DetectorNoise(sigma_px=0, drop=0, swap=0.3)
+    noisy, _ = noise.apply(points, score, np.random.default_rng(1), skeleton=layout)
+    moved = (noisy != points).all(-1)  # (frames, joints)
+    for limb in ("arm", "forearm"), ("thigh", "crus"):
+        members = [layout.index(joint) for part in layout.parts if part.endswith(limb) for joint in layout.parts[part]]
+        assert moved[:, members].mean() == pytest.approx(0.3, abs=0.03)
+        np.testing.assert_array_equal(moved[:, members].all(-1), moved[:, members].any(-1))
+
+
 def test_correlation_makes_errors_last_and_changes_no_rate():
     points, score = clean(20000)
     noisy, seen = apply(DetectorNoise(sigma_px=5, drop=0.1, correlation=0.9), points, score)

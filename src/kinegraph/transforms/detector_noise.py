@@ -16,14 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton.limbs import limb_pairs
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 __all__ = ["REALISTIC", "DetectorNoise"]
-
-_LEG_WORDS = ("hip", "knee", "ankle", "heel", "toe", "foot")
-_ARM_WORDS = ("shoulder", "elbow", "wrist", "hand", "thumb", "finger", "clavicle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +85,7 @@ class DetectorNoise:
                 frames that do not follow each other leave ``correlation`` at 0.
             confidence: ``(..., frames, joints)`` in 0..1; joints with 0 stay missing.
             rng: the source of randomness; an equal state gives equal noise.
-            skeleton: names and sides of the joints; needed for ``swap``.
+            skeleton: the joints' sides and limbs; needed for ``swap``.
 
         Returns:
             keypoints and confidence of the same shapes; NaN exactly where confidence is 0.
@@ -151,12 +149,11 @@ class DetectorNoise:
             raise DataError(
                 f"detector noise: {score.shape[-1]} joints, but layout '{skeleton.name}' has {skeleton.num_joints}"
             )
-        for words in (_LEG_WORDS, _ARM_WORDS):
+        limbs = limb_pairs(skeleton)
+        for kind in ("legs", "arms"):
             order = np.arange(skeleton.num_joints)
-            for left, right in skeleton.pairs:
-                if any(word in left for word in words):
-                    i, j = skeleton.index(left), skeleton.index(right)
-                    order[i], order[j] = j, i
+            for left, right in limbs[kind]:
+                order[left], order[right] = right, left
             event = self._event(rng, score.shape[:-1], self.swap, -1)
             points = np.where(event[..., None, None], points[..., order, :], points)
             score = np.where(event[..., None], score[..., order], score)
