@@ -113,6 +113,59 @@ def test_nonsense_heights_are_refused() -> None:
         scaled_to_height(upright(seen), 1.7)
 
 
+def pictures() -> tuple[SkeletonSequence, Extrinsics]:
+    """Two pictures, of an adult and somebody else, and of somebody else alone, as :func:`filmed` sees them."""
+    seen, camera, _ = filmed(1, "standing")
+    one = seen.positions[0, 0]
+    sizes = np.array([[1.0, 0.7], [1.2, np.nan]])  # (people, pictures); about the camera, so on the same keypoints
+    positions = sizes[..., None, None] * one
+    note = "size and distance are those of an average adult: x"
+    return seen.replace(positions=positions, confidence=None, notes=(note,)), camera
+
+
+def test_in_pictures_each_person_has_the_stated_height() -> None:
+    """Who is first in one picture is somebody else than in the next."""
+    several, _ = pictures()
+    tall = scaled_to_height(several, 1.75, stills=True)
+    for person, frame in ((0, 0), (0, 1), (1, 0)):
+        found = stature(tall.positions[person, [frame]], tall.seen[person, [frame]], BODY)
+        assert found == pytest.approx(1.75, rel=1e-9)
+    assert not tall.seen[1, 1].any()
+    assert not any("average adult" in note for note in tall.notes)
+    assert any(note.startswith("3 people in pictures scaled by ") for note in tall.notes)
+    with pytest.raises(ConfigError, match="2 heights for 2 pictures, .* give one for all"):
+        scaled_to_height(several, [1.7, 1.8], stills=True)
+    one = several.slice_frames(0, 1)
+    both = scaled_to_height(one, [1.7, 1.8], stills=True)
+    for person, height in enumerate((1.7, 1.8)):
+        assert stature(both.positions[person], both.seen[person], BODY) == pytest.approx(height, rel=1e-9)
+
+
+def test_in_pictures_each_person_stands_on_the_stated_floor() -> None:
+    several, camera = pictures()
+    world = by_extrinsics(several, camera, stills=True)
+    ankles = [BODY.index("left_ankle"), BODY.index("right_ankle")]
+    lowest = world.positions[..., ankles, 2].min(axis=-1)
+    np.testing.assert_allclose([lowest[0, 0], lowest[0, 1], lowest[1, 0]], 0.08, atol=0.05)  # of 0.5 m, unscaled
+    assert not any("average adult" in note for note in world.notes)
+
+
+def test_pictures_are_scaled_one_by_one_through_the_lifter() -> None:
+    several, camera = pictures()
+    pixels = 1145 * several.positions[..., :2] / several.positions[..., 2:] + 500
+    turned = np.stack([pixels[0, 0], 500 + 0.8 * (pixels[0, 0] - 500)])  # somebody else, further away
+    turned[1] = turned[1][list(BODY.mirror)]
+    two_d = SkeletonSequence(turned[None], BODY, fps=30, unit="px", space="image", image_size=(1000, 1000))
+    for choices in ({"height_m": 1.75}, {"extrinsics": camera}):
+        together = kg.lift(two_d, stills=True, space="world", **choices)
+        for frame in range(2):
+            alone = kg.lift(two_d.slice_frames(frame, frame + 1), stills=True, **choices)
+            a, b = together.positions[0, frame], alone.positions[0, 0]
+            np.testing.assert_allclose(
+                np.linalg.norm(a - a[BODY.root], axis=-1), np.linalg.norm(b - b[BODY.root], axis=-1), atol=1e-9
+            )
+
+
 def test_without_legs_the_height_is_not_used() -> None:
     seen, _, _ = filmed(0, "standing")
     confidence = np.ones((1, seen.frames, 17))

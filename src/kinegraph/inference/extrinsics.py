@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError, FormatError, nearest
 from kinegraph.geometry.cameras import up_vector
+from kinegraph.inference.placement import floor_under
+from kinegraph.inference.stature import bodies, scaled_by
 from kinegraph.sequence import SkeletonSequence
 
 __all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics", "square_pixels"]
@@ -183,19 +185,18 @@ def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def by_extrinsics(
-    sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False, relative: bool = False
+    sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False, stills: bool = False, relative: bool = False
 ) -> SkeletonSequence:
     """Camera space to the calibrated world.
 
     Where the root is left at the origin (`relative`) only the axes turn: nobody stands anywhere, on a floor neither.
-    Where the floor is known and nobody's height (`sized`), everybody is scaled about the camera so that their feet
-    come to stand on it: a camera of known height over the floor is a ruler. Their keypoints stay where they were.
+    Where the floor is known and nobody's height (`sized`), everybody (of pictures: everybody in each of them, `stills`)
+    is scaled about the camera so that their feet come to stand on it: a camera of known height over the floor is a
+    ruler. Their keypoints stay where they were.
 
     Raises:
         DataError: the sequence is not 3D in camera space.
     """
-    from kinegraph.inference.placement import floor_under, without_assumed_size
-
     if sequence.dims != 3 or sequence.space != "camera":
         raise DataError(
             f"extrinsics turn 3D camera space into the world; found {sequence.dims}D {sequence.space} space"
@@ -208,33 +209,32 @@ def by_extrinsics(
             rotations=None,
             notes=(*sequence.notes, "axes: those of the given extrinsics; the root stays at the origin"),
         )
-    vertical = up_vector(camera.up)
-    notes = ["axes and place: those of the given extrinsics"]
-    factor = np.ones(sequence.people)
     if camera.floor is not None and not sized:
-        height = float(camera.position @ vertical) - camera.floor
-        positions = (sequence.positions - camera.translation) @ camera.rotation
-        for person in range(sequence.people):
-            feet = floor_under(positions[person] @ vertical, sequence.seen[person], sequence.skeleton)
-            drop = float(camera.position @ vertical) - feet
-            if np.isfinite(feet) and height > 0.2 and drop > 0.2 and _SMALLEST < height / drop < _LARGEST_PERSON:
-                factor[person] = height / drop
-        done = [f"{f:.3f}" for f in factor if f != 1.0]
-        notes.append(
-            f"scaled by {', '.join(done)} so that the feet stand on the floor at {camera.floor:g} m"
-            if done
-            else "the floor's height gave no sensible scale: the size is still an average adult's"
-        )
-    told = (factor != 1).all()  # by the floor, of all of them
-    kept = without_assumed_size(sequence.notes) if told else sequence.notes
-    scaled = sequence.positions * factor[:, None, None, None]
-    positions = (scaled - camera.translation) @ camera.rotation
-    uncertainty = None if sequence.uncertainty is None else sequence.uncertainty * factor[:, None, None, None]
+        sequence = _on_the_floor(sequence, camera, camera.floor, stills)
     return sequence.replace(
-        positions=positions,
-        uncertainty=uncertainty,
+        positions=(sequence.positions - camera.translation) @ camera.rotation,
         space="world",
         up=camera.up,
         rotations=None,
-        notes=(*kept, *notes),
+        notes=(*sequence.notes, "axes and place: those of the given extrinsics"),
     )
+
+
+def _on_the_floor(sequence: SkeletonSequence, camera: Extrinsics, floor: float, stills: bool) -> SkeletonSequence:
+    """Everybody in camera space as large as makes them stand on a floor of that height."""
+    vertical = up_vector(camera.up)
+    eye = float(camera.position @ vertical)
+    heights = ((sequence.positions - camera.translation) @ camera.rotation) @ vertical
+    everybody, factors = bodies(sequence, stills), []
+    for person, frames in everybody:
+        drop = eye - floor_under(heights[person, frames], sequence.seen[person, frames], sequence.skeleton)
+        factor = (eye - floor) / drop if drop > 0.2 and eye - floor > 0.2 else np.nan
+        factors.append(factor if _SMALLEST < factor < _LARGEST_PERSON else np.nan)
+    known = [factor for factor in factors if np.isfinite(factor)]
+    by = f"{min(known):.3f} to {max(known):.3f}" if len(known) > 5 else ", ".join(f"{factor:.3f}" for factor in known)
+    note = (
+        f"scaled by {by} so that the feet stand on the floor at {floor:g} m"
+        if known
+        else "the floor's height gave no sensible scale: the size is still an average adult's"
+    )
+    return scaled_by(sequence, everybody, factors, [note])

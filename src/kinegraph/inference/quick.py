@@ -163,7 +163,7 @@ def lift(
         options = replace(options, stills=True)  # the reader of COCO files knows it
     lifted = lifter_for(keypoints, model, stills=options.stills).lift(keypoints, options, progress=progress)
     if height_m is not None:
-        lifted = scaled_to_height(lifted, height_m)
+        lifted = scaled_to_height(lifted, height_m, stills=options.stills)
     if space == "camera":
         if camera is not None:
             lifted = lifted.with_note("extrinsics not used: the result stays in camera space")
@@ -230,7 +230,7 @@ def into_world(
     if camera is None:
         world = upright(lifted, stills=stills, relative=relative)
     else:
-        world = by_extrinsics(lifted, camera, sized=sized, relative=relative)
+        world = by_extrinsics(lifted, camera, sized=sized, stills=stills, relative=relative)
     return world if stills or relative else with_contact(world, camera, sized=sized)
 
 

@@ -12,13 +12,14 @@ from kinegraph.inference.placement import without_assumed_size
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["checked_heights", "scaled_to_height", "stature"]
+__all__ = ["bodies", "checked_heights", "scaled_by", "scaled_to_height", "stature"]
 
 Floats = NDArray[np.float64]
 
 #: heights over the floor as shares of stature (Drillis and Contini, 1966): ankle, and shoulders where no head is given
 _ANKLE, _SHOULDERS = 0.039, 0.818
 _LOW_M, _HIGH_M = 0.4, 2.6
+_UNSEEN = "legs or trunk are never seen, so that"
 
 
 def stature(positions: Floats, seen: NDArray[np.bool_], skeleton: Skeleton) -> float | None:
@@ -67,35 +68,84 @@ def checked_heights(height_m: float | Sequence[float]) -> list[float]:
     return heights
 
 
-def scaled_to_height(sequence: SkeletonSequence, height_m: float | Sequence[float]) -> SkeletonSequence:
+def bodies(sequence: SkeletonSequence, stills: bool = False) -> list[tuple[int, slice]]:
+    """Person and frames of everybody who has one size: a person of a video; of pictures, whoever is in each of them.
+
+    Who comes first in one picture is somebody else than who does in the next.
+    """
+    if not stills:
+        return [(person, slice(None)) for person in range(sequence.people)]
+    return [(person, slice(frame, frame + 1)) for person, frame in np.argwhere(sequence.present).tolist()]
+
+
+def scaled_to_height(
+    sequence: SkeletonSequence, height_m: float | Sequence[float], *, stills: bool = False
+) -> SkeletonSequence:
     """Everybody as tall as stated: positions in camera space scaled about the camera, so that keypoints stay put.
 
     Args:
         sequence: 3D in camera space, metres; or relative to the root.
         height_m: one height for all, or one a person.
+        stills: the frames are single pictures.
 
     Raises:
-        ConfigError: no height of a person, or not as many as people.
+        ConfigError: no height of a person, not as many as people, or several where there are several pictures.
         DataError: not 3D in camera space.
     """
     if sequence.dims != 3 or sequence.space != "camera":
         raise DataError(f"a height scales 3D camera space; found {sequence.dims}D in {sequence.space} space")
-    heights = checked_heights(height_m) * (sequence.people if isinstance(height_m, int | float) else 1)
+    heights = checked_heights(height_m)
+    if stills and sequence.frames > 1 and len(heights) > 1:
+        raise ConfigError(
+            f"{len(heights)} heights for {sequence.frames} pictures, in which nobody says who is who; give one for all"
+        )
+    heights = heights * (sequence.people if isinstance(height_m, int | float) else 1)
     if len(heights) != sequence.people:
         raise ConfigError(f"{len(heights)} heights for {sequence.people} people; expected one for all, or one each")
-    factor, notes = np.ones(sequence.people), []
-    for person, height in enumerate(heights):
-        who = f"person {person + 1}: " if sequence.people > 1 else ""
-        found = stature(sequence.positions[person], sequence.seen[person], sequence.skeleton)
-        if found is None or found <= 0:
-            notes.append(f"{who}legs or trunk are never seen, so that the height of {height:g} m could not be used")
-            continue
-        factor[person] = height / found
-        notes.append(f"{who}scaled by {factor[person]:.3f} to the stated height of {height:g} m")
-    by_person = factor[:, None, None, None]
-    kept = without_assumed_size(sequence.notes) if (factor != 1).all() else sequence.notes
+    everybody = bodies(sequence, stills)
+    factors = []
+    for person, frames in everybody:
+        found = stature(sequence.positions[person, frames], sequence.seen[person, frames], sequence.skeleton)
+        factors.append(heights[person] / found if found else np.nan)
+    several = stills and sequence.frames > 1
+    notes = _of_pictures(factors, heights[0]) if several else _of_people(factors, everybody, heights)
+    return scaled_by(sequence, everybody, factors, notes)
+
+
+def scaled_by(
+    sequence: SkeletonSequence, everybody: list[tuple[int, slice]], factors: list[float], notes: list[str]
+) -> SkeletonSequence:
+    """Positions and their uncertainty times a factor for each of :func:`bodies`; NaN leaves one as large as assumed."""
+    scale = np.ones((sequence.people, sequence.frames, 1, 1))
+    for (person, frames), factor in zip(everybody, factors, strict=True):
+        scale[person, frames] = factor if np.isfinite(factor) else 1.0
+    kept = without_assumed_size(sequence.notes) if np.isfinite(factors).all() else sequence.notes
     return sequence.replace(
-        positions=sequence.positions * by_person,
-        uncertainty=None if sequence.uncertainty is None else sequence.uncertainty * by_person,
+        positions=sequence.positions * scale,
+        uncertainty=None if sequence.uncertainty is None else sequence.uncertainty * scale,
         notes=(*kept, *notes),
     )
+
+
+def _of_people(factors: list[float], everybody: list[tuple[int, slice]], heights: list[float]) -> list[str]:
+    notes = []
+    for (person, _), factor in zip(everybody, factors, strict=True):
+        who = f"person {person + 1}: " if len(heights) > 1 else ""
+        if np.isfinite(factor):
+            notes.append(f"{who}scaled by {factor:.3f} to the stated height of {heights[person]:g} m")
+        else:
+            notes.append(f"{who}{_UNSEEN} the height of {heights[person]:g} m could not be used")
+    return notes
+
+
+def _of_pictures(factors: list[float], height: float) -> list[str]:
+    known = [factor for factor in factors if np.isfinite(factor)]
+    notes = []
+    if known:
+        by = f"{min(known):.3f} to {max(known):.3f}"
+        notes.append(f"{len(known)} people in pictures scaled by {by} to the stated height of {height:g} m")
+    unknown = len(factors) - len(known)
+    if unknown:
+        who = f"{unknown} of {len(factors)} people in pictures"
+        notes.append(f"{who}: {_UNSEEN} the height of {height:g} m could not be used")
+    return notes
