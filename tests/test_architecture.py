@@ -17,6 +17,7 @@ ORDER = (
     "atomic",
     "naming",
     "config",
+    "seeds",
     "shipped",
     "skeleton",
     "geometry",

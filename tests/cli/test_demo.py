@@ -20,6 +20,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_a_seed_that_is_none_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--seed", "-1", "--out", str(tmp_path / "new")]) == 2
+    assert "--seed is -1; give a whole number from 0 to 2147483647" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_everything_is_there(folder: Path) -> None:
     names = {p.name for p in folder.iterdir()}
     pictures = {"lifted.png", "hardest.png", "error_histogram.png", "hardest_poses.png", "player.html", "index.html"}

@@ -68,6 +68,14 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_is_made():
     assert len(set(all_of_them.values())) == 18  # every subject, action and take is another motion
 
 
+def test_a_seed_subject_or_take_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="seed is -1; give a whole number from 0 to 2147483647"):
+        SyntheticMotion(seed=-1)
+    for subject, take, what in ((-1, 0, "subject -1"), (0, -2, "take -2")):
+        with pytest.raises(ConfigError, match=f"{what}; give 0 or more"):
+            SyntheticMotion(seconds=0.5).clip(subject, "walking", take)
+
+
 def test_another_seed_is_other_people_and_other_motion():
     first, second = SyntheticMotion(seed=0), SyntheticMotion(seed=1)
     assert first.subject(0).body != second.subject(0).body

@@ -166,6 +166,8 @@ def test_map_tells_what_is_apart_from_what_is_not(tmp_path):
         graph_map(apart, made_windows(labels), perplexity=30)
     with pytest.raises(DataError, match="two windows or more"):
         graph_map(apart, made_windows([0] * 30), perplexity=5)
+    with pytest.raises(ConfigError, match="seed is -1"):
+        graph_map(apart, made_windows(labels), perplexity=5, seed=-1)
 
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch):

@@ -138,6 +138,7 @@ def test_scores_are_the_mean_over_looks():
         ({"missing": float("nan")}, "below 1"),
         ({"missing_by": "joint"}, "clip or frame"),
         ({"observed": 0.0}, "above 0"),
+        ({"seed": -1}, "seed of the views is -1"),
     ],
 )
 def test_what_is_refused(settings, message):

@@ -107,12 +107,17 @@ def test_recognisers_of_other_frames_and_joints_get_the_same_noise(recordings, t
         np.testing.assert_array_equal(some_of_it, all_of_it[:, -last:, some])
 
 
-def test_wrong_noise_is_refused(recordings: Path):
+def test_wrong_noise_is_refused(recordings: Path, tmp_path: Path):
+    watcher = load_recognition_method(write_weights(tmp_path, recordings))
     protocol = load_forecast_protocol("cmu-euler-64", recordings)
     zero = load_forecast_method("zero-velocity")
     for bad in ({"sigmas": ()}, {"sigmas": (-1.0,)}, {"sigmas": (float("nan"),)}, {"draws": 0}):
         with pytest.raises(ConfigError, match="positive numbers"):
             forecasting_robustness(zero, protocol, **bad)
+    with pytest.raises(ConfigError, match="seed is -1"):
+        forecasting_robustness(zero, protocol, seed=-1)
+    with pytest.raises(ConfigError, match="seed is -1"):
+        recognition_robustness(watcher, "cmu-8", recordings, seed=-1)
 
 
 def test_early_windows_are_the_beginnings(recordings, tmp_path):

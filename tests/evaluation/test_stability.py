@@ -233,6 +233,6 @@ def test_what_has_no_such_layer(recordings: Path, tmp_path: Path) -> None:
     alone = first_layer(network(skeleton, structural=False))
     assert len(alone.edges) == len(alone.w_str) == 0
     weights = load_weights(write_weights(tmp_path, recordings))
-    for bad, message in (({"sigmas": (0.0,)}, "positive"), ({"draws": 0}, "1 draw")):
+    for bad, message in (({"sigmas": (0.0,)}, "positive"), ({"draws": 0}, "1 draw"), ({"seed": -1}, "seed is -1")):
         with pytest.raises(ConfigError, match=message):
             measure_stability(weights.model, weights.transform, np.zeros((1, 50, 27, 3)), label="x", **bad)

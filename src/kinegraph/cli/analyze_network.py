@@ -62,9 +62,11 @@ def _robustness(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS, load_forecast_protocol
     from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS, load_recognition_method
     from kinegraph.evaluation.robustness import forecasting_robustness, recognition_robustness, robustness_report
+    from kinegraph.seeds import check_seed
     from kinegraph.shipped import find_folder
     from kinegraph.weights import load_weights
 
+    check_seed(args.seed, "--seed")
     forecasting = args.protocol in FORECAST_PROTOCOLS
     if not forecasting and args.protocol not in RECOGNITION_PROTOCOLS:
         known = ", ".join((*FORECAST_PROTOCOLS, *RECOGNITION_PROTOCOLS))
@@ -117,7 +119,9 @@ def _stability(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.analysis_pictures import draw_stability
     from kinegraph.evaluation.provenance import run_label
     from kinegraph.evaluation.stability import first_layer, measure_stability, stability_report
+    from kinegraph.seeds import check_seed
 
+    check_seed(args.seed, "--seed")
     networks = [_network(name) for name in args.models]
     for weights in networks:
         first_layer(weights.model)  # what is no such network is said before minutes of work
@@ -234,7 +238,9 @@ def _tsne(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.actional_graphs import actional_graphs, graph_map, map_report
     from kinegraph.evaluation.analysis_pictures import draw_map
     from kinegraph.evaluation.provenance import run_label
+    from kinegraph.seeds import check_seed
 
+    check_seed(args.seed, "--seed")
     require("sklearn", extra="analysis", purpose="the t-SNE map of actional graphs")
     weights = _network(args.model)
     windows = _labelled(args, weights)

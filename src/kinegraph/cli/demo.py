@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Go the whole road."""
     from kinegraph.errors import require
+    from kinegraph.seeds import check_seed
 
+    check_seed(args.seed, "--seed")
     require("lightning", extra="train", purpose="the demo's training")
     out: Path = args.out
     try:

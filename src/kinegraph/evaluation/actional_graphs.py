@@ -19,6 +19,7 @@ from kinegraph.errors import ConfigError, DataError, require
 from kinegraph.evaluation.labelled_windows import LabelledWindows
 from kinegraph.evaluation.tables import text_table
 from kinegraph.models.symgnn import SymGNN
+from kinegraph.seeds import check_seed
 from kinegraph.skeleton import Skeleton, graph
 from kinegraph.transforms.motion import MotionTransform
 
@@ -232,7 +233,9 @@ def graph_map(
     Raises:
         MissingExtraError: scikit-learn is not installed (extra `analysis`).
         DataError: one action only, or too few graphs for the perplexity.
+        ConfigError: a seed that is none.
     """
+    check_seed(seed, "seed")
     manifold = require("sklearn.manifold", extra="analysis", purpose="the t-SNE map of actional graphs")
     metrics = require("sklearn.metrics", extra="analysis", purpose="the silhouette score")
     counts = np.bincount(windows.labels, minlength=len(windows.actions))

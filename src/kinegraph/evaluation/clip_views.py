@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, SkeletonError
+from kinegraph.seeds import check_seed
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, liveliest
 from kinegraph.transforms.clip_augment import ClipAugmentation, mirror
@@ -58,6 +59,7 @@ class ClipView:
             raise ConfigError(f"missing by '{self.missing_by}': expected clip or frame")
         if not 0 < self.observed <= 1:
             raise ConfigError(f"observed share {self.observed:g}: expected above 0, to 1")
+        check_seed(self.seed, "seed of the views")
 
     def check(self, skeleton: Skeleton) -> None:
         """Refuse what these clips cannot give. Raises SkeletonError or ConfigError."""

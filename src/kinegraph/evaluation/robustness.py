@@ -26,6 +26,7 @@ from kinegraph.evaluation.forecasting import (
 from kinegraph.evaluation.recognition import RecognitionMethod, evaluate_recognition
 from kinegraph.evaluation.stability import SIGMAS
 from kinegraph.evaluation.tables import text_table
+from kinegraph.seeds import check_seed
 from kinegraph.transforms.motion import CONSTANT_BELOW
 
 __all__ = ["RobustnessResult", "forecasting_robustness", "recognition_robustness", "robustness_report"]
@@ -76,7 +77,8 @@ class RobustnessResult:
         }
 
 
-def _check(sigmas: Sequence[float], draws: int) -> None:
+def _check(sigmas: Sequence[float], draws: int, seed: int) -> None:
+    check_seed(seed, "seed")
     if not sigmas or draws < 1 or not all(np.isfinite(sigma) and sigma > 0 for sigma in sigmas):
         raise ConfigError(f"sigmas {list(sigmas)}, {draws} draws: expected positive numbers, and 1 draw or more")
 
@@ -99,9 +101,9 @@ def forecasting_robustness(
         seed: of the noise.
 
     Raises:
-        ConfigError: sigmas that are not positive; a method that does not fit the protocol.
+        ConfigError: sigmas that are not positive, or a seed that is none; a method that does not fit the protocol.
     """
-    _check(sigmas, draws)
+    _check(sigmas, draws, seed)
     flat = np.concatenate([w.inputs.reshape(-1, *w.inputs.shape[2:]) for w in protocol.actions.values()])
     moves = flat.std(axis=0) >= CONSTANT_BELOW
     rows = {0.0: evaluate_forecast(method, protocol).average}
@@ -148,7 +150,7 @@ def recognition_robustness(
 
     Every window has noise of its own, also where windows share frames. With `stride` every so many-th window counts.
     """
-    _check(sigmas, draws)
+    _check(sigmas, draws, seed)
     clean = evaluate_recognition(method, protocol, source, split=split, stride=stride)
     rows: dict[float, tuple[float, ...]] = {0.0: (clean.top1, clean.top5)}
     for sigma in sigmas:

@@ -27,6 +27,7 @@ from kinegraph.errors import ConfigError, DataError
 from kinegraph.evaluation.tables import text_table
 from kinegraph.layers.difference import differences
 from kinegraph.models.symgnn import SymGNN
+from kinegraph.seeds import check_seed
 from kinegraph.transforms.motion import MotionTransform
 
 __all__ = [
@@ -289,10 +290,11 @@ def measure_stability(
         seed: of the noise.
 
     Raises:
-        ConfigError: not such a network, or sigmas that are not positive.
+        ConfigError: not such a network, sigmas that are not positive, or a seed that is none.
         DataError: no windows.
     """
     layer = first_layer(model)
+    check_seed(seed, "seed")
     if not sigmas or draws < 1 or not all(np.isfinite(sigma) and sigma > 0 for sigma in sigmas):
         raise ConfigError(f"sigmas {list(sigmas)}, {draws} draws: expected positive numbers, and 1 draw or more")
     if not len(windows):

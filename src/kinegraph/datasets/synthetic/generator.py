@@ -15,6 +15,7 @@ from kinegraph.datasets.synthetic.body import Subject, sample_subject
 from kinegraph.datasets.synthetic.rig import pose
 from kinegraph.datasets.synthetic.stage import Stage
 from kinegraph.errors import ConfigError, nearest
+from kinegraph.seeds import check_seed
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 
@@ -74,6 +75,7 @@ class SyntheticMotion:
             raise ConfigError(f"synthetic motion: {self.subjects} subjects, {self.takes} takes; expected at least 1")
         if not (0 < self.fps <= 1000 and self.seconds * self.fps >= 1 and self.seconds <= 3600):
             raise ConfigError(f"synthetic motion: {self.seconds} s at {self.fps} fps; expected at least one frame")
+        check_seed(self.seed, "synthetic motion: seed")
         for name in self.actions:
             if name not in ACTIONS:
                 raise ConfigError(f"synthetic motion: no action '{name}'{nearest(name, ACTIONS)}")
@@ -84,16 +86,24 @@ class SyntheticMotion:
         return round(self.seconds * self.fps)
 
     def subject(self, index: int) -> Subject:
-        """The person of that number."""
+        """The person of that number, 0 or more. Raises ConfigError."""
+        if index < 0:
+            raise ConfigError(f"synthetic motion: subject {index}; give 0 or more")
         return sample_subject(index, np.random.default_rng([self.seed, index]))
 
     def clip(self, subject: int, action: str, take: int) -> SkeletonSequence:
-        """One clip; it does not depend on which others are made."""
+        """One clip; it does not depend on which others are made.
+
+        Raises:
+            ConfigError: an unknown action, or a subject or take below 0.
+        """
         if action not in ACTIONS:
             raise ConfigError(f"synthetic motion: no action '{action}'{nearest(action, ACTIONS)}")
+        person = self.subject(subject)
+        if take < 0:
+            raise ConfigError(f"synthetic motion: take {take}; give 0 or more")
         # The action enters by name, so that adding one to the table changes no other clip.
         rng = np.random.default_rng([self.seed, subject, zlib.crc32(action.encode()), take])
-        person = self.subject(subject)
         positions = generate(person, action, rng, self.frames, self.fps)
         return SkeletonSequence(
             positions=positions,
