@@ -197,8 +197,13 @@ def test_mistakes_are_named() -> None:
         lifter(flat_person).stream("h36m17", unit="normalized")
     with pytest.raises(ConfigError, match="field of view needs"):
         lifter(flat_person).stream("h36m17", options=LiveLiftOptions(fov_deg=60))
+    with pytest.raises(ConfigError, match=r"framing is image, whose size is not stated; give image_size"):
+        lifter(flat_person).stream("h36m17", options=LiveLiftOptions(framing="image"))
     with pytest.raises(ConfigError, match="give one"):
         LiveLiftOptions(focal_px=1000, fov_deg=60)
+    for name in ("hold_s", "away_s"):
+        with pytest.raises(ConfigError, match=f"live lift: {name} is -1; expected seconds"):
+            LiveLiftOptions(**{name: -1})
 
 
 def test_the_person_stands_where_the_recording_puts_them() -> None:

@@ -50,7 +50,7 @@ class LiveLiftOptions:
         one_euro: smooth with the causal one-euro filter.
         rigid: limbs of one length, learnt over the last poses.
         root: ``"estimated"`` before the camera, ``"relative"`` at the origin.
-        framing: as of :class:`LiftOptions`.
+        framing: as of :class:`LiftOptions`; ``"image"`` needs the image's size.
         focal_px: of the camera, as of :class:`LiftOptions`.
         fov_deg: likewise.
         centre_px: likewise.
@@ -70,9 +70,11 @@ class LiveLiftOptions:
     away_s: float = 1.0
 
     def __post_init__(self) -> None:
-        self.camera()  # checks what the two have in common
+        if not (np.isfinite(self.hold_s) and self.hold_s >= 0):
+            raise ConfigError(f"live lift: hold_s is {self.hold_s}; expected seconds, 0 or more")
         if not (np.isfinite(self.away_s) and self.away_s > 0):
             raise ConfigError(f"live lift: away_s is {self.away_s}; expected seconds, above 0")
+        self.camera()  # checks what the two have in common
 
     def camera(self) -> LiftOptions:
         """What it shares with recordings."""
@@ -142,6 +144,11 @@ class LiftStream:
             raise DataError("stream: normalised keypoints need the image's size: image_size=(width, height)")
         if image_size is None and self.options.fov_deg is not None:
             raise ConfigError("stream: a field of view needs the image's size: image_size=(width, height); or focal_px")
+        if image_size is None and self.options.framing == "image":
+            raise ConfigError(
+                "stream: the framing is image, whose size is not stated; give image_size=(width, height), or the "
+                "framing person, which needs none"
+            )
         self.image_size, self.unit = image_size, unit
         self._absent = np.array([status == "missing" for status in self.mapping.status])
         self._needed = max(3, int(np.ceil(ENOUGH * self.skeleton.num_joints)))
