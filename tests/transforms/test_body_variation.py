@@ -168,6 +168,18 @@ def test_a_mixed_limb_is_all_of_one_other_persons(share: float) -> None:
     assert all(len(set(column[column >= 0].tolist())) <= 1 for column in several.T)  # one partner a person
 
 
+def test_an_equal_state_gives_equal_bodies_whatever_was_drawn_before() -> None:
+    points, variation = people(), dataclasses.replace(STRONG, mix=0.7)
+    used, fresh = np.random.default_rng(3), np.random.default_rng(9)
+    first = variation.apply(points, used, skeleton=SKELETON)
+    fresh.bit_generator.state = used.bit_generator.state
+    second = variation.apply(points, used, skeleton=SKELETON)
+    np.testing.assert_array_equal(second, variation.apply(points, fresh, skeleton=SKELETON))
+    assert np.abs(second - first).max() > 0.1  # and another state others, whose limbs lie elsewhere
+    limbs = BodyVariation(mix=0.7)
+    assert np.abs(np.subtract(*(limbs.apply(points, used, skeleton=SKELETON) for _ in range(2)))).max() > 0.01
+
+
 def test_mixing_leaves_all_other_draws_as_they_were() -> None:
     points = people()
     rng, again = np.random.default_rng(5), np.random.default_rng(5)

@@ -10,6 +10,7 @@ Training Data*, CVPR 2020).
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +81,7 @@ class BodyVariation:
         )
         away = np.exp(self.distance * rng.standard_normal(people))
         if self.mix:  # by a generator of its own: the others, and noise that is drawn later, stay as they were
-            points = _mixed(points, self.mix, rng.spawn(1)[0], skeleton)
+            points = _mixed(points, self.mix, _aside(rng), skeleton)
         root = points[:, :, skeleton.root]  # (people, frames, 3)
         # All of a person's frames turn about one place, their path with their body, and it grows with their legs:
         # turned about each frame's own root, walkers would skate at an angle to where they face.
@@ -94,6 +95,14 @@ class BodyVariation:
         away = np.maximum(away, np.minimum(nearest / place[:, 2], 1.0))
         moved: Array = body + (away[:, None] * place)[:, None, None]
         return moved
+
+
+def _aside(rng: np.random.Generator) -> np.random.Generator:
+    """Another generator that follows from a generator's state and leaves it as it is.
+
+    Spawning would not do: how often it was done is not part of the state, so equal states would give other children.
+    """
+    return np.random.default_rng(copy.deepcopy(rng).integers(2**63, size=4))
 
 
 def _mixed(points: Array, share: float, rng: np.random.Generator, skeleton: Skeleton) -> Array:
