@@ -135,6 +135,15 @@ def test_the_key_follows_the_files(small, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(small, copy, symlinks=True)
     assert ml.cache_key(ml.find_recordings(copy)) == before
+    rig = copy / "hdm05" / "HDM_mm.asf"
+    text = rig.read_text()
+    other = text.replace("length 7", "length 8", 1)  # a longer bone, as many bytes
+    assert other != text
+    rig.unlink()  # it may be a link
+    rig.write_text(other)
+    assert ml.cache_key(ml.find_recordings(copy)) != before
+    rig.write_text(text)
+    assert ml.cache_key(ml.find_recordings(copy)) == before
     (copy / "cmu_bvh" / "08" / "08_01.bvh").unlink()
     assert ml.cache_key(ml.find_recordings(copy)) != before
 

@@ -194,13 +194,16 @@ def _clips(recordings: Sequence[Recording], split: str) -> Iterator[Clip]:
 
 
 def cache_key(recordings: Sequence[Recording]) -> str:
-    """16 hex digits that change with the files (name, size), layouts, cameras, seed and the code's version."""
+    """16 hex digits that change with the files (name, size), their skeleton files (name, content: they are small),
+    layouts, cameras, seed and the code's version."""
+    rigs = {r.asf for r in recordings if r.asf is not None}
     content = {
         "version": VERSION,
         "fps": FPS,
         "seed": SEED,
         "cameras": asdict(CameraSampling()),
         "skeletons": [get_skeleton(name).to_dict() for name in ("h36m17", "cmu31", "hdm05_31")],
+        "rigs": sorted([rig.name, hashlib.sha256(rig.read_bytes()).hexdigest()] for rig in rigs),
         "files": [[r.name, r.path.suffix.lower(), r.path.stat().st_size, r.split] for r in recordings],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
