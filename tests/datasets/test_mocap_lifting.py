@@ -136,13 +136,13 @@ def test_the_key_follows_the_files(small, tmp_path):
     shutil.copytree(small, copy, symlinks=True)
     assert ml.cache_key(ml.find_recordings(copy)) == before
     rig = copy / "hdm05" / "HDM_mm.asf"
-    text = rig.read_text()
-    other = text.replace("length 7", "length 8", 1)  # a longer bone, as many bytes
-    assert other != text
+    content = rig.read_bytes()
+    other = content.replace(b"length 7", b"length 8", 1)  # a longer bone, as many bytes
+    assert other != content
     rig.unlink()  # it may be a link
-    rig.write_text(other)
+    rig.write_bytes(other)
     assert ml.cache_key(ml.find_recordings(copy)) != before
-    rig.write_text(text)
+    rig.write_bytes(content)
     assert ml.cache_key(ml.find_recordings(copy)) == before
     (copy / "cmu_bvh" / "08" / "08_01.bvh").unlink()
     assert ml.cache_key(ml.find_recordings(copy)) != before
