@@ -43,6 +43,44 @@ def test_help_of_each_has_an_example_that_parses(name, capsys):
     assert max(map(len, printed.partition("options:")[0].splitlines())) <= 120
 
 
+def test_json_that_cannot_be_written_is_said_before_anything_is_read(tmp_path, capsys):
+    numbers, new = tmp_path / "nowhere" / "n.json", tmp_path / "new"
+    lifting = ("none", "--protocol", "synthetic-lifting")
+    for arguments in (
+        ("steadiness", "none", "--recordings", "none.json", "--out", new),
+        ("people", *lifting),
+        ("hard-poses", *lifting, "--out", new),
+        ("early", "none", "--protocol", "folder", "--data", "none"),
+        ("stability", "none", "--data", "none"),
+        ("graphs", "none", "--protocol", "cmu-8", "--out", new),
+    ):
+        assert analyze(*arguments, "--json", numbers) == 2
+        assert f"--json {numbers}: the folder {numbers.parent} does not exist" in capsys.readouterr().err, arguments
+    assert not list(tmp_path.iterdir())
+    numbers = new / "n.json"  # in the folder that is made for the pictures
+    assert analyze("hard-poses", *lifting, "--out", new, "--json", numbers) == 2
+    assert "--json" not in capsys.readouterr().err
+
+
+def test_a_list_needs_no_more_than_it_uses_and_refuses_what_cannot_be(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    gamma = ("sweep", "symgnn_cmu_cpu", "--vary", "model.gamma", 1, 2)
+    assert analyze(*gamma, "--list") == 0
+    assert capsys.readouterr().out == "gamma_1\n    model.gamma 1\ngamma_2\n    model.gamma 2\n"
+    assert analyze("squeeze", "recognize_hcsf_hdm05", "--list") == 0
+    assert "model.squeeze 0.125" in capsys.readouterr().out
+    for arguments, message in (
+        (("sweep", "symgnn_cmu_cpu", "--vary", "model.gama", 1, "--list"), "did you mean 'gamma'?"),
+        (("sweep", "symgnn_cmu_cpu", "--vary", "model.gamma", "x", "--list"), "expected a whole number"),
+        (("graphs", "recognize_hcsf_hdm05", "--list"), "this sweep is of networks of motion"),
+        (gamma, "--protocol and --out are missing; only --list does without"),
+        ((*gamma, "--out", "new"), "--protocol is missing"),
+    ):
+        assert analyze(*arguments) == 2, arguments
+        assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_sweep_trains_measures_and_draws(recordings, tmp_path, capsys):
     out, numbers = tmp_path / "sweep", tmp_path / "n.json"
     arguments = ("sweep", "symgnn_cmu_cpu", "--vary", "model.gamma", 1, 2, "--protocol", "cmu-euler-64")
@@ -165,6 +203,13 @@ def test_mistakes_are_one_line(recordings, net, tmp_path, capsys):
         (("stability", "recognize", *data), "recognize holds a recogniser of clips ("),
         (("stability", "lift", *data), "lift holds a lifting model ("),
         (("stability", net, *data, "--sigmas", "0"), "positive numbers"),
+        (("stability", net, *data, "--seed", "-1"), "--seed is -1; give a whole number from 0 to 2147483647"),
+        (("robustness", net, *data, "--seed", "2147483648"), "--seed is 2147483648; give"),
+        (("tsne", net, *data, "--seed", "-1"), "--seed is -1; give"),
+        (
+            ("sweep", "symgnn_cmu_cpu", "--vary", "model.gamma", "3", "--seeds", "-1", *sweep),
+            "seed: found -1",
+        ),
         (("actional-graph", net, *data, "--action", "walkin"), "did you mean 'walking'"),
         (("actional-graph", net, *data, "--dataset", "cmu"), "no data set 'cmu'"),
         (("poses", net, *data, "--action", "walk"), "did you mean 'walking'"),

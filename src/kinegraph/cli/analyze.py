@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -78,13 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run one analysis."""
     from kinegraph.atomic import made_folder
+    from kinegraph.cli.options import check_place
     from kinegraph.errors import ConfigError
 
     analysis = analyses()[args.analysis]
     if args.unknown and not analysis.overrides:
         found = " ".join(args.unknown)
         raise ConfigError(f"unrecognized arguments: {found} (see 'kinegraph analyze {args.analysis} --help')")
-    if getattr(args, "out", None) and not getattr(args, "list", False):
-        with made_folder(args.out):  # a place nothing can be written to is said before minutes of work
-            return analysis.run(args)
-    return analysis.run(args)
+    if getattr(args, "list", False):  # writes nothing
+        return analysis.run(args)
+    # A place that nothing can be written to is said before minutes of work.
+    with made_folder(args.out) if getattr(args, "out", None) else nullcontext():
+        check_place("--json", args.json)
+        return analysis.run(args)

@@ -103,14 +103,14 @@ def _add_common(parser: argparse.ArgumentParser, *, several: bool = False) -> No
         parser.add_argument(
             "recipe", metavar="RECIPE", help="first: a YAML file, or a shipped recipe (symgnn_..., recognize_...)"
         )
-    parser.add_argument("--protocol", required=True, help="e.g. cmu-euler-64, cmu-8, hdm05-11-one, ntu60-xview")
+    parser.add_argument("--protocol", help="e.g. cmu-euler-64, cmu-8, hdm05-11-one, ntu60-xview")
     parser.add_argument("--data", metavar="DIR", help="folder of the protocol's files, and the recipe's data.source")
-    parser.add_argument("--out", metavar="DIR", required=True, help="folder of the runs and the picture")
+    parser.add_argument("--out", metavar="DIR", help="folder of the runs and the picture")
     parser.add_argument("--seeds", metavar="N", type=int, nargs="+", default=[0], help="seeds of every variant (0)")
     parser.add_argument("--folds", metavar="N", type=int, nargs="+", help="of a protocol that has several (all)")
     parser.add_argument("--only", metavar="V", nargs="+", help="these variants alone; see --list")
     parser.add_argument("--split", default="test", help="test (default), or val")
-    parser.add_argument("--list", action="store_true", help="list the variants and stop")
+    parser.add_argument("--list", action="store_true", help="list the variants and stop; takes no --protocol and --out")
     parser.add_argument("--quiet", action="store_true", help="show no training progress")
     add_report_arguments(parser, out=False)
 
@@ -195,22 +195,31 @@ def _run_compare(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, sweep: Sweep) -> int:
-    from kinegraph.errors import require
+    from kinegraph.errors import ConfigError, require
     from kinegraph.evaluation.sweep_pictures import draw_sweep
-    from kinegraph.evaluation.sweep_runs import run_sweep
+    from kinegraph.evaluation.sweep_runs import plan_sweep, run_sweep
     from kinegraph.evaluation.sweeps import shown, sweep_report
 
     if args.only:
         sweep = sweep.only(args.only)
+    recipe = getattr(args, "recipe", None)
     if args.list:
+        # Variants that cannot be are refused here too.
+        chosen = {"protocol": args.protocol, "data": args.data, "seeds": args.seeds, "folds": args.folds}
+        plan_sweep(sweep, recipe, args.unknown, **chosen)
         for variant in sweep.variants:
             changes = ", ".join(f"{field} {shown(value)}" for field, value in variant.changes.items())
             print(f"{variant.name}\n    {changes}")
         return 0
+    missing = [f"--{name}" for name in ("protocol", "out") if getattr(args, name) is None]
+    if missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; only --list does without"
+        )
     require("lightning", extra="train", purpose="training")
     result = run_sweep(
         sweep,
-        getattr(args, "recipe", None),
+        recipe,
         args.unknown,
         protocol=args.protocol,
         data=args.data,

@@ -22,7 +22,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments, check_place
+from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments
+from kinegraph.cli.options import check_place
 
 if TYPE_CHECKING:
     from kinegraph.datasets.lifting_data import LiftingData

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinegraph.cli.options import check_place
 from kinegraph.naming import free_name
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ __all__ = [
     "CLIP_ONLY",
     "add_clip_arguments",
     "check_files",
-    "check_place",
     "clip_results",
     "clip_view",
     "evaluate_clip_models",
@@ -129,20 +128,6 @@ def check_files(args: argparse.Namespace) -> None:
             raise ConfigError(f"{flag} {name}: expected a name with {' or '.join(suffixes)}")
         check_place(flag, name)
     check_place("--json", args.json)
-
-
-def check_place(flag: str, name: str | None) -> None:
-    """Raises ConfigError where no file of this name can be written; None is no file."""
-    from kinegraph.errors import ConfigError
-
-    if name is None:
-        return
-    if not Path(name).parent.is_dir():
-        raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} does not exist; create it first")
-    if Path(name).is_dir():
-        raise ConfigError(f"{flag} {name}: it is a folder; give the name of a file")
-    if not os.access(Path(name).parent, os.W_OK):
-        raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} is not writable; choose another one")
 
 
 def write_results(

@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.cli.options import add_recording_arguments, keep_input
+from kinegraph.cli.options import add_recording_arguments, check_place, keep_input
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
     source, target = args.input, args.out
     # What can be wrong about OUT is found before the network runs.
     to = write_format(target)
-    if not target.parent.is_dir():
-        raise ConfigError(f"--out {target}: the folder {target.parent} does not exist; create it first")
+    check_place("--out", target)
     keep_input(source, target)
     if args.picture is not None:
         check_picture(args.picture, "--picture")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinegraph.cli.lift_folder import is_many, run_folder
-from kinegraph.cli.options import add_recording_arguments, keep_input, key_values
+from kinegraph.cli.options import add_recording_arguments, check_place, keep_input, key_values
 from kinegraph.cli.options import read_options as given_options
 from kinegraph.errors import ConfigError, DataError
 
@@ -106,8 +106,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--to {args.to} belongs to a folder; of one file the suffix of OUT tells the format")
     # What can be wrong about OUT is found before the network runs.
     to = write_format(target)
-    if not target.parent.is_dir():
-        raise ConfigError(f"--out {target}: the folder {target.parent} does not exist; create it first")
+    check_place("--out", target)
     keep_input(source, target)
     if args.view is not None:
         check_picture(args.view, "--view")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,16 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from kinegraph.errors import ConfigError, nearest
 
-__all__ = ["add_read_arguments", "add_recording_arguments", "key_values", "keep_input", "read_options", "size"]
+__all__ = [
+    "add_network_arguments",
+    "add_read_arguments",
+    "add_recording_arguments",
+    "check_place",
+    "keep_input",
+    "key_values",
+    "read_options",
+    "size",
+]
 
 _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
@@ -82,6 +92,18 @@ def key_values(items: Sequence[str], flag: str, known: Mapping[str, Any]) -> dic
             raise ConfigError(f"{flag} {item}: there is no option '{key}'{nearest(key, known)} (options: {there})")
         result[key] = _value(text, known[key], f"{flag} {item}")
     return result
+
+
+def check_place(flag: str, name: Path | str | None) -> None:
+    """Raises ConfigError where no file of this name can be written; None is no file."""
+    if name is None:
+        return
+    if not Path(name).parent.is_dir():
+        raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} does not exist; create it first")
+    if Path(name).is_dir():
+        raise ConfigError(f"{flag} {name}: it is a folder; give the name of a file")
+    if not os.access(Path(name).parent, os.W_OK):
+        raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} is not writable; choose another one")
 
 
 def keep_input(source: Path, target: Path, flag: str = "OUT") -> None:

@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.cli.options import add_recording_arguments, keep_input
+from kinegraph.cli.options import add_recording_arguments, check_place, keep_input
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -144,8 +144,7 @@ def _check(args: argparse.Namespace) -> None:
             continue
         if path.suffix.lower() not in suffixes:
             raise ConfigError(f"{flag} {path}: {what}; expected {', '.join(suffixes)}")
-        if not path.parent.is_dir():
-            raise ConfigError(f"{flag} {path}: the folder {path.parent} does not exist; create it first")
+        check_place(flag, path)
         keep_input(args.input, path, flag)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kinegraph.cli.options import check_place
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ def check_picture(path: Path, flag: str) -> None:
     """Refuse what cannot be drawn or written, before any work is done.
 
     Raises:
-        ConfigError: no such kind of picture, or no such folder.
+        ConfigError: no such kind of picture, or no such place (:func:`check_place`).
     """
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{flag} {path}: nothing is drawn to '{path.suffix}'; expected {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{flag} {path}: the folder {path.parent} does not exist; create it first")
+    check_place(flag, path)
 
 
 def draw(

@@ -27,7 +27,7 @@ from kinegraph.training.prepared import model_config
 from kinegraph.training.recipe import load_recipe, read_recipe, replaced_lengths
 from kinegraph.training.recipe_parts import RunRecipe
 
-__all__ = ["run_sweep"]
+__all__ = ["plan_sweep", "run_sweep"]
 
 _OPTIONS = {"seed": "--seeds", "out": "--out", "data.fold": "--folds"}  # fields that every sweep sets, and by what
 
@@ -38,6 +38,16 @@ class SweepRun(NamedTuple):
     variant: Variant
     seed: int
     recipe: Any
+
+
+class Plan(NamedTuple):
+    """What a sweep will train."""
+
+    runs: list[SweepRun]
+    folds: Sequence[int | None]
+    """Of the protocol, those that are trained; (None,) where it has none to choose among."""
+    clips: bool
+    """The networks recognise clips; else they are of windows of motion."""
 
 
 class Measure(Protocol):
@@ -101,13 +111,9 @@ def run_sweep(
     """
     from kinegraph.training.run import train
 
-    if len(set(seeds)) != len(seeds) or not seeds:
-        raise ConfigError(f"--seeds {list(seeds)}: expected one or more, each once")
-    names = dict.fromkeys(variant.recipe for variant in sweep.variants)
-    bases = {name: _base(sweep, name or str(recipe), overrides, protocol, data) for name in names}
-    clips = next(iter(bases.values()))["task"] == "recognition"
-    numbers = _folds(protocol if clips else None, folds)
-    runs = _runs(sweep, bases, Path(out), seeds, numbers)
+    runs, numbers, clips = plan_sweep(
+        sweep, recipe, overrides, protocol=protocol, data=data, out=out, seeds=seeds, folds=folds
+    )
     measure: Measure
     if clips:
         measure = ClipMeasure(protocol, data, split, [run.recipe for run in runs], sweep.missing)
@@ -139,7 +145,7 @@ def run_sweep(
     columns = dict.fromkeys(column for _, measured in rows for one in measured for column in one.figures)
     ordered = tuple(sorted(columns, key=measure.place))
     conditions = {
-        "recipe": recipe or list(names),
+        "recipe": recipe or list(dict.fromkeys(variant.recipe for variant in sweep.variants)),
         "overrides": list(overrides),
         "protocol": protocol,
         "split": split,
@@ -157,6 +163,36 @@ def run_sweep(
     )
 
 
+def plan_sweep(
+    sweep: Sweep,
+    recipe: str | None,
+    overrides: Sequence[str] = (),
+    *,
+    protocol: str | None = None,
+    data: str | None = None,
+    out: Path | str = "",
+    seeds: Sequence[int] = (0,),
+    folds: Sequence[int] | None = None,
+) -> Plan:
+    """Every run of a sweep with its recipe; whatever is wrong with one is said before the first is trained.
+
+    Args:
+        sweep, recipe, overrides, data, out, seeds, folds: as of :func:`run_sweep`.
+        protocol: likewise; None where nothing is measured: recipes of clips then keep their own.
+
+    Raises:
+        ConfigError: see :func:`run_sweep`.
+    """
+    if len(set(seeds)) != len(seeds) or not seeds:
+        raise ConfigError(f"--seeds {list(seeds)}: expected one or more, each once")
+    names = dict.fromkeys(variant.recipe for variant in sweep.variants)
+    bases = {name: _base(sweep, name or str(recipe), overrides, protocol, data) for name in names}
+    first = next(iter(bases.values()))
+    clips = first["task"] == "recognition"
+    numbers = _folds((protocol or first["data"]["protocol"]) if clips else None, folds)
+    return Plan(_runs(sweep, bases, Path(out), seeds, numbers), numbers, clips)
+
+
 def _folds(protocol: str | None, folds: Sequence[int] | None) -> Sequence[int | None]:
     """Which folds are trained; (None,) where there are none to choose among."""
     there = PROTOCOLS[protocol].folds if protocol is not None and protocol in PROTOCOLS else 1
@@ -170,7 +206,7 @@ def _folds(protocol: str | None, folds: Sequence[int] | None) -> Sequence[int | 
     return chosen
 
 
-def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str, data: str | None) -> dict[str, Any]:
+def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str | None, data: str | None) -> dict[str, Any]:
     """The recipe that all variants start from, as plain values."""
     given = {text[2:].partition("=")[0].replace("-", "_") for text in overrides if text.startswith("--")}
     changed = {key for variant in sweep.variants for key in variant.changes}
@@ -187,7 +223,7 @@ def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str, data
     for key, value in sweep.fixed.items():
         laid += [f"--{key}", json.dumps(to_dict(value))]
     base: dict[str, Any] = to_dict(load_recipe(name, [*laid, *overrides]))
-    if task == "recognition" and "data.protocol" not in given:
+    if protocol is not None and task == "recognition" and "data.protocol" not in given:
         base["data"]["protocol"] = protocol
         if protocol == SYNTHETIC:
             base["data"]["source"] = None
@@ -204,7 +240,7 @@ def _runs(
     seeds: Sequence[int],
     folds: Sequence[int | None] = (None,),
 ) -> list[SweepRun]:
-    """Every run, from the recipe of its variant; whatever is wrong with one is said before the first is trained."""
+    """Every run, from the recipe of its variant."""
     found = []
     for variant in sweep.variants:
         for seed, fold in product(seeds, folds):
