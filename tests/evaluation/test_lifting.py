@@ -61,6 +61,27 @@ def test_pixel_error_is_absolute_and_metric_error_is_not(data):
     assert measure(moved, relative, data, "mocap-lifting", target="metric", label="m").mpjpe_mm < 1e-9
 
 
+def test_a_method_that_fails_on_some_poses_has_no_figures(data, remembering):
+    method = remembering("metric", 0.1)
+
+    def failing(inputs):
+        answer = method.model(inputs).clone()
+        answer[3:5, 2, 0] = torch.nan
+        return answer
+
+    broken = dataclasses.replace(method, model=failing)
+    action = data.action_names[data.action[3]]
+    with pytest.raises(DataError, match=f"NaN or infinite values for 2 of {len(data)} poses, the first of '{action}'"):
+        evaluate(broken, data, "mocap-lifting", flip_test=False)
+    truth = data.camera_m.astype(np.float64)
+    lost = truth.copy()
+    lost[3] = np.nan
+    measured = measure(lost, truth, data, "mocap-lifting", target="pixel", label="m")
+    for key in ("mpjpe_mm", "pa_mpjpe_mm"):
+        assert np.isnan(measured.per_action[key][action])
+    assert np.isnan(measured.mpjpe_mm)
+
+
 def test_every_subject_has_its_mean_over_poses(data):
     people = dataclasses.replace(data, subject=np.array([1] * 3 + [0] * 9), subject_names=("ann", "bob", "nobody"))
     truth = data.camera_m.astype(np.float64)

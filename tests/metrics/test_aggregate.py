@@ -18,6 +18,23 @@ def test_action_mean_is_unweighted_over_actions():
     assert average == 3.0  # the mean over poses would be 2.0
 
 
+def test_an_action_whose_errors_are_nan_shows():
+    values = torch.tensor([float("nan"), 1.0, 3.0])
+    average, table = action_mean(values, torch.tensor([0, 1, 1]), ("bad", "good", "absent"))
+    assert list(table) == ["bad", "good"]
+    assert math.isnan(table["bad"])
+    assert table["good"] == 2.0
+    assert math.isnan(average)
+
+
+@pytest.mark.parametrize("group", [[0, -1], [0, 3]])
+def test_groups_that_are_none_are_refused(group):
+    with pytest.raises(DataError, match=f"groups {min(group)} to {max(group)}; expected 0 to 2"):
+        group_means(torch.tensor([2.0, 4.0]), torch.tensor(group), 3)
+    with pytest.raises(DataError, match="expected 0 to 2"):
+        action_mean(torch.tensor([2.0, 4.0]), torch.tensor(group), ("a", "b", "c"))
+
+
 def test_action_mean_accepts_int32_groups():
     assert action_mean(torch.ones(2), torch.tensor([0, 1], dtype=torch.int32), ("a", "b"))[0] == 1.0
 

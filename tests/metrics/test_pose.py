@@ -73,6 +73,27 @@ def test_mpjpe_weight_masks_joints():
     assert math.isnan(mpjpe(p, t, torch.zeros(17, dtype=torch.float64)).item())
 
 
+@pytest.mark.parametrize("function", [mpjpe, pa_mpjpe, n_mpjpe])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_pose_that_is_not_finite_has_no_error_and_the_others_theirs(function, bad, which):
+    pair = torch.tensor(poses(3, 2, 4, 17, 3))
+    want = function(*pair)
+    pair[which, 1, 3, 0] = bad
+    got = function(*pair)
+    assert not math.isfinite(got[1].item())
+    assert math.isnan(got[1].item()) or (math.isinf(bad) and function is mpjpe)
+    torch.testing.assert_close(got[[0, 2, 3]], want[[0, 2, 3]], rtol=0, atol=0)
+
+
+def test_a_pose_that_is_not_finite_is_aligned_to_nothing():
+    pair = torch.tensor(poses(3, 2, 4, 17, 3))
+    pair[1, 2, 5, 1] = math.nan  # one number of one joint of the target
+    aligned = similarity_align(*pair)
+    assert torch.isnan(aligned[2]).all()
+    assert torch.isfinite(aligned[[0, 1, 3]]).all()
+
+
 FUNCTIONS = [joint_errors, mpjpe, pa_mpjpe, n_mpjpe, similarity_align, velocity_error]
 
 

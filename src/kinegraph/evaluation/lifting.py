@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.seen_clips import marks_in
-from kinegraph.errors import ConfigError, nearest
+from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.evaluation.predict import Method, pace_in, predict
 from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck
 
@@ -259,6 +259,7 @@ def answers(
 
     Raises:
         ConfigError: the method answers in another target than the protocol or the caller wants.
+        DataError: it answers something that is not finite.
     """
     own: Target = method.transform.target
     allowed = PROTOCOLS[protocol][1] if protocol in PROTOCOLS else ()
@@ -269,6 +270,13 @@ def answers(
             "comparable: choose weights of that target"
         )
     predicted = predict(method, data, flip_test=flip_test, batch=batch, device=device)
+    failed = np.flatnonzero(~np.isfinite(predicted).all(axis=(1, 2)))
+    if len(failed):
+        action = data.action_names[data.action[failed[0]]]
+        raise DataError(
+            f"{method.label} answered NaN or infinite values for {len(failed)} of {len(data)} poses, the first of "
+            f"'{action}'; its weights or its input are damaged"
+        )
     truth = data.camera_m.astype(np.float64)
     if own == "metric":
         truth = truth - truth[:, data.root : data.root + 1]

@@ -61,7 +61,7 @@ def normalised_pck(predicted: Tensor, target: Tensor, size: Tensor, threshold: f
         predicted: ``(..., frames, joints, dims)``.
         target: the same.
         size: ``(...)`` or ``(..., frames)``, positive, in the unit of the positions.
-        threshold: share of the size; *strictly* below counts.
+        threshold: share of the size; *strictly* below counts, NaN does not.
 
     Returns:
         ``(..., frames)`` in 0..100.

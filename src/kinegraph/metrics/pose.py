@@ -2,7 +2,8 @@
 
 Poses are ``(..., joints, dims)``; errors come out in the unit that went in. Every function is per pose
 (``(...)`` out), so the caller decides what to average over; :func:`kinegraph.metrics.aggregate.action_mean`
-is the average the Human3.6M tables use. Computed in the dtype of the input: report figures from float64.
+is the average the Human3.6M tables use. A pose with a joint that is NaN has the error NaN, whichever the function: no
+figure leaves it out in silence. Computed in the dtype of the input: report figures from float64.
 """
 
 from __future__ import annotations
@@ -57,13 +58,15 @@ def similarity_align(predicted: Tensor, target: Tensor, allow_scale: bool = True
         allow_scale: False aligns rigidly.
 
     Returns:
-        ``(..., J, D)`` in the frame of ``target``. A pose that is a single point lands on the target's mean.
+        ``(..., J, D)`` in the frame of ``target``. A pose that is a single point lands on the target's mean; one that
+        is not finite, or whose target is not, is NaN.
     """
     joint_errors(predicted, target)  # refuses shapes that disagree
     centre_p, centre_t = predicted.mean(dim=-2, keepdim=True), target.mean(dim=-2, keepdim=True)
     p, t = predicted - centre_p, target - centre_t
     covariance = p.transpose(-1, -2) @ t  # (..., D, D)
-    u, s, vh = torch.linalg.svd(covariance)
+    finite = torch.isfinite(covariance).all(dim=-1, keepdim=True).all(dim=-2, keepdim=True)  # (..., 1, 1)
+    u, s, vh = torch.linalg.svd(torch.where(finite, covariance, 0.0))  # which refuses all for one that is not
     # det = -1 means the best orthogonal map is a mirror: turn the least important axis back.
     sign = torch.det(u @ vh).sign()
     sign = torch.where(sign == 0, torch.ones_like(sign), sign)
@@ -76,8 +79,7 @@ def similarity_align(predicted: Tensor, target: Tensor, allow_scale: bool = True
         tiny = torch.finfo(spread.dtype).tiny
         scale = (s * flip).sum(dim=-1) / spread.clamp_min(tiny)
         aligned = aligned * scale[..., None, None]
-    result: Tensor = aligned + centre_t
-    return result
+    return torch.where(finite, aligned + centre_t, torch.nan)
 
 
 def pa_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:

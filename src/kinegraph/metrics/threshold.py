@@ -15,7 +15,7 @@ AUC_THRESHOLDS_MM = tuple(float(step) for step in range(0, 151, 5))
 
 
 def pck(errors_mm: Tensor, threshold_mm: float = PCK_THRESHOLD_MM, joints: Sequence[int] | None = None) -> Tensor:
-    """Percentage of correct keypoints of each pose: joints whose error is *strictly* below ``threshold_mm``.
+    """Percentage of correct keypoints of each pose: joints whose error is *strictly* below ``threshold_mm``, not NaN.
 
     Args:
         errors_mm: ``(..., J)`` root-relative joint errors, mm.
