@@ -173,15 +173,16 @@ def _without_width(make: Any) -> Any:
     return wrapped
 
 
-def test_ctrl_c_stops_after_the_step_and_the_run_goes_on(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_sigterm_stops_after_the_step_and_the_run_goes_on(
+    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     run(tmp_path / "straight", splits)
-    step = LiftingTask.training_step
+    step, terminated = LiftingTask.training_step, signal.getsignal(signal.SIGTERM)
 
     def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
         if batch.step == 12:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
         return step(self, batch, batch_idx)
 
     with monkeypatch.context() as patch:
@@ -193,6 +194,7 @@ def test_ctrl_c_stops_after_the_step_and_the_run_goes_on(
     assert_same_run(tmp_path / "straight", tmp_path / "stopped")
     with pytest.raises(KeyboardInterrupt):  # the handler in place before the run is back
         signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == terminated
 
 
 def test_a_run_stopped_before_its_first_validation_writes_json_all_the_same(

@@ -48,12 +48,17 @@ class StopSignals:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
+        self.listen()
+        return self
+
+    def listen(self) -> None:
+        """Take the signals; anew, where somebody has put their own handlers there meanwhile."""
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
-                self._before[number] = signal.signal(number, self._request)
+                before = signal.signal(number, self._request)
             except ValueError:
                 break  # not the main thread: signals are somebody else's
-        return self
+            self._before.setdefault(number, before)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
@@ -203,6 +208,7 @@ class RunKeeper(pl.Callback):
                     f"machines would go on from different steps ({trainer.global_step} here, {first} on the first); "
                     f"--resume needs the run folder {self.folder} on every machine"
                 )
+        self.stop.listen()  # Lightning has set its own handler of SIGTERM by now, which ends the run in the middle
         self._started = self._checkpointed = time.monotonic()
         if self.progress is not None:
             self.progress.begin(trainer.global_step)
