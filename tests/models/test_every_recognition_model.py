@@ -498,3 +498,22 @@ def test_exported_program_gives_the_same(key: str) -> None:
         longer, mask = padded(inputs(count))
         mask[2, 1] = False
         torch.testing.assert_close(program.module()(longer, mask), model(longer, mask), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", ["agcn", "ctrgcn"])
+def test_graph_modules_begin_as_the_residual_round_them(key: str) -> None:
+    """As in the published code of both: the scale of the norm that ends each graph module is 1e-6."""
+    model = CASES[key].build()
+    assert isinstance(model, GraphRecognizer)
+    for block in model.blocks:
+        assert isinstance(block, ClipBlock)
+        assert block.graph.norm.weight.tolist() == pytest.approx([1e-6] * len(block.graph.norm.weight))
+    model.train()
+    x = inputs(4)
+    before = model(x).detach()
+    for block in model.blocks:
+        nn.init.normal_(block.graph.weight)
+    torch.testing.assert_close(model(x), before, atol=1e-3, rtol=1e-3)
+    for block in model.blocks:
+        nn.init.ones_(block.graph.norm.weight)
+    assert (model(x) - before).abs().max() > 0.01

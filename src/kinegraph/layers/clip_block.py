@@ -35,6 +35,7 @@ __all__ = [
     "masked_batch_norm",
     "masked_moments",
     "masked_normalise",
+    "quiet_norm",
     "remember",
     "strided_mask",
     "time_mean",
@@ -95,6 +96,16 @@ class ClipNorm(ChannelNorm):
         return masked_batch_norm(
             input, mask, self.running_mean, self.running_var, self.weight, self.bias, share, self.eps
         )
+
+
+def quiet_norm(channels: int) -> ClipNorm:
+    """A norm whose scale starts at 1e-6: a graph module that ends in it begins as the residual connection round it.
+
+    So the published code of 2s-AGCN and CTR-GCN begins.
+    """
+    norm = ClipNorm(channels)
+    nn.init.constant_(norm.weight, 1e-6)
+    return norm
 
 
 def masked_moments(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -85,7 +85,7 @@ def spatial_partitions(distances: NDArray[np.int64], centre: int) -> NDArray[np.
     The neighbourhood of a joint (itself and whoever is one hop away) falls into three subsets: as far from the
     centre joint as the joint itself, nearer, and farther. Row i of each matrix is the mean over that subset (the
     normalising term of their Eq. 4), or zero where the subset is empty. On a tree with the centre at the root these
-    are the joint, its parent and its children: the graph of 2s-AGCN, ST-GCN++ and CTR-GCN.
+    are the joint, its parent and its children: the graph of 2s-AGCN and ST-GCN++, and where CTR-GCN's starts here.
 
     Args:
         distances: hop distances (nodes, nodes), -1 where there is no path.

@@ -4,7 +4,9 @@ Shi, Zhang, Cheng, Lu, *Two-Stream Adaptive Graph Convolutional Networks for Ske
 2019. One of its two streams; joints and bones are two runs whose scores are fused. Equations and hyper-parameters are
 the paper's and its published configuration's; no code is. Readings: ten blocks as in the published configuration, the
 first without a residual connection; C is normalised by the embeddings' length (channels x frames) before its softmax,
-which runs over the neighbours j of a joint i; linear maps have no bias where a norm follows.
+which runs over the neighbours j of a joint i; linear maps have no bias where a norm follows; the norm of the input is
+that of a joint's coordinate whoever moves, where the published one tells first from second people; the classifier
+starts smaller by the root of its width.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kinegraph.layers.clip_block import ClipNorm, Constants, TemporalUnit, blank
+from kinegraph.layers.clip_block import Constants, TemporalUnit, blank, quiet_norm
 from kinegraph.layers.graph_gather import gather_and_map
 from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
 from kinegraph.skeleton import Skeleton
@@ -84,7 +86,7 @@ class AdaptiveGraphConv(Constants):
         nn.init.zeros_(self.embed.bias)
         std = (1 / (terms * in_channels)) ** 0.5
         self.weight = nn.Parameter(torch.randn(terms, in_channels, out_channels) * std)
-        self.norm = ClipNorm(out_channels)
+        self.norm = quiet_norm(out_channels)
 
     def fold(self) -> tuple[Tensor, Tensor]:
         """Weights and bias with the norm in them."""

@@ -4,7 +4,10 @@ Chen, Zhang, Yuan, Li, Deng, Hu, *Channel-wise Topology Refinement Graph Convolu
 Recognition*, ICCV 2021. Equations and hyper-parameters are the paper's and its published configuration's; no code is.
 Readings: ten blocks, the first without a residual connection; relations are made of C / 8 channels (8 where the input
 is raw coordinates); alpha is one number a block, which starts at 0; four temporal branches (kernel 5 with dilations 1
-and 2, maximum over 3 frames, plain map); linear maps have no bias where a norm follows.
+and 2, maximum over 3 frames, plain map); linear maps have no bias where a norm follows; A starts as means over the
+partitions, where in the published code it starts as the transposes of these; the norm of the input is that of a
+joint's coordinate whoever moves, where the published one tells first from second people; the classifier starts
+smaller by the root of its width.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kinegraph.layers.clip_block import ClipNorm, Constants, time_mean
+from kinegraph.layers.clip_block import Constants, quiet_norm, time_mean
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
 from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
 from kinegraph.skeleton import Skeleton
@@ -83,7 +86,7 @@ class RefinedGraphConv(Constants):
         self.refine = nn.ModuleList(nn.Linear(relations, out_channels) for _ in range(terms))  # xi_k
         std = (1 / (terms * in_channels)) ** 0.5
         self.weight = nn.Parameter(torch.randn(terms, in_channels, out_channels) * std)
-        self.norm = ClipNorm(out_channels)
+        self.norm = quiet_norm(out_channels)
 
     def fold(self) -> tuple[Tensor, Tensor]:
         """Weights and bias with the norm in them."""

@@ -57,7 +57,7 @@ class SiMLPe(ForecastingModel):
     else stays. A horizon beyond the built one goes on from the forecast, as in the paper.
 
     Untrained it forecasts the last frame with a little noise. The paper trains it on the mean length of the joints'
-    error vectors plus that of their velocities: loss ``mpjpe`` with ``velocity_loss: 1``.
+    error vectors plus that of their velocities: loss ``mpjpe`` with ``objective: {velocity: 1}``.
 
     Shapes: ``(batch, observed, joints, channels) -> motion (batch, horizon, joints, channels)``.
 
