@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -176,6 +177,43 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["skeletons"], ["--help"]])
+def test_output_that_cannot_be_written_is_no_bug(arguments: list[str], unbuffered: str) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "kinegraph", *arguments]
+        environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+        deaf = subprocess.run(command, stdout=full, stderr=full, env=environment)
+    assert done.stderr == "kinegraph: error: cannot write the output: No space left on device; send it elsewhere\n"
+    assert (done.returncode, deaf.returncode) == (2, 2)
+
+
+def test_a_closed_stream_is_no_bug() -> None:
+    command = f'"{sys.executable}" -m kinegraph'
+    for line, status, said in (
+        ("skeletons >&-", 0, ""),
+        ("info nowhere.bvh >&-", 2, "nowhere.bvh: no such file"),
+        ("info nowhere.bvh 2>&-", 2, ""),
+    ):
+        done = subprocess.run(f"{command} {line}", shell=True, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert said in done.stderr
+        assert "bug" not in done.stderr
+        assert not done.stdout  # not the error that stderr does not take, either
+
+
+def test_names_of_any_letters_are_printed_in_any_encoding(tmp_path: Path) -> None:
+    name = "tänzer_歩.json"
+    (tmp_path / name).write_text('{"people": [{"pose_keypoints_2d": [' + "9, 9, 1, " * 24 + "9, 9, 1]}]}")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "kinegraph", "info", name]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.stdout.startswith("t\\xe4nzer_\\u6b69.json\n"), done.stderr
+    assert done.returncode == 0
 
 
 def test_ctrl_c_in_a_real_process() -> None:

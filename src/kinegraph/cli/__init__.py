@@ -13,9 +13,9 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from kinegraph.errors import KinegraphError, nearest
 from kinegraph.shipped import named
@@ -79,13 +79,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; those of the process by default.
     """
     _bound_memory()
+    _make_streams_sure()
     arguments = list(sys.argv[1:] if argv is None else argv)
     show_traceback = "--traceback" in arguments
     arguments = [argument for argument in arguments if argument != "--traceback"]
+    status = 0
+    with contextlib.redirect_stdout(cast("TextIO", _Output(sys.stdout))):
+        try:
+            status = _guarded(arguments, show_traceback)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader (head, less) has gone
+            _drop(sys.stdout)
+        except _OutputError as error:
+            _drop(sys.stdout)
+            status = status or _failed(str(error), show_traceback)
+    return status
+
+
+def _guarded(arguments: list[str], show_traceback: bool) -> int:
+    """Run the command and say what goes wrong, unless that is the output itself."""
     try:
-        status = _dispatch(arguments)
-        sys.stdout.flush()
-        return status
+        return _dispatch(arguments)
+    except (BrokenPipeError, _OutputError):
+        raise
     except SystemExit as stop:  # argparse after --help and --version
         return int(stop.code or 0)
     except KinegraphError as error:
@@ -95,11 +111,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _say(f"kinegraph: interrupted{f': {_one_line(str(error))}' if str(error) else ''}")
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has gone. Python would complain again when it flushes stdout at exit.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except MemoryError:
         return _failed("not enough memory for this input; try a smaller one, or a smaller batch", show_traceback)
     except Exception as error:
@@ -107,6 +118,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(
             f"{found} (this is a bug in kinegraph; run again with --traceback and report it)", show_traceback
         )
+
+
+class _OutputError(KinegraphError):
+    """Standard output cannot be written."""
+
+
+class _Output:
+    """Standard output, whose errors are told from those of files."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        with self._errors():
+            return self.stream.write(text)
+
+    def flush(self) -> None:
+        with self._errors():
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _OutputError(f"cannot write the output: {error.strerror or error}; send it elsewhere") from error
+
+
+def _make_streams_sure() -> None:
+    """Let whatever is printed be printed: names of any letters in any encoding, and to streams that are closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the shell closed it (>&-)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  as long as the process
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop(stream: TextIO) -> None:
+    """Let a stream go nowhere: Python would complain again when it flushes it at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _bound_memory() -> None:
@@ -201,5 +259,7 @@ def _failed(message: str, show_traceback: bool) -> int:
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(OSError):  # stderr itself may be gone; the exit status still tells
+    try:
         print(line, file=sys.stderr, flush=True)
+    except OSError:  # gone as well; the exit status still tells
+        _drop(sys.stderr)
