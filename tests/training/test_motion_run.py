@@ -16,6 +16,7 @@ from test_run import assert_same_run, checkpoint, log
 import kinegraph as kg
 from kinegraph.config import read_yaml
 from kinegraph.errors import ConfigError
+from kinegraph.training.motion_setup import prepare
 from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.motion_validation import MotionValidation
@@ -212,3 +213,27 @@ def test_what_cannot_be_trained_on_is_said_and_listed(
     said = capsys.readouterr().err
     assert said == start + rows[0]["reason"] + "\n"
     assert "states no frame rate" in said
+
+
+@pytest.mark.parametrize("stream", ["bone", "dual", "joint"])
+@pytest.mark.parametrize("representation", ["positions", "expmap"])
+def test_bones_of_positions_are_in_one_unit(tmp_path: Path, stream: str, representation: str) -> None:
+    """Bones, child minus parent, stay as they are when the whole body moves: all channels share one scale."""
+    splits = make_splits(representation=representation)
+
+    def scales(per_channel: bool | None) -> int:
+        wanted = recipe(
+            tmp_path,
+            model={**SYMGNN, "stream": stream},
+            transform={"recognise": False, "per_channel": per_channel},
+        )
+        return len({value for row in prepare(wanted, splits).transform.scale for value in row} - {0.0})
+
+    whole = representation == "positions" and stream != "joint"
+    assert (scales(None) == 1) == whole
+    assert scales(False) == 1
+    if whole:
+        with pytest.raises(ConfigError, match=f"model.stream '{stream}' sees bones, child minus parent in one unit"):
+            scales(True)
+    else:
+        assert scales(True) > 1

@@ -82,8 +82,10 @@ class MotionTransformRecipe:
     """Frames it forecasts; 0 for a recogniser alone."""
     recognise: bool = False
     """Recognise the action too, of which some clips must have one; the others are forecast only."""
-    per_channel: bool = True
-    """Scale every channel by its own deviation, or (false) all by one, which leaves the joints' units comparable."""
+    per_channel: bool | None = None
+    """Scale every channel by its own deviation, or (false) all by one, which leaves the joints' units comparable; null:
+    all by one where the network sees bones (`model.stream` bone or dual) of positions, which have to be child minus
+    parent in one unit, else each by its own."""
     root: Literal["none", "heading"] = "none"
     """`none`: the body's own path is left out (the protocols); `heading`: it is forecast, seen from place and heading
     of the last observed frame."""

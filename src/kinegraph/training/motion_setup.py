@@ -49,7 +49,7 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
         horizon=recipe.transform.horizon,
         root=recipe.transform.root,
         recognise=recipe.transform.recognise,
-        per_channel=recipe.transform.per_channel,
+        per_channel=_per_channel(recipe, splits.train.representation),
         mirror=recipe.augment.mirror > 0,
     )
     given["classes"] = len(transform.actions)
@@ -96,6 +96,24 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
             "windows": len(data.validation.rows(recipe.trainer.validate_poses)),
         },
     )
+
+
+def _per_channel(recipe: MotionRecipe, representation: str) -> bool:
+    """Whether every channel has a scale of its own.
+
+    Raises:
+        ConfigError: the recipe wants it, and the network sees bones of positions: a child in one unit minus its parent
+            in another is no bone.
+    """
+    stated = recipe.transform.per_channel
+    stream = recipe.model.get("stream", "joint")
+    bones = representation == "positions" and stream in ("bone", "dual")
+    if bones and stated:
+        raise ConfigError(
+            f"transform.per_channel: true goes with joints; model.stream '{stream}' sees bones, child minus parent in "
+            "one unit: set it to false, or leave it out"
+        )
+    return not bones if stated is None else stated
 
 
 def _facts(recipe: MotionRecipe, part: MotionData) -> dict[str, Any]:
