@@ -14,8 +14,8 @@ SOURCE = Path(__file__).parents[1] / "src" / "kinegraph"
 # A module may import those to its left (and its own package). Order is the data's way through the house.
 ORDER = (
     "errors",
-    "atomic",
     "naming",
+    "atomic",
     "config",
     "seeds",
     "shipped",

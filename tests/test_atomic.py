@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,24 @@ def test_what_stood_there_stays_when_writing_fails(tmp_path: Path) -> None:
         fail()
     assert (tmp_path / "a.txt").read_text() == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_any_name_that_a_file_can_have_can_be_written(tmp_path: Path) -> None:
+    for name in ("a" * 251 + ".txt", "\N{GREEK SMALL LETTER MU}" * 120 + ".txt", os.fsdecode(b"t\xdc.txt")):
+        with atomic_path(tmp_path / name) as temporary:
+            assert temporary.suffix == ".txt"
+            temporary.name.encode()  # writers in other languages take nothing else
+            temporary.write_text("done")
+        assert (tmp_path / name).read_text() == "done"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_names_that_are_no_utf8_are_spelt_out_in_texts(tmp_path: Path) -> None:
+    name = os.fsdecode(b"t\xdc")
+    write_text(tmp_path / "a.txt", f"of {name}")
+    write_csv(tmp_path / "a.csv", ("file",), [(name,)])
+    assert (tmp_path / "a.txt").read_bytes() == rb"of t\udcdc"
+    assert (tmp_path / "a.csv").read_bytes() == b"file\nt\\udcdc\n"
 
 
 def fail_within(place: Path, file: str | None = None) -> None:

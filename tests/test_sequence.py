@@ -39,6 +39,10 @@ def test_confidence_follows_from_nan() -> None:
     assert np.isnan(sequence.positions[0, 2, 4]).all()
 
 
+def test_a_source_that_is_no_utf8_is_spelt_out() -> None:
+    assert make(source="t\udcdc.csv").source == r"t\udcdc.csv"
+
+
 def test_arrays_are_copied_and_frozen() -> None:
     positions = np.zeros((1, 2, 17, 2))
     sequence = SkeletonSequence(positions, SKELETON)

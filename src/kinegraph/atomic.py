@@ -11,6 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kinegraph.errors import KinegraphError
+from kinegraph.naming import as_text
+
+_STEM_BYTES = 150  # of a temporary name, to know it by
 
 
 @contextmanager
@@ -30,8 +33,10 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise KinegraphError(f"cannot write {target}: it is a folder; give the name of a file")
     if not os.access(folder, os.W_OK):
         raise KinegraphError(f"cannot write {target}: the folder {folder} is not writable; choose another one")
-    # The suffix stays last because writers such as Matplotlib choose their format by it.
-    temporary = folder / f".{target.stem}.{secrets.token_hex(4)}.part{target.suffix}"
+    # The suffix stays last because writers such as Matplotlib choose their format by it. Some writers take no name that
+    # is no UTF-8, and a file system none much longer than the target's may be.
+    stem = as_text(target.stem).encode()[:_STEM_BYTES].decode(errors="ignore")
+    temporary = folder / f".{stem}.{secrets.token_hex(4)}.part{target.suffix}"
     try:
         yield temporary
         os.replace(temporary, target)
@@ -42,9 +47,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path`` atomically."""
+    """Write ``text`` (UTF-8; what cannot be, as of files' names, is spelt out) to ``path`` atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_csv(path: Path | str, header: Sequence[object], rows: Iterable[Sequence[object]]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.errors import DataError
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.posing import bridge_gaps
+from kinegraph.naming import as_text
 from kinegraph.skeleton import JointMap, Skeleton, map_joints
 
 Unit = Literal["m", "px", "normalized"]
@@ -106,6 +107,7 @@ class SkeletonSequence:
         def put(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
 
+        put("source", as_text(self.source))
         who = self.source or "sequence"
         positions = np.array(self.positions, dtype=np.float64)
         single = positions.ndim == 3

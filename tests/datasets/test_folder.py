@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -116,6 +117,29 @@ def test_what_was_prepared_inside_the_source_is_no_class(tmp_path: Path) -> None
     clips(root, "store/a.npz")  # what only looks like it is a class
     (root / "store" / "store.json").write_text("{}")
     assert FolderSource(root).classes == ("bus", "car", "store")
+
+
+def test_names_that_are_no_utf8_stop_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Files are read by their paths; clips and classes are called by what can be written."""
+    root = tmp_path / "in"
+    walk, wolk, exercise = (os.fsdecode(name) for name in (b"w\xe4lk", b"w\xf6lk", b"\xdcbung.npz"))
+    clips(root, "wave/a.npz", f"wave/{exercise}", f"{walk}/a.npz", f"{walk}/b.npz", f"{wolk}/a.npz")
+    (root / "wave" / os.fsdecode(b"\xdcbel.npz")).write_bytes(b"PK")
+    assert prepare(root, tmp_path / "out") == 0
+    store = ClipStore(tmp_path / "out")
+    assert store.classes == (r"w\udce4lk", r"w\udcf6lk", "wave")
+    called = {name: store.classes[label] for name, label in zip(store.names, store.labels, strict=True)}
+    assert called == {
+        "wave/a.npz": "wave",
+        r"wave/\udcdcbung.npz": "wave",
+        r"w\udce4lk/a.npz": r"w\udce4lk",
+        r"w\udce4lk/b.npz": r"w\udce4lk",
+        r"w\udcf6lk/a.npz": r"w\udcf6lk",
+    }
+    [bad] = csv.DictReader((tmp_path / "out" / "bad.csv").open(encoding="utf-8"))
+    assert bad["clip"] == r"wave/\udcdcbel.npz"
+    parts = clips(tmp_path / "parts", *(f"{part}/{name}/a.npz" for part in ("train", "test") for name in (walk, wolk)))
+    assert FolderSource(parts).classes == store.classes[:2]  # a class is the same in every part
 
 
 @pytest.mark.parametrize("words", [(), ("--skeleton", "h36m17", "--fps", "30")])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +63,20 @@ def test_splits_share_no_recording_and_bad_files_are_named(prepared: Path) -> No
     assert {row["file"] for row in rows} == {"walks/broken.bvh", "walks/flat.npz"}
     assert any("filming needs 3D" in row["reason"] for row in rows)
     assert set(own.train.action_names) | set(own.test.action_names) <= {"walks", "strolls"}
+
+
+def test_names_that_are_no_utf8_stop_nothing(recordings: Path, tmp_path: Path) -> None:
+    source = tmp_path / "mine"
+    shutil.copytree(recordings, source)
+    os.rename(source / "walks", source / os.fsdecode(b"w\xe4lks"))
+    (source / "strolls" / os.fsdecode(b"\xdcbel.npz")).write_bytes(b"PK")
+    assert main(["data", "prepare", "mocap-folder", "--source", str(source), "--out", str(tmp_path / "out")]) == 0
+    own = mocap_folder.load(tmp_path / "out")
+    assert set(own.train.action_names) | set(own.test.action_names) <= {r"w\udce4lks", "strolls"}
+    assert any(name.startswith(r"w\udce4lks/take") for name in own.train.clip_names)
+    rows = list(csv.DictReader((tmp_path / "out" / "bad.csv").open(encoding="utf-8")))
+    files = {r"w\udce4lks/broken.bvh", r"w\udce4lks/flat.npz", r"strolls/\udcdcbel.npz"}
+    assert {row["file"] for row in rows} == files
 
 
 def test_keypoints_are_the_truth_seen_by_its_camera(prepared: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +57,14 @@ def test_what_is_read_and_what_is_left_out(folder: Path) -> None:
     assert "lift it first" in reasons["flat.npz"]
     assert "'dog'" in reasons["dog.npz"]
     assert load_recordings([folder]).data.actions == ()
+
+
+def test_names_that_are_no_utf8_are_spelt_out(folder: Path) -> None:
+    (folder / "walk").rename(folder / os.fsdecode(b"w\xe4lk"))
+    data = load_recordings([folder], labels="folders", least_frames=30).data
+    assert data.actions == ("hop", r"w\udce4lk")
+    assert {clip.name for clip in data.clips} == {r"w\udce4lk/a", r"w\udce4lk/b", "hop/a#1", "hop/a#2", "loose"}
+    data.fingerprint.encode()
 
 
 def test_clips_hold_the_world(folder: Path) -> None:

@@ -200,6 +200,11 @@ def test_a_joint_without_a_name_is_refused_at_once() -> None:
         Skeleton("x", ("", "b"), (-1, 0))  # as a parent "" means none: no file and no copy could hold it
 
 
+def test_a_name_from_a_file_that_is_no_utf8_is_spelt_out() -> None:
+    skeleton = Skeleton("d\udce4nce", ("a",), (-1,), title="from d\udce4nce.bvh")
+    assert (skeleton.name, skeleton.title) == (r"d\udce4nce", r"from d\udce4nce.bvh")
+
+
 def test_what_a_rigs_joints_stand_for() -> None:
     landmarks = {"left_hip": {"LThigh": 1.0}, "pelvis": {"LThigh": 0.5, "RThigh": 0.5}, "nose": {}}
     rig = Skeleton("rig", ("LThigh", "RThigh"), (-1, 0), landmarks=landmarks)

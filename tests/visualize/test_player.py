@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,15 @@ def test_nothing_outside_is_asked_for_and_words_cannot_break_out(world: Skeleton
     assert "unsafe" not in policy.group(1)
     assert "&lt;b&gt;@MOTION@" in page
     assert payload(page)["notes"] == ["@SCRIPT@", "</script><script>alert(1)</script>"]
+
+
+def test_a_title_that_is_no_utf8_can_be_written(world: SkeletonSequence, tmp_path: Path) -> None:
+    name = os.fsdecode(b"t\xdc.csv")
+    page = player_html([(name, world)], title=name, notes=(name,))
+    assert r"<title>t\udcdc.csv" in page
+    written = tmp_path / os.fsdecode(b"\xdc.html")
+    write_player(written, [(name, world)], title=name, notes=(name,))
+    assert written.read_text(encoding="utf-8") == page
 
 
 def test_errors(world: SkeletonSequence, tmp_path: Path) -> None:

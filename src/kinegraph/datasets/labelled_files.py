@@ -17,6 +17,7 @@ from pathlib import Path
 from kinegraph.errors import DataError
 from kinegraph.formats import formats, read
 from kinegraph.formats.walk import recordings_in
+from kinegraph.naming import as_text
 from kinegraph.store.clip_store import FORMAT, MANIFEST
 from kinegraph.store.prepare import BAD
 
@@ -71,7 +72,8 @@ def files_by_class(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
     for part in parts or [""]:
         for label, paths in (inside[part] if part else _classes(root, suffixes, known=others)).items():
             for path in paths:
-                found.append(LabelledFile(path.relative_to(root).as_posix(), path, label, (part,) if part else ()))
+                name = as_text(path.relative_to(root).as_posix())
+                found.append(LabelledFile(name, path, as_text(label), (part,) if part else ()))
     if not found:
         raise DataError(f"{root}: no labelled files; expected <class>/<file>, or an index.csv with file and label")
     return found, notes

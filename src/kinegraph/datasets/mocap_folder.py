@@ -25,6 +25,7 @@ from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
 from kinegraph.geometry.cameras import CameraSampling
+from kinegraph.naming import as_text
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import fill_gaps
 
@@ -63,7 +64,7 @@ def _find(source: Path | str) -> list[_Recording]:
         parts = path.relative_to(root).parts[:-1]
         stated = parts[0] if parts and parts[0] in SPLITS else None
         below = parts[1:] if stated else parts
-        found.append(_Recording(path, stated, below[-1] if below else "motion"))
+        found.append(_Recording(path, stated, as_text(below[-1]) if below else "motion"))
     return found
 
 
@@ -118,7 +119,7 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
         }
         splits = MocapFolder(**parts, bad=tuple(bad))
         write_csv(folder / "bad.csv", ("file", "reason"), bad)
-        places = [recording.path.relative_to(root).as_posix() for recording, _ in filmed]
+        places = [as_text(recording.path.relative_to(root).as_posix()) for recording, _ in filmed]
         facts = {"version": _VERSION, "fps": fps, "recordings": dict(zip(places, given, strict=True))}
         write_splits(splits, folder, NAME, facts)
     return splits
@@ -133,16 +134,16 @@ def _film(
     fps: float | None = None
     for recording in recordings:
         place = recording.path.relative_to(root)
-        name = file_name(recording.path, root)
+        name, subject = file_name(recording.path, root), as_text(recording.path.parent.name)
         try:
             sequence = _whole(recording.path)
             rate = sequence.fps or _FPS
             common = fps or rate / max(1, round(rate / _FPS))  # the first one's, thinned: it needs no resampling
-            clip = Clip(sequence=sequence, name=name, action=recording.action, subject=recording.path.parent.name)
+            clip = Clip(sequence=sequence, name=name, action=recording.action, subject=subject)
             filmed.append((recording, assemble([clip], name=name, cameras=CameraSampling(), seed=SEED, fps=common)))
             fps = common  # no earlier: a file that cannot be filmed has no say
         except KinegraphError as error:
-            bad.append((place.as_posix(), " ".join(str(error).split())))
+            bad.append((as_text(place.as_posix()), " ".join(str(error).split())))
     return filmed, bad, fps
 
 

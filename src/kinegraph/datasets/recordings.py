@@ -31,7 +31,7 @@ from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats import formats, read
 from kinegraph.formats.export import y_up
 from kinegraph.formats.walk import recordings_in
-from kinegraph.naming import free_name
+from kinegraph.naming import as_text, free_name
 from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.skeleton.contraction import contract
@@ -120,7 +120,7 @@ def find_files(source: Path | str) -> list[Path]:
 
 def file_name(path: Path, source: Path | str) -> str:
     """How a file of a folder is called: without its suffix, in which it may come again."""
-    return path.relative_to(source).with_suffix("").as_posix()
+    return as_text(path.relative_to(source).with_suffix("").as_posix())
 
 
 def load_recordings(
@@ -170,7 +170,7 @@ def load_recordings(
                 continue
             taken.add(path.stem)
         folder = path.relative_to(source).parts[0] if len(path.relative_to(source).parts) > 1 else ""
-        action = folder if labels == "folders" else ""
+        action = as_text(folder) if labels == "folders" else ""
         stem = file_name(path, source)
         try:
             for piece in _read(path, network, fps, representation, least_frames, read_options or {}):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
 from kinegraph.errors import SkeletonError, nearest
+from kinegraph.naming import as_text
 from kinegraph.skeleton import graph
 from kinegraph.skeleton.parts import PARTS, default_parts
 
@@ -57,6 +58,8 @@ class Skeleton:
         def put(key: str, value: object) -> None:
             object.__setattr__(self, key, value)
 
+        put("name", as_text(self.name))  # of skeletons of files the file's own
+        put("title", as_text(self.title))
         put("joints", tuple(self.joints))
         put("parents", tuple(int(p) for p in self.parents))
         put("pairs", tuple((a, b) for a, b in self.pairs))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
+from kinegraph.naming import as_text
 from kinegraph.sequence import SkeletonSequence, Space, Unit
 from kinegraph.skeleton import Skeleton
 
@@ -23,7 +24,7 @@ class ActionClip:
     """One recording in which somebody does something.
 
     Attributes:
-        name: tells it apart from every other of its data set.
+        name: tells it apart from every other of its data set; text that can be written (:func:`naming.as_text`).
         label: index of the action; -1 unknown.
         positions: ``(people, frames, joints, dims)`` float; NaN where a joint, or a whole person, is not there.
         confidence: ``(people, frames, joints)`` in 0..1, or None where the recording has none: 1 wherever there is
@@ -47,6 +48,8 @@ class ActionClip:
     splits: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", as_text(self.name))
+        object.__setattr__(self, "subject", as_text(self.subject))
         shape = self.positions.shape
         if len(shape) != 4 or shape[3] not in (2, 3) or 0 in shape:
             raise DataError(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.atomic import write_text
+from kinegraph.naming import as_text
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize.motion import Band, Ghost, motion
 from kinegraph.visualize.style import FORECAST, LEFT, OTHER, PEOPLE, RIGHT, css
@@ -111,7 +112,7 @@ def page_html(
         page = page.replace(f"@{name}@", text)
     # The data's place is kept from a title that spells it.
     before, _, after = page.partition("@MOTION@")
-    escaped = html.escape(title)
+    escaped = html.escape(as_text(title))
     return f"{before.replace('@TITLE@', escaped)}@MOTION@{after}"
 
 
