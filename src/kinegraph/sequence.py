@@ -63,12 +63,13 @@ class SkeletonSequence:
         offsets: rest offset of each joint from its parent ``(joints, 3)`` in metres, the bones of ``rotations``.
         image_size: ``(width, height)`` in px for image space.
         label: what is done, if known.
-        source: where it came from (a file name).
+        source: what it was read from, or is called: errors name it.
         notes: what was assumed or changed on the way, for people.
         uncertainty: how far each joint may be off, in the positions' unit ``(people, frames, joints, 2)``: half of the
             errors are expected below the first number, nine in ten below the second. NaN where there is no estimate;
             ``None`` when nothing was estimated. A lifted joint's is relative to the root, a forecast one's absolute.
         contact: ``(people, frames, joints)`` bool: which joints touch the floor; ``None`` when that was not looked for.
+        origin: what it was made of, where the file that it was read from says so.
 
     Raises:
         DataError: shapes do not fit, a value is infinite, or a confidence is outside 0..1.
@@ -89,6 +90,7 @@ class SkeletonSequence:
     notes: tuple[str, ...] = ()
     uncertainty: NDArray[np.float64] | None = None
     contact: NDArray[np.bool_] | None = None
+    origin: str = ""
 
     def __repr__(self) -> str:
         """One line: what it is, not its numbers."""
@@ -108,6 +110,7 @@ class SkeletonSequence:
             object.__setattr__(self, key, value)
 
         put("source", as_text(self.source))
+        put("origin", as_text(self.origin))
         who = self.source or "sequence"
         positions = np.array(self.positions, dtype=np.float64)
         single = positions.ndim == 3

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.errors import ConfigError, FormatError, KinegraphError
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.formats import read, write
 from kinegraph.formats.arrays import load
 from kinegraph.sequence import SkeletonSequence
@@ -50,6 +50,7 @@ def _sequence(kind: str) -> SkeletonSequence:
 
 
 def _same(a: SkeletonSequence, b: SkeletonSequence, *, rotations: bool = True) -> None:
+    """`a`, read from a file, is `b`, which was written to it."""
     np.testing.assert_array_equal(a.positions, b.positions)
     np.testing.assert_array_equal(a.confidence, b.confidence)
     for name in ("rotations", "offsets") if rotations else ():
@@ -57,8 +58,9 @@ def _same(a: SkeletonSequence, b: SkeletonSequence, *, rotations: bool = True) -
         assert (first is None) == (second is None)
         if first is not None:
             np.testing.assert_array_equal(first, second)
-    for name in ("skeleton", "fps", "unit", "space", "up", "image_size", "label", "source", "notes"):
+    for name in ("skeleton", "fps", "unit", "space", "up", "image_size", "label", "notes"):
         assert getattr(a, name) == getattr(b, name), name
+    assert a.origin == b.source
 
 
 @pytest.mark.parametrize("kind", ["flat", "solid", "plain"])
@@ -67,6 +69,21 @@ def test_every_field_comes_back(tmp_path: Path, kind: str, suffix: str) -> None:
     first = _sequence(kind)
     write(first, tmp_path / f"a.{suffix}")
     _same(read(tmp_path / f"a.{suffix}"), first)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "json", "csv"])
+def test_errors_name_the_file_that_was_read_and_its_origin_is_kept(tmp_path: Path, suffix: str) -> None:
+    """What a file says it was made of is no file of whoever reads it."""
+    (tmp_path / "new").mkdir()
+    first, second = tmp_path / f"a.{suffix}", tmp_path / "new" / f"b.{suffix}"
+    write(_sequence("flat").replace(source="/home/me/clips/x.mp4"), first)
+    write(read(first), second)
+    again = read(second)
+    assert (again.source, again.origin) == (str(second), "x.mp4")
+    with pytest.raises(DataError, match=rf"^{second}: no person \[7\]"):
+        again.select_people([7])
+    with pytest.raises(KinegraphError, match=f"^{second}: fps is 0"):
+        read(second, fps=0)
 
 
 @pytest.mark.parametrize("kind", ["flat", "solid", "plain"])

@@ -210,7 +210,7 @@ def to_sequence(
         unit=unit,
         space="image",
         image_size=stated or image_size,
-        source=path.name,
+        source=str(path),
         notes=(*(slots.notes() if slots else ()), *notes, *more),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from kinegraph.errors import FormatError, KinegraphError
 from kinegraph.formats.json_file import members, number
+from kinegraph.naming import as_text
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 
@@ -27,7 +28,8 @@ def describe(sequence: SkeletonSequence) -> dict[str, Any]:
         "up": sequence.up,
         "image_size": list(sequence.image_size) if sequence.image_size else None,
         "label": sequence.label,
-        "source": sequence.source or None,
+        # The name alone: in which folder it lay is its owner's affair.
+        "source": sequence.origin or Path(sequence.source).name or None,
         "notes": list(sequence.notes) or None,
     }
     return {key: value for key, value in fields.items() if value is not None}
@@ -71,9 +73,9 @@ def read_fields(data: Mapping[str, Any], path: Path, skeleton: Skeleton | None =
     fields: dict[str, Any] = {"skeleton": skeleton}
     if data.get("fps") is not None:
         fields["fps"] = number(data["fps"], path, "'fps'")
-    for key in ("unit", "space", "up", "label", "source"):
+    for key, name in (*((key, key) for key in ("unit", "space", "up", "label")), ("source", "origin")):
         if data.get(key) is not None:
-            fields[key] = members(data[key], str, path, f"'{key}'")
+            fields[name] = members(data[key], str, path, f"'{key}'")
     if data.get("image_size") is not None:
         size = members(data["image_size"], list, path, "'image_size'")
         if len(size) != 2:
@@ -87,13 +89,13 @@ def read_fields(data: Mapping[str, Any], path: Path, skeleton: Skeleton | None =
 
 def build(path: Path, **fields: Any) -> SkeletonSequence:
     """A SkeletonSequence whose complaints name the file. Raises FormatError."""
-    fields["source"] = fields.get("source") or path.name
+    fields["source"] = str(path)
     try:
         sequence = SkeletonSequence(**fields)
     except FormatError:
         raise
     except KinegraphError as error:
-        raise FormatError(path, str(error).removeprefix(f"{fields['source']}: ")) from None
+        raise FormatError(path, str(error).removeprefix(f"{as_text(str(path))}: ")) from None
     if not sequence.people or not sequence.frames:
         raise FormatError(path, f"holds {sequence.people} people and {sequence.frames} frames; expected one of each")
     return sequence

@@ -97,7 +97,9 @@ def write(sequence: SkeletonSequence, path: Path | str, *, limbs: bool = True) -
         "scene": 0,
         "scenes": [{"nodes": []}],
         "nodes": [],
-        "animations": [{"name": Path(sequence.source).stem or "motion", "channels": [], "samplers": []}],
+        "animations": [
+            {"name": Path(sequence.origin or sequence.source).stem or "motion", "channels": [], "samplers": []}
+        ],
     }
     if limbs:
         document |= {"materials": [_material(name, colour) for name, colour in _COLOURS.items()]}

@@ -114,7 +114,7 @@ def read(
         notes.append("the unit is not in the file: taken as metres")
     if not sequence.people or not sequence.frames:
         raise FormatError(path, f"holds {sequence.people} people and {sequence.frames} frames; expected one of each")
-    return sequence.replace(source=path.name, notes=(*notes, *sequence.notes))
+    return sequence.replace(source=str(path), notes=(*notes, *sequence.notes))
 
 
 def _scores(beside: Mapping[str, Any], key: str | None, array: Floats, path: Path) -> tuple[Floats | None, list[str]]:

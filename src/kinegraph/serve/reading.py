@@ -122,7 +122,8 @@ class Reader:
         )
         if "error" in answer:
             raise RefusedFileError(int(answer["status"]), str(answer["error"]))
-        return read(Path(str(answer["npz"])), format="npz"), str(answer["called"])
+        called = str(answer["called"])
+        return read(Path(str(answer["npz"])), format="npz").replace(source=called), called
 
     def _ask(self, question: dict[str, Any], name: str) -> dict[str, Any]:
         process = self.start()

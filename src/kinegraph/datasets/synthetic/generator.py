@@ -105,6 +105,7 @@ class SyntheticMotion:
         # The action enters by name, so that adding one to the table changes no other clip.
         rng = np.random.default_rng([self.seed, subject, zlib.crc32(action.encode()), take])
         positions = generate(person, action, rng, self.frames, self.fps)
+        name = f"synthetic/{self.seed}/{person.name}/{action}/{take}"
         return SkeletonSequence(
             positions=positions,
             skeleton=_skeleton(),
@@ -113,7 +114,8 @@ class SyntheticMotion:
             space="world",
             up="z",
             label=action,
-            source=f"synthetic/{self.seed}/{person.name}/{action}/{take}",
+            source=name,
+            origin=name,
         )
 
     def __iter__(self) -> Iterator[SkeletonSequence]:
