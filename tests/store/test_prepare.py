@@ -67,6 +67,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def test_the_bar_is_for_terminals(tmp_path, monkeypatch, capsys) -> None:
+    prepare_clips(Made(), tmp_path / "log", workers=1)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    prepare_clips(Made(), tmp_path / "terminal", workers=1)
+    assert "40/40" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_what_goes_in_comes_out(tmp_path, dtype) -> None:
     source = Made()

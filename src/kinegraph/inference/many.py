@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,8 +264,7 @@ def _each(
     """Every recording with what the work gives, or with what was wrong with it."""
     from tqdm import tqdm
 
-    bar = tqdm(total=len(paths), desc=doing, unit="file", disable=not (progress and sys.stderr.isatty()))
-    with bar:
+    with tqdm(total=len(paths), desc=doing, unit="file", disable=None if progress else True) as bar:
         for path in paths:
             bar.set_postfix_str(path.name[-30:], refresh=True)
             yield path, *_guarded(path, work)

@@ -36,8 +36,9 @@ class MemoryClips(Clips):
         self.dataset, self.skeleton, self.fps = source.dataset, source.skeleton, source.fps
         self.unit, self.space, self.dims, self.classes = source.unit, source.space, source.dims, source.classes
         bad, clips = [], []
-        silent = not (progress and sys.stderr.isatty())  # a bar in a log file would be a line for every clip
-        for index in tqdm(range(len(source)), desc=source.dataset, unit="clip", disable=silent, leave=False):
+        for index in tqdm(
+            range(len(source)), desc=source.dataset, unit="clip", disable=None if progress else True, leave=False
+        ):
             try:
                 clips.append(source.read(index))
             except KinegraphError as error:

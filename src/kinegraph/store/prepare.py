@@ -67,7 +67,7 @@ def prepare_clips(
         out: folder to write to; made if missing, continued if an earlier run was stopped.
         dtype: of the stored values; float16 halves the size (2 mm at 3 m).
         workers: processes; by default one for each core. 1 works in this process.
-        progress: show a bar on standard error.
+        progress: show a bar on standard error, where that is a terminal.
         origin: where the recordings are. Its name and a digest of its whole path (which a published folder need not
             tell) are kept beside the clips, so that those of another source never replace them.
 
@@ -103,7 +103,9 @@ def prepare_clips(
     if todo:
         write_text(folder / MANIFEST, write_manifest_text({"complete": False, **known}))
     tasks = [(number, *ranges[number], signatures[number]) for number in todo]
-    with tqdm(total=len(source), initial=kept, unit="clip", desc=source.dataset, disable=not progress) as bar:
+    with tqdm(
+        total=len(source), initial=kept, unit="clip", desc=source.dataset, disable=None if progress else True
+    ) as bar:
         for (number, start, stop, _), note in in_processes(
             partial(_make, job), tasks, min(workers, max(len(tasks), 1))
         ):

@@ -40,7 +40,7 @@ def write_ntu(
         stage: the recordings.
         out: folder; made if missing, empty, or left by a run with the same settings that was stopped.
         workers: processes; by default one for each core.
-        progress: show a bar on standard error.
+        progress: show a bar on standard error, where that is a terminal.
 
     Returns:
         How many files were written and how many were there. The bytes do not depend on the number of processes.
@@ -54,7 +54,7 @@ def write_ntu(
     todo = [index for index in range(stage.clips) if stage.stem(index) not in there]
     chunks = [todo[at : at + _CHUNK] for at in range(0, len(todo), _CHUNK)]
     kept = stage.clips - len(todo)
-    with tqdm(total=stage.clips, initial=kept, unit="clip", desc="generate", disable=not progress) as bar:
+    with tqdm(total=stage.clips, initial=kept, unit="clip", desc="generate", disable=None if progress else True) as bar:
         for chunk, _ in in_processes(partial(_write, stage, folder), chunks, min(workers, max(len(chunks), 1))):
             bar.update(len(chunk))
     return len(todo), kept
