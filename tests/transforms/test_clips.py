@@ -154,6 +154,24 @@ def test_encode_by_hand() -> None:
     assert mask.tolist() == [[True] * 7, [True] * 4 + [False] + [True] * 2]
 
 
+@pytest.mark.parametrize("convention", ["2s-agcn", "pyskl", "ctr-gcn", "upright"])
+def test_where_a_clip_stands_is_nothing_to_the_network(convention) -> None:
+    x = clip()
+    transform = ClipTransform(prenormalise=PreNormalise(convention=convention), frames=9)
+    near, _ = transform.encode(x, NTU)
+    far, _ = transform.encode(x + np.array([5e6, -2e5, 5e6]), NTU)
+    assert far.dtype == np.float32
+    np.testing.assert_allclose(far, near, atol=1e-5)
+
+
+def test_clips_of_a_store_are_computed_in_float32_as_ever() -> None:
+    transform = ClipTransform(prenormalise=PreNormalise(convention="ctr-gcn"), sampling="all", people=2)
+    for dtype in (np.float32, np.float16):
+        x = clip().astype(dtype)
+        single = x.astype(np.float32)
+        np.testing.assert_array_equal(transform.encode(x, NTU)[0], single - single[0, 0, NTU.index("spine")])
+
+
 def test_missing_people_are_zero_and_masked() -> None:
     found, mask = ClipTransform(people=3, frames=8).encode(clip(people=1), NTU)
     assert found.shape == (3, 8, 25, 3)

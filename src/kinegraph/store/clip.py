@@ -19,6 +19,10 @@ from kinegraph.skeleton import Skeleton
 __all__ = ["ActionClip", "ClipSource", "Clips", "absent", "clip_of", "liveliest", "stamp"]
 
 
+_ROUNDED_M = 1e-3
+"""What float32 may round a clip's places by."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ActionClip:
     """One recording in which somebody does something.
@@ -189,6 +193,10 @@ def clip_of(
 ) -> ActionClip:
     """A sequence as a clip of float32; what is not seen is NaN.
 
+    What stands so far from the origin that float32 would round it by more than a millimetre (from 33 km on) is brought
+    there, along those axes alone and by one step for the whole clip. How people move and stand to each other is kept;
+    where on earth they do, no pre-normalisation but ``none`` asks.
+
     Args:
         sequence: positions and confidence.
         name, label: of the clip.
@@ -196,13 +204,26 @@ def clip_of(
         known: further fields of :class:`ActionClip` (subject, camera, setup, splits).
     """
     assert sequence.confidence is not None
+    positions = sequence.positions if sequence.unit != "m" else _near(sequence.positions)
     return ActionClip(
         name=name,
         label=label,
-        positions=np.asarray(sequence.positions, dtype=np.float32),
+        positions=np.asarray(positions, dtype=np.float32),
         confidence=np.asarray(sequence.confidence, dtype=np.float32) if keep_confidence else None,
         **known,
     ).check()
+
+
+def _near(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Positions ``(..., dims)`` m, along the axes on which float32 would round them badly moved to the origin."""
+    flat = positions.reshape(-1, positions.shape[-1])
+    flat = flat[np.isfinite(flat).all(axis=-1)]
+    if not len(flat):
+        return positions
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    farthest = np.maximum(-low, high)
+    rounded = np.spacing(farthest.astype(np.float32)) / 2 > _ROUNDED_M
+    return positions - np.where(rounded, np.round((low + high) / 2), 0.0) if rounded.any() else positions
 
 
 def liveliest(positions: NDArray[np.floating], most: int | None = None) -> list[int]:

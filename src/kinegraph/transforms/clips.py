@@ -87,7 +87,8 @@ class ClipTransform:
         """Network input of one clip.
 
         Args:
-            positions: ``(people, frames, joints, dims)``; NaN where missing.
+            positions: ``(people, frames, joints, dims)``; NaN where missing. However far from the origin, but for the
+                pre-normalisation ``none`` in float64's precision.
             skeleton: of the joint axis.
             confidence: ``(people, frames, joints)``; None means 1 wherever there is a position.
             rng: for random frames and the augmentation; without it the result is always the same.
@@ -106,11 +107,12 @@ class ClipTransform:
             raise DataError("a clip holds infinite values; repair the file or leave it out")
         if augmentation is not None and rng is None:
             raise ConfigError("an augmentation needs a generator; pass rng")
-        x = np.asarray(positions[: self.people], dtype=np.float32)
+        # Not rounded before the place is taken off: thousands of kilometres out, float32 tells places by half a metre.
+        x: Array = np.asarray(positions[: self.people], dtype=np.promote_types(positions.dtype, np.float32))
         sure = None if confidence is None else np.asarray(confidence[: self.people], dtype=np.float32)
         if augmentation is not None and rng is not None:
             x = augmentation.joints(x, rng)
-        x = self.prenormalise.apply(x, skeleton)
+        x = np.asarray(self.prenormalise.apply(x, skeleton), dtype=np.float32)
         if augmentation is not None and rng is not None and augmentation.crop < 1:
             first, last = crop_bounds(x.shape[1], augmentation.crop, rng)
             x, sure = x[:, first:last], None if sure is None else sure[:, first:last]
