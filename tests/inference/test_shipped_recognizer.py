@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kinegraph.datasets.hdm05 import CLASSES, Hdm05Source
@@ -50,7 +51,7 @@ def test_two_thirds_of_hdm05_are_called_by_their_names(shared_data: Path) -> Non
 def test_thousands_of_kilometres_from_the_origin_it_sees_the_same() -> None:
     recognizer = Recognizer.from_pretrained("recognize")
     near = SyntheticMotion(seconds=3.0, fps=30.0).clip(0, "waving", 0)
-    far = near.replace(positions=near.positions + [5e6, 5e6, 0.0])
+    far = near.replace(positions=near.positions + np.array([5e6, 5e6, 0.0]))
     (name, score), (there, same) = (recognizer.recognize(motion).top(1)[0] for motion in (near, far))
     assert name == there == "waving"
     assert same == pytest.approx(score, abs=1e-4)
