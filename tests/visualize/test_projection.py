@@ -79,6 +79,22 @@ def test_ground_and_follow(world: SkeletonSequence) -> None:
     assert stage(camera).ground == pytest.approx(world.positions[..., 1].min(), abs=0.02)
 
 
+def test_the_ground_has_round_cells_and_few(world: SkeletonSequence) -> None:
+    def cell(factor: float) -> float:
+        return stage(world.replace(positions=world.positions * factor)).cell
+
+    reach = stage(world).view.radius
+    for factor in (1e-3, 1.0, 9.9 / reach):  # as long as half metres do
+        assert cell(factor) == 0.5
+    sides = [cell(radius / reach) for radius in (15.0, 30.0, 90.0, 110.0, 1e9)]
+    np.testing.assert_allclose(sides, [1.0, 2.0, 5.0, 10.0, 5e7], rtol=1e-12)
+    apart = np.concatenate([world.positions[:1], world.positions[:1] + np.array([1e6, 0, 0])])
+    unknown = SkeletonSequence(apart, world.skeleton, world.fps, unit="px", up="y")
+    for large in (world.replace(positions=world.positions * 777.0), unknown):
+        found = stage(large)
+        assert found.view.radius / found.cell <= 20
+
+
 def test_nothing_to_draw(world: SkeletonSequence, image: SkeletonSequence) -> None:
     nobody = world.replace(confidence=np.zeros(world.confidence.shape))
     with pytest.raises(DataError, match="no joint"):

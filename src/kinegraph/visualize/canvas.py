@@ -133,7 +133,7 @@ def paint_scene(
     *,
     size: float,
     ground: float | None,
-    cell: float = 0.5,
+    cell: float,
     ghost: Array | None = None,
 ) -> None:
     """Draw people ``points`` (people, joints, 3), in display space, into ``box``.

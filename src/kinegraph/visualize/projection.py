@@ -20,6 +20,9 @@ from kinegraph.sequence import SkeletonSequence
 
 Array = NDArray[np.float64]
 
+_MOST_CELLS = 20
+"""Of the ground from the middle of a scene to its edge: pictures and the player draw all their lines, every frame."""
+
 
 def to_display(sequence: SkeletonSequence) -> Array:
     """Positions ``(people, frames, joints, 3)`` of a 3D sequence in display space; NaN stays NaN.
@@ -70,7 +73,7 @@ class Stage:
     ground: float
     #: size of one person (diagonal of the median box of one pose)
     size: float
-    #: side of a ground cell: 0.5 m, or a round number where the unit is unknown
+    #: side of a ground cell: 0.5 m, or a round number where the unit is unknown or that would make too many
     cell: float
     #: True where the people walk further than a fixed view shows well
     follow: bool
@@ -121,7 +124,7 @@ def stage(sequence: SkeletonSequence, azimuth: float | None = None, elevation: f
     if azimuth is None:
         front = facing(points, sequence) if sequence.space != "camera" else None
         azimuth = 0.52 if front is None else front + 0.61
-    cell = 0.5 if sequence.unit == "m" else 10.0 ** math.floor(math.log10(size))
+    cell = _cell(0.5 if sequence.unit == "m" else 10.0 ** math.floor(math.log10(size)), radius)
     centre = (float(middle[0]), float(middle[1]), float(middle[2]))
     return Stage(
         view=View(azimuth=azimuth, elevation=elevation, centre=centre, radius=radius),
@@ -130,6 +133,15 @@ def stage(sequence: SkeletonSequence, azimuth: float | None = None, elevation: f
         cell=cell,
         follow=follow,
     )
+
+
+def _cell(usual: float, radius: float) -> float:
+    """Side of a ground cell: the usual one, or in a large scene the next of 1, 2, 5, 10, ... that keeps cells few."""
+    least = radius / _MOST_CELLS
+    if usual >= least:
+        return usual
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= least)
 
 
 def image_box(sequence: SkeletonSequence) -> tuple[float, float, float, float]:
