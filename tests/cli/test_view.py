@@ -124,6 +124,8 @@ def test_recordings(shared_data: Path, tmp_path: Path, folder: str) -> None:
         (["--seconds", "inf", "--out", "x.png"], "--seconds inf: expected seconds, above 0"),
         (["--frames", "0", "--out", "x.png"], "at least 1"),
         (["--fps", "-3", "--out", "x.png"], "frame rate"),
+        (["--spin", "nan", "--out", "x.gif"], "--spin nan: expected degrees a second"),
+        (["--spin=-inf", "--out", "x.gif"], "--spin -inf"),
         (["--layout", "h36m71", "--out", "x.png"], "h36m17"),
         (["--layout", "coco17", "--out", "x.png"], "leave skeleton (--layout) out"),
     ],

@@ -46,6 +46,27 @@ def test_fewer_frames_than_asked(world: SkeletonSequence, tmp_path: Path) -> Non
         assert picture.size[0] == 250
 
 
+@pytest.mark.parametrize(
+    ("name", "most", "remedy"),
+    [("a.webp", 68, ", or .png"), ("a.jpg", 272, ", or .png"), ("a.png", 273, "")],
+)
+def test_a_strip_is_no_wider_than_its_format_holds(
+    world: SkeletonSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int, remedy: str
+) -> None:
+    long = world.replace(positions=np.repeat(world.positions[:, :1], 300, axis=1), confidence=None)
+    monkeypatch.setattr("kinegraph.visualize.stills.Canvas", None)  # said before anything is drawn
+    with pytest.raises(DataError, match=rf"300 poses in a row are 72010 px wide; .* at most {most} \(view: --frames"):
+        write_filmstrip(tmp_path / name, [("", long)], frames=300)
+    with pytest.raises(DataError, match=rf"{most + 1} poses in a row .* --step\){remedy}$"):
+        write_filmstrip(tmp_path / name, [("", long)], frames=most + 1)
+    with pytest.raises(TypeError):  # as many as are offered go on to be drawn
+        write_filmstrip(tmp_path / name, [("", long)], frames=most)
+    with pytest.raises(DataError, match=r"250 rows of 5 poses are 1210 x 67534 px; expected at most .* a side"):
+        write_filmstrip(tmp_path / name, [("", long)] * 250, frames=5)
+    with pytest.raises(DataError, match="and 64 million in all"):
+        write_filmstrip(tmp_path / name, [("", long)] * 60, frames=68)
+
+
 def test_themes_differ_in_their_background(world: SkeletonSequence, tmp_path: Path) -> None:
     for theme in (LIGHT, DARK):
         path = tmp_path / f"{theme.name}.png"

@@ -54,9 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the observed part ends, seconds into IN; default: its end",
     )
     parser.add_argument("--with-history", action="store_true", help="write the observed part too, before the forecast")
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
     parser.add_argument(
-        "--step", type=float, default=0.1, metavar="S", help="seconds from pose to pose in a .png (default 0.1)"
+        "--picture", type=Path, metavar="FILE", help="also a picture: .png, .jpg, .webp, .gif, .mp4 or .html"
+    )
+    parser.add_argument(
+        "--step", type=float, default=0.1, metavar="S", help="seconds from pose to pose in a still (default 0.1)"
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     add_recording_arguments(parser)

@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="SUFFIX", help="format of the files in the folder OUT (default bvh)")
     parser.add_argument("--model", metavar="M", help=model_help(f"{default_help('lift')}, {pictures}"))
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
-    parser.add_argument("--view", type=Path, metavar="FILE", help="also a picture: .png, .gif, .mp4 or .html")
+    parser.add_argument(
+        "--view", type=Path, metavar="FILE", help="also a picture: .png, .jpg, .webp, .gif, .mp4 or .html"
+    )
     parser.add_argument("--people", choices=("all", "main"), default="all", help="everybody, or the largest person")
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--focal", type=float, metavar="PX", help="focal length of the camera, px")

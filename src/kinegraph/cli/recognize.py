@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top", type=int, default=5, metavar="K", help="how many classes to name (default 5)")
     parser.add_argument("--json", action="store_true", help="print windows and segments as JSON with stable keys")
-    parser.add_argument("--out", type=Path, metavar="OUT", help="also the timeline as a picture (.png)")
+    parser.add_argument("--out", type=Path, metavar="OUT", help="also the timeline as a picture (.png, .jpg, .webp)")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also the segments as a table (.csv)")
     parser.add_argument(
         "--person", type=int, metavar="N", help="with --out: draw this person alone, from 1 (default: everybody)"

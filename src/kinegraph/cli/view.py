@@ -1,4 +1,4 @@
-"""Draw a motion file, 2D or 3D: a strip of stills (.png), an animation (.gif, .mp4) or a player (.html).
+"""Draw a motion file, 2D or 3D: a strip of stills (.png, .jpg, .webp), an animation (.gif, .mp4) or a player (.html).
 
 The player is one file that any browser opens from disk: drag to orbit, wheel to zoom, space to play.
 """
@@ -6,6 +6,7 @@ The player is one file that any browser opens from disk: drag to orbit, wheel to
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from kinegraph.cli.options import add_network_arguments, add_recording_arguments, keep_input
@@ -15,7 +16,6 @@ HELP = "draw a motion file: stills, animation, or a player in one HTML file"
 
 _LONGEST_S = 1e6
 """Seconds that may be asked for: more than any recording lasts."""
-
 EXAMPLES = """\
 examples:
   kinegraph view walk.bvh                           writes walk.html here
@@ -29,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     parser.add_argument("input", type=Path, nargs="+", metavar="IN", help="motion files or folders of OpenPose frames")
     parser.add_argument(
-        "--out", type=Path, metavar="OUT", help=".png, .gif, .mp4 or .html; default: IN's name with .html, here"
+        "--out",
+        type=Path,
+        metavar="OUT",
+        help=".png, .jpg, .webp, .gif, .mp4 or .html; default: IN's name with .html, here",
     )
     parser.add_argument(
         "--start", type=float, default=0.0, metavar="S", help="begin so many seconds into the recording"
@@ -69,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--start {args.start:g}: expected seconds, 0 to {_LONGEST_S:g}")
     if args.seconds is not None and not 0 < args.seconds <= _LONGEST_S:
         raise ConfigError(f"--seconds {args.seconds:g}: expected seconds, above 0, up to {_LONGEST_S:g}")
+    if not math.isfinite(args.spin):
+        raise ConfigError(f"--spin {args.spin:g}: expected degrees a second, a finite number")
     if args.full and (len(sources) != 1 or out.suffix.lower() != ".html"):
         raise ConfigError("--full makes one IN into a page: give one file, and an OUT that ends in .html")
     networks = {name: getattr(args, name) for name in ("lifter", "recognizer", "forecaster")}

@@ -18,6 +18,10 @@ from kinegraph.visualize.projection import Stage, View, image_box, pose_size, st
 from kinegraph.visualize.style import LEFT, PEOPLE, RIGHT, theme
 
 GAP = 10
+_SIDES = {".png": 65_535, ".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
+"""Pixels that a side may have; of PNG, which sets no such limit, what other programs open."""
+_PIXELS = 64_000_000
+"""That a picture may have: while it is drawn each takes 12 bytes, and larger files are taken for attacks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +137,7 @@ def write_grid(
         cell_size: width and height of a cell in px.
 
     Raises:
-        DataError: there is no cell, or a frame does not exist.
+        DataError: there is no cell, a frame does not exist, or the picture would be larger than its format allows.
         KinegraphError: the path cannot be written.
     """
     columns = max((len(row) for row in rows), default=0)
@@ -141,7 +145,9 @@ def write_grid(
         raise DataError("nothing to draw: the grid has no cells")
     width, height = cell_size
     head = 34 + (20 if subtitle else 0)
-    canvas = Canvas(columns * (width + GAP) + GAP, head + len(rows) * (height + GAP), theme(theme_name))
+    across, down = columns * (width + GAP) + GAP, head + len(rows) * (height + GAP)
+    _check_size(path, len(rows), columns, across, down)
+    canvas = Canvas(across, down, theme(theme_name))
     header(canvas, title, subtitle)
     for r, row in enumerate(rows):
         for c, cell in enumerate(row):
@@ -191,7 +197,7 @@ def write_filmstrip(
         start_s: seconds into their recordings at which the sequences begin; the frames named are of these.
 
     Raises:
-        DataError: no sequence, or nobody in one.
+        DataError: no sequence, nobody in one, or more pictures than the format holds.
         KinegraphError: the path cannot be written.
     """
     if frames < 1:
@@ -221,10 +227,29 @@ def moment(sequence: SkeletonSequence, frame: int, start_s: float = 0.0) -> str:
     return f"frame {frame}" + (f", {frame / sequence.fps:.2f} s" if sequence.fps else "")
 
 
+def _check_size(path: Path | str, rows: int, columns: int, width: int, height: int) -> None:
+    """Raises DataError where a picture of so many px is larger than its format holds, or than memory should."""
+    suffix = Path(path).suffix.lower()
+    side = _SIDES.get(suffix, _SIDES[".png"])
+    if width > side:
+        fitting = (side - GAP) // ((width - GAP) // columns)
+        wider = ", or .png" if width <= _SIDES[".png"] else ""
+        raise DataError(
+            f"cannot write {path}: {columns} poses in a row are {width} px wide; {suffix} holds {side}: take at most "
+            f"{fitting} (view: --frames, forecast: a longer --step){wider}"
+        )
+    if height > side or width * height > _PIXELS:
+        raise DataError(
+            f"cannot write {path}: {rows} rows of {columns} poses are {width} x {height} px; expected at most {side} a "
+            f"side and {_PIXELS // 1_000_000} million in all. Draw fewer recordings or poses"
+        )
+
+
 def save_image(image: Any, path: Path | str) -> None:
     """Save a Pillow image whole or not at all; an unknown suffix is a :class:`DataError`."""
+    from PIL import Image
+
+    if Path(path).suffix.lower() not in Image.registered_extensions():
+        raise DataError(f"cannot write {path}: pictures end in .png (or .jpg, .webp)")
     with atomic_path(path) as temporary:
-        try:
-            image.save(temporary)
-        except ValueError as error:
-            raise DataError(f"cannot write {path}: pictures end in .png (or .jpg, .webp)") from error
+        image.save(temporary)
