@@ -179,6 +179,33 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     assert process.wait() == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "argument"),
+    [
+        ("info _", "file"),
+        ("lift _ --out x.npz", "IN"),
+        ("lift x.npz --out _", "--out"),
+        ("lift x.npz --out y.npz --extrinsics _", "--extrinsics"),
+        ("view x.npz _", "IN"),
+        ("recognize --model _ x.npz", "--model"),
+        ("calibrate x --data _", "--data"),
+        ("evaluate x --protocol cmu-8 --json _", "--json"),
+        ("data prepare folder --source _ --out x", "--source"),
+        ("analyze steadiness lift --recordings x.npz _", "--recordings"),
+        ("analyze stability x --data y --json _", "--json"),
+        ("evaluate x --protocol cmu-8 --confusion _", "--confusion"),
+    ],
+)
+def test_an_empty_argument_is_not_the_current_folder(
+    line: str, argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main([word.replace("_", "") for word in line.split()]) == 2
+    said = f"kinegraph: error: argument {argument}: is empty; is a shell variable unset? (see "
+    assert capsys.readouterr().err.startswith(said)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [["skeletons"], ["--help"]])

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TextIO, cast
 
@@ -62,10 +63,27 @@ of people need a set of them for every shape; one training step of the largest n
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with errors in the one-line form of every other error."""
+    """argparse, with errors in the one-line form of every other error, and without empty arguments."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # An empty path would be the current folder, an empty --json no file. Of whatever is text or a path.
+        self.register("type", None, _given)
+        self.register("type", Path, lambda text: Path(_given(text)))
+
+    def add_subparsers(self, **options: Any) -> Any:
+        commands = super().add_subparsers(**options)
+        commands.type = str  # what belongs to a subcommand is its own parser's to judge
+        return commands
 
     def error(self, message: str) -> NoReturn:
         raise _UsageError(f"{message} (see '{self.prog} --help')")
+
+
+def _given(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; is a shell variable unset?")
+    return text
 
 
 class _UsageError(KinegraphError):
