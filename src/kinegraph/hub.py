@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
-from kinegraph.errors import FormatError, KinegraphError, MissingExtraError, as_path, require
+from kinegraph.errors import FormatError, KinegraphError, MissingExtraError, as_path, nearest, require
 from kinegraph.shipped import find_folder, named
 from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, LoadedWeights, load_weights, refuse_set_aside, save_weights
 
@@ -43,13 +44,14 @@ def is_hub_id(name: str) -> bool:
     return _ID.fullmatch(name) is not None and ".." not in name
 
 
-def locate(folder: Path | str, revision: str | None = None) -> Path:
+def locate(folder: Path | str, revision: str | None = None, others: Collection[str] = ()) -> Path:
     """The folder of weights: `folder` itself if it exists, else of the package's networks the one of that name, else
     fetched from the hub when it has the form of an id.
 
     Args:
         folder: a path, the name of a network in the package, or ``owner/name``.
         revision: branch, tag or commit on the hub.
+        others: further names that could have been given, baselines that have no folder; for the message.
 
     Raises:
         ConfigError: not even text.
@@ -64,7 +66,8 @@ def locate(folder: Path | str, revision: str | None = None) -> Path:
             raise KinegraphError(f"{name}: revision '{revision}' belongs to an id on the hub; a folder has none")
         if found is None:
             refuse_set_aside(Path(name))
-            raise FormatError(folder, f"no such weights folder, and no network {named(name)}")
+            more = f"; baselines: {', '.join(others)}{nearest(name, others)}" if others else ""
+            raise FormatError(folder, f"no such weights folder, and no network {named(name)}{more}")
         return found
     try:
         hub = require("huggingface_hub", extra="hub", purpose=_PURPOSE)

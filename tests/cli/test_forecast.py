@@ -185,6 +185,10 @@ BAD = [
     (["--seconds", "1", "--fps", "-3"], "no frame rate"),
     (["--seconds", "1", "--model", "nowhere"], "no such weights folder"),
     (["--seconds", "1", "--model", "ridge"], "no such weights folder"),
+    (
+        ["--seconds", "1", "--model", "zero-velocit"],
+        "baselines: zero-velocity, constant-velocity; did you mean 'zero-velocity'?",
+    ),
     (["--seconds", "1", "--picture", "p.docx"], "nothing is drawn"),
     (["--seconds", "1", "--picture", "p.png", "--step", "0"], "--step"),
 ]

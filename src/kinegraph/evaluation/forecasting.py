@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
 from kinegraph.evaluation.provenance import run_label, weights_info
-from kinegraph.models import REGISTRY, build
+from kinegraph.models import baselines, build
 from kinegraph.models.motion_model import MotionModel
 from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
@@ -191,15 +191,6 @@ class ForecastResult:
 
 
 # ---------------------------------------------------------------------------------------------------------- methods
-
-
-def baselines() -> dict[str, str]:
-    """Names that need no weights folder, as the command line takes them -> their registered names."""
-    found = {}
-    for name, entry in REGISTRY.items():
-        if issubclass(entry.model, MotionModel) and getattr(entry.model, "trains", "gradient") == "nothing":
-            found[name.replace("_", "-")] = name
-    return found
 
 
 def load_forecast_method(

@@ -35,6 +35,7 @@ from kinegraph.inference.motion_window import (
     untrained,
     who,
 )
+from kinegraph.models import baselines
 from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.transforms.posed_body import check_motion
 
@@ -121,7 +122,7 @@ class Forecaster(Pretrained):
         """
         if folder is not None and not Path(folder).exists() and baseline_of(str(folder)) is not None:
             return cls(str(folder))
-        return cls(load_motion_network(folder, revision))
+        return cls(load_motion_network(folder, revision, others=baselines()))
 
     def forecast(
         self, sequence: SkeletonSequence, seconds: float, *, progress: Callable[[int, int], None] | None = None

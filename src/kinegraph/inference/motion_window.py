@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import y_up
 from kinegraph.hub import locate
-from kinegraph.models import REGISTRY, MotionModel, build
+from kinegraph.models import REGISTRY, MotionModel, baselines, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton
@@ -92,8 +93,13 @@ class MotionNetwork:
             raise KinegraphError(f"the network in {where} gave values that are not finite; its weights are damaged")
 
 
-def load_motion_network(folder: Path | str | None, revision: str | None = None) -> MotionNetwork:
+def load_motion_network(
+    folder: Path | str | None, revision: str | None = None, others: Collection[str] = ()
+) -> MotionNetwork:
     """Read a weights folder, a network of the package or one of the hub; without any, the package's `forecast`.
+
+    Args:
+        folder, revision, others: as of :func:`kinegraph.hub.locate`.
 
     Raises:
         FormatError: the folder is missing or damaged, or holds a lifting network.
@@ -105,7 +111,7 @@ def load_motion_network(folder: Path | str | None, revision: str | None = None) 
             "this installation ships no weights to forecast and recognise with; train some ('kinegraph train "
             "symgnn_cmu_cpu') and name their folder with --model, or forecast with --model constant-velocity"
         )
-    return motion_network(load_weights(locate(chosen, revision)))
+    return motion_network(load_weights(locate(chosen, revision, others)))
 
 
 def motion_network(weights: LoadedWeights) -> MotionNetwork:
@@ -135,9 +141,7 @@ def motion_network(weights: LoadedWeights) -> MotionNetwork:
 
 def baseline_of(name: str) -> str | None:
     """The registry's name of a forecaster that needs no weights (``zero-velocity``); None if `name` is none."""
-    plain = name.replace("-", "_")
-    entry = REGISTRY.get(plain)
-    return plain if entry is not None and getattr(entry.model, "trains", "gradient") == "nothing" else None
+    return baselines().get(name.replace("_", "-"))
 
 
 def untrained(name: str, sequence: SkeletonSequence, person: int) -> MotionNetwork:

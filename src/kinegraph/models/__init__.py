@@ -75,6 +75,12 @@ REGISTRY: dict[str, ModelEntry] = {
 }
 
 
+def baselines() -> dict[str, str]:
+    """Forecasters that need no weights, as they are named in place of a folder -> their registered names."""
+    motion = {name: entry.model for name, entry in REGISTRY.items() if issubclass(entry.model, MotionModel)}
+    return {name.replace("_", "-"): name for name, model in motion.items() if model.trains == "nothing"}
+
+
 def model_entry(name: str) -> ModelEntry:
     """The registry's entry of that name.
 
@@ -160,6 +166,7 @@ __all__ = [
     "VideoPose3DConfig",
     "ZeroVelocity",
     "ZeroVelocityConfig",
+    "baselines",
     "build",
     "model_entry",
 ]
