@@ -178,7 +178,7 @@ def test_an_openpose_folder_with_gaps(
     assert said["frames"] == 81
     assert said["missing_share"] == 0
     text = " ".join(said["notes"])
-    assert "30 frames a second assumed" in text
+    assert "30 frames a second assumed; state it with --fps (fps= in Python)" in text
     assert "image size not stated" in text
 
 

@@ -143,7 +143,7 @@ def test_foreign_arrays(tmp_path: Path, shape: tuple[int, ...], expected: tuple[
     np.savez(tmp_path / "a.npz", positions=array, other=np.arange(3))
     np.save(tmp_path / "a.npy", array)
     for path in (tmp_path / "a.npz", tmp_path / "a.npy"):
-        with pytest.raises(FormatError, match="skeleton=NAME"):
+        with pytest.raises(FormatError, match=r"--read skeleton=NAME \(skeleton= in Python\)"):
             read(path)
         sequence = read(path, skeleton="h36m17", fps=50, space="camera")
         assert (sequence.people, sequence.frames, sequence.space, sequence.fps) == (*expected, "camera", 50)

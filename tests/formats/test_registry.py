@@ -63,7 +63,7 @@ def test_json_of_unknown_kinds(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     for text, match in (
         ('{"a": 1}', "an object with 'a'"),
-        ("[]", "an empty list"),
+        ("[]", r"an empty list.*--format \(format= in Python\)"),
         ("3", "JSON of an unknown kind: int"),
         ("[3]", "begins with '3'"),
         ("{}", "no keys"),

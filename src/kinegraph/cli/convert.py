@@ -82,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"{file}: {size}{sequence.frames} frames, {sequence.skeleton.name}, {to}")
     notes = [*sequence.notes, *not_shown(sequence, to)]
     if to in _TIMELESS and sequence.fps is not None:
-        notes.append(f"{to} files hold no frame rate: state it again (fps={sequence.fps:g}) when reading")
+        notes.append(
+            f"{to} files hold no frame rate: state it again (--fps {sequence.fps:g}, in Python fps=) when reading"
+        )
     if to in ("csv", "trc", "c3d") and sequence.rotations is not None:
         notes.append(f"{to} holds positions only: joint rotations stay behind")
     if to in ("bvh", "glb") and sequence.rotations is not None and not writing.get("from_positions"):

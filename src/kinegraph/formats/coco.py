@@ -260,7 +260,11 @@ def _choose(images: list[_Image], image: int | str | None, video: int | str | No
     videos = list(dict.fromkeys(str(i.video) for i in images if i.video is not None))
     if len(videos) > 1:
         shown = ", ".join(videos[:4]) + (", ..." if len(videos) > 4 else "")
-        raise FormatError(path, f"holds {len(videos)} videos ({shown}); read one at a time with video={videos[0]}")
+        raise FormatError(
+            path,
+            f"holds {len(videos)} videos ({shown}); read one at a time with "
+            f"--read video={videos[0]} (video= in Python)",
+        )
     return images
 
 

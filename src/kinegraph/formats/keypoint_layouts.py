@@ -122,7 +122,7 @@ def layout_by_names(
     raise FormatError(
         path,
         f"{where} names {len(names)} joints ({shown}) that are no known layout's; "
-        "pass skeleton=NAME or a skeleton FILE (TOML or JSON)",
+        "pass --read skeleton=NAME (skeleton= in Python), or in place of NAME a TOML or JSON file",
     )
 
 

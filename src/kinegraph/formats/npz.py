@@ -91,7 +91,11 @@ def read(
             return sequence.replace(**{name: value for name, value in given.items() if value is not None})
     array, name, beside = _find(content, key, path)
     if skeleton is None:
-        raise FormatError(path, f"{name} has shape {array.shape} and no skeleton; name its layout with skeleton=NAME")
+        raise FormatError(
+            path,
+            f"{name} has shape {array.shape} and no skeleton; name its layout with "
+            "--read skeleton=NAME (skeleton= in Python)",
+        )
     layout = get_skeleton(skeleton)
     array = _shaped(array, layout, path, name)
     scores, notes = (None, []) if dims == 2 and array.shape[-1] == 3 else _scores(beside, confidence, array, path)
@@ -207,16 +211,21 @@ def _find(content: object, key: str | None, path: Path) -> tuple[Floats, str, Ma
                 raise FormatError(path, f"no '{part}' on the way to '{key}'; there are {_keys(place)}")
             place, above = place[part], place
         if isinstance(place, Mapping):
-            raise FormatError(path, f"'{key}' holds {_keys(place)}; go on, as in key='{key}/{next(iter(place), '')}'")
+            raise FormatError(
+                path,
+                f"'{key}' holds {_keys(place)}; go on, as in --read key={key}/{next(iter(place), '')} (key= in Python)",
+            )
         return _numbers(place, path, f"'{key}'"), f"'{key}'", above if isinstance(above, Mapping) else {}
     if isinstance(content, Mapping):
         found = next((k for k in _USUAL_KEYS if k in content), None)
         if found is None and len(content) == 1:
             found = next(iter(content))
         if found is None:
-            raise FormatError(path, f"holds {_keys(content)}; name the array with key=NAME")
+            raise FormatError(path, f"holds {_keys(content)}; name the array with --read key=NAME (key= in Python)")
         if isinstance(content[found], Mapping):
-            raise FormatError(path, f"'{found}' holds {_keys(content[found])}; name one with key='{found}/...'")
+            raise FormatError(
+                path, f"'{found}' holds {_keys(content[found])}; name one with --read key={found}/... (key= in Python)"
+            )
         return _numbers(content[found], path, f"'{found}'"), f"'{found}'", content
     return _numbers(content, path, "the array"), "the array", {}
 

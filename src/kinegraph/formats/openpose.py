@@ -164,8 +164,8 @@ def _in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path
         shown = ", ".join(repr(p) for p in prefixes[:3])
         raise FormatError(
             path,
-            f"frames of {len(prefixes)} clips ({shown}); expected one. Pass clip={prefixes[0]!r}, "
-            "or put each clip into its own folder",
+            f"frames of {len(prefixes)} clips ({shown}); expected one. Pass --read clip={prefixes[0]} "
+            "(clip= in Python), or put each clip into its own folder",
         )
     ordered = sorted(zip([n[1] for n in found if n is not None], files, strict=True))
     for (a, first), (b, second) in pairwise(ordered):

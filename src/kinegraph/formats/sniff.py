@@ -76,7 +76,7 @@ def json_format(data: object, path: Path) -> str:
     raise FormatError(
         path,
         f"JSON of an unknown kind: {shown}; expected OpenPose, COCO, AlphaPose, mmpose, ultralytics, "
-        "MediaPipe, Kinetics-skeleton or kinegraph motion. Name it with format=... if it is one of them",
+        "MediaPipe, Kinetics-skeleton or kinegraph motion. If it is one of them, name it: --format (format= in Python)",
     )
 
 

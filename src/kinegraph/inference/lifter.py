@@ -387,7 +387,7 @@ def _at_a_rate(sequence: SkeletonSequence) -> SkeletonSequence:
     if sequence.fps is not None:
         return sequence
     return sequence.replace(fps=ASSUMED_FPS).with_note(
-        f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with fps"
+        f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with --fps (fps= in Python)"
     )
 
 
