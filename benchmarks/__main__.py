@@ -40,7 +40,10 @@ for option in ("frames", "models"):
 for name in arguments.models or ():
     if name not in recognition.MODELS:
         parser.error(f"--models: no row is called '{name}' (known: {', '.join(recognition.MODELS)})")
-if arguments.frames and min(arguments.frames) < 1:
-    parser.error(f"--frames {min(arguments.frames)}: expected 1 or more")
+for option in ("threads", "frames"):
+    if (given := getattr(arguments, option)) and min(given) < 1:
+        parser.error(f"--{option} {min(given)}: expected 1 or more")
+if not 0 < arguments.seconds < float("inf"):
+    parser.error(f"--seconds {arguments.seconds:g}: expected a number above 0")
 for section in arguments.sections or _SECTIONS:
     _SECTIONS[section](arguments)

@@ -1,0 +1,32 @@
+"""`python -m benchmarks`: what it is told wrongly is said before anything is measured."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("lifting --threads 0", "--threads 0: expected 1 or more"),
+        ("lifting --threads 1 -2", "--threads -2: expected 1 or more"),
+        ("lifting --seconds=-1", "--seconds -1: expected a number above 0"),
+        ("lifting --seconds nan", "--seconds nan: expected a number above 0"),
+        ("recognition --frames 0", "--frames 0: expected 1 or more"),
+        ("lifting --frames 8", "--frames is of the section recognition"),
+        ("liftin", "no section is called 'liftin'"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words.split()])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("benchmarks", run_name="__main__")
+    assert stop.value.code == 2
+    said = capsys.readouterr()
+    assert message in said.err
+    assert not said.out
