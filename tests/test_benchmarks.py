@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import runpy
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ import pytest
 def test_wrong_arguments_are_refused(
     words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
     monkeypatch.setattr(sys, "argv", ["benchmarks", *words.split()])
     with pytest.raises(SystemExit) as stop:
         runpy.run_module("benchmarks", run_name="__main__")
