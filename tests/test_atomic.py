@@ -53,8 +53,9 @@ def fail_within(place: Path, file: str | None = None) -> None:
 
 def test_a_folder_that_came_to_nothing_goes_again(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
-        fail_within(tmp_path / "new")
+        fail_within(tmp_path / "new" / "below" / "it")
     assert not (tmp_path / "new").exists()
+    assert tmp_path.is_dir()
     with made_folder(tmp_path / "new"):
         pass
     assert (tmp_path / "new").is_dir()

@@ -63,7 +63,7 @@ def write_csv(path: Path | str, header: Sequence[object], rows: Iterable[Sequenc
 
 @contextmanager
 def made_folder(path: Path | str) -> Iterator[Path]:
-    """The folder is there within, made if missing; after an error it goes again if it is new and still empty.
+    """The folder is there within, made if missing; after an error what is new of it, and still empty, goes again.
 
     Entered before long work, it says at once where nothing can be written.
 
@@ -71,7 +71,7 @@ def made_folder(path: Path | str) -> Iterator[Path]:
         KinegraphError: it cannot be made.
     """
     folder = Path(path)
-    new = not folder.exists()
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,7 +79,7 @@ def made_folder(path: Path | str) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        if new:
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
+        with suppress(OSError):  # it is not empty
+            for place in new:
+                place.rmdir()
         raise

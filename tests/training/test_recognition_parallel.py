@@ -172,7 +172,9 @@ def test_one_process_of_all_machines_leads(
 def test_machines_that_see_another_checkpoint_do_not_train_together(here: int, tmp_path: Path) -> None:
     strategy = SimpleNamespace(broadcast=lambda step: 4, reduce_boolean_decision=lambda same, all: same and all)
     trainer = SimpleNamespace(world_size=2, global_step=here, is_global_zero=False, strategy=strategy)
-    given: Any = {"recipe": None, "data": None, "steps": 9, "stop": None, "progress": None, "save_best": None}
+    recipe = SimpleNamespace(trainer=SimpleNamespace(patience=None))
+    stop = SimpleNamespace(listen=lambda: None)
+    given: Any = {"recipe": recipe, "data": None, "steps": 9, "stop": stop, "progress": None, "save_best": None}
     keeper = RunKeeper(tmp_path / "run", **given)
     if here == 4:
         keeper.on_train_start(trainer, None)  # type: ignore[arg-type]
@@ -195,7 +197,7 @@ def test_all_processes_stop_and_write_at_the_same_step(
         found = []
         for since, requested in zip(clocks, signals, strict=True):
             given: dict[str, Any] = {"data": None, "steps": 9, "progress": None, "save_best": None}
-            recipe = SimpleNamespace(checkpoint_minutes=5.0)
+            recipe = SimpleNamespace(trainer=SimpleNamespace(checkpoint_minutes=5.0))
             keeper = RunKeeper(tmp_path, recipe, stop=SimpleNamespace(requested=requested), **given)  # type: ignore[arg-type]
             keeper._checkpointed = time.monotonic() - since
             strategy = SimpleNamespace(reduce=reduce, root_device=torch.device("cpu"))

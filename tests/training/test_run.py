@@ -19,7 +19,7 @@ import torch
 
 from kinegraph.config import from_dict, read_yaml
 from kinegraph.errors import ConfigError, DataError, KinegraphError
-from kinegraph.training.callbacks import ProgressLine, RunKeeper
+from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
 from kinegraph.training.data_module import LiftingTensors, Splits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.recipe import TrainRecipe
@@ -222,6 +222,54 @@ def test_a_run_stopped_before_its_first_validation_writes_json_all_the_same(
     assert written["best"] == {"step": result.best_step, "validation_mpjpe_mm": result.best}
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("steps", [9, 13])
+def test_a_run_that_is_cut_to_what_it_has_ends_as_any_other(
+    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch, keep: str, steps: int
+) -> None:
+    """Stopped between two validations, and resumed with no step left: what it has is validated and kept, once."""
+    step, settings = LiftingTask.training_step, {"keep": keep, "validate_every": 8}
+
+    def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 12:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiftingTask, "training_step", pressed)
+        run(tmp_path / "cut", splits, trainer=settings)
+    result = run(tmp_path / "cut", splits, resume=True, trainer={**settings, "steps": steps})
+    assert (result.status, result.step) == ("finished", 13)
+    validated = {int(row["step"]): float(row["val_mpjpe_mm"]) for row in log(tmp_path / "cut") if row["val_mpjpe_mm"]}
+    assert list(validated) == [8, 13]
+    kept = load_weights(tmp_path / "cut" / "best")
+    assert kept.metadata["checkpoint"]["step"] == result.best_step
+    assert result.best_step == (13 if keep == "last" else min(validated, key=lambda s: validated[s]))
+    assert result.best == validated[result.best_step]
+    before = (tmp_path / "cut" / "log.csv").read_text()
+    again = run(tmp_path / "cut", splits, resume=True, trainer={**settings, "steps": steps})
+    assert (again.status, again.step, again.best) == (result.status, 13, result.best)
+    assert (tmp_path / "cut" / "log.csv").read_text() == before
+    # and it can be made longer again
+    run(tmp_path / "straight", splits, trainer=settings)
+    run(tmp_path / "cut", splits, resume=True, trainer=settings)
+    one, two = checkpoint(tmp_path / "straight"), checkpoint(tmp_path / "cut")
+    assert one["global_step"] == two["global_step"] == 24
+    assert all(torch.equal(value, two["state_dict"][name]) for name, value in one["state_dict"].items())
+
+
+def test_a_run_cut_before_its_first_validation_has_weights(
+    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(StopSignals, "requested", property(lambda self: True, lambda self, value: None), raising=False)
+        assert run(tmp_path / "run", splits).step == 1
+    assert not (tmp_path / "run" / "best").exists()
+    result = run(tmp_path / "run", splits, resume=True, trainer={"steps": 1})
+    assert (result.status, result.best_step) == ("finished", 1)
+    assert load_weights(result.weights).metadata["metrics"]["validation_mpjpe_mm"] == result.best < float("inf")
+
+
 def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: Splits) -> None:
     run(tmp_path / "straight", splits, trainer={"steps": 30})
     run(tmp_path / "two", splits, trainer={"steps": 18})
@@ -262,6 +310,19 @@ def test_resume_with_another_recipe_names_the_field(tmp_path: Path, splits: Spli
         run(tmp_path / "run", splits, resume=True, optim={"lr": 0.5})
 
 
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, splits: Splits) -> None:
+    """As two runs in one folder may have left it: the recipe of one, the checkpoint of the other."""
+    run(tmp_path / "run", splits)
+    run(tmp_path / "other", splits, optim={"lr": 0.5}, trainer={"steps": 6})
+    (tmp_path / "other" / "last.ckpt").replace(tmp_path / "run" / "last.ckpt")
+    with pytest.raises(ConfigError, match=r"optim.lr: .*last.ckpt was begun with 0.5, the recipe says 0.001"):
+        run(tmp_path / "run", splits, resume=True)
+    content = checkpoint(tmp_path / "run")
+    del content["recipe"]  # of before this was stored
+    torch.save(content, tmp_path / "run" / "last.ckpt")
+    assert run(tmp_path / "run", splits, resume=True).status == "finished"
+
+
 def test_resume_with_other_data_is_refused(tmp_path: Path, splits: Splits) -> None:
     run(tmp_path / "run", splits)
     with pytest.raises(DataError, match="not those"):
@@ -296,6 +357,11 @@ def test_early_stopping(tmp_path: Path, splits: Splits, monkeypatch: pytest.Monk
     result = run(tmp_path / "run", splits, trainer={"validate_every": 2, "patience": 2})
     assert (result.status, result.step, result.best_step) == ("stopped early", 8, 4)
     assert checkpoint(tmp_path / "run")["global_step"] == 8
+    for _ in range(2):  # its patience is used up: resumed, it takes no step more
+        again = run(tmp_path / "run", splits, resume=True, trainer={"validate_every": 2, "patience": 2})
+        assert (again.status, again.step, again.best_step) == ("stopped early", 8, 4)
+    patient = run(tmp_path / "run", splits, resume=True, trainer={"validate_every": 2, "patience": 3, "steps": 10})
+    assert (patient.status, patient.step, patient.best_step) == ("finished", 10, 10)
 
 
 def test_a_diverging_run_says_so(tmp_path: Path, splits: Splits) -> None:

@@ -21,9 +21,10 @@ import lightning.pytorch as pl
 import torch
 
 from kinegraph.atomic import atomic_path
+from kinegraph.config import to_dict
 from kinegraph.errors import KinegraphError
-from kinegraph.training.folder import CHECKPOINT, LOG
-from kinegraph.training.recipe_parts import TrainerRecipe
+from kinegraph.training.folder import CHECKPOINT, LOG, OF_RECIPE
+from kinegraph.training.recipe_parts import RunRecipe
 from kinegraph.training.task import TrainingTask
 
 __all__ = ["ProgressLine", "RunData", "RunKeeper", "StopSignals"]
@@ -126,7 +127,7 @@ class RunKeeper(pl.Callback):
 
     Args:
         folder: run folder.
-        recipe: the intervals.
+        recipe: of the run, with the intervals.
         data: what to validate on.
         steps: length of the run.
         stop: asks for a clean stop.
@@ -142,7 +143,7 @@ class RunKeeper(pl.Callback):
     def __init__(
         self,
         folder: Path,
-        recipe: TrainerRecipe,
+        recipe: RunRecipe,
         data: RunData,
         *,
         steps: int,
@@ -152,7 +153,7 @@ class RunKeeper(pl.Callback):
     ) -> None:
         super().__init__()
         self.folder = folder
-        self.recipe = recipe
+        self.whole, self.recipe = recipe, recipe.trainer
         self.data = data
         self.steps = steps
         self.stop = stop
@@ -163,6 +164,7 @@ class RunKeeper(pl.Callback):
         self.kept = math.inf
         self.kept_step = 0
         self.validations_since_best = 0
+        self.validated_step = 0
         self.seconds_before = 0.0
         self.checkpoint_step = -1
         self.stopped_early = False
@@ -184,6 +186,7 @@ class RunKeeper(pl.Callback):
             "kept": self.kept,
             "kept_step": self.kept_step,
             "validations_since_best": self.validations_since_best,
+            "validated_step": self.validated_step,
             "seconds": self.seconds,
         }
 
@@ -193,10 +196,20 @@ class RunKeeper(pl.Callback):
         self.best_step = state_dict["best_step"]
         self.kept, self.kept_step = state_dict.get("kept", self.best), state_dict.get("kept_step", self.best_step)
         self.validations_since_best = state_dict["validations_since_best"]
+        self.validated_step = state_dict.get("validated_step", self.kept_step)
         self.seconds_before = state_dict["seconds"]
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Say whose it is."""
+        checkpoint[OF_RECIPE] = to_dict(self.whole)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock, and forget log entries of steps that are about to be repeated.
+
+        Where no step is left, by the steps or by patience, what there is is validated and kept as at the end of a run,
+        unless it was: the recipe's length may have changed, and the run have been stopped between two validations.
 
         Raises:
             KinegraphError: processes would begin at different steps: one of them does not see the checkpoint.
@@ -215,6 +228,16 @@ class RunKeeper(pl.Callback):
         if trainer.is_global_zero:
             assert isinstance(pl_module, TrainingTask)
             _trim_log(self.folder / LOG, trainer.global_step, pl_module.log_columns)
+        step = trainer.global_step
+        if step >= self.steps or self._patience_is_used_up():
+            trainer.should_stop = True
+            if step > self.validated_step:
+                assert isinstance(pl_module, TrainingTask)
+                self._log(trainer, pl_module, step, self._validate(trainer, pl_module, step))
+                self._checkpoint(trainer)
+
+    def _patience_is_used_up(self) -> bool:
+        return self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -240,7 +263,8 @@ class RunKeeper(pl.Callback):
             self._checkpoint(trainer)
 
     def _status(self, step: int) -> str:
-        return f"epoch {step / self.data.steps_per_epoch:.1f}  loss {self._train_loss:.4f}{self._validated}"
+        loss = "" if math.isnan(self._train_loss) else f"  loss {self._train_loss:.4f}"
+        return f"epoch {step / self.data.steps_per_epoch:.1f}{loss}{self._validated}"
 
     def _asked_for(self, trainer: pl.Trainer) -> tuple[bool, bool]:
         """Whether to stop, and whether a checkpoint is due by the clock."""
@@ -275,13 +299,14 @@ class RunKeeper(pl.Callback):
             found = trainer.strategy.broadcast(found)  # one answer, so that all ranks stop together
         monitor = task.monitor
         error = found[monitor.key]
+        self.validated_step = step
         better = error < self.best
         if better:
             self.best, self.best_step = error, step
             self.validations_since_best = 0
         else:
             self.validations_since_best += 1
-            if self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience:
+            if self._patience_is_used_up():
                 trainer.should_stop = self.stopped_early = True
         if better or self.recipe.keep == "last":
             self.kept, self.kept_step = error, step

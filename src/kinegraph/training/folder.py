@@ -28,6 +28,7 @@ __all__ = [
     "BEST",
     "CHECKPOINT",
     "LOG",
+    "OF_RECIPE",
     "Checkpoint",
     "RunResult",
     "check_writable",
@@ -42,6 +43,7 @@ CHECKPOINT = "last.ckpt"
 LOG = "log.csv"
 RECIPE = "recipe.yaml"
 RUN = "run.json"
+OF_RECIPE = "recipe"  # key of a checkpoint: the recipe whose it is, as plain values
 
 # What may differ between the sittings of one run: how it is watched and how long it is, never what is learned.
 _MAY_CHANGE = {
@@ -113,28 +115,30 @@ def find_checkpoint(folder: Path, recipe: RunRecipe, resume: bool) -> Checkpoint
         return None
     if not resume:
         raise KinegraphError(f"{folder} holds a run already; add --resume to continue it, or choose another --out")
-    _check_same(folder, recipe)
+    _check_same(folder, read_recipe(read_yaml(folder / RECIPE)), recipe)
     if fitted:
         return None
     try:
         content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
-        return Checkpoint(path, int(content["global_step"]))
+        found = Checkpoint(path, int(content["global_step"]))
     except Exception as error:  # a damaged archive has no one kind of error
         raise FormatError(path, "not a checkpoint, or a damaged one; delete it to begin the run anew") from error
+    if OF_RECIPE in content:  # older ones do not tell
+        _check_same(path, read_recipe(content[OF_RECIPE]), recipe)
+    return found
 
 
-def _check_same(folder: Path, recipe: RunRecipe) -> None:
-    """ConfigError where the folder's recipe learns something else than this one."""
-    before = read_recipe(read_yaml(folder / RECIPE))
+def _check_same(begun: Path, before: RunRecipe, recipe: RunRecipe) -> None:
+    """ConfigError where what was begun learns something else than this recipe."""
     if before.task != recipe.task:
         raise ConfigError(
-            f"task: {folder} was begun with {before.task!r}, the recipe says {recipe.task!r}; choose another --out"
+            f"task: {begun} was begun with {before.task!r}, the recipe says {recipe.task!r}; choose another --out"
         )
     old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
     for key in sorted(old.keys() | new.keys()):
         if key not in _MAY_CHANGE and old.get(key) != new.get(key):
             raise ConfigError(
-                f"{key}: {folder} was begun with {old.get(key)!r}, the recipe says {new.get(key)!r}; "
+                f"{key}: {begun} was begun with {old.get(key)!r}, the recipe says {new.get(key)!r}; "
                 "a run continues with what it began with, so choose another --out for a new one"
             )
 
@@ -160,16 +164,15 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoint: Checkpoint | None) -> None:
-    """Make the run folder and write down what is about to happen."""
+    """Write down in the run folder what is about to happen."""
     if not is_leader():
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(folder)
         if checkpoint is None:
             (folder / LOG).unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
     except OSError as error:
-        raise KinegraphError(f"cannot make the run folder {folder}: {error.strerror}; choose another --out") from error
+        raise KinegraphError(f"cannot clear the run folder {folder}: {error.strerror}; choose another --out") from error
     if (checkpoint is not None or (folder / BEST).is_dir()) and (folder / RUN).exists():
         try:
             before = json.loads((folder / RUN).read_text(encoding="utf-8"))["data"]

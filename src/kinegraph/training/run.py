@@ -5,6 +5,7 @@ run.json        status, seed, versions, data fingerprints, parameters, training 
 log.csv         step, epoch, lr, the training losses, what the validations found, seconds
 tensorboard/    the same as curves
 last.ckpt       everything needed to continue exactly
+.lock           locked while the run goes on: no second one goes on in its folder
 best/           weights of the best validation, or the last (`trainer.keep`): `kinegraph evaluate`, `lift --model`...
 """
 
@@ -34,6 +35,7 @@ from kinegraph.training.folder import (
     write_result,
 )
 from kinegraph.training.launch import as_launched, is_leader
+from kinegraph.training.lock import run_lock
 from kinegraph.training.parallel import UnwrappedDDP
 from kinegraph.training.precision import computed_in
 from kinegraph.training.prepared import Prepared
@@ -62,12 +64,18 @@ def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, split
 
     Raises:
         ConfigError: the recipe is wrong, or differs from the one the folder was begun with.
-        KinegraphError: the folder holds a run and `resume` was not asked for, or cannot be written.
+        KinegraphError: the folder holds a run and `resume` was not asked for, another run goes on there, or it cannot
+            be written.
     """
     recipe = as_launched(recipe)
     folder = Path(recipe.out)
-    checkpoint = find_checkpoint(folder, recipe, resume)
     check_writable(folder)
+    with run_lock(folder):
+        return _train(recipe, folder, resume, quiet, splits)
+
+
+def _train(recipe: RunRecipe, folder: Path, resume: bool, quiet: bool, splits: Any) -> RunResult:
+    checkpoint = find_checkpoint(folder, recipe, resume)
     if recipe.trainer.threads is not None:
         torch.set_num_threads(recipe.trainer.threads)
     if recipe.trainer.tensorboard:
@@ -125,7 +133,7 @@ def _descend(
     leader = is_leader()
     progress = None if quiet or not leader else ProgressLine(steps)
     with StopSignals() as stop, _calm_lightning():
-        keeper = RunKeeper(folder, recipe.trainer, data, steps=steps, stop=stop, progress=progress, save_best=save_best)
+        keeper = RunKeeper(folder, recipe, data, steps=steps, stop=stop, progress=progress, save_best=save_best)
         trainer = _trainer(recipe, folder, steps, keeper, task, checkpoint.step if checkpoint else None)
         try:
             trainer.fit(task, datamodule=data, ckpt_path=checkpoint.path if checkpoint else None, weights_only=True)
@@ -173,7 +181,8 @@ def _trainer(
         num_nodes=settings.nodes,
         strategy="auto" if settings.processes == 1 else "ddp" if task.automatic_optimization else UnwrappedDDP(),
         precision="bf16-mixed" if computed_in(settings) == "bf16" else "32-true",
-        max_steps=steps,
+        # A run without a step left begins all the same, for the keeper to look at it once; it takes none.
+        max_steps=steps if resumed_at is None else max(steps, resumed_at + 1),
         max_epochs=-1,
         # A task that takes its own steps clips for itself.
         gradient_clip_val=recipe.optim.clip if task.automatic_optimization else None,
