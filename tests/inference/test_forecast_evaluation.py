@@ -85,7 +85,7 @@ def test_methods_are_measured_on_what_all_can_use(tmp_path: Path) -> None:
     assert "3 forecasts from 1 recordings, each from 1.5 s of the past" in table
     assert "left out: 1; the first: short.npz: 1.3 s" in table
     assert f"left out: 1, which '{net}' cannot forecast and which count for no method" in table
-    assert "the first: slow.npz has 5 frames a second" in table
+    assert "/slow.npz has 5 frames a second" in table
     assert still.to_json()["skipped"][1]["model"] == net
     with pytest.raises(DataError, match=r"zero-velocity was measured on 6 forecasts from 2 recordings.*not the same"):
         recordings_table([alone, trained])

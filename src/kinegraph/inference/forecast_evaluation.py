@@ -50,7 +50,7 @@ class LeftOut(NamedTuple):
 
     @property
     def told(self) -> str:
-        """Why, and of which file: a recording's own messages name what it was made from."""
+        """Why, and of which file."""
         return self.reason if self.file in self.reason else f"{self.file}: {self.reason}"
 
     @classmethod
