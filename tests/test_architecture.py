@@ -14,6 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "kinegraph"
 # A module may import those to its left (and its own package). Order is the data's way through the house.
 ORDER = (
     "errors",
+    "ranges",
     "naming",
     "atomic",
     "config",
@@ -42,8 +43,8 @@ ORDER = (
 )
 # Networks and measures stand apart from files, data and training.
 ISOLATED = {
-    "layers": {"errors", "skeleton"},
-    "models": {"errors", "config", "skeleton", "layers"},
+    "layers": {"errors", "ranges", "skeleton"},
+    "models": {"errors", "ranges", "config", "skeleton", "layers"},
     "metrics": {"errors"},
 }
 

@@ -84,7 +84,7 @@ def test_whole_floats_are_whole_numbers_and_the_other_way_round() -> None:
         ({"inner": {"size": 1, "ratoi": 2}}, r"^inner.ratoi: unknown key; did you mean 'ratio'\?"),
         ({"inner": {}}, r"^inner.size: missing; give it a value \(a whole number\)"),
         ({"inner": 3}, r"^inner: found int 3, expected a mapping of field: value"),
-        ({"inner": {"size": -1}}, r"^inner: size: found -1, expected 0 or more"),
+        ({"inner": {"size": -1}}, r"^inner.size: found -1, expected 0 or more"),
         ({"inner": {"size": 1.5}}, r"^inner.size: found float 1.5, expected a whole number"),
         ({"inner": {"size": True}}, r"^inner.size: found bool True, expected a whole number"),
         ({"inner": {"size": float("inf")}}, r"^inner.size: found float inf"),

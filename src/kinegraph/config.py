@@ -56,8 +56,11 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "") -> T:
     values = {key: _check(value, hints[key], _join(where, key)) for key, value in data.items()}
     try:
         return cls(**values)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{where or cls.__name__}: {error}") from error
+    except (ValueError, TypeError, ConfigError) as error:
+        said = str(error)
+        if re.split(r"[.:]", said)[0] in fields:  # it begins with the field
+            raise ConfigError(_join(where, said)) from error
+        raise ConfigError(f"{where or cls.__name__}: {said}") from error
 
 
 def to_dict(config: Any) -> Any:

@@ -122,7 +122,7 @@ def test_training_clips_of_the_wrong_kind_are_refused() -> None:
     bad[0, 0, 0, 0, 0] = torch.nan
     with pytest.raises(DataError, match="NaN"):
         model.fit(bad, torch.arange(2))
-    with pytest.raises(ConfigError, match="strength 0"):
+    with pytest.raises(ConfigError, match="strength: found 0"):
         LinearRecognizer(COCO, LinearRecognizerConfig(classes=3, strength=0.0))
     with pytest.raises(ConfigError, match="metric"):
         Nearest(COCO, NearestConfig(classes=3, metric="cosine"))  # type: ignore[arg-type]

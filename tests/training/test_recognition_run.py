@@ -271,7 +271,7 @@ def test_weights_know_which_clips_they_have_seen_where_parts_are_named(tmp_path:
         ({"model": {**STGCN, "classes": 9}}, "model.classes: found 9, but the data and .* gives 3; leave it out"),
         ({"model": {**STGCN, "widht": 9}}, r"model.widht: unknown key; did you mean 'width'\?"),
         ({"trainer": {"devices": 2, "compile": True}}, "trainer.compile: joint batch norm"),
-        ({"trainer": {"batch": 18, "devices": 9}}, "8 training clips for 9 processes"),
+        ({"trainer": {"batch": 18, "devices": 9}}, "8 training clips a step for 9 processes"),
     ],
 )
 def test_mistakes_come_before_any_work(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

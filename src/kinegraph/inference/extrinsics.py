@@ -64,6 +64,14 @@ class Extrinsics:
             raise DataError("extrinsics: the translation must be three finite numbers, metres")
         if self.up not in ("y", "z"):
             raise DataError(f"extrinsics: up is '{self.up}'; choose y or z")
+        if self.floor is not None and not np.isfinite(self.floor):
+            raise DataError(f"extrinsics: floor is {self.floor}; expected its height, metres, or none")
+        k = self.intrinsics
+        if k is not None and (np.shape(k) != (4,) or not np.isfinite(k).all() or min(k[:2]) <= 0):
+            raise DataError("extrinsics: intrinsics must be fx, fy, cx, cy or a 3 x 3 matrix, px")
+        if self.image_size is not None and not (len(self.image_size) == 2 and min(self.image_size) >= 1):
+            size = " x ".join(str(side) for side in self.image_size)
+            raise DataError(f"extrinsics: image_size is {size}; expected width and height in px, at least 1 each")
         object.__setattr__(self, "rotation", rotation)
         object.__setattr__(self, "translation", translation)
 
@@ -174,13 +182,9 @@ def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
     if fields.get("intrinsics") is not None:
         k = np.array(fields["intrinsics"], dtype=np.float64)
-        k = np.array([k[0, 0], k[1, 1], k[0, 2], k[1, 2]]) if k.shape == (3, 3) else k
-        if k.shape != (4,) or not np.isfinite(k).all() or (k[:2] <= 0).any():
-            raise ValueError("intrinsics must be fx, fy, cx, cy or a 3 x 3 matrix, px")
-        result["intrinsics"] = k
+        result["intrinsics"] = np.array([k[0, 0], k[1, 1], k[0, 2], k[1, 2]]) if k.shape == (3, 3) else k
     if fields.get("image_size") is not None:
-        width, height = fields["image_size"]
-        result["image_size"] = (int(width), int(height))
+        result["image_size"] = tuple(int(side) for side in fields["image_size"])
     return result
 
 

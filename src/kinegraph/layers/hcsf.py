@@ -23,6 +23,7 @@ from kinegraph.layers.aggregation import Aggregation, Sharing
 from kinegraph.layers.dynamic_graph import DynamicGraph, DynamicMode, GraphInit
 from kinegraph.layers.folding import FoldedPairs, Folds
 from kinegraph.layers.node_linear import NodeLinear
+from kinegraph.ranges import at_least
 
 Fusion = Literal["concat", "add", "multiply"]
 """How features meet. Addition and multiplication first project to the widest of the widths, where they differ."""
@@ -63,6 +64,7 @@ class HCSFOptions:
     """Width of theta and phi; null: an eighth of the features, at least 4."""
 
     def __post_init__(self) -> None:
+        at_least(self, 1, "dynamic_kernel", "dynamic_stride", "dynamic_dilation", "dynamic_channels")
         if self.short_hops < 0 or self.long_hops < self.short_hops:
             raise ConfigError(
                 f"short_hops {self.short_hops}, long_hops {self.long_hops}: expected 0 <= short_hops <= long_hops"

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from kinegraph.layers.clip_block import Constants, TemporalUnit, blank, quiet_norm
 from kinegraph.layers.graph_gather import gather_and_map
 from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["AGCN", "AGCNConfig", "AdaptiveGraphConv"]
@@ -40,6 +41,10 @@ class AGCNConfig(GraphRecognizerConfig):
     """Share of features dropped after each temporal convolution."""
     centre: str | None = None
     """The joint from which neighbours are nearer or farther; null: the skeleton's root."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "kernel", "reduction")
 
 
 class AGCN(GraphRecognizer):

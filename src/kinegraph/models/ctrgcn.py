@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from kinegraph.layers.clip_block import Constants, quiet_norm, time_mean
 from kinegraph.layers.multi_branch_temporal import MultiBranchTemporal
 from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["CTRGCN", "CTRGCNConfig", "RefinedGraphConv"]
@@ -40,6 +41,10 @@ class CTRGCNConfig(GraphRecognizerConfig):
     """Share of features dropped after each temporal module."""
     centre: str | None = None
     """The joint from which neighbours are nearer or farther; null: the skeleton's root."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "reduction")
 
 
 class CTRGCN(GraphRecognizer):

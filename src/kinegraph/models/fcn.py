@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kinegraph.layers.dropout import Dropout
 from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel, ResidualBlock, start_quietly
+from kinegraph.ranges import at_least, share
 from kinegraph.skeleton import Skeleton
 
 
@@ -26,6 +27,11 @@ class FCNConfig:
     """Residual blocks of two linear layers."""
     dropout: float = 0.5
     """Share of hidden units dropped in training."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "width")
+        at_least(self, 0, "blocks")
+        share(self, "dropout")
 
 
 class FCN(LiftingModel):

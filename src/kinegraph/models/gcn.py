@@ -13,6 +13,7 @@ from typing import Literal
 from kinegraph.layers import Norm
 from kinegraph.layers.graph_conv import GraphConv
 from kinegraph.models.lifting_model import GraphLifter
+from kinegraph.ranges import at_least, share
 from kinegraph.skeleton import Skeleton
 
 
@@ -36,6 +37,11 @@ class GCNConfig:
     """D^-1/2 A D^-1/2 or D^-1 A, with self-loops."""
     norm: Norm = "channel"
     """What batch norm normalises together."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "channels")
+        at_least(self, 0, "blocks")
+        share(self, "dropout")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kinegraph.errors import ConfigError
 from kinegraph.layers.clip_block import ClipBlock, ClipNorm, time_mean
 from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.graph_gather import spatial_partitions
 from kinegraph.models.people import mean_over_people, present_rows, put_back
 from kinegraph.models.recognition_model import RecognitionModel, RecognizerConfig
+from kinegraph.ranges import positive, share
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["STAGES", "GraphRecognizer", "GraphRecognizerConfig", "scaled"]
@@ -44,6 +44,13 @@ class GraphRecognizerConfig(RecognizerConfig):
 
     width: float = 1.0
     """Every width is the paper's times this."""
+    dropout: float = 0.0
+    """Share of features dropped after each temporal convolution."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "width")
+        share(self, "dropout")
 
 
 class GraphRecognizer(RecognitionModel):
@@ -54,18 +61,13 @@ class GraphRecognizer(RecognitionModel):
 
     Args:
         skeleton: whose joints.
-        config: of the network; some have a ``dropout``.
+        config: of the network.
     """
 
     blocks: nn.ModuleList
 
     def __init__(self, skeleton: Skeleton, config: GraphRecognizerConfig) -> None:
         super().__init__(skeleton, config)
-        if not config.width > 0:
-            raise ConfigError(f"width {config.width}: expected a positive factor")
-        dropout = getattr(config, "dropout", 0.0)
-        if not 0 <= dropout < 1:
-            raise ConfigError(f"dropout {dropout}: expected 0 or more, below 1")
         self.norm = ClipNorm(skeleton.num_joints * self.channels)
 
     def stack(self, modules: Callable[[int, int, int], tuple[nn.Module, nn.Module]], *, inner: bool = False) -> None:

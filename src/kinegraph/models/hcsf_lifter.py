@@ -15,6 +15,7 @@ from kinegraph.errors import ConfigError
 from kinegraph.layers import HCSF, HCSFOptions, Norm, TemporalConv
 from kinegraph.models.lifting_model import OUT_CHANNELS, OUT_GAIN, Layer, LiftingModel, ResidualBlock
 from kinegraph.models.windows import window_kernels
+from kinegraph.ranges import at_least, share
 from kinegraph.skeleton import Skeleton
 
 _SLOPE = 0.2  # of LeakyReLU below zero
@@ -43,6 +44,9 @@ class HCSFLifterConfig(HCSFOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        at_least(self, 1, "channels")
+        at_least(self, 0, "blocks")
+        share(self, "dropout")
         if self.frames == 1 and (self.dynamic_kernel > 1 or self.dynamic_stride > 1):
             raise ConfigError(
                 f"dynamic_kernel {self.dynamic_kernel} and dynamic_stride {self.dynamic_stride} act over frames; "

@@ -16,6 +16,7 @@ from kinegraph.layers.dynamic_graph import DynamicMode
 from kinegraph.layers.hcsf import HCSFOptions
 from kinegraph.layers.hcsf_clips import ClipHCSF
 from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig, scaled
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["NINE_BLOCKS", "HCSFRecognizer", "HCSFRecognizerConfig", "fitting_hops"]
@@ -51,7 +52,9 @@ class HCSFRecognizerConfig(HCSFOptions, GraphRecognizerConfig):
     """Share of features dropped after each temporal convolution (the paper mentions none)."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        HCSFOptions.__post_init__(self)
+        GraphRecognizerConfig.__post_init__(self)
+        at_least(self, 1, "kernel")
         if self.sharing != "shared":
             raise ConfigError(
                 f"sharing '{self.sharing}': the recogniser's frames share their weights; leave it 'shared'"

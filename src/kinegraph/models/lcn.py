@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from kinegraph.layers import Aggregation, Norm
 from kinegraph.layers.folding import FoldedPairs, Folds
 from kinegraph.models.lifting_model import GraphLifter
+from kinegraph.ranges import at_least, share
 from kinegraph.skeleton import Skeleton
 
 
@@ -32,6 +33,11 @@ class LCNConfig:
     """Share of features dropped in training."""
     norm: Norm = "node_channel"
     """What batch norm normalises together."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "channels")
+        at_least(self, 0, "blocks", "hops")
+        share(self, "dropout")
 
 
 class LocallyConnected(Folds):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kinegraph.errors import ConfigError
 from kinegraph.layers.resample import resample_clips
 from kinegraph.models.recognition_model import RecognitionModel, RecognizerConfig
+from kinegraph.ranges import at_least, positive
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["LinearRecognizer", "LinearRecognizerConfig"]
@@ -23,6 +23,11 @@ class LinearRecognizerConfig(RecognizerConfig):
     """Clips are resampled to so many frames."""
     strength: float = 0.1
     """Weight of the squared coefficients, in units of the variance of all features together, divided by the clips."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "frames")
+        positive(self, "strength")
 
 
 class LinearRecognizer(RecognitionModel):
@@ -45,8 +50,6 @@ class LinearRecognizer(RecognitionModel):
     def __init__(self, skeleton: Skeleton, config: LinearRecognizerConfig | None = None) -> None:
         config = config or LinearRecognizerConfig()
         super().__init__(skeleton, config)
-        if config.frames < 1 or not 0 < config.strength < float("inf"):
-            raise ConfigError(f"frames {config.frames}, strength {config.strength}: expected 1 or more, above 0")
         features = config.frames * self.people * skeleton.num_joints * self.channels
         self.register_buffer("weight", torch.zeros(features, self.classes))
         self.register_buffer("bias", torch.full((self.classes,), float("nan")))

@@ -14,6 +14,7 @@ from kinegraph.layers.dynamic_graph import DynamicMode
 from kinegraph.layers.hop_conv import HopConv
 from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig, scaled
 from kinegraph.models.hcsf_recognizer import NINE_BLOCKS
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["HopNet", "KHopConfig", "MSHopConfig", "MixHopConfig"]
@@ -37,6 +38,10 @@ class MSHopConfig(GraphRecognizerConfig):
     """Frames under the temporal convolution of a block."""
     dropout: float = 0.0
     """Share of features dropped after each temporal convolution."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "dynamic_kernel", "kernel")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers.resample import resample_clips
 from kinegraph.models.recognition_model import RecognitionModel, RecognizerConfig
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["Nearest", "NearestConfig", "dynamic_time_warping"]
@@ -30,6 +31,11 @@ class NearestConfig(RecognizerConfig):
     frame."""
     examples: int = 0
     """Training clips it holds; fitting sets it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "frames")
+        at_least(self, 0, "examples")
 
 
 class Nearest(RecognitionModel):
@@ -54,8 +60,6 @@ class Nearest(RecognitionModel):
     def __init__(self, skeleton: Skeleton, config: NearestConfig | None = None) -> None:
         config = config or NearestConfig()
         super().__init__(skeleton, config)
-        if config.frames < 1 or config.examples < 0:
-            raise ConfigError(f"frames {config.frames}, examples {config.examples}: expected 1 or more, 0 or more")
         if config.metric not in ("dtw", "euclid"):
             raise ConfigError(f"metric '{config.metric}': expected dtw or euclid")
         features = self.people * skeleton.num_joints * self.channels

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError, DataError
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["RecognitionModel", "RecognizerConfig"]
@@ -24,6 +25,10 @@ class RecognizerConfig:
     """Actions."""
     people: int = 1
     """The most people in a clip."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "channels", "people")
+        at_least(self, 0, "classes")
 
 
 class RecognitionModel(nn.Module, ABC):
@@ -50,9 +55,6 @@ class RecognitionModel(nn.Module, ABC):
         self.classes: int = config.classes
         self.people: int = config.people
         self.frames: int | None = None
-        for name in ("channels", "people"):
-            if getattr(config, name) < 1:
-                raise ConfigError(f"{name} {getattr(config, name)}: expected 1 or more")
         if config.classes < 1:
             raise ConfigError(
                 f"classes {config.classes}: a recogniser needs the number of actions; set it to 1 or more"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kinegraph.layers import NonLocal, Norm, SemanticGraphConv
 from kinegraph.models.lifting_model import GraphLifter
+from kinegraph.ranges import at_least, share
 from kinegraph.skeleton import Skeleton
 
 
@@ -28,6 +29,11 @@ class SemGCNConfig:
     """A non-local block after the first layer and after each residual block."""
     norm: Norm = "channel"
     """What batch norm normalises together."""
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "channels")
+        at_least(self, 0, "blocks")
+        share(self, "dropout")
 
 
 class SemGCN(GraphLifter):

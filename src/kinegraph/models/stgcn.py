@@ -15,6 +15,7 @@ from torch import nn
 from kinegraph.layers.clip_block import TemporalUnit
 from kinegraph.layers.graph_gather import PartitionConv
 from kinegraph.models.graph_recognizer import GraphRecognizer, GraphRecognizerConfig
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["STGCN", "STGCNConfig"]
@@ -30,6 +31,10 @@ class STGCNConfig(GraphRecognizerConfig):
     """Share of features dropped after each temporal convolution."""
     centre: str | None = None
     """The joint from which neighbours are nearer or farther; null: the skeleton's root."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "kernel")
 
 
 class STGCN(GraphRecognizer):

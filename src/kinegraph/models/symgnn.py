@@ -23,6 +23,7 @@ from kinegraph.layers.part_scale import part_table
 from kinegraph.models.motion_model import MotionModel, MotionOutput
 from kinegraph.models.symgnn_config import STREAMS, BranchConfig
 from kinegraph.models.symgnn_network import BACKBONES, Block, Branch, Graphs, PredictionHead, PredictionState
+from kinegraph.ranges import positive
 from kinegraph.skeleton import Skeleton, graph
 
 __all__ = ["SymGNN", "SymGNNConfig", "SymGNNState"]
@@ -49,8 +50,7 @@ class SymGNNConfig(BranchConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.head_width is not None and not self.head_width > 0:
-            raise ConfigError(f"head_width {self.head_width}: expected a positive factor")
+        positive(self, "head_width")
         if not 0 <= self.label_dropout <= 1:
             raise ConfigError(f"label_dropout {self.label_dropout}: expected a share from 0 to 1")
 

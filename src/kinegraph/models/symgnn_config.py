@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from kinegraph.errors import ConfigError
 from kinegraph.models.symgnn_network import BACKBONES
+from kinegraph.ranges import at_least, positive, share
 
 __all__ = ["STREAMS", "BranchConfig"]
 
@@ -50,24 +52,20 @@ class BranchConfig:
     """Share of features dropped in training, wherever the paper's tables have dropout (it gives no figure)."""
 
     def __post_init__(self) -> None:
+        at_least(self, 1, "channels", "gamma", "agim_width")
+        at_least(self, 0, "classes", "iterations", "lambda_act")
+        positive(self, "width")
+        share(self, "dropout")
         orders = self.differences
         if not orders or len(set(orders)) != len(orders) or not set(orders) <= {0, 1, 2}:
             raise ConfigError(f"differences {orders}: expected one or more of 0, 1, 2, each once")
         if not (self.structural or self.actional or self.parts):
             raise ConfigError("structural, actional and parts are all off: a graph network needs a graph; set one")
-        if self.gamma < 1:
-            raise ConfigError(f"gamma {self.gamma}: expected 1 or more orders of structural graphs")
-        if not self.width > 0:
-            raise ConfigError(f"width {self.width}: expected a positive factor")
-        if self.agim_width < 1:
-            raise ConfigError(f"agim_width {self.agim_width}: expected 1 or more")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout {self.dropout}: expected 0 or more, below 1")
         if self.backbone not in BACKBONES:
             raise ConfigError(f"backbone '{self.backbone}': expected {' or '.join(BACKBONES)}")
         if self.stream not in STREAMS:
             raise ConfigError(f"stream '{self.stream}': expected {', '.join(STREAMS)}")
-        if len(self.fusion) != 2 or min(self.fusion) < 0 or not sum(self.fusion):
+        if len(self.fusion) != 2 or min(self.fusion) < 0 or not 0 < sum(self.fusion) < math.inf:
             raise ConfigError(f"fusion {self.fusion}: expected two weights, 0 or more, not both 0")
 
     def scaled(self, channels: int) -> int:

@@ -16,6 +16,7 @@ from kinegraph.models.people import mean_over_people, present_rows, put_back
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.models.symgnn import SymGNN, SymGNNConfig
 from kinegraph.models.symgnn_config import BranchConfig
+from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["SymGNNRecognizer", "SymGNNRecognizerConfig"]
@@ -35,6 +36,11 @@ class SymGNNRecognizerConfig(BranchConfig):
     """Orders of structural graphs."""
     lambda_act: float = 0.5
     """Weight of the actional graph in the joint-scale convolutions."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "people")
+        at_least(self, 2, "frames")
 
     def network(self) -> SymGNNConfig:
         """The configuration of the network inside."""

@@ -15,6 +15,7 @@ from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers import TemporalConv
 from kinegraph.layers.dropout import Dropout
 from kinegraph.models.lifting_model import OUT_CHANNELS, LiftingModel, start_quietly
+from kinegraph.ranges import at_least, share
 from kinegraph.skeleton import Skeleton
 
 
@@ -34,6 +35,8 @@ class VideoPose3DConfig:
     """Lift the last frame of the window, for live use, instead of the middle one."""
 
     def __post_init__(self) -> None:
+        at_least(self, 1, "channels")
+        share(self, "dropout")
         if not self.kernels or any(k < 1 or k % 2 == 0 for k in self.kernels):
             raise ConfigError(f"kernels {self.kernels}: expected one or more odd numbers of frames")
         if self.frames == 1:

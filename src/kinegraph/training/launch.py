@@ -6,10 +6,12 @@ import os
 from dataclasses import replace
 from typing import TypeVar
 
-from kinegraph.errors import ConfigError
-from kinegraph.training.recipe_parts import RunRecipe
+import torch
 
-__all__ = ["as_launched", "is_leader"]
+from kinegraph.errors import ConfigError
+from kinegraph.training.recipe_parts import RunRecipe, TrainerRecipe
+
+__all__ = ["as_launched", "check_devices", "is_leader"]
 
 Recipe = TypeVar("Recipe", bound=RunRecipe)
 
@@ -42,3 +44,19 @@ def as_launched(recipe: Recipe) -> Recipe:
         return replace(recipe, trainer=replace(recipe.trainer, devices=here, nodes=world // here))
     except ValueError as error:
         raise ConfigError(f"trainer.{error}") from error
+
+
+def check_devices(trainer: TrainerRecipe) -> None:
+    """Refuse a run that this machine has no devices for.
+
+    Raises:
+        ConfigError: GPUs are asked for and there is none, or there are more processes than GPUs.
+    """
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else int(torch.backends.mps.is_available())
+    if trainer.accelerator == "gpu" and not gpus:
+        raise ConfigError("trainer.accelerator: found gpu, but PyTorch finds none here; expected auto or cpu")
+    if trainer.accelerator != "cpu" and 0 < gpus < trainer.devices:
+        raise ConfigError(
+            f"trainer.devices: found {trainer.devices}, but PyTorch finds {gpus} GPU{'s' if gpus > 1 else ''} here; "
+            f"expected {gpus} or fewer, or trainer.accelerator cpu"
+        )

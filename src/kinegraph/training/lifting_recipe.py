@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, positive
+from kinegraph.ranges import positive
+from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe
 from kinegraph.transforms.body_variation import BodyVariation
 from kinegraph.transforms.detector_noise import DetectorNoise
 

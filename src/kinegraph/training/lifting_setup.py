@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.mocap_folder import recording_names
@@ -15,7 +17,7 @@ from kinegraph.models import build
 from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
 from kinegraph.training.lifting_recipe import TrainRecipe
 from kinegraph.training.lifting_task import LiftingTask
-from kinegraph.training.prepared import Prepared, model_config, network_entry
+from kinegraph.training.prepared import Prepared, least_share, model_config, network_entry
 from kinegraph.transforms.lifting import LiftingTransform
 
 __all__ = ["prepare"]
@@ -55,6 +57,8 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
         augment=recipe.augment,
         seed=recipe.seed,
     )
+    if least_share(recipe, data.batch, "poses") == 1:
+        _check_alone(recipe, model, data)
     steps = recipe.trainer.steps or (recipe.trainer.epochs or 80) * data.steps_per_epoch
     task = LiftingTask(
         model,
@@ -84,6 +88,21 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
             "poses": min(recipe.trainer.validate_poses or len(splits.validation), len(splits.validation)),
         },
     )
+
+
+def _check_alone(recipe: TrainRecipe, model: nn.Module, data: LiftingDataModule) -> None:
+    """ConfigError where a network cannot learn from one pose at a time: its batch norm takes the mean over poses."""
+    tried = copy.deepcopy(model).train()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            tried(data.train.gather_inputs(torch.zeros(1, dtype=torch.int64)))
+    except ValueError as error:
+        poses = f"{len(data.train)} training pose{'s' if len(data.train) > 1 else ''}"
+        raise ConfigError(
+            f"trainer.batch: one pose at a time for each of {recipe.trainer.processes} processes (of a batch of "
+            f"{recipe.trainer.batch}, {poses} in all), but the batch norm of {recipe.model['name']} needs two or more; "
+            "give a larger batch, or more poses"
+        ) from error
 
 
 def _facts(recipe: TrainRecipe, part: LiftingData) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, TrainerRecipe, positive
+from kinegraph.ranges import at_least, positive
+from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, TrainerRecipe
 
 __all__ = [
     "MotionAugmentRecipe",
@@ -119,8 +120,7 @@ class MotionAugmentRecipe:
         for name in ("mirror", "shuffle_targets", "shuffle_labels"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, expected a share between 0 and 1")
-        if not 0 <= self.noise < float("inf"):
-            raise ValueError(f"noise: found {self.noise}, expected 0 or more")
+        at_least(self, 0, "noise")
         if self.speed is not None and not 0.1 <= self.speed[0] <= self.speed[1] <= 10:
             raise ValueError(f"speed: found {list(self.speed)}, expected a range such as [0.8, 1.25]")
 
@@ -155,8 +155,7 @@ class ObjectiveRecipe:
         positive(self, "forecasting_scale")
         if self.balance == "fixed" and self.normalise != "none":
             raise ValueError("normalise: nothing is chosen from gradients under balance fixed; set none")
-        if not 0 <= self.velocity < float("inf"):
-            raise ValueError(f"velocity: found {self.velocity}, expected 0 or more")
+        at_least(self, 0, "velocity")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_splits import MotionSplits, load_motion_splits
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.motion_view import fit_transform
-from kinegraph.training.prepared import Prepared, model_config, network_entry
+from kinegraph.training.prepared import Prepared, least_share, model_config, network_entry
 
 __all__ = ["prepare"]
 
@@ -66,6 +66,7 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
         seed=recipe.seed,
         folder=Path(recipe.out),
     )
+    least_share(recipe, data.sampler.batch, "windows")
     epochs = recipe.trainer.epochs or (1 if how == "fit" else 80)
     steps = recipe.trainer.steps or epochs * data.steps_per_epoch
     task = MotionTask(

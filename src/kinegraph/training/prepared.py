@@ -17,7 +17,7 @@ from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["Prepared", "model_config", "network_entry"]
+__all__ = ["Prepared", "least_share", "model_config", "network_entry"]
 
 _KINDS = {"lift": "lifting", "motion": "motion", "recognition": "recognition"}
 """Task of a recipe -> task of its network."""
@@ -83,3 +83,20 @@ def model_config(recipe: RunRecipe, given: Mapping[str, Any], where: str) -> Any
         if options.setdefault(name, value) != value:
             raise ConfigError(f"model.{name}: found {options[name]}, but {where} gives {value}; leave it out")
     return from_dict(entry.config, options, "model")
+
+
+def least_share(recipe: RunRecipe, batch: int, what: str) -> int:
+    """How many examples of a batch each process gets at least.
+
+    Args:
+        recipe: says how many processes there are.
+        batch: examples of a step, as many as the data allow.
+        what: the examples are, for the message.
+
+    Raises:
+        ConfigError: one gets none.
+    """
+    processes = recipe.trainer.processes
+    if batch < processes:
+        raise ConfigError(f"trainer.devices: {batch} training {what} a step for {processes} processes; start fewer")
+    return batch // processes

@@ -6,15 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["DescentRecipe", "OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe", "positive"]
+from kinegraph.ranges import at_least, positive, share
 
-
-def positive(config: Any, *names: str) -> None:
-    """Refuse fields of `config` that are given and not above 0 (ValueError)."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not value > 0:
-            raise ValueError(f"{name}: found {value}, expected more than 0")
+__all__ = ["DescentRecipe", "OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +31,12 @@ class DescentRecipe:
     """Decay of an exponential moving average of the weights, which is then what is validated and kept."""
 
     def __post_init__(self) -> None:
-        positive(self, "lr", "clip")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum: found {self.momentum}, expected 0 <= momentum < 1")
+        positive(self, "lr")
+        positive(self, "clip", infinite=True)
+        at_least(self, 0, "weight_decay")
+        share(self, "momentum")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: found {list(self.betas)}, expected two factors of 0 or more, below 1")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema: found {self.ema}, expected a decay between 0 and 1, such as 0.999")
 
@@ -73,8 +70,7 @@ class ScheduleRecipe:
 
     def __post_init__(self) -> None:
         positive(self, "gamma", "every")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup: found {self.warmup}, expected a share of the run, 0 <= warmup < 1")
+        share(self, "warmup")
         if not 0 <= self.final <= 1:
             raise ValueError(f"final: found {self.final}, expected a share of the peak between 0 and 1")
         if (self.name == "steps") != bool(self.milestones):
@@ -140,9 +136,9 @@ class TrainerRecipe:
             "validate_poses",
             "patience",
             "checkpoint_every",
-            "checkpoint_minutes",
         )
         positive(self, *names, "log_every", "threads", "devices", "nodes")
+        positive(self, "checkpoint_minutes", infinite=True)
         if self.epochs is not None and self.steps is not None:
             raise ValueError("epochs and steps are both given; a run has one length, so set the other to null")
         if self.batch % self.processes:

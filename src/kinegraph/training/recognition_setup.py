@@ -18,7 +18,7 @@ from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.store.clip import Clips
 from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, encode_clip, validation_rows
 from kinegraph.training.launch import is_leader
-from kinegraph.training.prepared import Prepared, model_config, network_entry
+from kinegraph.training.prepared import Prepared, least_share, model_config, network_entry
 from kinegraph.training.recognition_recipe import ClipDataRecipe, RecognitionRecipe
 from kinegraph.training.recognition_task import RecognitionTask
 from kinegraph.transforms.clips import ClipTransform
@@ -77,10 +77,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
     entry, trainer = network_entry(recipe), recipe.trainer
     splits = load_clip_splits(recipe.data, recipe.seed) if splits is None else splits
     clips = splits.clips
-    if len(splits.train) < trainer.processes:
-        raise ConfigError(
-            f"trainer.devices: {len(splits.train)} training clips for {trainer.processes} processes; start fewer"
-        )
+    least_share(recipe, min(trainer.batch, len(splits.train)), "clips")
     transform = _transform(recipe, splits)
     encode_clip(clips[int(splits.train[0])], transform, clips.skeleton)  # its mistakes come before anything is written
     given = {"channels": transform.channels, "classes": len(clips.classes), "people": transform.people}

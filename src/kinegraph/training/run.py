@@ -34,7 +34,7 @@ from kinegraph.training.folder import (
     open_folder,
     write_result,
 )
-from kinegraph.training.launch import as_launched, is_leader
+from kinegraph.training.launch import as_launched, check_devices, is_leader
 from kinegraph.training.lock import run_lock
 from kinegraph.training.parallel import UnwrappedDDP
 from kinegraph.training.precision import computed_in
@@ -68,6 +68,7 @@ def train(recipe: RunRecipe, *, resume: bool = False, quiet: bool = False, split
             be written.
     """
     recipe = as_launched(recipe)
+    check_devices(recipe.trainer)
     folder = Path(recipe.out)
     check_writable(folder)
     with run_lock(folder):
