@@ -187,7 +187,7 @@ def _refused_or_harmless(place: Path, model: torch.nn.Module) -> None:
 def test_a_fitted_recogniser_cannot_claim_more_examples_than_it_holds(tmp_path: Path) -> None:
     place = tmp_path / "w"
     save_weights(place, recogniser("nearest"), "nearest", {}, transform=CLIPS, task="recognition")
-    for claimed, message in ((5, "has shape"), (10**9, "not a number of clips"), (-1, "not a number of clips")):
+    for claimed, message in ((5, "has shape"), (10**9, "not a number of clips"), (-1, "examples: found -1")):
         edit(place, "model", "config", "examples", value=claimed)
         refused(place, message)
 

@@ -296,7 +296,7 @@ def _check_shapes(
 ) -> None:
     """Compare with a model that takes no memory, so that a hostile configuration cannot ask for terabytes."""
     examples = getattr(config, "examples", 0)
-    if not 0 <= examples < 1 << 24:
+    if examples >= 1 << 24:
         raise FormatError(path.parent / CONFIG_FILE, f"model.config.examples is {examples}, not a number of clips")
     # Building that many would take for ever, memory or not.
     if skeleton.num_joints > _MOST_JOINTS:
