@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kinegraph.datasets import synthetic
@@ -306,6 +306,7 @@ def test_the_leading_hand_leads():
 
 
 @given(st.integers(0, 2**32 - 1))
+@example(3115543)  # nearer than a limb of two bones alike folds
 @settings(max_examples=50, deadline=None)
 def test_two_bones_keep_lengths_and_reach_what_is_in_reach(seed):
     rng = np.random.default_rng(seed)
@@ -315,7 +316,8 @@ def test_two_bones_keep_lengths_and_reach_what_is_in_reach(seed):
     assert np.linalg.norm(middle - start) == pytest.approx(first, abs=1e-9)
     assert np.linalg.norm(end - middle) == pytest.approx(second, abs=1e-9)
     distance = np.linalg.norm(target - start)
-    if abs(first - second) * 1.3 + 0.1 < distance < 0.97 * (first + second):
+    nearest = np.sqrt(first**2 + second**2 + 2 * first * second * np.cos(np.deg2rad(155)))  # folded to the limit
+    if nearest < distance < 0.97 * (first + second):
         assert np.linalg.norm(end - target) < 2e-3
     np.testing.assert_allclose(np.cross(end - start, target - start), 0, atol=1e-9)  # always in the target's direction
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -95,7 +96,8 @@ def test_a_file_system_without_locks_is_trained_on_all_the_same(
     def none(file: int) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("kinegraph.training.lock._lock", none)
-    with run_lock(tmp_path):
+    # by its globals: another test may have had the package imported anew, and names would lead to that one
+    monkeypatch.setitem(inspect.unwrap(run_lock).__globals__, "_lock", none)
+    with run_lock(tmp_path), run_lock(tmp_path):  # where there are locks the second is refused
         pass
     assert not (tmp_path / LOCK).exists()
