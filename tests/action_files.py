@@ -10,8 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.formats import write
+from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store import ActionClip, ClipSource, ClipStore, prepare_clips
+
+
+def recordings(root: Path, *names: str) -> Path:
+    """Recordings of these names under `root`, all different."""
+    for number, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        points = np.random.default_rng(number).normal(size=(1, 4, 17, 3))
+        write(SkeletonSequence(points, get_skeleton("h36m17"), 30, up="y"), root / name)
+    return root
 
 
 def ntu_text(bodies: Sequence[NDArray[np.float64]], absent: Sequence[int] = ()) -> str:

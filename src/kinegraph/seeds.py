@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from kinegraph.errors import ConfigError
 
-__all__ = ["check_seed"]
+__all__ = ["SEEDS_BELOW", "check_seed"]
 
-_BELOW = 2**31  # what every generator in use takes, NumPy's, PyTorch's and scikit-learn's
+SEEDS_BELOW = 2**31
+"""What every generator in use takes, NumPy's, PyTorch's and scikit-learn's."""
 
 
 def check_seed(seed: int, what: str) -> int:
@@ -19,6 +20,6 @@ def check_seed(seed: int, what: str) -> int:
     Raises:
         ConfigError: it is none.
     """
-    if not 0 <= seed < _BELOW:
-        raise ConfigError(f"{what} is {seed}; give a whole number from 0 to {_BELOW - 1}")
+    if not 0 <= seed < SEEDS_BELOW:
+        raise ConfigError(f"{what} is {seed}; give a whole number from 0 to {SEEDS_BELOW - 1}")
     return seed

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from action_files import recordings
 from kinegraph.cli import main
 from kinegraph.datasets.folder import FolderSource
 from kinegraph.errors import DataError
@@ -87,18 +88,9 @@ def test_a_skeleton_that_comes_later_is_looked_for(
     assert FolderSource(tmp_path / "clips").stamp(1) != before
 
 
-def clips(root: Path, *names: str) -> Path:
-    """Recordings of these names, all different."""
-    for number, name in enumerate(names):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        points = np.random.default_rng(number).normal(size=(1, 4, 17, 3))
-        write(SkeletonSequence(points, get_skeleton("h36m17"), 30, up="y"), root / name)
-    return root
-
-
 def test_what_was_prepared_inside_the_source_is_no_class(tmp_path: Path) -> None:
     """The second run, and one that comes after a kill or after nothing could be read, see what the first saw."""
-    root = clips(tmp_path / "mine", "bus/a.npz", "car/a.npz", "car/old/b.npz")
+    root = recordings(tmp_path / "mine", "bus/a.npz", "car/a.npz", "car/old/b.npz")
     out = [root / "prepared", root / "car" / "old" / "prepared"]
     for place in out:
         assert prepare(root, place) == 0
@@ -114,7 +106,7 @@ def test_what_was_prepared_inside_the_source_is_no_class(tmp_path: Path) -> None
     assert not (out[0] / "bad.csv").exists()
     with pytest.raises(DataError, match="prepared clips already; use it as --data"):
         FolderSource(out[0])
-    clips(root, "store/a.npz")  # what only looks like it is a class
+    recordings(root, "store/a.npz")  # what only looks like it is a class
     (root / "store" / "store.json").write_text("{}")
     assert FolderSource(root).classes == ("bus", "car", "store")
 
@@ -123,7 +115,7 @@ def test_names_that_are_no_utf8_stop_nothing(tmp_path: Path, capsys: pytest.Capt
     """Files are read by their paths; clips and classes are called by what can be written."""
     root = tmp_path / "in"
     walk, wolk, exercise = (os.fsdecode(name) for name in (b"w\xe4lk", b"w\xf6lk", b"\xdcbung.npz"))
-    clips(root, "wave/a.npz", f"wave/{exercise}", f"{walk}/a.npz", f"{walk}/b.npz", f"{wolk}/a.npz")
+    recordings(root, "wave/a.npz", f"wave/{exercise}", f"{walk}/a.npz", f"{walk}/b.npz", f"{wolk}/a.npz")
     (root / "wave" / os.fsdecode(b"\xdcbel.npz")).write_bytes(b"PK")
     assert prepare(root, tmp_path / "out") == 0
     store = ClipStore(tmp_path / "out")
@@ -138,7 +130,9 @@ def test_names_that_are_no_utf8_stop_nothing(tmp_path: Path, capsys: pytest.Capt
     }
     [bad] = csv.DictReader((tmp_path / "out" / "bad.csv").open(encoding="utf-8"))
     assert bad["clip"] == r"wave/\udcdcbel.npz"
-    parts = clips(tmp_path / "parts", *(f"{part}/{name}/a.npz" for part in ("train", "test") for name in (walk, wolk)))
+    parts = recordings(
+        tmp_path / "parts", *(f"{part}/{name}/a.npz" for part in ("train", "test") for name in (walk, wolk))
+    )
     assert FolderSource(parts).classes == store.classes[:2]  # a class is the same in every part
 
 
@@ -148,7 +142,7 @@ def test_however_many_bad_files_come_first(
     tmp_path: Path, words: tuple[str, ...], good: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A good one among the first of another class, and one behind all the bad ones of its own."""
-    root = clips(tmp_path / "in", good)
+    root = recordings(tmp_path / "in", good)
     for number in range(30):
         path = root / "a" / f"bad{number:02}.npz"
         path.parent.mkdir(exist_ok=True)
@@ -167,8 +161,10 @@ def test_however_many_bad_files_come_first(
 
 def test_a_store_of_other_recordings_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command says where the clips came from; the same folder may move and change."""
-    one, out = clips(tmp_path / "one", "bus/0.npz", "car/0.npz", "car/1.npz"), tmp_path / "out"
-    other = clips(tmp_path / "other", "car/1.npz", "car/0.npz", "bus/0.npz")  # the same names, none the same motion
+    one, out = recordings(tmp_path / "one", "bus/0.npz", "car/0.npz", "car/1.npz"), tmp_path / "out"
+    other = recordings(
+        tmp_path / "other", "car/1.npz", "car/0.npz", "bus/0.npz"
+    )  # the same names, none the same motion
     (other / "car" / "0.npz").rename(other / "car" / "2.npz")
     assert prepare(one, out) == 0
     first = ClipStore(out).fingerprint
@@ -180,6 +176,6 @@ def test_a_store_of_other_recordings_is_kept(tmp_path: Path, capsys: pytest.Capt
     assert ClipStore(out).fingerprint == first
     shutil.copytree(one, tmp_path / "copy", copy_function=shutil.copyfile)  # their times are others
     (tmp_path / "copy" / "bus" / "0.npz").unlink()
-    clips(tmp_path / "copy", "van/0.npz")
+    recordings(tmp_path / "copy", "van/0.npz")
     assert prepare(tmp_path / "copy", out) == 0
     assert ClipStore(out).names == ("car/0.npz", "car/1.npz", "van/0.npz")

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from action_files import recordings
 from kinegraph.datasets.labelled_files import files_by_class
 from kinegraph.errors import DataError
-from kinegraph.formats import write
-from kinegraph.sequence import SkeletonSequence
-from kinegraph.skeleton import get_skeleton
-
-
-def clips(root: Path, *names: str) -> Path:
-    """Recordings of these names, all different."""
-    for number, name in enumerate(names):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        points = np.random.default_rng(number).normal(size=(1, 4, 17, 3))
-        write(SkeletonSequence(points, get_skeleton("h36m17"), 30, up="y"), root / name)
-    return root
 
 
 @pytest.mark.parametrize(
@@ -42,7 +30,7 @@ def clips(root: Path, *names: str) -> Path:
     ],
 )
 def test_folders_beside_parts_are_not_ignored(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
-    clips(tmp_path, *names)
+    recordings(tmp_path, *names)
     with pytest.raises(DataError, match=message) as caught:
         files_by_class(tmp_path)
     assert len(str(caught.value).splitlines()) == 1
@@ -60,20 +48,20 @@ def test_folders_beside_parts_are_not_ignored(tmp_path: Path, names: tuple[str, 
 def test_parts_and_classes_called_alike(
     tmp_path: Path, names: tuple[str, ...], classes: tuple[str, ...], parts: set[str]
 ) -> None:
-    files, notes = files_by_class(clips(tmp_path, *names))
+    files, notes = files_by_class(recordings(tmp_path, *names))
     assert (sorted({file.label for file in files}), len(files), notes) == (sorted(classes), len(names), ())
     assert {part for file in files for part in file.splits} == parts
 
 
 def test_an_empty_folder_called_train_is_no_part(tmp_path: Path) -> None:
-    clips(tmp_path, "bus/a.npz")
+    recordings(tmp_path, "bus/a.npz")
     (tmp_path / "train").mkdir()
     files, _ = files_by_class(tmp_path)
     assert [file.label for file in files] == ["bus"]
 
 
 def test_what_is_beside_parts_and_no_recording_is_said(tmp_path: Path) -> None:
-    clips(tmp_path, "train/x/a.npz", "test/x/a.npz")
+    recordings(tmp_path, "train/x/a.npz", "test/x/a.npz")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "camera.json").write_text('{"camera": 1}')
     (tmp_path / "train" / "list.csv").write_text("a,b\n")

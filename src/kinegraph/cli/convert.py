@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         write_format,
         write_options,
     )
-    from kinegraph.formats.export import not_shown
+    from kinegraph.formats.export import not_shown, present
     from kinegraph.skeleton import get_skeleton
 
     source: Path = args.input
@@ -88,8 +88,7 @@ def run(args: argparse.Namespace) -> int:
     if to in ("csv", "trc", "c3d") and sequence.rotations is not None:
         notes.append(f"{to} holds positions only: joint rotations stay behind")
     if to in ("bvh", "glb") and sequence.rotations is not None and not writing.get("from_positions"):
-        there = [person for person in range(sequence.people) if sequence.seen[person].any()]
-        made = [person for person in there if not sequence.is_posed(person)]
+        made = [person for person in present(sequence, to) if not sequence.is_posed(person)]
         if made:
             notes.append(f"the recording's rotations do not make its positions: {to} got new ones, made from positions")
     for note in notes:

@@ -29,19 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the summary."""
     from kinegraph.cli.options import read_options
-    from kinegraph.formats import detect, formats, read
+    from kinegraph.formats import detect, read
     from kinegraph.formats import read_options as known_options
-    from kinegraph.formats.walk import is_frames, recordings_in
+    from kinegraph.formats.walk import is_frames, recording_suffixes, recordings_in
 
     path: Path = args.file
     if path.is_dir() and args.format is None and not is_frames(path):
         if args.read:
             raise ConfigError(f"{path} is a folder of motion files; --read is for one file")
-        suffixes = {suffix for info in formats() if info.reads for suffix in info.suffixes}
-        # An ASF is the body of its AMCs.
-        listing = [_entry(file, path) for file in recordings_in(path, suffixes - {".asf"})]
+        suffixes = recording_suffixes()
+        listing = [_entry(file, path) for file in recordings_in(path, suffixes)]
         if not listing:
-            raise FormatError(path, f"no motion files in this folder; expected some of {', '.join(sorted(suffixes))}")
+            known = ", ".join(sorted({*suffixes, ".asf"}))
+            raise FormatError(path, f"no motion files in this folder; expected some of {known}")
         print(json.dumps({"folder": str(path), "files": listing}, indent=2) if args.json else _table(path, listing))
         return 0
     name = args.format or detect(path)
@@ -92,7 +92,7 @@ def summarize(sequence: SkeletonSequence, file: str, format: str) -> dict[str, A
     import numpy as np
 
     seen = sequence.seen  # (people, frames, joints)
-    present = seen.any(axis=2)  # (people, frames)
+    present = sequence.present
     if not present.any():
         raise DataError(f"{file}: every joint is missing in every frame; nothing to tell")
     shares = 1 - seen[present].mean(axis=0)
@@ -113,7 +113,7 @@ def summarize(sequence: SkeletonSequence, file: str, format: str) -> dict[str, A
         "label": sequence.label,
         "frames_present": present.sum(axis=1).tolist(),
         "frames_empty": int((~present.any(axis=0)).sum()),
-        "missing_share": float(shares.mean()),
+        "missing_share": sequence.missing_share,
         "missing": dict(zip(sequence.skeleton.joints, shares.tolist(), strict=True)),
         "extent": [[float(low), float(high)] for low, high in zip(points.min(0), points.max(0), strict=True)],
         "body_size": float(np.median(boxes)),

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kinegraph.errors import DataError
-from kinegraph.formats import formats, read
-from kinegraph.formats.walk import recordings_in
+from kinegraph.formats import read
+from kinegraph.formats.walk import recording_suffixes, recordings_in
 from kinegraph.naming import as_text
 from kinegraph.store.clip_store import FORMAT, MANIFEST
 from kinegraph.store.prepare import BAD
@@ -62,7 +62,7 @@ def files_by_class(root: Path) -> tuple[list[LabelledFile], tuple[str, ...]]:
     """
     if _is_prepared(root):
         raise DataError(f"{root}: prepared clips already; use it as --data, or name the folder of the recordings")
-    suffixes = {suffix for info in formats() if info.reads for suffix in info.suffixes} - {".asf"}
+    suffixes = recording_suffixes()
     names = [folder.name for folder in _folders(root)]
     given = [part for part in _PARTS if part in names] if "train" in names else []  # a class may well be called "test"
     inside = {part: _classes(root / part, suffixes) for part in given}

@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from kinegraph.datasets.cmu_files import is_cmu_clip, named_subject, without_lead_in
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import ConfigError, DataError, KinegraphError
-from kinegraph.formats import formats, read
+from kinegraph.formats import read
 from kinegraph.formats.export import y_up
-from kinegraph.formats.walk import recordings_in
+from kinegraph.formats.walk import recording_suffixes, recordings_in
 from kinegraph.naming import as_text, free_name
 from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
@@ -102,9 +102,7 @@ def find_files(source: Path | str) -> list[Path]:
     root = Path(source)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; expected one of motion files")
-    suffixes = {suffix for info in formats() if info.reads and "3D" in info.holds for suffix in info.suffixes} - {
-        ".asf"
-    }
+    suffixes = recording_suffixes("3D")
     found: dict[tuple[str, str], Path] = {}
     for path in recordings_in(root, suffixes):
         if path == root:

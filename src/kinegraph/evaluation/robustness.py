@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.errors import ConfigError
 from kinegraph.evaluation.forecasting import (
     ActionWindows,
     ForecastMethod,
@@ -24,9 +23,8 @@ from kinegraph.evaluation.forecasting import (
     evaluate_forecast,
 )
 from kinegraph.evaluation.recognition import RecognitionMethod, evaluate_recognition
-from kinegraph.evaluation.stability import SIGMAS
+from kinegraph.evaluation.stability import SIGMAS, check_noise
 from kinegraph.evaluation.tables import text_table
-from kinegraph.seeds import check_seed
 from kinegraph.transforms.motion import CONSTANT_BELOW
 
 __all__ = ["RobustnessResult", "forecasting_robustness", "recognition_robustness", "robustness_report"]
@@ -77,12 +75,6 @@ class RobustnessResult:
         }
 
 
-def _check(sigmas: Sequence[float], draws: int, seed: int) -> None:
-    check_seed(seed, "seed")
-    if not sigmas or draws < 1 or not all(np.isfinite(sigma) and sigma > 0 for sigma in sigmas):
-        raise ConfigError(f"sigmas {list(sigmas)}, {draws} draws: expected positive numbers, and 1 draw or more")
-
-
 def forecasting_robustness(
     method: ForecastMethod,
     protocol: ForecastProtocol,
@@ -103,7 +95,7 @@ def forecasting_robustness(
     Raises:
         ConfigError: sigmas that are not positive, or a seed that is none; a method that does not fit the protocol.
     """
-    _check(sigmas, draws, seed)
+    check_noise(sigmas, draws, seed)
     flat = np.concatenate([w.inputs.reshape(-1, *w.inputs.shape[2:]) for w in protocol.actions.values()])
     moves = flat.std(axis=0) >= CONSTANT_BELOW
     rows = {0.0: evaluate_forecast(method, protocol).average}
@@ -150,7 +142,7 @@ def recognition_robustness(
 
     Every window has noise of its own, also where windows share frames. With `stride` every so many-th window counts.
     """
-    _check(sigmas, draws, seed)
+    check_noise(sigmas, draws, seed)
     clean = evaluate_recognition(method, protocol, source, split=split, stride=stride)
     rows: dict[float, tuple[float, ...]] = {0.0: (clean.top1, clean.top5)}
     for sigma in sigmas:

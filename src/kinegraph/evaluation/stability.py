@@ -35,6 +35,7 @@ __all__ = [
     "FirstLayer",
     "StabilityResult",
     "amplify_factor",
+    "check_noise",
     "distortion_bound",
     "first_layer",
     "measure_stability",
@@ -46,6 +47,17 @@ __all__ = [
 Array = NDArray[np.float64]
 SIGMAS = tuple(round(0.01 * step, 2) for step in range(1, 11))
 """The paper's standard deviations (Fig. 14, 15)."""
+
+
+def check_noise(sigmas: Sequence[float], draws: int, seed: int) -> None:
+    """Refuse noise that cannot be drawn.
+
+    Raises:
+        ConfigError: sigmas that are not positive, no draw, or a seed that is none.
+    """
+    check_seed(seed, "seed")
+    if not sigmas or draws < 1 or not all(np.isfinite(sigma) and sigma > 0 for sigma in sigmas):
+        raise ConfigError(f"sigmas {list(sigmas)}, {draws} draws: expected positive numbers, and 1 draw or more")
 
 
 def zero_norms(adjacency: ArrayLike, orders: int) -> tuple[int, ...]:
@@ -294,9 +306,7 @@ def measure_stability(
         DataError: no windows.
     """
     layer = first_layer(model)
-    check_seed(seed, "seed")
-    if not sigmas or draws < 1 or not all(np.isfinite(sigma) and sigma > 0 for sigma in sigmas):
-        raise ConfigError(f"sigmas {list(sigmas)}, {draws} draws: expected positive numbers, and 1 draw or more")
+    check_noise(sigmas, draws, seed)
     if not len(windows):
         raise DataError("no windows to disturb")
     exact = copy.deepcopy(model).double().cpu().eval()

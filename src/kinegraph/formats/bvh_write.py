@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
 from kinegraph.errors import DataError
-from kinegraph.formats.export import check_metric, person_paths, present, y_up
+from kinegraph.formats.export import check_metric, person_files, y_up
 from kinegraph.geometry.posing import bridge_gaps, rest_directions, rotations_from_positions
 from kinegraph.geometry.rotations import (
     continuous_euler,
@@ -72,13 +72,11 @@ def write(
         KinegraphError: the file cannot be written; nothing is left behind.
     """
     metres = check_metric(sequence, "BVH", unit)
-    people = present(sequence, "BVH")
-    bodies = [posed_body(sequence, person, pivots, from_positions) for person in people]
-    every = person_paths(path, sequence.people)
-    paths = tuple(every[person] for person in people)
-    for body, target in zip(bodies, paths, strict=True):
+    files = person_files(sequence, path, "BVH")
+    bodies = [posed_body(sequence, person, pivots, from_positions) for person in files]
+    for body, target in zip(bodies, files.values(), strict=True):
         write_text(target, _text(body, sequence.fps or 0.0, metres))
-    return paths
+    return tuple(files.values())
 
 
 def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_positions: bool) -> Body:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError, require
 from kinegraph.formats.c3d_file import HEADER_FRAMES, put_residuals, read_points
-from kinegraph.formats.export import check_metric, person_paths, present, y_up
+from kinegraph.formats.export import check_metric, person_files, y_up
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
@@ -109,10 +109,8 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
     ezc3d = require("ezc3d", extra="c3d", purpose="writing C3D")
     turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]) @ y_up(sequence)
     names = list(sequence.skeleton.joints)
-    people = present(sequence, "C3D")
-    every = person_paths(path, sequence.people)
-    paths = tuple(every[person] for person in people)
-    for person, target in zip(people, paths, strict=True):
+    files = person_files(sequence, path, "C3D")
+    for person, target in files.items():
         seen = sequence.seen[person]
         points = np.ones((4, len(names), sequence.frames))
         points[:3] = ((sequence.positions[person] @ turn.T) / metres).transpose(2, 1, 0)
@@ -143,7 +141,7 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
             finally:
                 if made != temporary:
                     made.unlink(missing_ok=True)
-    return paths
+    return tuple(files.values())
 
 
 def _scale(points: NDArray[np.float64], residuals: NDArray[np.float64], metres: float) -> float:

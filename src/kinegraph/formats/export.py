@@ -11,7 +11,18 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["UNITS", "absences", "away", "check_metric", "not_shown", "person_paths", "present", "turned_y_up", "y_up"]
+__all__ = [
+    "UNITS",
+    "absences",
+    "away",
+    "check_metric",
+    "not_shown",
+    "person_files",
+    "person_paths",
+    "present",
+    "turned_y_up",
+    "y_up",
+]
 
 UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
 """Names accepted for ``unit=``, with their metres."""
@@ -78,17 +89,27 @@ def present(sequence: SkeletonSequence, format_name: str) -> list[int]:
     Raises:
         DataError: nobody has.
     """
-    people = [person for person in range(sequence.people) if sequence.seen[person].any()]
+    people = np.flatnonzero(sequence.present.any(axis=1)).tolist()
     if not people:
         raise DataError(
             f"there is nobody to write as {format_name}: no joint is seen in any frame; npz and CSV hold gaps"
         )
-    return people
+    return [int(person) for person in people]
+
+
+def person_files(sequence: SkeletonSequence, path: Path | str, format_name: str) -> dict[int, Path]:
+    """Who gets a file, and which: the others keep their numbers (:func:`person_paths`) where somebody is never seen.
+
+    Raises:
+        DataError: nobody is seen.
+    """
+    paths = person_paths(path, sequence.people)
+    return {person: paths[person] for person in present(sequence, format_name)}
 
 
 def absences(sequence: SkeletonSequence, person: int) -> list[tuple[int, int]]:
     """First and last frame of every span longer than a second in which no joint of somebody is seen."""
-    there = np.concatenate(([True], sequence.seen[person].any(axis=-1), [True]))
+    there = np.concatenate(([True], sequence.present[person], [True]))
     changes = np.flatnonzero(there[1:] != there[:-1])
     longest = _GAP_S * (sequence.fps or np.inf)
     return [(int(a), int(b) - 1) for a, b in zip(changes[::2], changes[1::2], strict=True) if b - a > longest]
@@ -99,7 +120,7 @@ def away(sequence: SkeletonSequence, format: str) -> list[str]:
     notes = []
     for person in range(sequence.people) if format in _RIGS else ():
         spans = absences(sequence, person)
-        if not spans or not sequence.seen[person].any():
+        if not spans or not sequence.present[person].any():
             continue
         named = ", ".join(f"{first}-{last}" for first, last in spans[:_SHOWN])
         more = f" and {len(spans) - _SHOWN} spans more" if len(spans) > _SHOWN else ""
@@ -109,6 +130,6 @@ def away(sequence: SkeletonSequence, format: str) -> list[str]:
 
 def not_shown(sequence: SkeletonSequence, format: str) -> list[str]:
     """Notes on people whom a written file does not have, or shows while they are away; `format` is a format's name."""
-    missing = [person for person in range(sequence.people) if not sequence.seen[person].any()]
+    missing = np.flatnonzero(~sequence.present.any(axis=1))
     notes = [f"person {person + 1} is never seen and was left out" for person in missing if format in _APART]
     return notes + away(sequence, format)

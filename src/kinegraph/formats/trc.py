@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
 from kinegraph.errors import FormatError
-from kinegraph.formats.export import UNITS, check_metric, person_paths, present, y_up
+from kinegraph.formats.export import UNITS, check_metric, person_files, y_up
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence
@@ -150,13 +150,11 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
         KinegraphError: the file cannot be written; nothing is left behind.
     """
     metres = check_metric(sequence, "TRC", unit)
-    people = present(sequence, "TRC")
-    every = person_paths(path, sequence.people)
-    paths = tuple(every[person] for person in people)
+    files = person_files(sequence, path, "TRC")
     turn = y_up(sequence)
-    for person, target in zip(people, paths, strict=True):
+    for person, target in files.items():
         write_text(target, _text(sequence, (sequence.positions[person] @ turn.T) / metres, unit, target.name))
-    return paths
+    return tuple(files.values())
 
 
 def _text(sequence: SkeletonSequence, positions: Array, unit: str, name: str) -> str:

@@ -6,10 +6,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 from kinegraph.errors import FormatError, KinegraphError
-from kinegraph.formats import detect
+from kinegraph.formats import detect, formats
 from kinegraph.formats.openpose import frame_files
 
-__all__ = ["is_frames", "recordings_in"]
+__all__ = ["is_frames", "recording_suffixes", "recordings_in"]
+
+
+def recording_suffixes(*holds: str) -> set[str]:
+    """How files end that folders are searched for: of formats that are read and hold ``2D`` or ``3D``, if given.
+
+    An ASF is none: it is the body of its AMC files.
+    """
+    readable = [info for info in formats() if info.reads and any(kind in info.holds for kind in holds or ("",))]
+    return {suffix for info in readable for suffix in info.suffixes} - {".asf"}
 
 
 def recordings_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -28,9 +37,10 @@ def recordings_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
     folders, links = [folder], list[Path]()
     while folders or links:
         place = folders.pop() if folders else links.pop(0)
-        if place.resolve() in searched:
+        real = place.resolve()
+        if real in searched:
             continue
-        searched.add(place.resolve())
+        searched.add(real)
         if is_frames(place):
             found.append(place)
             continue

@@ -207,7 +207,7 @@ class Lifter(Pretrained):
             # One camera for all of them: each by itself would be put in the middle of an image of its own.
             sequence, options, note = self._one_camera(sequence, options)
             notes[note] = None
-        places = np.argwhere(sequence.seen.any(axis=-1))
+        places = np.argwhere(sequence.present)
         refused: DataError | None = None
         for done, (person, frame) in enumerate(places, 1):
             one = sequence.slice_frames(int(frame), int(frame) + 1).select_people([int(person)])

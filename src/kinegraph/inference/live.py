@@ -394,7 +394,8 @@ def replay(sequence: SkeletonSequence) -> Iterator[LiveInput]:
         raise DataError(f"{sequence.source or 'the sequence'} is 3D; a live source gives 2D keypoints")
     rate = sequence.fps or ASSUMED_FPS
     confidence = np.asarray(sequence.confidence)
+    present = sequence.present
     for frame in range(sequence.frames):
-        there = np.flatnonzero(sequence.seen[:, frame].any(axis=-1))
+        there = np.flatnonzero(present[:, frame])
         people = np.concatenate([sequence.positions[there, frame], confidence[there, frame, :, None]], axis=-1)
         yield LiveInput(people, frame / rate, tuple(int(person) for person in there))

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path, nearest
 from kinegraph.formats import formats, read_options, write, write_format
 from kinegraph.formats.export import not_shown, person_paths
-from kinegraph.formats.walk import recordings_in
+from kinegraph.formats.walk import recording_suffixes, recordings_in
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.horizon import check_horizon
 from kinegraph.inference.lifter import Lifter
@@ -74,11 +74,7 @@ def find_recordings(folder: Path | str, holds: Holds = "2D") -> list[Path]:
     if not root.is_dir():
         raise FormatError(root, f"no such folder; expected one with {'2D ' if holds == '2D' else ''}recordings")
     wanted = ("2D",) if holds == "2D" else ("2D", "3D")
-    readable = [info for info in formats() if info.reads and any(kind in info.holds for kind in wanted)]
-    suffixes = {suffix for info in readable for suffix in info.suffixes} - {
-        ".asf",  # the body of its AMC files
-        ".txt",  # of expmaps, or of anything
-    }
+    suffixes = recording_suffixes(*wanted) - {".txt"}  # of expmaps, or of anything
     found = recordings_in(root, suffixes)
     if not found:
         raise DataError(f"{root}: no recordings there; expected files that end in {', '.join(sorted(suffixes))}")

@@ -251,7 +251,7 @@ def main_of_each(pictures: SkeletonSequence) -> tuple[SkeletonSequence, str]:
 
 def _people(sequence: SkeletonSequence, which: str) -> list[int]:
     """Indices of the people to lift, in order."""
-    frames = sequence.seen.any(axis=-1).sum(axis=1)
+    frames = sequence.present.sum(axis=1)
     fewest = GHOST_FRAMES if sequence.frames >= 10 * GHOST_FRAMES else 1
     kept = [int(p) for p in np.flatnonzero(frames >= fewest)] or [int(p) for p in np.flatnonzero(frames > 0)]
     if which == "all" or len(kept) < 2:

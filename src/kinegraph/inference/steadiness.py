@@ -99,7 +99,7 @@ def steadiness(lifted: SkeletonSequence, *, recording: str, model: str, stage: s
         model=model,
         stage=stage,
         fps=float(lifted.fps),
-        poses=int(lifted.seen.any(axis=-1).sum()),
+        poses=int(lifted.present.sum()),
         limb_variation=limb_variation(lifted),
         flips=int((_turns_deg(limbs) > FLIP_DEG).any(axis=-1).sum()),
         largest_step_mm=float(_largest(moved, axis=(0,))),

@@ -37,8 +37,6 @@ class AGCNConfig(GraphRecognizerConfig):
     """Frames under the temporal convolution."""
     reduction: int = 4
     """The embeddings theta and phi have a block's width divided by this."""
-    dropout: float = 0.0
-    """Share of features dropped after each temporal convolution."""
     centre: str | None = None
     """The joint from which neighbours are nearer or farther; null: the skeleton's root."""
 

@@ -36,8 +36,6 @@ class MSHopConfig(GraphRecognizerConfig):
     """F, frames under the temporal convolutions of the graph that is computed from the features."""
     kernel: int = 9
     """Frames under the temporal convolution of a block."""
-    dropout: float = 0.0
-    """Share of features dropped after each temporal convolution."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

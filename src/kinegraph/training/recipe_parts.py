@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kinegraph.ranges import at_least, positive, share
+from kinegraph.seeds import SEEDS_BELOW
 
 __all__ = ["DescentRecipe", "OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe"]
 
@@ -179,5 +180,5 @@ class RunRecipe:
     def __post_init__(self) -> None:
         if not isinstance(self.model.get("name"), str):
             raise ValueError("model.name: missing; name the network, for example model: {name: hcsf}")
-        if not 0 <= self.seed < 2**31:
+        if not 0 <= self.seed < SEEDS_BELOW:
             raise ValueError(f"seed: found {self.seed}, expected 0 <= seed < 2^31")
