@@ -158,6 +158,8 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
         with pytest.raises(RuntimeError, match="pulled the plug"):
             run(tmp_path / "killed", splits, **changes)
     assert checkpoint(tmp_path / "killed")["global_step"] == 10
+    written = json.loads((tmp_path / "killed" / "run.json").read_text())
+    assert (written["status"], written["error"]) == ("failed", "pulled the plug")
     torch.manual_seed(99)  # whatever has happened to the generators meanwhile
     result = run(tmp_path / "killed", splits, resume=True, **changes)
     assert result.status == "finished"
@@ -242,6 +244,8 @@ def test_a_run_that_is_cut_to_what_it_has_ends_as_any_other(
     assert (result.status, result.step) == ("finished", 13)
     validated = {int(row["step"]): float(row["val_mpjpe_mm"]) for row in log(tmp_path / "cut") if row["val_mpjpe_mm"]}
     assert list(validated) == [8, 13]
+    entries = [row["step"] for row in log(tmp_path / "cut")]
+    assert entries == sorted(set(entries), key=int)
     kept = load_weights(tmp_path / "cut" / "best")
     assert kept.metadata["checkpoint"]["step"] == result.best_step
     assert result.best_step == (13 if keep == "last" else min(validated, key=lambda s: validated[s]))
@@ -268,6 +272,42 @@ def test_a_run_cut_before_its_first_validation_has_weights(
     result = run(tmp_path / "run", splits, resume=True, trainer={"steps": 1})
     assert (result.status, result.best_step) == ("finished", 1)
     assert load_weights(result.weights).metadata["metrics"]["validation_mpjpe_mm"] == result.best < float("inf")
+
+
+def test_a_logged_step_that_is_validated_late_has_one_entry(
+    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = LiftingTask.training_step
+
+    def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        if batch.step == 9:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiftingTask, "training_step", pressed)
+        run(tmp_path / "cut", splits, trainer={"validate_every": 8})
+    before = log(tmp_path / "cut")[-1]
+    assert (before["step"], before["val_mpjpe_mm"]) == ("10", "")
+    result = run(tmp_path / "cut", splits, resume=True, trainer={"validate_every": 8, "steps": 10})
+    assert [row["step"] for row in log(tmp_path / "cut")] == ["5", "8", "10"]
+    after = log(tmp_path / "cut")[-1]
+    assert after["train_loss"] == before["train_loss"] and float(after["val_mpjpe_mm"]) > 0
+    assert result.step == 10
+
+
+def test_a_second_ctrl_c_leaves_an_interrupted_run(
+    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)  # by now the second one is here
+
+    monkeypatch.setattr(LiftingTask, "training_step", pressed)
+    with pytest.raises(KeyboardInterrupt, match="--resume continues"):
+        run(tmp_path / "run", splits)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
 
 
 def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: Splits) -> None:

@@ -225,16 +225,21 @@ class RunKeeper(pl.Callback):
         self._started = self._checkpointed = time.monotonic()
         if self.progress is not None:
             self.progress.begin(trainer.global_step)
-        if trainer.is_global_zero:
-            assert isinstance(pl_module, TrainingTask)
-            _trim_log(self.folder / LOG, trainer.global_step, pl_module.log_columns)
+        assert isinstance(pl_module, TrainingTask)
         step = trainer.global_step
-        if step >= self.steps or self._patience_is_used_up():
+        over = step >= self.steps or self._patience_is_used_up()
+        look = over and step > self.validated_step
+        losses: dict[str, Any] = {}
+        if trainer.is_global_zero:
+            # A step that is looked at late may have an entry already, with its losses: one that says both replaces it.
+            kept = step - 1 if look else step
+            dropped = _trim_log(self.folder / LOG, kept, pl_module.log_columns)
+            losses = {name: dropped[step][name] for name in pl_module.losses} if look and step in dropped else {}
+        if over:
             trainer.should_stop = True
-            if step > self.validated_step:
-                assert isinstance(pl_module, TrainingTask)
-                self._log(trainer, pl_module, step, self._validate(trainer, pl_module, step))
-                self._checkpoint(trainer)
+        if look:
+            self._log(trainer, pl_module, step, losses | self._validate(trainer, pl_module, step))
+            self._checkpoint(trainer)
 
     def _patience_is_used_up(self) -> bool:
         return self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience
@@ -350,14 +355,14 @@ class RunKeeper(pl.Callback):
         self._checkpointed = time.monotonic()
 
 
-def _trim_log(path: Path, step: int, columns: tuple[str, ...]) -> None:
-    """Drop the entries after `step`: the resumed run writes them again."""
+def _trim_log(path: Path, step: int, columns: tuple[str, ...]) -> dict[int, dict[str, str]]:
+    """Drop the entries after `step`, which the resumed run writes again, and return them by their steps."""
     if not path.exists():
-        return
+        return {}
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    kept = [row for row in rows if (row.get("step") or "").isdigit() and int(row["step"]) <= step]
+        rows = [row for row in csv.DictReader(file) if (row.get("step") or "").isdigit()]
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(kept)
+        writer.writerows(row for row in rows if int(row["step"]) <= step)
+    return {int(row["step"]): row for row in rows if int(row["step"]) > step}

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = [
     "facts",
     "find_checkpoint",
     "open_folder",
+    "write_end",
     "write_result",
 ]
 
@@ -210,6 +212,14 @@ def write_result(folder: Path, known: dict[str, Any], result: RunResult) -> None
         "train_seconds": round(result.seconds, 1),
     }
     write_text(folder / RUN, _json(content))
+
+
+def write_end(folder: Path, known: dict[str, Any], error: BaseException) -> None:
+    """Write into ``run.json`` that the run ended in the middle, and why; a full disk must not hide the reason."""
+    status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    reason = " ".join(f"{error or type(error).__name__}".split())
+    with suppress(KinegraphError):
+        write_text(folder / RUN, _json({"status": status, "error": reason, **known}))
 
 
 def _json(content: dict[str, Any]) -> str:

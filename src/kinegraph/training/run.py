@@ -1,7 +1,7 @@
 """A training run from a recipe to a run folder.
 
 recipe.yaml     the recipe as resolved
-run.json        status, seed, versions, data fingerprints, parameters, training time, best validation
+run.json        status ("running" after a kill -9 too, but then .lock is free), seed, versions, data fingerprints, parameters, training time, best validation
 log.csv         step, epoch, lr, the training losses, what the validations found, seconds
 tensorboard/    the same as curves
 last.ckpt       everything needed to continue exactly
@@ -32,6 +32,7 @@ from kinegraph.training.folder import (
     facts,
     find_checkpoint,
     open_folder,
+    write_end,
     write_result,
 )
 from kinegraph.training.launch import as_launched, check_devices, is_leader
@@ -111,10 +112,15 @@ def _train(recipe: RunRecipe, folder: Path, resume: bool, quiet: bool, splits: A
             task=prepared.weights_task,
         )
 
-    if getattr(prepared.model, "trains", "gradient") == "fit":
-        result = fit_model(prepared, recipe, folder, save_best)
-    else:
-        result = _descend(prepared, recipe, folder, parameters, save_best, checkpoint, quiet)
+    try:
+        if getattr(prepared.model, "trains", "gradient") == "fit":
+            result = fit_model(prepared, recipe, folder, save_best)
+        else:
+            result = _descend(prepared, recipe, folder, parameters, save_best, checkpoint, quiet)
+    except BaseException as error:
+        if is_leader():
+            write_end(folder, known, error)
+        raise
     if result.leader:
         write_result(folder, {**known, "parameters": result.parameters}, result)
     return result
