@@ -32,8 +32,9 @@ def test_wrap_angle_keeps_small_angles_and_refuses_wrong_shapes():
     assert wrap_angle(angles).tolist() == pytest.approx([0.0, 3.0, -3.0, 7.0 - 2 * math.pi, -0.1])
     with pytest.raises(DataError, match="make them one"):
         euler_error(torch.zeros(2, 3), torch.zeros(3, 3))
-    with pytest.raises(DataError, match="expected bool"):
-        euler_error(torch.zeros(2, 3), torch.zeros(2, 3), torch.ones(4, dtype=torch.bool))
+    for wrong in (torch.ones(4).bool(), torch.ones(3), torch.ones(5, 3).bool(), torch.ones(1, 2, 3).bool()):
+        with pytest.raises(DataError, match=r"expected bool \(2, 3\)"):
+            euler_error(torch.zeros(2, 4, 3), torch.zeros(2, 4, 3), wrong)
 
 
 def test_normalised_pck_counts_strictly():

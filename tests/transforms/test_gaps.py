@@ -88,8 +88,9 @@ def test_a_note_counts_what_was_filled_and_nothing_changes_without_gaps() -> Non
 
 def test_wrong_arguments() -> None:
     whole = sequence(np.ones((1, 3, 2), dtype=bool))
-    with pytest.raises(DataError, match="-1"):
-        fill_gaps(whole, -1)
+    for wrong in (-1, float("inf"), float("nan")):
+        with pytest.raises(DataError, match=f"longest gap to fill is {wrong} s"):
+            fill_gaps(whole, wrong)
     with pytest.raises(DataError, match="trust"):
         fill_gaps(whole, trust=0.0)
 

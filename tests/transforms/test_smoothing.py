@@ -84,8 +84,9 @@ def test_missing_stays_missing_and_zero_does_nothing() -> None:
     got = smooth(holed, 0.05)
     np.testing.assert_array_equal(got.seen, holed.seen)
     assert smooth(holed, 0.0) is holed
-    with pytest.raises(DataError, match="sigma"):
-        smooth(holed, -0.1)
+    for wrong in (-0.1, float("inf"), float("nan")):
+        with pytest.raises(DataError, match=f"sigma is {wrong} s"):
+            smooth(holed, wrong)
     with pytest.raises(DataError, match="degree"):
         smooth(holed, 0.1, degree=7)
 
@@ -133,3 +134,7 @@ def test_one_euro_on_a_sequence() -> None:
     assert np.abs(got.positions - truth).max() < 0.3
     with pytest.raises(DataError, match="fps"):
         OneEuro(fps=0)
+    with pytest.raises(DataError, match="beta is inf"):
+        one_euro(given, beta=float("inf"))
+    nobody = given.replace(positions=given.positions[:, :0], confidence=None)
+    assert one_euro(nobody).positions.shape == nobody.positions.shape

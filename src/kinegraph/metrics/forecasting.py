@@ -29,7 +29,8 @@ def euler_error(predicted: Tensor, target: Tensor, used: Tensor | None = None, *
     Args:
         predicted: ``(..., frames, angles)`` radians.
         target: the same.
-        used: ``(..., angles)`` bool, which angles count, the same in all frames; None counts all.
+        used: ``(..., angles)`` bool, or what broadcasts to it: which angles count, the same in all frames; None
+            counts all.
         wrapped: take each difference on the circle. The protocols do not: there an angle that passes from pi to -pi
             counts as 2 pi wrong.
 
@@ -47,9 +48,14 @@ def euler_error(predicted: Tensor, target: Tensor, used: Tensor | None = None, *
     if wrapped:
         difference = wrap_angle(difference)
     if used is not None:
-        if used.shape[-1] != target.shape[-1] or used.dtype != torch.bool:
-            raise DataError(f"used is {used.dtype} {tuple(used.shape)}; expected bool (..., {target.shape[-1]})")
-        difference = torch.where(used.unsqueeze(-2), difference, 0.0)  # what is not used may be NaN
+        angles = (*target.shape[:-2], target.shape[-1])
+        try:
+            mask = used.broadcast_to(angles).unsqueeze(-2)
+        except RuntimeError:
+            mask = None
+        if mask is None or used.dtype != torch.bool:
+            raise DataError(f"used is {used.dtype} {tuple(used.shape)}; expected bool {angles}, or of its last sizes")
+        difference = torch.where(mask, difference, 0.0)  # what is not used may be NaN
     norm: Tensor = torch.linalg.vector_norm(difference, dim=-1)
     return norm
 

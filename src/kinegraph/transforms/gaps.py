@@ -29,10 +29,10 @@ def fill_gaps(sequence: SkeletonSequence, limit_s: float = LONGEST_GAP_S, *, tru
         trust: factor in (0, 1] on the confidence of a bridged joint.
 
     Raises:
-        DataError: ``limit_s`` is negative or ``trust`` outside (0, 1].
+        DataError: ``limit_s`` is negative or not finite, or ``trust`` outside (0, 1].
     """
-    if not limit_s >= 0:
-        raise DataError(f"the longest gap to fill is {limit_s} s; expected 0 or more")
+    if not (np.isfinite(limit_s) and limit_s >= 0):
+        raise DataError(f"the longest gap to fill is {limit_s} s; expected a finite number, 0 or more")
     if not 0 < trust <= 1:
         raise DataError(f"the trust in a filled joint is {trust}; expected more than 0 and at most 1")
     longest = int(np.floor(limit_s * (sequence.fps or ASSUMED_FPS) + 1e-9))

@@ -84,10 +84,10 @@ def smooth(sequence: SkeletonSequence, sigma_s: float = 0.05, *, degree: int = 2
         degree: of the polynomial, 0 (Gaussian mean) to 3; 2 keeps peaks of fast movements that a mean would flatten.
 
     Raises:
-        DataError: a negative ``sigma_s`` or a degree outside 0..3.
+        DataError: a ``sigma_s`` that is negative or not finite, or a degree outside 0..3.
     """
-    if not sigma_s >= 0:
-        raise DataError(f"smoothing sigma is {sigma_s} s; expected 0 or more")
+    if not (np.isfinite(sigma_s) and sigma_s >= 0):
+        raise DataError(f"smoothing sigma is {sigma_s} s; expected a finite number, 0 or more")
     if degree not in (0, 1, 2, 3):
         raise DataError(f"smoothing degree is {degree}; choose 0, 1, 2 or 3")
     sigma = sigma_s * (sequence.fps or ASSUMED_FPS)
@@ -140,8 +140,8 @@ class OneEuro:
         for name in ("fps", "min_cutoff_hz", "derivative_cutoff_hz"):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise DataError(f"one-euro filter: {name} is {getattr(self, name)}; expected a positive number")
-        if not self.beta >= 0:
-            raise DataError(f"one-euro filter: beta is {self.beta}; expected 0 or more")
+        if not (np.isfinite(self.beta) and self.beta >= 0):
+            raise DataError(f"one-euro filter: beta is {self.beta}; expected a finite number, 0 or more")
 
     def step(self, value: Floats) -> Floats:
         """The filtered ``value``; NaN entries pass through, and a joint that comes back starts afresh."""
@@ -169,9 +169,14 @@ def one_euro(sequence: SkeletonSequence, *, min_cutoff_hz: float = 1.5, beta: fl
     """A whole sequence through :class:`OneEuro`, as live use would see it (causal, so it lags a little).
 
     ``beta`` is per unit of the sequence: about 3 in metres, 0.01 in pixels.
+
+    Raises:
+        DataError: ``min_cutoff_hz`` is not a positive number, or ``beta`` negative.
     """
     fps = sequence.fps or ASSUMED_FPS
     live = OneEuro(fps=fps, min_cutoff_hz=min_cutoff_hz, beta=beta)
-    frames = [live.step(sequence.positions[:, t]) for t in range(sequence.frames)]
+    positions = np.empty_like(sequence.positions)
+    for t in range(sequence.frames):
+        positions[:, t] = live.step(sequence.positions[:, t])
     note = f"smoothed (one-euro, {min_cutoff_hz:g} Hz, beta {beta:g})"
-    return sequence.replace(positions=np.stack(frames, axis=1), rotations=None, notes=(*sequence.notes, note))
+    return sequence.replace(positions=positions, rotations=None, notes=(*sequence.notes, note))
