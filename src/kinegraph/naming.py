@@ -1,11 +1,14 @@
-"""Names: those that can be written down, and those that nobody bears yet."""
+"""Names: those that can be written down, those that nobody bears yet, those that do not tell where somebody works."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Container
 from itertools import count
+from pathlib import Path
 
-__all__ = ["as_text", "free_name"]
+__all__ = ["as_text", "free_name", "without_folder"]
 
 
 def as_text(name: str) -> str:
@@ -29,3 +32,12 @@ def free_name(name: str, taken: Container[str], numbered: str = "{name}_{number}
     if name not in taken:
         return name
     return next(form for number in count(2) if (form := numbered.format(name=name, number=number)) not in taken)
+
+
+def without_folder(text: str, folder: Path | str) -> str:
+    """A message in which the files of a folder are named as seen from it: for lists that travel with the data.
+
+    >>> without_folder("/home/ada/moves/walk/1.bvh: empty", "/home/ada/moves")
+    'walk/1.bvh: empty'
+    """
+    return re.sub(rf"(?<![^\s'\"(]){re.escape(str(Path(folder)))}{re.escape(os.sep)}", "", text)

@@ -46,6 +46,7 @@ def listed(out: Path) -> dict[str, str]:
         rows = list(csv.reader(stream))
     assert rows[0] == ["clip", "reason"]
     assert all(len(reason.splitlines()) == 1 and len(reason) < 500 for _, reason in rows[1:])
+    assert not any(str(out.parent) in reason for _, reason in rows[1:])  # it travels with the data
     return dict(rows[1:])
 
 

@@ -25,7 +25,7 @@ from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
 from kinegraph.geometry.cameras import CameraSampling
-from kinegraph.naming import as_text
+from kinegraph.naming import as_text, without_folder
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import fill_gaps
 
@@ -143,7 +143,7 @@ def _film(
             filmed.append((recording, assemble([clip], name=name, cameras=CameraSampling(), seed=SEED, fps=common)))
             fps = common  # no earlier: a file that cannot be filmed has no say
         except KinegraphError as error:
-            bad.append((as_text(place.as_posix()), " ".join(str(error).split())))
+            bad.append((as_text(place.as_posix()), without_folder(" ".join(str(error).split()), root)))
     return filmed, bad, fps
 
 

@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kinegraph.errors import KinegraphError
+from kinegraph.naming import without_folder
 from kinegraph.serve.analysis import Analyst
 from kinegraph.serve.downloads import packed
 from kinegraph.serve.guard import Guard
@@ -293,5 +294,4 @@ def _number(request: Request, key: str) -> float | None:
 
 def _told(error: KinegraphError, root: str) -> str:
     """An error's line without the folder that only this server knows."""
-    line = " ".join(str(error).split())
-    return line.replace(f"{root}/", "").replace(root, "")
+    return without_folder(" ".join(str(error).split()), root).replace(root, "")

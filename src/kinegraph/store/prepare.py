@@ -23,6 +23,7 @@ from tqdm import tqdm
 from kinegraph.atomic import write_csv, write_text
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats.fields import skeleton_field
+from kinegraph.naming import without_folder
 from kinegraph.store.clip import ActionClip, ClipSource
 from kinegraph.store.clip_store import MANIFEST, ClipStore, shard_name, write_manifest_text
 from kinegraph.store.processes import in_processes, processes
@@ -86,7 +87,8 @@ def prepare_clips(
     stated = held.get("origin") if isinstance(held.get("origin"), str) else None
     place = None if origin is None else Path(origin).resolve()
     digest = None if place is None else _digest(place)
-    job = _Job(source, folder, dtype)
+    at = None if origin is None else Path(origin)
+    job = _Job(source, folder, dtype, at if at is None or at.is_dir() else at.parent)
     size = shard_size(len(source))
     ranges = [(start, min(start + size, len(source))) for start in range(0, len(source), size)]
     signatures = [_signature(source, dtype, start, stop) for start, stop in ranges]
@@ -126,6 +128,16 @@ class _Job:
     source: ClipSource
     folder: Path
     dtype: DType
+    recordings: Path | None
+    """The folder they are in."""
+
+    def reason(self, error: Exception) -> str:
+        """Why a clip cannot be used, on one line that does not tell where the recordings are."""
+        if not isinstance(error, KinegraphError):
+            line = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
+        else:
+            line = str(error)
+        return line if self.recordings is None else without_folder(line, self.recordings)
 
 
 def _digest(path: Path) -> str:
@@ -227,7 +239,7 @@ def _refuse_none(job: _Job) -> None:
         try:
             _read(job, index)
         except Exception as error:
-            first = first or f", first {job.source.name(index)}: {_reason(error)}"
+            first = first or f", first {job.source.name(index)}: {job.reason(error)}"
         else:
             return
     count = len(job.source)
@@ -272,7 +284,7 @@ def _make(job: _Job, task: tuple[int, int, int, str]) -> dict[str, Any]:
             try:
                 clip = _read(job, index)
             except Exception as error:  # a file can be broken in ways its reader does not know; the others go on
-                bad.append((job.source.name(index), _reason(error)))
+                bad.append((job.source.name(index), job.reason(error)))
             else:
                 count += 1
                 yield clip
@@ -296,12 +308,6 @@ def _read(job: _Job, index: int) -> ActionClip:
     if not -1 <= clip.label < len(source.classes):
         raise DataError(f"{clip.name}: label {clip.label}; expected 0 to {len(source.classes) - 1}")
     return clip
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, KinegraphError):
-        return str(error)
-    return f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
 
 
 def _finish(job: _Job, notes: list[dict[str, Any]], kept: int, known: dict[str, Any]) -> Prepared:

@@ -1,7 +1,8 @@
 """A training run from a recipe to a run folder.
 
 recipe.yaml     the recipe as resolved
-run.json        status ("running" after a kill -9 too, but then .lock is free), seed, versions, data fingerprints, parameters, training time, best validation
+run.json        status ("running" after a kill -9 too, but then .lock is free), seed, versions, data fingerprints,
+                parameters, training time, best validation
 log.csv         step, epoch, lr, the training losses, what the validations found, seconds
 tensorboard/    the same as curves
 last.ckpt       everything needed to continue exactly
