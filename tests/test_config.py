@@ -231,6 +231,7 @@ def test_overrides() -> None:
         (["--a"], r"--a: a value is missing; write --a VALUE"),
         (["--a", "--b", "1"], r"--a: a value is missing"),
         (["--d.x", "1"], r"--d.x: 'd' is int 3, it has no fields of its own"),
+        (["--d", "runs/w\udce4lk"], r"--d: runs/w\\udce4lk is no UTF-8, .* choose another name"),
         (["--d", "[1"], r"--d: line 1, column 3: not valid YAML"),
         (["--", "1"], r"found '--', expected an override"),
     ],

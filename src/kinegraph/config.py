@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import ConfigError, nearest
+from kinegraph.naming import as_text
 
 __all__ = ["apply_overrides", "from_dict", "parse_value", "read_yaml", "to_dict", "write_yaml"]
 
@@ -278,6 +279,8 @@ def _frozen(value: Any) -> Any:
 def _parse(text: str) -> Any:
     import yaml
 
+    if (shown := as_text(text)) != text:  # a file's name from the command line
+        raise ConfigError(f"{shown} is no UTF-8, and a recipe cannot hold it; choose another name")
     try:
         return yaml.load(text, Loader=_yaml_classes()[0])  # a subclass of SafeLoader
     except yaml.MarkedYAMLError as error:
