@@ -64,8 +64,12 @@ def _iterations(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:
         step = race({str(k): lambda k=k: models[k].step(states[k]) for k in models}, seconds=arguments.seconds)
     for k in map(str, models):
         first, each = observe[k].median, step[k].median
-        within = max(0, int((0.02 - first) / each))
-        yield k, ms(first), ms(each), f"{0.02 / each:.0f}", str(within)
+        yield k, ms(first), ms(each), str(_frames(0.02, each)), str(_frames(0.02 - first, each))
+
+
+def _frames(seconds: float, each: float) -> int:
+    """How many are ready within so many seconds: a frame begun counts for nothing."""
+    return max(0, int(seconds / each))
 
 
 def _training(arguments: argparse.Namespace) -> Iterator[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import sys
 from pathlib import Path
@@ -32,3 +33,10 @@ def test_wrong_arguments_are_refused(
     said = capsys.readouterr()
     assert message in said.err
     assert not said.out
+
+
+def test_a_frame_begun_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    frames = importlib.import_module("benchmarks.forecasting")._frames
+    assert [frames(0.02, each) for each in (0.0006, 0.0102, 0.019, 0.021)] == [33, 1, 1, 0]
+    assert frames(-0.02, 0.001) == 0
