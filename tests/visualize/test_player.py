@@ -335,3 +335,27 @@ def test_the_view_coasts_to_rest(browser: Any, until: Until, world: SkeletonSequ
     start = float(page.evaluate("K.home.azimuth"))
     assert 0.3 < start - rested < 0.9
     page.close()
+
+
+@pytest.mark.browser
+def test_people_beyond_the_rows_are_counted_and_read_aloud(
+    browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path
+) -> None:
+    bands = [Band(who=f"person {n + 1}", label="walking", start=0.0, end=0.5, score=0.9, kind=0) for n in range(9)]
+    drawn = []
+    for count in (6, 9):
+        write_player(tmp_path / "p.html", [("3D", world)], title="crowd", bands=bands[:count])
+        page = browser.new_page(reduced_motion="reduce")
+        page.add_init_script(
+            """window.words = []; const put = CanvasRenderingContext2D.prototype.fillText;
+            CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+              window.words.push(text); put.call(this, text, ...at); }"""
+        )
+        page.goto((tmp_path / "p.html").as_uri())
+        until(page, "document.body.dataset.drawn > 0")
+        assert page.locator("#actions li").count() == count
+        assert page.locator("#actions li").last.inner_text().startswith(f"person {count}: walking")
+        drawn.append([word for word in page.evaluate("words") if word.startswith("+")])
+        page.close()
+    assert not drawn[0]
+    assert set(drawn[1]) == {"+3 more"}

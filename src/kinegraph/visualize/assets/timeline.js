@@ -1,9 +1,9 @@
 // The timeline: bands of actions, the part that is forecast, a ruler, and the hand that points at now.
 {
-  const PAD = 14, ROW = 22, TOP = 8, RULER = 22;
+  const PAD = 14, ROW = 22, TOP = 8, RULER = 22, MOST = 6, MORE = 16;  // MOST people have a row; the list read aloud has all
   const host = document.getElementById("timeline"), canvas = document.getElementById("bands"), input = document.getElementById("scrub");
   const brush = canvas.getContext("2d");
-  let rows = [], hover = null;
+  let rows = [], more = 0, hover = null;
 
   K.layTimeline = () => {
     rows = [];
@@ -14,14 +14,15 @@
         rows.push({ who, bands: motion.bands.filter((band) => band.who === person) });
       }
     }
-    rows = rows.slice(0, 6);
-    host.style.height = `${TOP + rows.length * ROW + RULER}px`;
     const list = document.getElementById("actions");
     list.replaceChildren(...rows.flatMap((row) => row.bands.map((band) => {
       const item = document.createElement("li");
       item.textContent = `${row.who ? row.who + ": " : ""}${said(band)}, ${told(band, 1)}`;
       return item;
     })));
+    more = Math.max(0, rows.length - MOST);
+    rows = rows.slice(0, MOST);
+    host.style.height = `${TOP + rows.length * ROW + (more ? MORE : 0) + RULER}px`;
     host.hidden = K.state.duration === 0;
   };
 
@@ -75,6 +76,10 @@
         brush.restore();
       }
     });
+    if (more) {
+      brush.fillStyle = colours.soft; brush.font = "11px system-ui, sans-serif"; brush.textAlign = "left"; brush.textBaseline = "middle";
+      brush.fillText(`+${more} more`, PAD + 9, TOP + rows.length * ROW + 4);
+    }
     const tick = step(duration, width - 2 * PAD);
     brush.strokeStyle = colours.line; brush.lineWidth = 1;
     brush.beginPath(); brush.moveTo(PAD, floor + 0.5); brush.lineTo(width - PAD, floor + 0.5); brush.stroke();
