@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,24 @@ def test_a_frame_begun_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = importlib.import_module("benchmarks.forecasting")._frames
     assert [frames(0.02, each) for each in (0.0006, 0.0102, 0.019, 0.021)] == [33, 1, 1, 0]
     assert frames(-0.02, 0.001) == 0
+
+
+def test_a_folded_layer_runs_beside_a_weight_masked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+    lifting, timing = (importlib.import_module(f"benchmarks.{name}") for name in ("lifting", "timing"))
+    monkeypatch.setattr(lifting, "_CHANNELS", 4)
+    taken = {"layer": 0.001, "every call": 0.02, "once": 0.005}
+
+    def race(candidates: dict[str, Callable[[], object]], seconds: float) -> dict[str, object]:
+        for run in candidates.values():
+            run()
+        return {name: timing.Timing((taken[name],)) for name in candidates}
+
+    monkeypatch.setattr(lifting, "race", race)
+    rows = list(lifting._layers(argparse.Namespace(seconds=0.1)))
+    assert {len(row) for row in rows} == {len(lifting._LAYERS)}
+    assert [row[3:] for row in rows if "eval" in row[0]] == [
+        ("20", "20.0x", ">= 10x", "5", "5.0x"),
+        ("20", "20.0x", ">= 2x", "5", "5.0x"),
+    ]
+    assert all(row[6:] == ("", "") for row in rows if "eval" not in row[0])

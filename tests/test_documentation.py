@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from action_files import write_containers
+from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
 import kinegraph as kg
-from action_files import write_containers
 from kinegraph.cli import main
-from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
 ROOT = Path(__file__).parents[1]
 NAMES = (

@@ -6,10 +6,10 @@ import json
 import sys
 
 import pytest
+from motion_files import TINY_RUN, write_recordings, write_weights
 
 from kinegraph.cli import main
 from kinegraph.cli.analyze import analyses
-from motion_files import TINY_RUN, write_recordings, write_weights
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kinegraph as kg
+from kinegraph.calibration.forecasting import procedural_recordings
 from kinegraph.cli import main
 from kinegraph.cli.calibrate import _held_out, _recordings, _who
 from kinegraph.config import from_dict
@@ -19,7 +20,6 @@ from kinegraph.datasets import mocap_lifting, synthetic
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
 from kinegraph.errors import ConfigError
-from kinegraph.inference.forecast_calibration import procedural_recordings
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_setup import prepare
 
@@ -192,7 +192,7 @@ def test_recordings_that_are_of_no_use_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = procedural_recordings()[:6]  # every subject is a fit of its own
-    monkeypatch.setattr("kinegraph.inference.forecast_calibration.procedural_recordings", lambda: made)
+    monkeypatch.setattr("kinegraph.calibration.forecasting.procedural_recordings", lambda: made)
     folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
     (folder / "calibration.json").unlink(missing_ok=True)
     _takes(mine := tmp_path / "mine", 1, seconds=4.0)
@@ -218,7 +218,7 @@ def test_a_check_that_cannot_be_is_found_before_the_fit(
     def fitted(*_: object, **__: object) -> None:
         raise AssertionError("fitted, and the fit is lost")
 
-    monkeypatch.setattr("kinegraph.inference.forecast_calibration.calibrate_forecaster", fitted)
+    monkeypatch.setattr("kinegraph.calibration.forecasting.calibrate_forecaster", fitted)
     folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
     _takes(mine := tmp_path / "mine", 1)
     argv = ["calibrate", str(folder), "--data", str(mine), "--check"]

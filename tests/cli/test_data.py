@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from action_files import write_ntu
+
 from kinegraph.cli import main
 from kinegraph.datasets import DATASETS
 from kinegraph.datasets.clip_sources import SOURCES

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from action_files import ntu_text, write_ntu
 
 import kinegraph as kg
-from action_files import ntu_text, write_ntu
 from kinegraph.cli import main
 from kinegraph.datasets.clip_sources import SOURCES
 from kinegraph.store import ClipStore

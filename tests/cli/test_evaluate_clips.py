@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from clip_methods import linear_weights
+from motion_files import write_recordings, write_weights
+
 from kinegraph.cli import main
 from kinegraph.datasets import cmu_actions
 from kinegraph.datasets.open_clips import synthetic_clips
@@ -23,7 +24,6 @@ from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.weights import load_weights, save_weights
-from motion_files import write_recordings, write_weights
 
 PROTOCOL = ("--protocol", "synthetic-recognition")
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
+from tiny_networks import loaded
 
 from kinegraph.cli import main
 from kinegraph.weights import save_weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "export"))
-from tiny_networks import loaded
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_people import bone_lengths, network, walker
 from PIL import Image
 
 import kinegraph as kg
@@ -15,9 +15,6 @@ from kinegraph.cli import main
 from kinegraph.models import build
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.weights import save_weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from moving_people import bone_lengths, network, walker
 
 
 @pytest.fixture(scope="module")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from moving_people import network, walker
 
 import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.models import build
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.weights import save_weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from moving_people import network, walker
 
 
 @pytest.fixture(scope="module")

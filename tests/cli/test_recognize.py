@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from clip_people import LAYOUT, recording, waver
 from PIL import Image
 
 import kinegraph as kg
@@ -19,9 +20,6 @@ from kinegraph.cli.render import Progress
 from kinegraph.models import build
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.weights import save_weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from clip_people import LAYOUT, recording, waver
 
 DOES = (("sideways", 4.0), ("upwards", 4.0))
 CLASSES = ("side", "up")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
+import action_files
 import numpy as np
 import pytest
+from lifting_samples import make_data
+from motion_samples import make_splits
 
-import action_files
 from kinegraph.cli import main
 from kinegraph.config import to_dict
 from kinegraph.skeleton import get_skeleton
@@ -22,18 +23,6 @@ from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.recipe import load_recipe, recipe_names
 from kinegraph.weights import load_weights
-
-
-def _module(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "training" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tiny_data, tiny_motion = _module("conftest"), _module("motion_samples")
 
 FLOORS = ("nearest", "linear")
 TINY = [
@@ -51,7 +40,7 @@ TINY = [
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every recipe trains on a hundred random poses."""
-    splits = Splits(tiny_data.make_data("tiny/train", 4, 25, 1), tiny_data.make_data("tiny/val", 2, 10, 2))
+    splits = Splits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
     monkeypatch.setattr(lifting_setup, "load_splits", lambda recipe: splits)
 
 
@@ -88,7 +77,7 @@ def test_every_shipped_motion_recipe_runs(
 ) -> None:
     recipe = load_recipe(name)
     only = {"ntu": "positions"}.get(recipe.data.name, "expmap")
-    splits = tiny_motion.make_splits(recipe.data.representation or only, heading=recipe.transform.root == "heading")
+    splits = make_splits(recipe.data.representation or only, heading=recipe.transform.root == "heading")
     monkeypatch.setattr(motion_setup, "load_motion_splits", lambda *_: splits)
     small = {"symgnn": ["--model.width", "0.05", "--model.agim_width", "8"], "simlpe": ["--model.blocks", "2"]}
     short = ["--transform.observed", "8", "--transform.horizon", "3"]

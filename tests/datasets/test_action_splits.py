@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from action_files import write_store
+
 from kinegraph.datasets.action_splits import PROTOCOLS, hold_out, split, takes_files_word
 from kinegraph.errors import ConfigError, DataError
 

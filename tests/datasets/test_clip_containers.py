@@ -237,8 +237,9 @@ def test_folders_and_index(tmp_path) -> None:
 
 
 def test_cmu(tmp_path) -> None:
-    from kinegraph.datasets.cmu_clips import CmuSource
     from motion_files import write_recordings
+
+    from kinegraph.datasets.cmu_clips import CmuSource
 
     source = CmuSource(write_recordings(tmp_path, frames=20))
     clips = list(source)

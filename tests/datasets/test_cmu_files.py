@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from moving_people import walker
 
 import kinegraph as kg
 from kinegraph.datasets.cmu_files import is_cmu_clip, named_subject, without_lead_in
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from moving_people import walker
 
 
 @pytest.mark.parametrize(

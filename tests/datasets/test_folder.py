@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from action_files import recordings
+
 from kinegraph.cli import main
 from kinegraph.datasets.folder import FolderSource
 from kinegraph.errors import DataError

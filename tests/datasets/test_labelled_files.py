@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from action_files import recordings
+
 from kinegraph.datasets.labelled_files import files_by_class
 from kinegraph.errors import DataError
 

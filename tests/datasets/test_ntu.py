@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from action_files import ntu_text, write_ntu
+
 from kinegraph.datasets.ntu import SPLITS, XSUB_60, XSUB_120, NtuSource, read_missing
 from kinegraph.errors import DataError, FormatError
 from kinegraph.formats import read

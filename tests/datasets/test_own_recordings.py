@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_people import bone_lengths, turned, walker
 
 import kinegraph as kg
 from kinegraph.datasets.recordings import find_files, load_recordings, network_skeleton
@@ -19,9 +19,6 @@ from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.heading import heading_relative
 from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import posed_body
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from moving_people import bone_lengths, turned, walker
 
 
 @pytest.fixture

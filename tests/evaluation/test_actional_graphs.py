@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from motion_files import write_recordings, write_weights
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError, MissingExtraError
@@ -25,7 +26,6 @@ from kinegraph.evaluation.analysis_pictures import draw_actional_graphs, draw_ma
 from kinegraph.evaluation.labelled_windows import LabelledWindows, body_positions, load_labelled_windows
 from kinegraph.skeleton import Skeleton
 from kinegraph.weights import load_weights
-from motion_files import write_recordings, write_weights
 
 CHAIN = Skeleton(name="chain", joints=("a", "b", "c"), parents=(-1, 0, 1))
 

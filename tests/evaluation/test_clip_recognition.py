@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 import pytest
-
 from clip_methods import numbered, says
+
 from kinegraph.datasets.action_splits import hold_out, split
 from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError, DataError, SkeletonError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from clip_methods import numbered, says
+
 from kinegraph.errors import ConfigError, SkeletonError
 from kinegraph.evaluation.clip_recognition import evaluate_clips
 from kinegraph.evaluation.clip_views import ClipView, beginning, lose_joints, mirror_clip

@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from motion_files import write_recordings
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.evaluation.forecast_poses import pose_strip, strip_report
 from kinegraph.evaluation.forecasting import load_forecast_method
 from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
-from motion_files import write_recordings
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from motion_files import write_recordings, write_weights
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError
@@ -16,7 +17,6 @@ from kinegraph.evaluation.forecasting import evaluate_forecast, load_forecast_me
 from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
 from kinegraph.evaluation.recognition import evaluate_recognition, load_recognition_method
 from kinegraph.evaluation.robustness import forecasting_robustness, recognition_robustness, robustness_report
-from motion_files import write_recordings, write_weights
 
 
 @pytest.fixture(scope="module")

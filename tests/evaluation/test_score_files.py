@@ -9,10 +9,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from clip_methods import numbered, says
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clip_methods import numbered, says
 from kinegraph.errors import ConfigError, FormatError, KinegraphError
 from kinegraph.evaluation import score_files
 from kinegraph.evaluation.clip_recognition import evaluate_clips

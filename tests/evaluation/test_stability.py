@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from motion_files import TINY, write_recordings, write_weights
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError
@@ -27,7 +28,6 @@ from kinegraph.evaluation.stability import (
 from kinegraph.models import build
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import load_weights
-from motion_files import TINY, write_recordings, write_weights
 
 
 def random_layer(seed: int, joints: int, out: int, orders: int, lambda_act: float) -> FirstLayer:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tiny_networks import PLACES, loaded
 
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import DataError
@@ -20,9 +19,6 @@ from kinegraph.inference.clip_window import clip_network
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.weights import LoadedWeights
-
-sys.path.insert(0, str(Path(__file__).parent))
-from tiny_networks import PLACES, loaded
 
 SIZE = (800, 600)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny_networks import BODY, PLACES, SMALL, loaded
 
 from kinegraph.errors import ConfigError, KinegraphError, MissingExtraError
 from kinegraph.export import export, find_weights
@@ -18,9 +19,6 @@ from kinegraph.export.exporting import Exported, compare, plan_export, trace
 from kinegraph.export.plan import Measure, Part, Plan, Run
 from kinegraph.models import REGISTRY
 from kinegraph.skeleton import Skeleton
-
-sys.path.insert(0, str(Path(__file__).parent))
-from tiny_networks import BODY, PLACES, SMALL, loaded
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

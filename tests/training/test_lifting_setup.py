@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from lifting_samples import make_data
 from test_run import recipe, run
 
-from conftest import make_data
 from kinegraph.errors import ConfigError
 from kinegraph.training.data_module import Splits
 from kinegraph.training.lifting_setup import prepare

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from motion_samples import make_splits
+from moving_people import walker
 from test_run import assert_same_run, checkpoint, log
 
 import kinegraph as kg
@@ -23,9 +23,6 @@ from kinegraph.training.motion_validation import MotionValidation
 from kinegraph.training.recipe import MotionRecipe, read_recipe
 from kinegraph.training.run import RunResult, train
 from kinegraph.weights import load_weights
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from moving_people import walker
 
 SYMGNN = {"name": "symgnn", "width": 0.05, "agim_width": 8, "differences": [0], "backbone": "light"}
 SIMLPE = {"name": "simlpe", "blocks": 2}

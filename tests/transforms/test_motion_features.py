@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_people import LAYOUT, TURNING, body, bone_lengths, turned, walker
 
 from kinegraph.errors import DataError, SkeletonError
 from kinegraph.formats import asf_amc, bvh, expmap_text
@@ -24,9 +24,6 @@ from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import carried_root, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.transforms.rig_match import match_rig
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from moving_people import LAYOUT, TURNING, body, bone_lengths, turned, walker
 
 FULL = contract(LAYOUT, TURNING, trajectory=True)
 

@@ -41,9 +41,9 @@ def _run(args: argparse.Namespace) -> int:
     from kinegraph.cli.lift import read_keypoints, title
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.provenance import run_label
+    from kinegraph.evaluation.steadiness import draw_steps, measure_steadiness, steadiness_report
     from kinegraph.formats import detect
     from kinegraph.inference.lifter import Lifter
-    from kinegraph.inference.steadiness import draw_steps, measure_steadiness, steadiness_report
 
     names = [title(place) for place in args.recordings]
     twice = {name for name in names if names.count(name) > 1}

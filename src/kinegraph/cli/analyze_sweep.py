@@ -11,7 +11,7 @@ from kinegraph.cli.analyze import Analysis
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 
 if TYPE_CHECKING:
-    from kinegraph.evaluation.sweeps import Sweep
+    from kinegraph.sweeps.sweep import Sweep
 
 __all__ = ["ANALYSES"]
 
@@ -155,7 +155,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 def _run_sweep(args: argparse.Namespace) -> int:
     from kinegraph.config import parse_value
     from kinegraph.errors import ConfigError
-    from kinegraph.evaluation.sweeps import vary
+    from kinegraph.sweeps.sweep import vary
 
     field, *values = args.vary
     if not values:
@@ -164,8 +164,8 @@ def _run_sweep(args: argparse.Namespace) -> int:
 
 
 def _run_preset(args: argparse.Namespace, *, name: str) -> int:
-    from kinegraph.evaluation.recognition_presets import RECOGNITION_PRESETS
-    from kinegraph.evaluation.sweep_presets import PRESETS
+    from kinegraph.sweeps.hcsf_presets import RECOGNITION_PRESETS
+    from kinegraph.sweeps.symgnn_presets import PRESETS
 
     values = getattr(args, "values", None)
     make = {**PRESETS, **RECOGNITION_PRESETS}[name]
@@ -183,22 +183,22 @@ def _number(text: str) -> object:
 
 
 def _run_early(args: argparse.Namespace) -> int:
-    from kinegraph.evaluation.early_recognition import RATIOS, STRATEGIES, early_recognition
+    from kinegraph.sweeps.early_recognition import RATIOS, STRATEGIES, early_recognition
 
     return _run(args, early_recognition(args.ratios or RATIOS, args.strategies or tuple(STRATEGIES)))
 
 
 def _run_compare(args: argparse.Namespace) -> int:
-    from kinegraph.evaluation.recipe_comparison import compare
+    from kinegraph.sweeps.recipe_comparison import compare
 
     return _run(args, compare(args.recipes, args.streams, args.missing_joints))
 
 
 def _run(args: argparse.Namespace, sweep: Sweep) -> int:
     from kinegraph.errors import ConfigError, require
-    from kinegraph.evaluation.sweep_pictures import draw_sweep
-    from kinegraph.evaluation.sweep_runs import plan_sweep, run_sweep
-    from kinegraph.evaluation.sweeps import shown, sweep_report
+    from kinegraph.sweeps.pictures import draw_sweep
+    from kinegraph.sweeps.runs import plan_sweep, run_sweep
+    from kinegraph.sweeps.sweep import shown, sweep_report
 
     if args.only:
         sweep = sweep.only(args.only)

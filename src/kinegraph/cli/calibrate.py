@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from kinegraph.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from kinegraph.calibration.lifting import MeasuredErrors
     from kinegraph.datasets.lifting_data import LiftingData
     from kinegraph.inference.error_model import Calibration
     from kinegraph.inference.forecaster import Forecaster
-    from kinegraph.inference.lift_calibration import MeasuredErrors
     from kinegraph.inference.lifter import Lifter
     from kinegraph.sequence import SkeletonSequence
     from kinegraph.training.motion_splits import MotionSplits
@@ -67,9 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit, store, check, print."""
+    from kinegraph.calibration.forecasting import ForecastErrors
+    from kinegraph.calibration.lifting import coverage
     from kinegraph.hub import CALIBRATION_FILE, locate
-    from kinegraph.inference.forecast_calibration import ForecastErrors
-    from kinegraph.inference.lift_calibration import coverage
     from kinegraph.shipped import find_folder
     from kinegraph.weights import load_weights
 
@@ -127,9 +127,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str, MeasuredErrors]]]:
+    from kinegraph.calibration.lifting import calibrate_lifter, lift_errors
     from kinegraph.cli.render import Progress
     from kinegraph.datasets import mocap_lifting
-    from kinegraph.inference.lift_calibration import calibrate_lifter, lift_errors
     from kinegraph.inference.lifter import Lifter
 
     lifter = Lifter.from_pretrained(args.model)
@@ -172,12 +172,12 @@ def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData
 
 
 def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str, MeasuredErrors]]]:
-    from kinegraph.cli.render import Progress
-    from kinegraph.inference.forecast_calibration import (
+    from kinegraph.calibration.forecasting import (
         calibrate_forecaster,
         forecast_errors,
         procedural_recordings,
     )
+    from kinegraph.cli.render import Progress
     from kinegraph.inference.forecaster import Forecaster
 
     forecaster = Forecaster.from_pretrained(args.model)

@@ -293,7 +293,7 @@ def _recordings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from kinegraph.cli.render import Progress
     from kinegraph.datasets.recordings import find_files
     from kinegraph.errors import ConfigError
-    from kinegraph.inference.forecast_evaluation import compare_recordings, recordings_table
+    from kinegraph.evaluation.recordings import compare_recordings, recordings_table
 
     if args.data is None:
         raise ConfigError("protocol recordings needs a folder of 3D recordings: --data DIR")

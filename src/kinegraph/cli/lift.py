@@ -212,7 +212,7 @@ def summary(
     args: argparse.Namespace, result: SkeletonSequence, written: list[str], model: str, weights: str, to: str
 ) -> dict[str, Any]:
     """What ``--json`` prints, without the mapping."""
-    from kinegraph.inference.steadiness import limb_variation
+    from kinegraph.evaluation.steadiness import limb_variation
 
     variation = limb_variation(result)
     return {

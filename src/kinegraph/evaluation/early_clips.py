@@ -1,7 +1,7 @@
 """Early recognition of clips: the action from the first tenth of a clip, the first two tenths, to the whole.
 
 A trained network sees the beginning of every test clip, sampled to its usual number of frames; nothing is trained anew.
-(Sym-GNN's question, whether forecasting the rest helps, is that of :mod:`kinegraph.evaluation.early_recognition`.)
+(Sym-GNN's question, whether forecasting the rest helps, is that of :mod:`kinegraph.sweeps.early_recognition`.)
 """
 
 from __future__ import annotations

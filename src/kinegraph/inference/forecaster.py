@@ -40,7 +40,7 @@ from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.transforms.posed_body import check_motion
 
 if TYPE_CHECKING:
-    from kinegraph.inference.live_forecaster import ForecastStream
+    from kinegraph.inference.live.forecaster import ForecastStream
     from kinegraph.skeleton import Skeleton
 
 __all__ = ["Forecast", "Forecaster"]
@@ -225,12 +225,12 @@ class Forecaster(Pretrained):
         return Forecast(future=future, history=history, actions=tuple(actions))
 
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> ForecastStream:
-        """This forecaster fed one frame at a time; settings of :class:`kinegraph.inference.live_motion.MotionStream`.
+        """This forecaster fed one frame at a time; settings of :class:`kinegraph.inference.live.motion.MotionStream`.
 
         Raises:
             KinegraphError: a baseline without a network.
         """
-        from kinegraph.inference.live_forecaster import forecast_stream
+        from kinegraph.inference.live.forecaster import forecast_stream
 
         return forecast_stream(self, skeleton, settings)
 

@@ -29,7 +29,7 @@ from kinegraph.transforms.smoothing import OneEuro, gaussian_window, smooth_arra
 from kinegraph.weights import LoadedWeights, load_weights
 
 if TYPE_CHECKING:
-    from kinegraph.inference.live_lifter import LiftStream
+    from kinegraph.inference.live.lifter import LiftStream
 
 Floats = NDArray[np.float64]
 
@@ -187,8 +187,8 @@ class Lifter(Pretrained):
         return lifted, features
 
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> LiftStream:
-        """This lifter fed one frame at a time; settings of :class:`kinegraph.inference.live_lifter.LiftStream`."""
-        from kinegraph.inference.live_lifter import LiftStream
+        """This lifter fed one frame at a time; settings of :class:`kinegraph.inference.live.lifter.LiftStream`."""
+        from kinegraph.inference.live.lifter import LiftStream
 
         return LiftStream(self, skeleton, **settings)
 

@@ -20,7 +20,7 @@ from kinegraph.skeleton import get_skeleton, map_joints
 from kinegraph.weights import LoadedWeights, load_weights
 
 if TYPE_CHECKING:
-    from kinegraph.inference.live_recognizer import RecognizeStream
+    from kinegraph.inference.live.recognizer import RecognizeStream
     from kinegraph.skeleton import Skeleton
 
 __all__ = ["PersonActions", "Recognition", "Recognizer", "Segment"]
@@ -153,8 +153,8 @@ class Recognizer(Pretrained):
 
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> RecognizeStream:
         """This recogniser fed one frame at a time; settings of
-        :func:`kinegraph.inference.live_recognizer.recognize_stream`."""
-        from kinegraph.inference.live_recognizer import recognize_stream
+        :func:`kinegraph.inference.live.recognizer.recognize_stream`."""
+        from kinegraph.inference.live.recognizer import recognize_stream
 
         return recognize_stream(self, skeleton, **settings)
 

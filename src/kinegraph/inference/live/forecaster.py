@@ -1,0 +1,130 @@
+"""Forecasting while it happens: 3D people of one moment in, what comes next when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kinegraph.errors import DataError, KinegraphError
+from kinegraph.inference.forecast_features import canonical_joints, forecast_features
+from kinegraph.inference.horizon import LONGEST_S, is_time
+from kinegraph.inference.live.frames import Id
+from kinegraph.inference.live.motion import MotionStream, Observation
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from kinegraph.inference.forecaster import Forecaster
+
+__all__ = ["ForecastStream", "LiveForecast", "forecast_stream"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveForecast:
+    """What comes after a moment.
+
+    Attributes:
+        time: seconds, of the moment; the first frame forecast is 1 / fps later.
+        ids: whose.
+        future: their frames, in the order of `ids`, on the stream's joints, axes and rate; None where nobody is ready.
+    """
+
+    time: float
+    ids: tuple[Id, ...]
+    future: SkeletonSequence | None
+
+
+class ForecastStream:
+    """A forecaster fed one frame at a time; made by :meth:`Forecaster.stream`.
+
+    Pushing only remembers. :meth:`forecast` looks at the last moments, at the network's rate, and goes on from the
+    network's state; asked again at the same moment for more, it goes on from where it stopped.
+
+    Args:
+        forecaster: with a trained network.
+        motion: the stream of its network, shared with a recogniser or its own.
+    """
+
+    def __init__(self, forecaster: Forecaster, motion: MotionStream) -> None:
+        if forecaster.network is None:
+            raise KinegraphError(
+                f"{forecaster.name} has no network to stream with; call forecast() on the last frames instead"
+            )
+        self.forecaster, self.motion = forecaster, motion
+        table = None if forecaster.calibration is None else forecaster.calibration.tables["motion"]
+        self._table = table
+        self._rows = (
+            None if table is None else table.rows(canonical_joints(motion.skeleton, forecaster.network.skeleton))
+        )
+
+    def push(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> float:
+        """Add the people of one moment; its time. See :meth:`MotionStream.push`."""
+        return self.motion.push(people, time, ids).time
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self.motion.reset()
+
+    def ready(self) -> tuple[Id, ...]:
+        """Of whom there is enough to forecast."""
+        return self.motion.ready()
+
+    def forecast(self, seconds: float, ids: Sequence[Id] | None = None) -> LiveForecast:
+        """The next `seconds` of everybody who is :meth:`ready`, or of some of them.
+
+        Args:
+            seconds: how far, above 0 and at most 60.
+            ids: of whom; of all who are ready if None.
+
+        Raises:
+            DataError: no such person here, or a horizon without sense.
+        """
+        count = round(seconds * self.motion.fps) if is_time(seconds) else 0
+        if count < 1 or seconds > LONGEST_S:
+            raise DataError(
+                f"a forecast of {seconds!r} s: expected at least a frame at {self.motion.fps:g} a second and at most "
+                f"{LONGEST_S:g} s"
+            )
+        there = self.motion.ready()
+        names = there if ids is None else tuple(ids)
+        if any(name not in there for name in names):
+            raise DataError(f"forecast of {names}: only {there} are seen for long enough")
+        return self.of({name: self.motion.observe(name) for name in names}, count)
+
+    def of(self, observed: dict[Id, Observation], count: int) -> LiveForecast:
+        """`count` frames after observations of one moment."""
+        time = next(iter(observed.values())).time if observed else float(self.motion.time or 0.0)
+        if not observed:
+            return LiveForecast(time=time, ids=(), future=None)
+        network = self.motion.network
+        wanted = int(np.ceil(count / self.motion.fps * network.transform.fps - 1e-6))
+        positions, uncertainty = [], []
+        for seen in observed.values():
+            assert seen.rollout is not None
+            codec = seen.window.codec
+            posed = codec.pose(seen.rollout.features(wanted), network.transform.fps).resample(self.motion.fps)
+            placed, _ = codec.finish(posed.slice_frames(1, count + 1))
+            positions.append(placed)
+            if self._table is not None and self._rows is not None:
+                features = forecast_features(seen.recent, placed, self.motion.fps)
+                uncertainty.append(self._table.quantiles(features, self._rows))
+        extra: dict[str, Any] = {"uncertainty": np.stack(uncertainty)} if uncertainty else {}
+        future = self.motion.told_as(np.stack(positions)).replace(
+            notes=(f"forecast by {self.forecaster.name}",), **extra
+        )
+        return LiveForecast(time=time, ids=tuple(observed), future=future)
+
+
+def forecast_stream(forecaster: Forecaster, skeleton: str | Skeleton, options: dict[str, Any]) -> ForecastStream:
+    """What :meth:`Forecaster.stream` makes."""
+    if forecaster.network is None:
+        raise KinegraphError(
+            f"{forecaster.name} has no network to stream with; call forecast() on the last frames instead"
+        )
+    return ForecastStream(forecaster, MotionStream(forecaster.network, skeleton, **options))

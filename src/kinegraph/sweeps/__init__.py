@@ -1,0 +1,1 @@
+"""One recipe in several variants, trained and measured alike: the papers' studies, and one's own."""

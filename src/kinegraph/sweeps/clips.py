@@ -1,0 +1,128 @@
+"""What a sweep measures of networks that recognise clips: accuracy over the protocol's folds, size, training time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from kinegraph.datasets.action_splits import PROTOCOLS, split
+from kinegraph.datasets.open_clips import open_clips
+from kinegraph.errors import ConfigError
+from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_method
+from kinegraph.evaluation.clip_views import ClipView
+from kinegraph.evaluation.recognition_merge import merge_folds
+from kinegraph.evaluation.recognition_result import RecognitionResult, fuse
+from kinegraph.store.clip import Clips
+from kinegraph.sweeps.sweep import Fusion, Measured, Variant
+from kinegraph.training.clip_data_module import ClipSplits
+from kinegraph.training.folder import BEST
+from kinegraph.training.recognition_recipe import RecognitionRecipe
+from kinegraph.training.recognition_setup import load_clip_splits
+
+__all__ = ["ClipMeasure"]
+
+
+class ClipMeasure:
+    """Evaluates runs under the protocol, and keeps what fusions and the table need.
+
+    Args:
+        protocol: of the recognition of clips.
+        data: folder of the clips.
+        part: ``"test"``, ``"val"`` or ``"train"``.
+        recipes: of all runs.
+        missing: share of the joints that a second measurement takes away; 0 for none.
+
+    Raises:
+        ConfigError: a protocol of several folds that the recipes are not trained on.
+        DataError: the clips are not there, or not those of the protocol.
+    """
+
+    def __init__(
+        self, protocol: str, data: str | None, part: str, recipes: Sequence[RecognitionRecipe], missing: float = 0.0
+    ) -> None:
+        folds = PROTOCOLS[protocol].folds if protocol in PROTOCOLS else 1
+        trained = {recipe.data.protocol for recipe in recipes}
+        if folds > 1 and trained != {protocol}:
+            found = ", ".join(sorted(trained))
+            raise ConfigError(f"{protocol} has {folds} folds, the recipe trains on {found}: --data.protocol {protocol}")
+        self.protocol, self.data, self.part = protocol, data, part
+        # Wrong files are found before anything is trained.
+        self.clips: Clips = open_clips(data, protocol)
+        if part == "test":
+            for fold in sorted({recipe.data.fold for recipe in recipes}):
+                split(self.clips, protocol, "test", fold)
+        self.notes: dict[str, None] = {}
+        self.views: dict[str, ClipView] = {"": ClipView()}
+        if missing:
+            self.views[f"{100 * missing:g} % of joints missing"] = ClipView(missing=missing)
+        self.units: dict[str, str] = {"top-1": "%", "top-5": "%"}
+        self.units |= {_lost(view): "%" for view in self.views if view}
+        self.units |= {"parameters": "values", "training": "min"}
+        self.conditions: dict[str, Any] = {}
+        self._scores: dict[tuple[str, int], dict[str, RecognitionResult]] = {}
+
+    def splits(self, recipe: RecognitionRecipe) -> ClipSplits | None:
+        """The training clips, where they are those that are measured: reading recordings can take a minute."""
+        return load_clip_splits(recipe.data, recipe.seed, self.clips) if self._is_open(recipe) else None
+
+    def fingerprint(self, recipe: RecognitionRecipe) -> str | None:
+        """Of the training clips, where they are those that are measured."""
+        return self.clips.fingerprint if self._is_open(recipe) else None
+
+    def _is_open(self, recipe: RecognitionRecipe) -> bool:
+        return recipe.data.source == self.data and recipe.data.protocol == self.protocol
+
+    def place(self, column: str) -> int:
+        """Where a column stands in the table."""
+        return list(self.units).index(column)
+
+    def run(self, variant: Variant, seed: int, recipes: Sequence[RecognitionRecipe]) -> Measured:
+        """Evaluate the runs of a variant and a seed, one for each fold, as one."""
+        methods = [load_clip_method(Path(recipe.out) / BEST, variant.label) for recipe in recipes]
+        results = {}
+        for name, view in self.views.items():
+            found = [evaluate_clips(one, self.clips, self.protocol, part=self.part, view=view) for one in methods]
+            results[name] = merge_folds(found, variant.label)
+        self._scores[variant.name, seed] = results
+        result = results[""]
+        figures = {**self._figures(results), "parameters": float(methods[0].info["parameters"])}
+        seconds = [method.info["train_seconds"] for method in methods if method.info.get("train_seconds") is not None]
+        if seconds:
+            figures["training"] = fmean(seconds) / 60
+        info = {
+            "folders": [str(recipe.out) for recipe in recipes],
+            "recognition": {"per_class": result.per_class, "folds": list(result.folds), "ece": result.ece},
+            **{key: value for key, value in result.info.items() if key in ("parameters", "train_seconds")},
+        }
+        return Measured(seed=seed, figures=figures, info=info)
+
+    def fused(self, fusion: Fusion, seed: int) -> Measured:
+        """The weighted mean of variants' scores."""
+        results = {
+            view: fuse([self._scores[name, seed][view] for name in fusion.variants], fusion.weights, of=fusion.of)
+            for view in self.views
+        }
+        info = {
+            "fused": dict(zip(fusion.variants, fusion.weights, strict=True)),
+            "of": fusion.of,
+            "per_class": results[""].per_class,
+        }
+        return Measured(seed=seed, figures=self._figures(results), info=info)
+
+    def _figures(self, results: Mapping[str, RecognitionResult]) -> dict[str, float]:
+        plain = results[""]
+        self.conditions["data"] = plain.data
+        figures = {"top-1": plain.top1, "top-5": plain.top5}
+        for view, result in results.items():
+            told = [note for note in result.notes if "fused by weighted mean" not in note]
+            self.notes |= dict.fromkeys(note if note in plain.notes else f"{_lost(view)}: {note}" for note in told)
+            if view:
+                figures[_lost(view)] = result.top1
+        return figures
+
+
+def _lost(view: str) -> str:
+    """The column of what was measured in another view."""
+    return f"top-1, {view}"

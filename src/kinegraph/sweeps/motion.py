@@ -1,0 +1,133 @@
+"""What a sweep measures of networks that look at windows of motion: forecasting, recognition, speed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kinegraph.errors import ConfigError, nearest
+from kinegraph.evaluation.forecasting import (
+    ForecastProtocol,
+    ForecastResult,
+    evaluate_forecast,
+    load_forecast_method,
+)
+from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS, load_forecast_protocol
+from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS, evaluate_recognition, load_recognition_method
+from kinegraph.evaluation.recognition_result import RecognitionResult, fuse
+from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, Variant
+from kinegraph.training.folder import BEST
+from kinegraph.training.motion_recipe import MotionRecipe
+
+__all__ = ["MotionMeasure"]
+
+
+class MotionMeasure:
+    """Evaluates runs under the protocol, and keeps what fusions and the table need."""
+
+    def __init__(
+        self, protocol: str, data: str | None, split: str, sweep: Sweep, recipes: Sequence[MotionRecipe]
+    ) -> None:
+        known = [*FORECAST_PROTOCOLS, *RECOGNITION_PROTOCOLS]
+        if protocol not in known:
+            raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, known)} (there are {', '.join(known)})")
+        self.sweep, self.data, self.split = sweep, data, split
+        self.notes: dict[str, None] = {}
+        self.units: dict[str, str] = {}
+        self.conditions: dict[str, Any] = {}
+        self._scores: dict[tuple[str, int], RecognitionResult] = {}
+        self._protocols: dict[str | None, ForecastProtocol] = {}
+        self.forecasting = protocol if protocol in FORECAST_PROTOCOLS else None
+        on_cmu = all(recipe.data.name == "cmu-8" for recipe in recipes)
+        self.recognition = protocol if self.forecasting is None else "cmu-8" if on_cmu else None
+        forecasts = [recipe for recipe in recipes if recipe.transform.horizon]
+        if self.forecasting is None and not all(recipe.transform.recognise for recipe in recipes):
+            raise ConfigError(f"{protocol} measures recognition; set --transform.recognise true")
+        if self.forecasting is not None and not forecasts and self.recognition is None:
+            raise ConfigError(f"{protocol} measures forecasting, and nothing here forecasts; set --transform.horizon")
+        if self.forecasting is not None:
+            for recipe in forecasts:  # wrong files are found before anything is trained
+                self._protocol(recipe.data.representation or "expmap")
+        elif data is None:
+            raise ConfigError(f"protocol {protocol} needs the folder of its files: --data DIR")
+
+    def _protocol(self, representation: str) -> ForecastProtocol:
+        assert self.forecasting is not None
+        key = representation if self.forecasting == "cmu-mpjpe" else None
+        if key not in self._protocols:
+            self._protocols[key] = load_forecast_protocol(
+                self.forecasting, self.data, split=self.split, representation=key
+            )
+        return self._protocols[key]
+
+    def splits(self, recipe: MotionRecipe) -> None:
+        """Every run opens its own data."""
+
+    def fingerprint(self, recipe: MotionRecipe) -> None:
+        """No data are open here."""
+
+    def place(self, column: str) -> int:
+        """Where a column stands in the table."""
+        return list(self.units).index(column) if column in self.units else len(self.units)
+
+    def run(self, variant: Variant, seed: int, recipes: Sequence[MotionRecipe]) -> Measured:
+        """Evaluate the one run of a variant and a seed."""
+        (recipe,) = recipes
+        weights = Path(recipe.out) / BEST
+        figures: dict[str, float] = {}
+        info: dict[str, Any] = {"folder": str(recipe.out)}
+        if self.forecasting is not None and recipe.transform.horizon:
+            method = load_forecast_method(weights, variant.label)
+            result = evaluate_forecast(method, self._protocol(recipe.data.representation or "expmap"))
+            figures |= self._forecast_figures(result)
+            info |= method.info | {"forecasting": {"per_action": result.per_action, "further": result.further}}
+        if self.sweep.speed and recipe.transform.horizon:
+            from kinegraph.sweeps.generation_speed import frames_within
+            from kinegraph.weights import load_weights
+
+            figures["frames in 20 ms"] = frames_within(load_weights(weights).model)
+            self.units["frames in 20 ms"] = "frames, batch of 1, over the steps to 400 ms, observing included"
+        if self.recognition is not None and recipe.transform.recognise:
+            recogniser = load_recognition_method(weights, variant.label)
+            scores = evaluate_recognition(
+                recogniser, self.recognition, self.data, split=self.split, early=self.sweep.early
+            )
+            self._scores[variant.name, seed] = scores
+            figures |= self._score_figures(scores)
+            info |= recogniser.info | {
+                "recognition": {"per_class": scores.per_class, "pooled_top1": scores.pooled_top1}
+            }
+        return Measured(seed=seed, figures=figures, info=info)
+
+    def fused(self, fusion: Fusion, seed: int) -> Measured:
+        """The weighted mean of variants' scores."""
+        parts = [self._scores.get((name, seed)) for name in fusion.variants]
+        results = [part for part in parts if part is not None]
+        if len(results) < len(parts):
+            return Measured(seed=seed, figures={}, info={})
+        scores = fuse(results, fusion.weights, of=fusion.of)
+        info = {"fused": dict(zip(fusion.variants, fusion.weights, strict=True)), "per_class": scores.per_class}
+        return Measured(seed=seed, figures=self._score_figures(scores), info=info)
+
+    def _forecast_figures(self, result: ForecastResult) -> dict[str, float]:
+        self.conditions["metric"] = f"{result.metric}, {result.unit}"
+        self.conditions["average_over"] = list(result.average_over)
+        self.conditions["elapsed_ms"] = list(result.elapsed_ms)
+        self.conditions["data"] = result.data
+        self.notes |= dict.fromkeys(result.notes)
+        figures = {f"{time} ms": value for time, value in zip(result.times_ms, result.average, strict=True)}
+        short = [value for time, value in zip(result.times_ms, result.average, strict=True) if time <= 400]
+        if len(short) > 1:
+            figures["short"] = statistics.fmean(short)
+            self.notes["short: mean of the errors up to 400 ms, the paper's short-term average"] = None
+        self.units |= dict.fromkeys(figures, result.unit)
+        return figures
+
+    def _score_figures(self, scores: RecognitionResult) -> dict[str, float]:
+        self.conditions["recognition"] = {"protocol": scores.protocol, "data": scores.data}
+        self.notes |= dict.fromkeys(note for note in scores.notes if "fused" not in note)
+        figures = {"top-1": scores.top1, "top-5": scores.top5}
+        self.units |= dict.fromkeys(figures, "%")
+        return figures

@@ -1,0 +1,124 @@
+"""Own recordings: the same moments for all, errors as computed by hand, what cannot be used is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from moving_people import network
+
+from kinegraph.cli import main
+from kinegraph.errors import DataError
+from kinegraph.evaluation.recordings import (
+    TIMES_MS,
+    compare_recordings,
+    evaluate_recordings,
+    recordings_table,
+)
+from kinegraph.formats import write
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
+from kinegraph.weights import save_weights
+
+
+def gliding(speed: float, frames: int = 105, fps: float = 30.0) -> SkeletonSequence:
+    """A body that stands stiff and glides along x, metres a second."""
+    rest = np.random.default_rng(0).normal(size=(17, 3)) * 0.3
+    path = np.zeros((frames, 1, 3))
+    path[:, 0, 0] = speed * np.arange(frames) / fps
+    return SkeletonSequence((rest + path)[None], get_skeleton("h36m17"), fps=fps, up="y")
+
+
+def untrained(folder: Path, **options: Any) -> str:
+    """Weights of a network that forecasts something."""
+    made = network(**options)
+    save_weights(folder, made.model, made.name, {}, transform=made.transform, task="motion")
+    return str(folder)
+
+
+def test_errors_are_those_of_standing_still(tmp_path: Path) -> None:
+    write(gliding(0.5), tmp_path / "slow.npz")
+    write(gliding(1.0), tmp_path / "fast.npz")
+    write(gliding(1.0, frames=40), tmp_path / "short.npz")
+    files = sorted(tmp_path.glob("*.npz"))
+    still = evaluate_recordings("zero-velocity", files)
+    # Somebody who stays where they are is behind by speed times time; posture is not off at all.
+    np.testing.assert_allclose(still.error_mm, [0.75 * ms for ms in TIMES_MS], rtol=1e-6)
+    np.testing.assert_allclose(still.pose_mm, 0, atol=1e-3)
+    assert (still.recordings, still.moments) == (2, 2 * 3)
+    assert still.skipped[0][0] == "short.npz"
+    assert "2.5 s or more" in still.skipped[0][1]
+    with pytest.raises(DataError, match="none of 1 recordings"):
+        evaluate_recordings("zero-velocity", [tmp_path / "short.npz"])
+
+
+def test_a_fast_recording_is_thinned_and_one_with_gaps_left_out(tmp_path: Path) -> None:
+    write(gliding(1.0, frames=4 * 105, fps=120.0), tmp_path / "fast.npz")
+    gone = gliding(1.0).positions.copy()
+    gone[0, 72:77] = np.nan
+    write(gliding(1.0).replace(positions=gone, confidence=None), tmp_path / "gone.npz")
+    still = evaluate_recordings("zero-velocity", sorted(tmp_path.glob("*.npz")))
+    np.testing.assert_allclose(still.error_mm, TIMES_MS, rtol=1e-6)  # a metre a second, at 30 frames of it
+    assert still.moments == 3
+    assert [one.file for one in still.skipped] == ["gone.npz"]
+    assert "nobody is seen" in still.skipped[0].reason
+
+
+def test_methods_are_measured_on_what_all_can_use(tmp_path: Path) -> None:
+    """A network cannot use the slow recording; a baseline can, but then both would have other recordings."""
+    net = untrained(tmp_path / "net", observed=12)
+    write(gliding(1.0), tmp_path / "normal.npz")
+    write(gliding(2.0).resample(5.0), tmp_path / "slow.npz")
+    write(gliding(1.0, frames=40), tmp_path / "short.npz")
+    files = sorted(tmp_path.glob("*.npz"))
+    alone = evaluate_recordings("zero-velocity", files)
+    assert alone.recordings == 2
+    still, trained = compare_recordings(["zero-velocity", net], files)
+    assert still.files == trained.files == (str(tmp_path / "normal.npz"),)
+    assert still.moments == trained.moments == 3
+    np.testing.assert_allclose(still.error_mm, TIMES_MS, rtol=1e-6)
+    assert [(one.file, one.model) for one in still.skipped] == [("short.npz", ""), ("slow.npz", net)]
+    table = recordings_table([still, trained])
+    assert "3 forecasts from 1 recordings, each from 1.5 s of the past" in table
+    assert "left out: 1; the first: short.npz: 1.3 s" in table
+    assert f"left out: 1, which '{net}' cannot forecast and which count for no method" in table
+    assert "/slow.npz has 5 frames a second" in table
+    assert still.to_json()["skipped"][1]["model"] == net
+    with pytest.raises(DataError, match=r"zero-velocity was measured on 6 forecasts from 2 recordings.*not the same"):
+        recordings_table([alone, trained])
+    with pytest.raises(DataError, match="none of 1 recordings can be forecast and compared by each of 2 methods"):
+        compare_recordings(["zero-velocity", net], files[2:])
+
+
+def test_all_are_given_as_much_of_the_past_as_the_longest_look_back(tmp_path: Path) -> None:
+    """50 frames at 25 a second; at 30 frames they are 60, at 50 they are 99."""
+    net = untrained(tmp_path / "net", observed=50, fps=25.0)
+    write(gliding(1.0, frames=110), tmp_path / "a.npz")
+    write(gliding(1.0, frames=180, fps=50.0), tmp_path / "b.npz")
+    write(gliding(1.0, frames=80), tmp_path / "short.npz")
+    files = sorted(tmp_path.glob("*.npz"))
+    trained = evaluate_recordings(net, files)
+    assert trained.recordings == 2
+    assert trained.behind_s == pytest.approx(1.96)
+    assert "short.npz: 2.7 s; expected 2.96 s or more" in trained.skipped[0].reason
+    still = compare_recordings(["zero-velocity", net], files)[0]
+    assert (still.moments, still.behind_s) == (trained.moments, trained.behind_s)
+    assert evaluate_recordings("zero-velocity", files).recordings == 3
+
+
+def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(gliding(1.0), tmp_path / "fast.npz")
+    command = ["evaluate", "zero-velocity", "constant-velocity", "--protocol", "recordings"]
+    assert main([*command, "--data", str(tmp_path), "--json", str(tmp_path / "out.json")]) == 0
+    said = capsys.readouterr().out
+    assert "3 forecasts from 1 recordings" in said
+    assert "relative to the root" in said
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert [result["model"] for result in content["results"]] == ["zero-velocity", "constant-velocity"]
+    assert content["results"][0]["error"][-1] == pytest.approx(1000, rel=1e-6)
+    assert main(command) == 2
+    assert "--data DIR" in capsys.readouterr().err
+    assert main([*command, "--data", str(tmp_path), "--split", "val"]) == 2

@@ -1,0 +1,270 @@
+"""Sweeps: what is varied, that runs are kept and continued, and that the table says what the runs say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from motion_files import TINY_RUN, write_recordings
+
+import kinegraph.training.run as training
+from kinegraph.config import read_yaml, to_dict
+from kinegraph.errors import ConfigError
+from kinegraph.evaluation.forecasting import evaluate_forecast, load_forecast_method
+from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
+from kinegraph.evaluation.recognition import evaluate_recognition, fuse, load_recognition_method
+from kinegraph.models import build
+from kinegraph.skeleton import get_skeleton
+from kinegraph.sweeps.early_recognition import early_recognition
+from kinegraph.sweeps.generation_speed import frames_within
+from kinegraph.sweeps.pictures import draw_sweep
+from kinegraph.sweeps.runs import _base, _runs, run_sweep
+from kinegraph.sweeps.sweep import Measured, SweepResult, sweep_report, vary
+from kinegraph.sweeps.symgnn_presets import PRESETS, preset
+from kinegraph.training.recipe import read_recipe
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return write_recordings(tmp_path_factory.mktemp("cmu"))
+
+
+@pytest.fixture(scope="module")
+def swept(recordings, tmp_path_factory):
+    """Joint, bone and their fusion with two seeds, trained for two steps."""
+    out = tmp_path_factory.mktemp("sweep")
+    said: list[str] = []
+
+    def run(**changes):
+        options = {"protocol": "cmu-euler-64", "data": str(recordings), "out": out, "seeds": (0, 1), "quiet": True}
+        return run_sweep(preset("streams"), "symgnn_cmu_cpu", TINY_RUN, say=said.append, **{**options, **changes})
+
+    return run(), run, out, said
+
+
+def test_figures_are_those_of_the_runs(swept, recordings):
+    result, _, out, _ = swept
+    assert {path.name for path in out.iterdir()} == {"joint", "bone"}
+    protocol = load_forecast_protocol("cmu-euler-64", recordings)
+    scores = {}
+    for variant, runs in result.rows[:2]:
+        for run, seed in zip(runs, (0, 1), strict=True):
+            weights = out / variant.name / f"seed_{seed}" / "best"
+            assert read_recipe(read_yaml(weights.parent / "recipe.yaml")).seed == seed
+            found = evaluate_forecast(load_forecast_method(weights), protocol).average
+            assert [run.figures[f"{ms} ms"] for ms in protocol.times_ms] == list(found)
+            assert run.figures["short"] == statistics.fmean(found[:4])
+            scores[variant.name, seed] = evaluate_recognition(load_recognition_method(weights), "cmu-8", recordings)
+            assert run.figures["top-1"] == scores[variant.name, seed].top1
+    fused, runs = result.rows[2]
+    assert fused.name == "fused"
+    for run in runs:
+        expected = fuse([scores["joint", run.seed], scores["bone", run.seed]], (0.5, 0.5))
+        assert run.figures == {"top-1": expected.top1, "top-5": expected.top5}
+    values = [run.figures["80 ms"] for run in result.rows[0][1]]
+    assert values[0] != values[1]  # another seed is another network
+    assert result.summary(result.rows[0][1], "80 ms") == (statistics.fmean(values), statistics.stdev(values))
+    assert result.summary(runs, "80 ms") is None
+
+
+def test_table_json_and_picture(swept, tmp_path):
+    result, *_ = swept
+    printed = sweep_report(result)
+    line = next(line for line in printed.splitlines() if line.startswith("only bone"))
+    mean, spread = result.summary(result.rows[1][1], "80 ms")
+    assert f"{mean:.3f} ±{spread:.3f}" in line
+    assert next(row for row in printed.splitlines() if row.startswith("joint & bone")).count(" - ") >= 4
+    assert "87.1" not in printed  # figures of other data do not stand here
+    content = json.loads(json.dumps(result.to_json()))
+    assert content["published"]["NTU-RGB+D, top-1 %, cross-subject and cross-view"]["only joint"] == [87.1, 93.8]
+    assert content["variants"][0]["mean"]["80 ms"] == result.summary(result.rows[0][1], "80 ms")[0]
+    assert [run["seed"] for run in content["variants"][1]["runs"]] == [0, 1]
+    assert content["data"]["fingerprint"]
+    assert "| variant " in sweep_report(result, markdown=True)
+    [path] = draw_sweep(result, tmp_path)
+    assert path.name == "streams.png"
+    assert path.stat().st_size > 10_000
+
+
+def test_finished_runs_are_kept_and_others_go_on(swept, monkeypatch):
+    result, run, out, said = swept
+
+    def never(*_, **__):
+        raise AssertionError("trained again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", never)
+        before = len(said)
+        again = run()
+    assert [line.rpartition(": ")[2] for line in said[before:]] == ["trained already"] * 4
+    assert [[m.figures for m in runs] for _, runs in again.rows] == [
+        [m.figures for m in runs] for _, runs in result.rows
+    ]
+    place = out / "bone" / "seed_1" / "run.json"
+    content = json.loads(place.read_text())
+    place.write_text(json.dumps({**content, "status": "interrupted"}))
+    asked = []
+
+    def stopped(recipe, *, resume, quiet, splits):
+        asked.append((recipe.out, resume))
+        return dataclasses.replace(kept, status="interrupted")
+
+    kept = training.RunResult(
+        folder=out, status="", step=1, steps=2, best_step=1, best=0, monitor=None, parameters=1, seconds=0
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", stopped)
+        with pytest.raises(KeyboardInterrupt, match="same command goes on"):
+            run()
+    assert asked == [(str(out / "bone" / "seed_1"), True)]
+    place.write_text(json.dumps(content))
+
+
+def test_another_sweep_does_not_use_the_folder(swept, recordings):
+    _, _, out, _ = swept
+    options = {"protocol": "cmu-euler-64", "data": str(recordings), "out": out, "quiet": True}
+    for more, message in (
+        (["--optim.lr", "0.5"], r"optim: .* was trained with"),
+        (["--trainer.steps", "3"], r"trainer.steps: .* was trained with 2, this sweep says 3"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            run_sweep(preset("streams"), "symgnn_cmu_cpu", [*TINY_RUN, *more], **options)
+
+
+def test_presets_vary_what_the_paper_varies():
+    def of(name):
+        return [dict(variant.changes) for variant in preset(name).variants]
+
+    assert [c["augment.shuffle_targets"] for c in of("noisy-targets")[:-1]] == [0, 0.1, 0.2, 0.5, 0.7, 1]
+    assert of("noisy-targets")[-1]["transform.horizon"] == 0
+    assert [c["augment.shuffle_labels"] for c in of("noisy-labels")[:-1]] == [0, 0.1, 0.2, 0.3, 0.5, 1]
+    assert of("noisy-labels")[-1]["transform.recognise"] is False
+    assert [c["model.lambda_act"] for c in of("lambda-act")] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
+    assert [c["model.differences"] for c in of("differences")] == [(0,), (0, 1), (0, 1, 2)]
+    assert [c["model.iterations"] for c in of("iterations")] == [0, 1, 2, 3, 4]
+    graphs = {v.name: v.changes for v in preset("graphs").variants}
+    assert len(graphs) == 10
+    assert [graphs["only_js_4"][f"model.{key}"] for key in ("structural", "actional", "parts", "gamma")] == [
+        *(True, False, False, 4)
+    ]
+    assert [graphs["only_p"][f"model.{key}"] for key in ("structural", "actional", "parts")] == [False, False, True]
+    assert [v.x for v in preset("noisy-labels", [0.25]).variants] == [25.0, None]
+    for name, values, message in (
+        ("noisy-labels", [2], "from 0 to 1"),
+        ("noisy-labels", ["a"], "from 0 to 1"),
+        ("lambda-act", [1, 1], "twice"),
+        ("graphs", [1], "takes no --values"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            preset(name, values)
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "early-recognition"])
+def test_every_variant_of_the_paper_is_a_recipe(name):
+    sweep = early_recognition() if name == "early-recognition" else preset(name)
+    base = _base(sweep, "symgnn_cmu_cpu", [], "cmu-euler-64", "somewhere")
+    found = _runs(sweep, {"": base}, Path("out"), (0, 5))
+    assert len(found) == 2 * len(sweep.variants)
+    for variant, seed, recipe in found:
+        assert (recipe.seed, recipe.out) == (seed, f"out/{variant.name}/seed_{seed}")
+        assert recipe.data.source == "somewhere"
+        plain = to_dict(recipe)
+        for field, value in variant.changes.items():
+            part, _, key = field.partition(".")
+            assert plain[part][key] == to_dict(value)
+
+
+def test_early_recognition_shares_a_window_of_50():
+    sweep = early_recognition((0.2, 0.5), ("10", "all", "none"))
+    frames = {v.name: (v.changes["transform.observed"], v.changes["transform.horizon"]) for v in sweep.variants}
+    assert frames == {
+        "10_0.2": (10, 10),
+        "10_0.5": (25, 10),
+        "all_0.2": (10, 40),
+        "all_0.5": (25, 25),
+        "none_0.2": (10, 0),
+        "none_0.5": (25, 0),
+    }
+    assert sweep.fixed["trainer.monitor"] == "recognition"
+    for ratios, strategies, message in (
+        ((1.0,), ("all",), "at least 2 frames"),
+        ((0.01,), ("all",), "at least 2 frames"),
+        ((0.5,), ("some",), "strategy 'some'"),
+        ((0.5, 0.5), ("all",), "given twice"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            early_recognition(ratios, strategies)
+
+
+def test_mistakes_come_before_training(recordings, tmp_path, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("training began")
+
+    monkeypatch.setattr(training, "train", never)
+    good = {"protocol": "cmu-euler-64", "data": str(recordings), "out": tmp_path}
+    gamma = vary("model.gamma", [1, 2])
+    for sweep, overrides, changes, message in (
+        (vary("model.gama", [1]), [], {}, "did you mean 'gamma'"),
+        (vary("model.gamma", [1, 0]), [], {}, "gamma_0: model.gamma: found 0"),
+        (vary("optim.lr.x", [1]), [], {}, "no fields of its own"),
+        (gamma, ["--model.gamma", "3"], {}, "sweep sets itself"),
+        (gamma, ["--seed", "3"], {}, "use --seeds"),
+        (gamma, [], {"protocol": "cmu-euler"}, "did you mean 'cmu-euler-64'"),
+        (gamma, [], {"data": None}, "--data DIR"),
+        (gamma, [], {"data": "nowhere"}, "no CMU actions here"),
+        (gamma, [], {"seeds": (1, 1)}, "each once"),
+        (gamma, ["--transform.recognise", "false"], {"protocol": "cmu-8"}, "recognise true"),
+        (gamma, ["--trainer.monitor", "nothing"], {}, "trainer.monitor"),
+    ):
+        with pytest.raises(ConfigError if "nowhere" not in changes.values() else Exception, match=message):
+            run_sweep(sweep, "symgnn_cmu_cpu", overrides, **{**good, **changes})
+    with pytest.raises(ConfigError, match="task lift"):
+        run_sweep(gamma, "lift_fcn_mocap_pixel", [], **good)
+    with pytest.raises(ConfigError, match="each once"):
+        vary("model.gamma", [1, 1])
+    with pytest.raises(ConfigError, match="did you mean 'gamma_2'"):
+        gamma.only(["gama_2"])
+    assert [variant.name for variant in gamma.only(["gamma_2"]).variants] == ["gamma_2"]
+    assert not preset("streams").only(["joint"]).fusions
+
+
+@pytest.mark.parametrize("name", [*PRESETS, "early-recognition"])
+def test_every_sweep_can_be_drawn(name, tmp_path):
+    rng = np.random.default_rng(0)
+    sweep = early_recognition((0.2, 0.6)) if name == "early-recognition" else preset(name)
+    columns = ("80 ms", "400 ms", "short", "top-1", "frames in 20 ms")
+    rows = tuple(
+        (
+            variant,
+            tuple(
+                Measured(seed=k, figures=dict(zip(columns, rng.uniform(1, 2, 5), strict=True)), info={})
+                for k in range(2)
+            ),
+        )
+        for variant in (*sweep.variants, *sweep.fusions)
+    )
+    result = SweepResult(
+        sweep=sweep,
+        conditions={"protocol": "p", "split": "test", "seeds": [0, 1]},
+        columns=columns,
+        units=dict(zip(columns, ("rad", "rad", "rad", "%", "frames"), strict=True)),
+        rows=rows,
+        notes=(),
+    )
+    [path] = draw_sweep(result, tmp_path)
+    assert path.stat().st_size > 10_000
+
+
+def test_speed_counts_frames_per_period(monkeypatch):
+    import kinegraph.sweeps.generation_speed as speed
+
+    clock = iter(np.arange(0, 100, 0.005))
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
+    model = build(
+        "symgnn", get_skeleton("h36m17"), {"width": 0.05, "agim_width": 4, "observed": 6, "horizon": 3}
+    ).eval()
+    assert frames_within(model) == pytest.approx(10 * 0.02 / 0.005)  # every answer of ten frames takes 5 ms
