@@ -16,30 +16,30 @@ class MaskedDenseHCSF(nn.Module):
 
     Args:
         layer: whose weights to copy.
+        once: the mask has been multiplied in, as a program that only infers may do; otherwise it is at every call, as
+            a layer that learns must.
     """
 
-    def __init__(self, layer: HCSF) -> None:
+    def __init__(self, layer: HCSF, *, once: bool = False) -> None:
         super().__init__()
         assert layer.transform.bias is not None
         self.hops = nn.ParameterList()
         self.transform = nn.Parameter(layer.transform.weight.detach().clone())
         self.bias = nn.Parameter(layer.transform.bias.detach().clone())
-        self.nodes = layer.nodes
+        self.nodes, self.once = layer.nodes, once
         for index, hop in enumerate(layer.hops):
             assert isinstance(hop, Aggregation)
             nodes, inputs, width = layer.nodes, hop.in_channels, hop.out_channels
             weight, mask = torch.zeros(nodes, inputs, nodes, width), torch.zeros(nodes, inputs, nodes, width)
             for i, j, block in zip(hop.targets, hop.sources, hop.weight.detach(), strict=True):
                 weight[j, :, i], mask[j, :, i] = block, 1.0
-            self.hops.append(nn.Parameter(weight.view(nodes * inputs, nodes * width)))
+            self.hops.append(nn.Parameter((weight * mask).view(nodes * inputs, nodes * width)))
             self.register_buffer(f"mask{index}", mask.view(nodes * inputs, nodes * width))
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, nodes, in) -> (batch, nodes, out)``."""
         flat = x.flatten(1)
-        parts = [
-            (flat @ (weight * self.get_buffer(f"mask{index}"))).view(len(x), self.nodes, -1)
-            for index, weight in enumerate(self.hops)
-        ]
+        weights = [w if self.once else w * self.get_buffer(f"mask{index}") for index, w in enumerate(self.hops)]
+        parts = [(flat @ weight).view(len(x), self.nodes, -1) for weight in weights]
         features = torch.cat(parts, dim=-1).transpose(0, 1)  # (nodes, batch, width)
         return torch.baddbmm(self.bias.unsqueeze(1), features, self.transform).transpose(0, 1)
