@@ -14,7 +14,7 @@ import kinegraph as kg
 from kinegraph import shipped
 from kinegraph.cli import main
 from kinegraph.errors import ConfigError, FormatError, KinegraphError
-from kinegraph.evaluation.predict import load_method
+from kinegraph.evaluation.predict import load_lifting_method
 from kinegraph.export.exporting import find_weights
 from kinegraph.hub import locate
 from kinegraph.models import build
@@ -90,7 +90,7 @@ def test_names_stand_for_folders(package: Path) -> None:
     assert kg.Forecaster.from_pretrained("forecast").name == "symgnn"
     assert kg.Recognizer.from_pretrained("forecast").actions == ("walk", "run")
     assert find_weights("lift-causal").folder == package / "lift-causal"
-    method = load_method("lift-causal")
+    method = load_lifting_method("lift-causal")
     assert (method.label, method.target) == ("lift-causal", 8)
 
 
@@ -122,7 +122,7 @@ def test_a_folder_here_comes_first(package: Path) -> None:
         (kg.Recognizer.from_pretrained, FormatError),
         (locate, FormatError),
         (find_weights, ConfigError),
-        (load_method, ConfigError),
+        (load_lifting_method, ConfigError),
     ],
 )
 def test_unknown_names_list_what_there_is(package: Path, read: object, error: type[Exception]) -> None:

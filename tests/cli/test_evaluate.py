@@ -10,7 +10,7 @@ import pytest
 from kinegraph.cli import main
 from kinegraph.datasets import h36m
 from kinegraph.datasets.noisy import with_detector_noise
-from kinegraph.evaluation import load_protocol
+from kinegraph.evaluation import load_lifting_protocol
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
@@ -71,7 +71,7 @@ def test_noise_on_human36m_as_in_training(human36m, weights, capsys):
         given = ["--protocol", "h36m-pixel", "--data", str(human36m), "--input", keypoints, "--json", f"{folder}.json"]
         assert main(["evaluate", folder, *given]) == 0
     assert "noisy" in capsys.readouterr().out
-    one, two = (load_protocol("h36m-pixel", human36m, input=keypoints) for keypoints in ("exact", "noisy"))
+    one, two = (load_lifting_protocol("h36m-pixel", human36m, input=keypoints) for keypoints in ("exact", "noisy"))
     np.testing.assert_array_equal(two.keypoints_px, with_detector_noise(one).keypoints_px)
     assert not np.array_equal(one.keypoints_px, two.keypoints_px)
 

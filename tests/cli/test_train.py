@@ -18,7 +18,7 @@ from kinegraph.cli import main
 from kinegraph.config import to_dict
 from kinegraph.skeleton import get_skeleton
 from kinegraph.training import lifting_setup, motion_setup, recognition_setup
-from kinegraph.training.data_module import Splits
+from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.recipe import load_recipe, recipe_names
@@ -40,8 +40,8 @@ TINY = [
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every recipe trains on a hundred random poses."""
-    splits = Splits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
-    monkeypatch.setattr(lifting_setup, "load_splits", lambda recipe: splits)
+    splits = LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
+    monkeypatch.setattr(lifting_setup, "load_lifting_splits", lambda recipe: splits)
 
 
 def out(folder: Path) -> list[str]:

@@ -18,14 +18,14 @@ from kinegraph.datasets.prepared_splits import SPLITS
 from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import DataError
-from kinegraph.evaluation.lifting import evaluate
-from kinegraph.evaluation.predict import Method
+from kinegraph.evaluation.lifting import evaluate_lifting
+from kinegraph.evaluation.predict import LiftingMethod
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
-from kinegraph.training.data_module import load_splits
-from kinegraph.training.lifting_recipe import DataRecipe, TrainRecipe
+from kinegraph.training.lifting_recipe import LiftingDataRecipe, LiftingRecipe
 from kinegraph.training.lifting_setup import prepare
+from kinegraph.training.lifting_splits import load_lifting_splits
 
 
 @pytest.fixture(scope="module")
@@ -168,14 +168,14 @@ def test_stated_splits_are_kept(recordings: Path, tmp_path: Path) -> None:
 def test_weights_know_which_recordings_they_have_seen(prepared: Path) -> None:
     """The folder may have grown when they are tested, and its splits with it."""
     own = mocap_folder.load(prepared)
-    recipe = TrainRecipe(model={"name": "fcn"}, data=DataRecipe(name="mocap-folder", source=str(prepared)))
+    recipe = LiftingRecipe(model={"name": "fcn"}, data=LiftingDataRecipe(name="mocap-folder", source=str(prepared)))
     made = prepare(recipe)
     kept = {role: made.splits[role]["names"] for role in ("train", "validation")}
     for role, split in (("train", "train"), ("validation", "val")):
         places = {name.rsplit("/", 2)[0] for name in own[split].clip_names}
         assert len(kept[role]) == 12 * len(places)
         assert all(marks_in(kept[role], places))
-    method = Method(label="mine", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=made.transform)
+    method = LiftingMethod(label="mine", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=made.transform)
     names = {"seen": kept["train"] + kept["validation"], "trained": kept["train"]}
     told = "{} recordings trained these weights (by their names): no test of anything"
     cases = (
@@ -188,13 +188,15 @@ def test_weights_know_which_recordings_they_have_seen(prepared: Path) -> None:
     )
     about = {"trained_on": {"name": made.splits["train"]["name"]}}
     for seen, data, split, expected in cases:
-        result = evaluate(replace(method, info=about, **seen), data, "mocap-folder", split=split, flip_test=False)
+        result = evaluate_lifting(
+            replace(method, info=about, **seen), data, "mocap-folder", split=split, flip_test=False
+        )
         notes = [note for note in result.notes if "trained" in note]
         assert notes == ([] if expected is None else [expected])
 
 
 def test_a_recipe_reads_them(prepared: Path) -> None:
-    splits = load_splits(DataRecipe(name="mocap-folder", source=str(prepared)))
+    splits = load_lifting_splits(LiftingDataRecipe(name="mocap-folder", source=str(prepared)))
     own = mocap_folder.load(prepared)
     assert splits.train.fingerprint == own.train.fingerprint
     assert splits.validation.fingerprint == own.val.fingerprint

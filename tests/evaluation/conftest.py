@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kinegraph.datasets.lifting_data import LiftingData
-from kinegraph.evaluation import Method
+from kinegraph.evaluation import LiftingMethod
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
 
@@ -60,8 +60,8 @@ class Remembers:
 
 @pytest.fixture
 def remembering(data):
-    def make(target: str, error: float = 0.0, label: str = "remembers") -> Method:
+    def make(target: str, error: float = 0.0, label: str = "remembers") -> LiftingMethod:
         transform = LiftingTransform(target=target)
-        return Method(label=label, model=Remembers(data, transform, error), transform=transform)
+        return LiftingMethod(label=label, model=Remembers(data, transform, error), transform=transform)
 
     return make

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinegraph.errors import DataError
-from kinegraph.evaluation import analyse, evaluate, from_results
+from kinegraph.evaluation import analyse, evaluate_lifting, from_results
 from kinegraph.evaluation.hard_pose_pictures import draw
 from kinegraph.evaluation.hard_poses import HISTOGRAM_MM, hardest, report
 
@@ -76,14 +76,14 @@ def test_refusals(errors, message):
 
 
 def test_results_must_belong_together(data, remembering):
-    first = evaluate(remembering("pixel", 0.01, label="a"), data, "mocap-lifting")
-    second = evaluate(remembering("pixel", 0.02, label="b"), data, "mocap-lifting")
+    first = evaluate_lifting(remembering("pixel", 0.01, label="a"), data, "mocap-lifting")
+    second = evaluate_lifting(remembering("pixel", 0.02, label="b"), data, "mocap-lifting")
     hard = from_results([first, second])
     assert hard.methods == ("a", "b")
     with pytest.raises(DataError, match="called the same"):
         from_results([first, first])
     with pytest.raises(DataError, match="one table"):
-        from_results([first, evaluate(remembering("metric", 0.01, label="c"), data, "mocap-lifting")])
+        from_results([first, evaluate_lifting(remembering("metric", 0.01, label="c"), data, "mocap-lifting")])
 
 
 def test_report_and_json_have_the_same_numbers():

@@ -10,15 +10,23 @@ import pytest
 import torch
 
 from kinegraph.errors import ConfigError, DataError, SkeletonError
-from kinegraph.evaluation import Method, comparison, evaluate, load_method, load_protocol, predict, report
-from kinegraph.evaluation.lifting import measure
+from kinegraph.evaluation import (
+    LiftingMethod,
+    evaluate_lifting,
+    lifting_comparison,
+    lifting_report,
+    load_lifting_method,
+    load_lifting_protocol,
+    predict,
+)
+from kinegraph.evaluation.lifting import measure_lifting
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
 
 
 @pytest.mark.parametrize("target", ["pixel", "metric"])
 def test_a_perfect_method_has_no_error(data, remembering, target):
-    result = evaluate(remembering(target), data, "mocap-lifting", flip_test=False)
+    result = evaluate_lifting(remembering(target), data, "mocap-lifting", flip_test=False)
     assert result.mpjpe_mm < 2e-3  # the rounding of float32 targets
     assert result.pa_mpjpe_mm < 2e-3
 
@@ -26,7 +34,7 @@ def test_a_perfect_method_has_no_error(data, remembering, target):
 def test_a_known_depth_error_in_pixel_space(data, remembering):
     """d is off by a constant: every joint slides along its own ray by a distance that can be written down."""
     error = 0.02
-    result = evaluate(remembering("pixel", error), data, "mocap-lifting", flip_test=False)
+    result = evaluate_lifting(remembering("pixel", error), data, "mocap-lifting", flip_test=False)
     camera = data.camera_m.astype(np.float64)
     want = []
     for pose in camera:
@@ -44,7 +52,7 @@ def test_a_known_depth_error_in_pixel_space(data, remembering):
 
 
 def test_a_known_depth_error_in_metres(data, remembering):
-    result = evaluate(remembering("metric", 0.1), data, "mocap-lifting", flip_test=False)
+    result = evaluate_lifting(remembering("metric", 0.1), data, "mocap-lifting", flip_test=False)
     # 0.1 of a scale of 0.3 m, on 16 of 17 joints
     assert result.mpjpe_mm == pytest.approx(30 * 16 / 17, rel=1e-4)
     assert result.n_mpjpe_mm is not None
@@ -55,10 +63,12 @@ def test_a_known_depth_error_in_metres(data, remembering):
 def test_pixel_error_is_absolute_and_metric_error_is_not(data):
     truth = data.camera_m.astype(np.float64)
     shifted = truth + np.array([0.1, 0.0, 0.0])
-    assert measure(shifted, truth, data, "mocap-lifting", target="pixel", label="m").mpjpe_mm == pytest.approx(100)
+    assert measure_lifting(shifted, truth, data, "mocap-lifting", target="pixel", label="m").mpjpe_mm == pytest.approx(
+        100
+    )
     relative = truth - truth[:, :1]
     moved = shifted - shifted[:, :1]
-    assert measure(moved, relative, data, "mocap-lifting", target="metric", label="m").mpjpe_mm < 1e-9
+    assert measure_lifting(moved, relative, data, "mocap-lifting", target="metric", label="m").mpjpe_mm < 1e-9
 
 
 def test_a_method_that_fails_on_some_poses_has_no_figures(data, remembering):
@@ -72,11 +82,11 @@ def test_a_method_that_fails_on_some_poses_has_no_figures(data, remembering):
     broken = dataclasses.replace(method, model=failing)
     action = data.action_names[data.action[3]]
     with pytest.raises(DataError, match=f"NaN or infinite values for 2 of {len(data)} poses, the first of '{action}'"):
-        evaluate(broken, data, "mocap-lifting", flip_test=False)
+        evaluate_lifting(broken, data, "mocap-lifting", flip_test=False)
     truth = data.camera_m.astype(np.float64)
     lost = truth.copy()
     lost[3] = np.nan
-    measured = measure(lost, truth, data, "mocap-lifting", target="pixel", label="m")
+    measured = measure_lifting(lost, truth, data, "mocap-lifting", target="pixel", label="m")
     for key in ("mpjpe_mm", "pa_mpjpe_mm"):
         assert np.isnan(measured.per_action[key][action])
     assert np.isnan(measured.mpjpe_mm)
@@ -88,24 +98,24 @@ def test_every_subject_has_its_mean_over_poses(data):
     shifted = truth.copy()
     shifted[:3, :, 1] += 0.05
     shifted[3, :, 1] += 0.09
-    result = measure(shifted, truth, people, "mocap-lifting", target="pixel", label="m")
+    result = measure_lifting(shifted, truth, people, "mocap-lifting", target="pixel", label="m")
     assert result.per_subject == pytest.approx({"ann": 10.0, "bob": 50.0})
     assert result.to_json()["per_subject"] == result.per_subject
-    assert "ann 10.0, bob 50.0" in report(result)
+    assert "ann 10.0, bob 50.0" in lifting_report(result)
 
 
 def test_the_velocity_error_stays_inside_clips(data):
     """Errors that are constant in each clip but differ between clips have no velocity."""
     truth = data.camera_m.astype(np.float64)
     wrong = truth + 0.1 * data.clip[:, None, None]
-    assert measure(wrong, truth, data, "mocap-lifting", target="pixel", label="m").mpjve_mm == pytest.approx(0)
+    assert measure_lifting(wrong, truth, data, "mocap-lifting", target="pixel", label="m").mpjve_mm == pytest.approx(0)
     wrong = truth.copy()
     wrong[1:, :, 0] += 0.01 * np.arange(1, len(truth))[:, None]
-    result = measure(wrong, truth, data, "mocap-lifting", target="pixel", label="m")
+    result = measure_lifting(wrong, truth, data, "mocap-lifting", target="pixel", label="m")
     assert result.mpjve_mm == pytest.approx(10)  # 10 mm more every frame
     single = data.subset(np.array([0, 4, 8]))
     rows = single.camera_m.astype(np.float64)
-    assert measure(rows, rows, single, "mocap-lifting", target="pixel", label="m").mpjve_mm is None
+    assert measure_lifting(rows, rows, single, "mocap-lifting", target="pixel", label="m").mpjve_mm is None
 
 
 class Lopsided(torch.nn.Module):
@@ -121,7 +131,7 @@ class Lopsided(torch.nn.Module):
 
 
 def test_flip_test_averages_with_the_mirrored_answer(data):
-    method = Method(label="lopsided", model=Lopsided(), transform=LiftingTransform(target="metric", scale=1.0))
+    method = LiftingMethod(label="lopsided", model=Lopsided(), transform=LiftingTransform(target="metric", scale=1.0))
     plain, flipped = predict(method, data, flip_test=False), predict(method, data, flip_test=True)
     joints = data.skeleton.joints
     for k, joint in enumerate(joints):
@@ -139,7 +149,7 @@ class MirrorFair(torch.nn.Module):
 
 @pytest.mark.parametrize("target", ["pixel", "metric"])
 def test_flip_test_changes_nothing_for_a_fair_function(data, target):
-    method = Method(label="fair", model=MirrorFair(), transform=LiftingTransform(target=target))
+    method = LiftingMethod(label="fair", model=MirrorFair(), transform=LiftingTransform(target=target))
     np.testing.assert_allclose(predict(method, data, flip_test=True), predict(method, data, flip_test=False), atol=1e-5)
 
 
@@ -152,7 +162,7 @@ class Centre(torch.nn.Module):
 
 def test_temporal_windows_and_batches(data):
     transform = LiftingTransform(target="metric", scale=1.0)
-    method = Method(label="centre", model=Centre(), transform=transform, frames=3)
+    method = LiftingMethod(label="centre", model=Centre(), transform=transform, frames=3)
     got = predict(method, data, flip_test=False, batch=5)
     x = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
     clips = data.clip.tolist()
@@ -173,8 +183,8 @@ def test_windows_keep_the_pace_of_training(data, rate, apart):
         return torch.zeros((len(x), x.shape[2], 3), dtype=x.dtype)
 
     transform = LiftingTransform(target="metric")
-    method = Method(label="m", model=model, transform=transform, frames=3, step=7, rate=rate)
-    result = evaluate(method, data, "mocap-lifting", flip_test=False)
+    method = LiftingMethod(label="m", model=model, transform=transform, frames=3, step=7, rate=rate)
+    result = evaluate_lifting(method, data, "mocap-lifting", flip_test=False)
     poses = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
     for row, window in enumerate(torch.cat(seen).numpy()):
         own = np.flatnonzero(data.clip == data.clip[row])
@@ -184,7 +194,7 @@ def test_windows_keep_the_pace_of_training(data, rate, apart):
             share = row + moment - low
             np.testing.assert_allclose(found, (1 - share) * a + share * b, atol=1e-6)
     assert sum(f"every {apart:.3g} frames of these 50" in note for note in result.notes) == 1
-    told = evaluate(dataclasses.replace(method, rate=50 / 7), data, "mocap-lifting", flip_test=False)
+    told = evaluate_lifting(dataclasses.replace(method, rate=50 / 7), data, "mocap-lifting", flip_test=False)
     assert not any("pace" in note for note in told.notes)
 
 
@@ -199,13 +209,13 @@ def test_missing_joints_reach_the_network_as_zero(data):
         seen.append(x)
         return torch.zeros(*x.shape[:-1], 3)
 
-    method = Method(label="m", model=model, transform=LiftingTransform(target="metric", confidence=True))
+    method = LiftingMethod(label="m", model=model, transform=LiftingTransform(target="metric", confidence=True))
     assert np.isfinite(predict(method, gappy, flip_test=False)).all()
     assert seen[0][:, 3].abs().max() == 0
 
 
 def test_flat_baseline_by_hand(data):
-    result = evaluate(load_method("flat"), data, "mocap-lifting")
+    result = evaluate_lifting(load_lifting_method("flat"), data, "mocap-lifting")
     camera = data.camera_m.astype(np.float64)
     flat = camera / camera[..., 2:] * camera[:, :1, 2:]  # the same rays, at the root's depth
     want = 1000 * np.linalg.norm(flat - camera, axis=-1).mean(axis=-1)
@@ -213,10 +223,10 @@ def test_flat_baseline_by_hand(data):
 
 
 def test_other_joints_are_refused(data):
-    method = Method(label="m", model=lambda x: x, transform=LiftingTransform(), skeleton=get_skeleton("coco17"))
+    method = LiftingMethod(label="m", model=lambda x: x, transform=LiftingTransform(), skeleton=get_skeleton("coco17"))
     with pytest.raises(SkeletonError, match="coco17"):
         predict(method, data)
-    tree = Method(
+    tree = LiftingMethod(
         label="m",
         model=lambda x: torch.zeros(*x.shape[:-1], 3),
         transform=LiftingTransform(),
@@ -227,29 +237,29 @@ def test_other_joints_are_refused(data):
 
 def test_targets_are_never_mixed(data, remembering):
     with pytest.raises(ConfigError, match="not comparable"):
-        evaluate(remembering("metric"), data, "h36m-pixel")
+        evaluate_lifting(remembering("metric"), data, "h36m-pixel")
     with pytest.raises(ConfigError, match="not comparable"):
-        evaluate(remembering("pixel"), data, "mocap-lifting", target="metric")
+        evaluate_lifting(remembering("pixel"), data, "mocap-lifting", target="metric")
     with pytest.raises(ConfigError, match="not comparable"):
-        evaluate(remembering("pixel"), data, "3dhp")
-    pixel = evaluate(remembering("pixel"), data, "mocap-lifting")
-    metric = evaluate(remembering("metric"), data, "mocap-lifting")
+        evaluate_lifting(remembering("pixel"), data, "3dhp")
+    pixel = evaluate_lifting(remembering("pixel"), data, "mocap-lifting")
+    metric = evaluate_lifting(remembering("metric"), data, "mocap-lifting")
     with pytest.raises(DataError, match="target"):
-        comparison([pixel, metric])
-    noisy = evaluate(remembering("pixel"), data, "mocap-lifting", input="noisy")
+        lifting_comparison([pixel, metric])
+    noisy = evaluate_lifting(remembering("pixel"), data, "mocap-lifting", input="noisy")
     with pytest.raises(DataError, match="input"):
-        comparison([pixel, noisy])
-    unflipped = evaluate(remembering("pixel"), data, "mocap-lifting", flip_test=False)
+        lifting_comparison([pixel, noisy])
+    unflipped = evaluate_lifting(remembering("pixel"), data, "mocap-lifting", flip_test=False)
     with pytest.raises(DataError, match="flip_test"):
-        comparison([pixel, unflipped])
-    other = evaluate(remembering("pixel"), data.replace(name="other"), "mocap-lifting")
+        lifting_comparison([pixel, unflipped])
+    other = evaluate_lifting(remembering("pixel"), data.replace(name="other"), "mocap-lifting")
     with pytest.raises(DataError, match="different data"):
-        comparison([pixel, other])
+        lifting_comparison([pixel, other])
 
 
 def test_json_has_the_stable_keys_and_the_conditions(data, remembering):
-    pixel = evaluate(remembering("pixel", 0.01), data, "mocap-lifting").to_json()
-    metric = evaluate(remembering("metric", 0.01), data, "mocap-lifting").to_json()
+    pixel = evaluate_lifting(remembering("pixel", 0.01), data, "mocap-lifting").to_json()
+    metric = evaluate_lifting(remembering("metric", 0.01), data, "mocap-lifting").to_json()
     for content in (pixel, metric):
         json.dumps(content)
         assert {"protocol", "target", "input", "split", "mpjpe_mm", "pa_mpjpe_mm", "per_action"} <= set(content)
@@ -263,22 +273,22 @@ def test_json_has_the_stable_keys_and_the_conditions(data, remembering):
 
 
 def test_the_printed_table_has_the_numbers_of_the_json(data, remembering):
-    result = evaluate(remembering("metric", 0.1), data, "mocap-lifting")
-    text = report(result)
+    result = evaluate_lifting(remembering("metric", 0.1), data, "mocap-lifting")
+    text = lifting_report(result)
     row = next(line for line in text.splitlines() if line.startswith("average"))
     assert row.split()[1:] == [f"{result.mpjpe_mm:.1f}", f"{result.pa_mpjpe_mm:.1f}", f"{result.n_mpjpe_mm:.1f}"]
     assert "target metric" in text
-    pixel = report(evaluate(remembering("pixel"), data, "mocap-lifting"))
+    pixel = lifting_report(evaluate_lifting(remembering("pixel"), data, "mocap-lifting"))
     assert "TRUE root depth and intrinsics" in pixel
     assert "N-MPJPE" not in pixel
-    assert report(result, markdown=True).splitlines()[2].startswith("| :-")
+    assert lifting_report(result, markdown=True).splitlines()[2].startswith("| :-")
 
 
 def test_comparison_lists_methods_in_order(data, remembering):
-    results = [evaluate(remembering("metric", e, label=f"m{e}"), data, "mocap-lifting") for e in (0.0, 0.1)]
-    lines = comparison(results).splitlines()
+    results = [evaluate_lifting(remembering("metric", e, label=f"m{e}"), data, "mocap-lifting") for e in (0.0, 0.1)]
+    lines = lifting_comparison(results).splitlines()
     assert [line.split()[0] for line in lines[3:5]] == ["m0.0", "m0.1"]
-    assert comparison(results, markdown=True).count("|") > 20
+    assert lifting_comparison(results, markdown=True).count("|") > 20
 
 
 def test_3dhp_scores_fourteen_joints_over_all_frames(data):
@@ -289,7 +299,7 @@ def test_3dhp_scores_fourteen_joints_over_all_frames(data):
         wrong[:, names.index(joint)] += 1.0  # not scored
     wrong[:, names.index("left_wrist"), 0] += 0.2
     wrong[data.action == 1, names.index("right_wrist"), 0] += 0.149
-    result = measure(wrong, truth, data, "3dhp", target="metric", label="m")
+    result = measure_lifting(wrong, truth, data, "3dhp", target="metric", label="m")
     assert result.pck == pytest.approx(100 * 13 / 14)
     below = 30 / 31  # perfect joints
     almost = 1 / 31  # 149 mm: only the threshold 150 is above
@@ -304,7 +314,7 @@ def test_3dhp_says_which_rate_the_windows_were_cut_by(data, remembering):
     one = remembering("metric")
     several = dataclasses.replace(one, model=lambda x: one.model(x[:, 0]), frames=3, rate=data.fps)
     told = [
-        [note for note in evaluate(method, data, "3dhp", flip_test=False).notes if "no frame rate" in note]
+        [note for note in evaluate_lifting(method, data, "3dhp", flip_test=False).notes if "no frame rate" in note]
         for method in (one, several, dataclasses.replace(several, rate=None))
     ]
     assert told == [
@@ -316,12 +326,12 @@ def test_3dhp_says_which_rate_the_windows_were_cut_by(data, remembering):
 
 def test_unknown_names():
     with pytest.raises(ConfigError, match="did you mean 'mocap-lifting'"):
-        load_protocol("mocap-lift")
+        load_lifting_protocol("mocap-lift")
     with pytest.raises(ConfigError, match="--data"):
-        load_protocol("mocap-lifting")
+        load_lifting_protocol("mocap-lifting")
     with pytest.raises(ConfigError, match="neither a weights folder nor a baseline"):
-        load_method("flatt")
+        load_lifting_method("flatt")
     with pytest.raises(ConfigError, match="train and test"):
-        load_protocol("h36m-pixel", ".", split="val")
+        load_lifting_protocol("h36m-pixel", ".", split="val")
     with pytest.raises(ConfigError, match="one split"):
-        load_protocol("3dhp", ".", input="noisy")
+        load_lifting_protocol("3dhp", ".", input="noisy")

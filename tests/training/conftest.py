@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from lifting_samples import make_data
 
-from kinegraph.training.data_module import Splits
+from kinegraph.training.lifting_splits import LiftingSplits
 
 
 @pytest.fixture(scope="session")
-def splits() -> Splits:
+def splits() -> LiftingSplits:
     """100 training poses in 4 clips, 20 validation poses in 2."""
-    return Splits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
+    return LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))

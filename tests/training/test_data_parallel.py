@@ -15,15 +15,15 @@ HERE = Path(__file__).parent
 # A linear network: batch norm, which sees its own process's poses only, would make a difference, and so would dropout.
 SCRIPT = """
     import sys
-    sys.path.insert(0, {here!r})
+    sys.path[:0] = [{here!r}, {here!r} + "/../samples"]
     from dataclasses import dataclass, replace
     from pathlib import Path
     import torch
     torch.set_num_threads(1)
-    from conftest import make_data
+    from lifting_samples import make_data
     from test_run import recipe
     from kinegraph import models
-    from kinegraph.training.data_module import Splits
+    from kinegraph.training.lifting_splits import LiftingSplits
     from kinegraph.training.run import train
 
     @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ SCRIPT = """
             return self.layer(x.flatten(1)).view(-1, 17, 3)
 
     models.REGISTRY["linear"] = models.ModelEntry(LinearConfig, Linear)
-    splits = Splits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
+    splits = LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
     out, devices = sys.argv[1:]
     settings = replace(
         recipe(Path(out), trainer={{"devices": int(devices), "batch": 24}}), model={{"name": "linear"}}

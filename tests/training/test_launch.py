@@ -9,8 +9,8 @@ import torch
 from test_run import run
 
 from kinegraph.errors import ConfigError
-from kinegraph.training.data_module import Splits
 from kinegraph.training.launch import check_devices
+from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.recipe_parts import TrainerRecipe
 
 
@@ -22,7 +22,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, gpus: int, apple: bool = False) -> 
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_the_folder_is_made(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine(monkeypatch, 0)
     with pytest.raises(ConfigError, match=r"^trainer.accelerator: found gpu, .* expected auto or cpu$"):

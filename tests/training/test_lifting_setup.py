@@ -12,8 +12,8 @@ from lifting_samples import make_data
 from test_run import recipe, run
 
 from kinegraph.errors import ConfigError
-from kinegraph.training.data_module import Splits
 from kinegraph.training.lifting_setup import prepare
+from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.run import train
 
 
@@ -28,22 +28,22 @@ from kinegraph.training.run import train
     ],
 )
 def test_it_is_refused_and_leaves_no_folder(
-    changes: dict[str, Any], message: str, tmp_path: Path, splits: Splits
+    changes: dict[str, Any], message: str, tmp_path: Path, splits: LiftingSplits
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         run(tmp_path / "runs" / "run", splits, **changes)
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_single_pose_is_too_few_for_a_batch_norm_and_for_two_processes(tmp_path: Path, splits: Splits) -> None:
-    one = Splits(make_data("tiny/one", 1, 1, 1), splits.validation)
+def test_a_single_pose_is_too_few_for_a_batch_norm_and_for_two_processes(tmp_path: Path, splits: LiftingSplits) -> None:
+    one = LiftingSplits(make_data("tiny/one", 1, 1, 1), splits.validation)
     with pytest.raises(ConfigError, match="of a batch of 24, 1 training pose in all.* or more poses"):
         prepare(recipe(tmp_path, trainer={"batch": 24}), one)
     with pytest.raises(ConfigError, match="trainer.devices: 1 training poses a step for 2 processes; start fewer"):
         prepare(recipe(tmp_path, trainer={"batch": 24, "devices": 2}), one)
 
 
-def test_networks_without_a_norm_over_poses_learn_from_one_at_a_time(tmp_path: Path, splits: Splits) -> None:
+def test_networks_without_a_norm_over_poses_learn_from_one_at_a_time(tmp_path: Path, splits: LiftingSplits) -> None:
     """And are not changed by the trial."""
     model = {"name": "gcn", "channels": 8, "blocks": 1}
     alone, usual = (

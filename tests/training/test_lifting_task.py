@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
-from kinegraph.training.data_module import Batch, LiftingTensors, Splits
+from kinegraph.training.lifting_data_module import LiftingBatch, LiftingTensors
+from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lifting_task import LOSSES, LiftingTask, mirrored
 from kinegraph.training.recipe import OptimRecipe
 from kinegraph.training.task import step_seed
@@ -38,7 +39,7 @@ def task(model: nn.Module, target: str = "pixel", **options: object) -> LiftingT
 
 @pytest.mark.parametrize("target", ["pixel", "metric"])
 @pytest.mark.parametrize("normalise", ["screen", "box"])
-def test_mirroring_the_tensors_is_mirroring_the_world(splits: Splits, target: str, normalise: str) -> None:
+def test_mirroring_the_tensors_is_mirroring_the_world(splits: LiftingSplits, target: str, normalise: str) -> None:
     if target == "pixel" and normalise == "box":
         return  # not a transform
     data = splits.train
@@ -92,7 +93,7 @@ def test_pixel_output_is_a_correction_of_the_centre_frame() -> None:
     torch.testing.assert_close(task(Zero(0.5), "metric")(inputs), torch.full((4, 17, 3), 0.5))
 
 
-def test_validation_error_in_millimetres_metric(splits: Splits) -> None:
+def test_validation_error_in_millimetres_metric(splits: LiftingSplits) -> None:
     data = splits.validation
     lifting = task(Zero(), "metric")
     tensors = LiftingTensors.encode(data, lifting.transform, 1)
@@ -102,7 +103,7 @@ def test_validation_error_in_millimetres_metric(splits: Splits) -> None:
     assert found["loss"] == pytest.approx(np.abs(relative / 0.3).mean(), rel=1e-5)
 
 
-def test_validation_error_in_millimetres_pixel(splits: Splits) -> None:
+def test_validation_error_in_millimetres_pixel(splits: LiftingSplits) -> None:
     # A network that answers 0 puts every joint at the root's true depth, along its own ray.
     data = splits.validation
     lifting = task(Zero())
@@ -112,7 +113,7 @@ def test_validation_error_in_millimetres_pixel(splits: Splits) -> None:
     assert found["mpjpe_mm"] == pytest.approx(1000 * np.linalg.norm(flat - camera, axis=-1).mean(), rel=1e-4)
 
 
-def test_validation_on_some_poses_takes_them_evenly(splits: Splits) -> None:
+def test_validation_on_some_poses_takes_them_evenly(splits: LiftingSplits) -> None:
     data = splits.validation
     lifting = task(Zero(), "metric")
     tensors = LiftingTensors.encode(data, lifting.transform, 1)
@@ -121,7 +122,7 @@ def test_validation_on_some_poses_takes_them_evenly(splits: Splits) -> None:
     assert lifting.evaluate(data, tensors, 3)["mpjpe_mm"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_flip_test_averages_a_pose_and_its_mirror_image(splits: Splits) -> None:
+def test_flip_test_averages_a_pose_and_its_mirror_image(splits: LiftingSplits) -> None:
     torch.manual_seed(0)
     model = build("fcn", SKELETON, {"width": 16}).eval()
     tensors = LiftingTensors.encode(splits.validation, LiftingTransform(target="metric"), 1)
@@ -158,17 +159,17 @@ def test_mean_loss_is_of_the_steps_since_last_taken() -> None:
     lifting = task(Zero(1.0), "metric")
     inputs, flip = torch.zeros(2, 17, 2), torch.zeros(2, dtype=torch.bool)
     for step, target in enumerate((0.0, 3.0)):
-        lifting.training_step(Batch(step, inputs, torch.full((2, 17, 3), target), flip), step)
+        lifting.training_step(LiftingBatch(step, inputs, torch.full((2, 17, 3), target), flip), step)
     assert lifting.take_losses()["train_loss"] == pytest.approx((1.0 + 2.0) / 2)
     assert math.isnan(lifting.take_losses()["train_loss"])
 
 
 @pytest.mark.parametrize("target", ["pixel", "metric"])
-def test_overfits_one_batch(splits: Splits, target: str) -> None:
+def test_overfits_one_batch(splits: LiftingSplits, target: str) -> None:
     torch.manual_seed(0)
     lifting = task(build("fcn", SKELETON, {"width": 128, "dropout": 0.0}), target, flip_test=False)
     tensors = LiftingTensors.encode(splits.train, lifting.transform, 1)
-    batch = Batch(0, tensors.inputs[::5], tensors.targets[::5], torch.zeros(20, dtype=torch.bool))
+    batch = LiftingBatch(0, tensors.inputs[::5], tensors.targets[::5], torch.zeros(20, dtype=torch.bool))
     optimizer = torch.optim.Adam(lifting.parameters(), lr=5e-3)
     first = lifting.training_step(batch, 0).item()
     for step in range(200):

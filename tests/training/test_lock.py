@@ -12,7 +12,7 @@ import pytest
 from test_run import run
 
 from kinegraph.errors import KinegraphError
-from kinegraph.training.data_module import Splits
+from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lock import LOCK, run_lock
 
 HOLDS = """
@@ -34,7 +34,7 @@ def holder(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_second_run_is_refused_while_one_goes_on_and_not_after_a_kill(tmp_path: Path, splits: Splits) -> None:
+def test_a_second_run_is_refused_while_one_goes_on_and_not_after_a_kill(tmp_path: Path, splits: LiftingSplits) -> None:
     process = holder(tmp_path / "run")
     try:
         for resume in (False, True):

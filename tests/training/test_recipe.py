@@ -12,7 +12,7 @@ from kinegraph.config import read_yaml, to_dict, write_yaml
 from kinegraph.errors import ConfigError
 from kinegraph.training.recipe import (
     TASKS,
-    TrainRecipe,
+    LiftingRecipe,
     field_table,
     find_recipe,
     load_recipe,
@@ -137,7 +137,7 @@ def test_a_recipe_survives_its_own_file(tmp_path: Path, name: str) -> None:
 
 
 def test_a_recipe_without_a_task_lifts() -> None:
-    assert isinstance(read_recipe({"model": {"name": "fcn"}}), TrainRecipe)
+    assert isinstance(read_recipe({"model": {"name": "fcn"}}), LiftingRecipe)
     with pytest.raises(ConfigError, match=r"task: found 'motoin'; did you mean 'motion'\?"):
         read_recipe({"task": "motoin", "model": {"name": "fcn"}})
 

@@ -20,16 +20,17 @@ import torch
 from kinegraph.config import from_dict, read_yaml
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
-from kinegraph.training.data_module import LiftingTensors, Splits
+from kinegraph.training.lifting_data_module import LiftingTensors
+from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lifting_task import LiftingTask
-from kinegraph.training.recipe import TrainRecipe
+from kinegraph.training.recipe import LiftingRecipe
 from kinegraph.training.run import RunResult, train
 from kinegraph.weights import load_weights
 
 HERE = Path(__file__).parent
 
 
-def recipe(out: Path, **changes: Any) -> TrainRecipe:
+def recipe(out: Path, **changes: Any) -> LiftingRecipe:
     data: dict[str, Any] = {
         "model": {"name": "fcn", "width": 16},
         "transform": {"target": "metric"},
@@ -39,10 +40,10 @@ def recipe(out: Path, **changes: Any) -> TrainRecipe:
     data["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
     for key, value in changes.items():
         data[key] = {**data[key], **value} if isinstance(value, dict) and key in data else value
-    return from_dict(TrainRecipe, data)
+    return from_dict(LiftingRecipe, data)
 
 
-def run(out: Path, splits: Splits, *, resume: bool = False, **changes: Any) -> RunResult:
+def run(out: Path, splits: LiftingSplits, *, resume: bool = False, **changes: Any) -> RunResult:
     return train(recipe(out, **changes), resume=resume, quiet=True, splits=splits)
 
 
@@ -75,14 +76,14 @@ def assert_same_run(one: Path, two: Path) -> None:
         assert torch.equal(value, kept[1].model.state_dict()[name])
 
 
-def test_run_folder(tmp_path: Path, splits: Splits) -> None:
+def test_run_folder(tmp_path: Path, splits: LiftingSplits) -> None:
     result = run(tmp_path / "a" / "b", splits, trainer={"tensorboard": True})
     folder = result.folder
     assert sorted(path.name for path in folder.iterdir()) == [
         *("best", "last.ckpt", "log.csv", "recipe.yaml", "run.json", "tensorboard"),
     ]
     assert (result.status, result.step, result.steps) == ("finished", 24, 24)
-    assert from_dict(TrainRecipe, read_yaml(folder / "recipe.yaml")) == recipe(folder, trainer={"tensorboard": True})
+    assert from_dict(LiftingRecipe, read_yaml(folder / "recipe.yaml")) == recipe(folder, trainer={"tensorboard": True})
     rows = log(folder)
     assert [int(row["step"]) for row in rows] == [5, 6, 10, 12, 15, 18, 20, 24]
     validations = {int(row["step"]): float(row["val_mpjpe_mm"]) for row in rows if row["val_mpjpe_mm"]}
@@ -100,7 +101,7 @@ def test_run_folder(tmp_path: Path, splits: Splits) -> None:
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("model", [{"name": "fcn", "width": 16}, {"name": "hcsf", "channels": 8, "dynamic": "m"}])
 def test_weights_are_those_of_the_best_validation(
-    tmp_path: Path, splits: Splits, model: dict[str, Any], average: float | None
+    tmp_path: Path, splits: LiftingSplits, model: dict[str, Any], average: float | None
 ) -> None:
     # Networks fold static graphs into their weights in eval mode: a fold kept from an earlier validation would show.
     settings = replace(recipe(tmp_path / "run", optim={"ema": average}), model=model)
@@ -115,7 +116,7 @@ def test_weights_are_those_of_the_best_validation(
     assert task.evaluate(splits.validation, tensors)["mpjpe_mm"] == pytest.approx(result.best, rel=1e-6)
 
 
-def test_a_run_repeats_and_its_seed_matters(tmp_path: Path, splits: Splits) -> None:
+def test_a_run_repeats_and_its_seed_matters(tmp_path: Path, splits: LiftingSplits) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run(tmp_path / name, splits, seed=seed)
     assert_same_run(tmp_path / "a", tmp_path / "b")
@@ -139,7 +140,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_killed_run_ends_as_if_it_had_not_been(
-    tmp_path: Path, splits: Splits, variant: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, splits: LiftingSplits, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {key: dict(value) for key, value in VARIANTS[variant].items()}
     if "model" in changes:
@@ -167,7 +168,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
 
 
 def _without_width(make: Any) -> Any:
-    def wrapped(out: Path, **changes: Any) -> TrainRecipe:
+    def wrapped(out: Path, **changes: Any) -> LiftingRecipe:
         model = changes.pop("model")
         made = make(out, **changes)
         return replace(made, model=model)
@@ -177,7 +178,7 @@ def _without_width(make: Any) -> Any:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_or_sigterm_stops_after_the_step_and_the_run_goes_on(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     run(tmp_path / "straight", splits)
     step, terminated = LiftingTask.training_step, signal.getsignal(signal.SIGTERM)
@@ -200,7 +201,7 @@ def test_ctrl_c_or_sigterm_stops_after_the_step_and_the_run_goes_on(
 
 
 def test_a_run_stopped_before_its_first_validation_writes_json_all_the_same(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its best error is infinite, which is no JSON: other programs could not read the file."""
     step = LiftingTask.training_step
@@ -227,7 +228,7 @@ def test_a_run_stopped_before_its_first_validation_writes_json_all_the_same(
 @pytest.mark.parametrize("keep", ["best", "last"])
 @pytest.mark.parametrize("steps", [9, 13])
 def test_a_run_that_is_cut_to_what_it_has_ends_as_any_other(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch, keep: str, steps: int
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch, keep: str, steps: int
 ) -> None:
     """Stopped between two validations, and resumed with no step left: what it has is validated and kept, once."""
     step, settings = LiftingTask.training_step, {"keep": keep, "validate_every": 8}
@@ -263,7 +264,7 @@ def test_a_run_that_is_cut_to_what_it_has_ends_as_any_other(
 
 
 def test_a_run_cut_before_its_first_validation_has_weights(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(StopSignals, "requested", property(lambda self: True, lambda self, value: None), raising=False)
@@ -275,7 +276,7 @@ def test_a_run_cut_before_its_first_validation_has_weights(
 
 
 def test_a_logged_step_that_is_validated_late_has_one_entry(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = LiftingTask.training_step
 
@@ -298,7 +299,7 @@ def test_a_logged_step_that_is_validated_late_has_one_entry(
 
 
 def test_a_second_ctrl_c_leaves_an_interrupted_run(
-    tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
@@ -311,7 +312,7 @@ def test_a_second_ctrl_c_leaves_an_interrupted_run(
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
 
 
-def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: Splits) -> None:
+def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: LiftingSplits) -> None:
     run(tmp_path / "straight", splits, trainer={"steps": 30})
     run(tmp_path / "two", splits, trainer={"steps": 18})
     run(tmp_path / "two", splits, resume=True, trainer={"steps": 30})
@@ -319,24 +320,24 @@ def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: Splits) -
     assert_same_run(tmp_path / "straight", tmp_path / "two")
 
 
-def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, splits: Splits) -> None:
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, splits: LiftingSplits) -> None:
     first = run(tmp_path / "run", splits)
     again = run(tmp_path / "run", splits, resume=True)
     assert (again.status, again.step, again.best) == (first.status, first.step, first.best)
 
 
-def test_resume_with_nothing_there_begins(tmp_path: Path, splits: Splits) -> None:
+def test_resume_with_nothing_there_begins(tmp_path: Path, splits: LiftingSplits) -> None:
     assert run(tmp_path / "run", splits, resume=True).status == "finished"
 
 
-def test_a_second_run_into_a_folder_is_refused(tmp_path: Path, splits: Splits) -> None:
+def test_a_second_run_into_a_folder_is_refused(tmp_path: Path, splits: LiftingSplits) -> None:
     run(tmp_path / "run", splits)
     with pytest.raises(KinegraphError, match="add --resume to continue it"):
         run(tmp_path / "run", splits)
 
 
 @pytest.mark.parametrize("name", ["recipe.yaml", "log.csv", "best"])
-def test_files_of_ones_own_are_not_overwritten(tmp_path: Path, splits: Splits, name: str) -> None:
+def test_files_of_ones_own_are_not_overwritten(tmp_path: Path, splits: LiftingSplits, name: str) -> None:
     """`train my/recipe.yaml --out my`: the recipe and its comments stay."""
     (tmp_path / name).write_text("# my notes\n")
     for resume in (False, True):
@@ -345,13 +346,13 @@ def test_files_of_ones_own_are_not_overwritten(tmp_path: Path, splits: Splits, n
     assert (tmp_path / name).read_text() == "# my notes\n"
 
 
-def test_resume_with_another_recipe_names_the_field(tmp_path: Path, splits: Splits) -> None:
+def test_resume_with_another_recipe_names_the_field(tmp_path: Path, splits: LiftingSplits) -> None:
     run(tmp_path / "run", splits)
     with pytest.raises(ConfigError, match=r"optim.lr: .* was begun with 0.001, the recipe says 0.5"):
         run(tmp_path / "run", splits, resume=True, optim={"lr": 0.5})
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, splits: Splits) -> None:
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, splits: LiftingSplits) -> None:
     """As two runs in one folder may have left it: the recipe of one, the checkpoint of the other."""
     run(tmp_path / "run", splits)
     run(tmp_path / "other", splits, optim={"lr": 0.5}, trainer={"steps": 6})
@@ -364,13 +365,13 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, splits: Split
     assert run(tmp_path / "run", splits, resume=True).status == "finished"
 
 
-def test_resume_with_other_data_is_refused(tmp_path: Path, splits: Splits) -> None:
+def test_resume_with_other_data_is_refused(tmp_path: Path, splits: LiftingSplits) -> None:
     run(tmp_path / "run", splits)
     with pytest.raises(DataError, match="not those"):
-        run(tmp_path / "run", Splits(splits.validation, splits.train), resume=True)
+        run(tmp_path / "run", LiftingSplits(splits.validation, splits.train), resume=True)
 
 
-def test_damaged_files_of_a_run(tmp_path: Path, splits: Splits) -> None:
+def test_damaged_files_of_a_run(tmp_path: Path, splits: LiftingSplits) -> None:
     run(tmp_path / "run", splits)
     for name, content in (("run.json", b"{}"), ("recipe.yaml", b"a: ["), ("last.ckpt", b"PK nothing")):
         before = (tmp_path / "run" / name).read_bytes()
@@ -381,7 +382,7 @@ def test_damaged_files_of_a_run(tmp_path: Path, splits: Splits) -> None:
     assert run(tmp_path / "run", splits, resume=True).status == "finished"
 
 
-def test_what_a_kill_in_a_write_leaves_is_cleared_away(tmp_path: Path, splits: Splits) -> None:
+def test_what_a_kill_in_a_write_leaves_is_cleared_away(tmp_path: Path, splits: LiftingSplits) -> None:
     folder = run(tmp_path / "run", splits).folder
     (folder / ".last.0123abcd.part.ckpt").write_bytes(b"half")
     (folder / ".best.0123abcd.part").mkdir()
@@ -392,7 +393,7 @@ def test_what_a_kill_in_a_write_leaves_is_cleared_away(tmp_path: Path, splits: S
     assert load_weights(folder / "best").metadata["checkpoint"]["step"] > 0
 
 
-def test_early_stopping(tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_early_stopping(tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter([5.0, 4.0, 4.5, 4.2, 1.0])
     monkeypatch.setattr(LiftingTask, "evaluate", lambda *_: {"loss": 0.0, "mpjpe_mm": next(errors)})
     result = run(tmp_path / "run", splits, trainer={"validate_every": 2, "patience": 2})
@@ -405,12 +406,12 @@ def test_early_stopping(tmp_path: Path, splits: Splits, monkeypatch: pytest.Monk
     assert (patient.status, patient.step, patient.best_step) == ("finished", 10, 10)
 
 
-def test_a_diverging_run_says_so(tmp_path: Path, splits: Splits) -> None:
+def test_a_diverging_run_says_so(tmp_path: Path, splits: LiftingSplits) -> None:
     with pytest.raises(KinegraphError, match=r"training loss is .* at step \d+; lower optim.lr"):
         run(tmp_path / "run", splits, optim={"lr": 1e30})
 
 
-def test_unknown_model_options_are_named(tmp_path: Path, splits: Splits) -> None:
+def test_unknown_model_options_are_named(tmp_path: Path, splits: LiftingSplits) -> None:
     with pytest.raises(ConfigError, match=r"model.widht: unknown key; did you mean 'width'\?"):
         run(tmp_path / "run", splits, model={"widht": 3})
     with pytest.raises(ConfigError, match=r"model.in_channels: found 3, but the transform gives 2"):
@@ -422,13 +423,13 @@ def test_unknown_model_options_are_named(tmp_path: Path, splits: Splits) -> None
     assert not (tmp_path / "run").exists()
 
 
-def test_unwritable_folder(tmp_path: Path, splits: Splits) -> None:
+def test_unwritable_folder(tmp_path: Path, splits: LiftingSplits) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(KinegraphError, match="cannot make the run folder"):
         run(tmp_path / "file" / "run", splits)
 
 
-def test_checkpoint_by_the_clock(tmp_path: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoint_by_the_clock(tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     monkeypatch.setattr(RunKeeper, "_checkpoint", lambda self, trainer: written.append(trainer.global_step))
     run(tmp_path / "run", splits, trainer={"steps": 4, "checkpoint_minutes": 1e-9})
@@ -468,21 +469,21 @@ def test_progress_redraws_one_line_in_a_terminal_and_is_brief_in_a_file() -> Non
 
 KILLED = """
     import sys
-    sys.path.insert(0, {here!r})
+    sys.path[:0] = [{here!r}, {here!r} + "/../samples"]
     import torch
     torch.set_num_threads(1)
     from pathlib import Path
-    from conftest import make_data
+    from lifting_samples import make_data
     from test_run import recipe
-    from kinegraph.training.data_module import LiftingTensors, Splits
+    from kinegraph.training.lifting_splits import LiftingSplits
     from kinegraph.training.run import train
-    splits = Splits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
+    splits = LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
     train(recipe(Path({out!r}), trainer={{"steps": 10**6, "validate_every": 10**6}}), quiet=True, splits=splits)
 """
 
 
 @pytest.mark.slow
-def test_kill_9_leaves_a_run_that_goes_on(tmp_path: Path, splits: Splits) -> None:
+def test_kill_9_leaves_a_run_that_goes_on(tmp_path: Path, splits: LiftingSplits) -> None:
     out = tmp_path / "killed"
     code = textwrap.dedent(KILLED).format(here=str(HERE), out=str(out))
     process = subprocess.Popen([sys.executable, "-c", code])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kinegraph.datasets.clip_sources import SourceOptions
-    from kinegraph.datasets.prepared_splits import LiftingSplits
+    from kinegraph.datasets.prepared_splits import PreparedSplits
 
 HELP = "list datasets, prepare one for training and evaluation, or generate one"
 
@@ -129,7 +129,7 @@ def _lifting(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_splits(splits: LiftingSplits) -> None:
+def _print_splits(splits: PreparedSplits) -> None:
     from kinegraph.datasets.prepared_splits import SPLITS
 
     for name in SPLITS:

@@ -15,8 +15,8 @@ from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.synthetic import SyntheticLifting, SyntheticMotion, load
 from kinegraph.evaluation import hard_pose_pictures, hard_poses, tables
 from kinegraph.evaluation.hard_poses import HardPoses
-from kinegraph.evaluation.lifting import LiftingResult, evaluate
-from kinegraph.evaluation.predict import Method, load_method, predict
+from kinegraph.evaluation.lifting import LiftingResult, evaluate_lifting
+from kinegraph.evaluation.predict import LiftingMethod, load_lifting_method, predict
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize import Cell, write_grid, write_player
 from kinegraph.visualize.projection import stage
@@ -85,19 +85,25 @@ def make_data(plan: Plan) -> Data:
     return Data(train=load("train", plan.data), val=load("val", plan.data), test=test, film=film)
 
 
-def train_network(plan: Plan, label: str, model: Mapping[str, Any], data: Data, runs: Path, seed: int) -> Method:
+def train_network(plan: Plan, label: str, model: Mapping[str, Any], data: Data, runs: Path, seed: int) -> LiftingMethod:
     """Train one network into ``runs/<label>`` (or take up a run that is there) and return it ready to measure."""
-    from kinegraph.training.data_module import Splits
-    from kinegraph.training.recipe import OptimRecipe, ScheduleRecipe, TrainerRecipe, TrainRecipe, TransformRecipe
+    from kinegraph.training.lifting_splits import LiftingSplits
+    from kinegraph.training.recipe import (
+        LiftingRecipe,
+        LiftingTransformRecipe,
+        OptimRecipe,
+        ScheduleRecipe,
+        TrainerRecipe,
+    )
     from kinegraph.training.run import train
 
     steps = plan.steps[label]
     runs.mkdir(exist_ok=True)
     # The folder's name says what the run depends on, so that another seed or length does not meet an old one.
     folder = runs / (label.lower() + ("" if plan is FULL and seed == 0 else f"_{steps}_{seed}"))
-    recipe = TrainRecipe(
+    recipe = LiftingRecipe(
         model=model,
-        transform=TransformRecipe(target="metric"),
+        transform=LiftingTransformRecipe(target="metric"),
         optim=OptimRecipe(name="adamw", lr=plan.lr[label], weight_decay=1e-4, ema=0.99),
         schedule=ScheduleRecipe(name="one-cycle", warmup=0.2),
         trainer=TrainerRecipe(
@@ -111,23 +117,23 @@ def train_network(plan: Plan, label: str, model: Mapping[str, Any], data: Data, 
         seed=seed,
         out=str(folder),
     )
-    result = train(recipe, resume=True, splits=Splits(data.train, data.val))
+    result = train(recipe, resume=True, splits=LiftingSplits(data.train, data.val))
     if result.status == "interrupted":
         raise KeyboardInterrupt(f"stopped while training {label}; the same command goes on from there")
-    return load_method(result.weights, label)
+    return load_lifting_method(result.weights, label)
 
 
-def measure(methods: Mapping[str, Method], data: Data, seed: int) -> dict[str, LiftingResult]:
+def measure(methods: Mapping[str, LiftingMethod], data: Data, seed: int) -> dict[str, LiftingResult]:
     """Every network on the held-out people, under the metric protocol."""
     notes = (f"short training on embedded synthetic motion, seed {seed}: no statement about the networks on real data",)
-    return {label: evaluate(method, data.test, PROTOCOL, notes=notes) for label, method in methods.items()}
+    return {label: evaluate_lifting(method, data.test, PROTOCOL, notes=notes) for label, method in methods.items()}
 
 
 def write_tables(results: Mapping[str, LiftingResult], out: Path) -> tuple[str, HardPoses]:
     """Write ``table.txt``, ``table.json`` and ``hard_poses.txt``; return the table and the hard-pose analysis."""
     import json
 
-    table = tables.comparison(list(results.values()))
+    table = tables.lifting_comparison(list(results.values()))
     hard = hard_poses.from_results(list(results.values()))
     write_text(out / "table.txt", table + "\n")
     write_text(out / "table.json", json.dumps([r.to_json() for r in results.values()], indent=2) + "\n")
@@ -136,7 +142,7 @@ def write_tables(results: Mapping[str, LiftingResult], out: Path) -> tuple[str, 
 
 
 def draw_everything(
-    methods: Mapping[str, Method], results: Mapping[str, LiftingResult], data: Data, hard: HardPoses, out: Path
+    methods: Mapping[str, LiftingMethod], results: Mapping[str, LiftingResult], data: Data, hard: HardPoses, out: Path
 ) -> None:
     """The pictures, the player, the BVH and the page that shows them."""
     test = data.test
@@ -149,7 +155,7 @@ def draw_everything(
     _grid(out / "hardest.png", worst, test, truth, poses, results, f"among {first}'s hardest 5 %", facts)
     hard_pose_pictures.draw(hard, out, title=f"{PROTOCOL}, people held out")
     _clip(methods, data, out)
-    _page(out, tables.comparison(list(results.values())), hard_poses.report(hard))
+    _page(out, tables.lifting_comparison(list(results.values())), hard_poses.report(hard))
 
 
 def _typical(test: LiftingData, results: Mapping[str, LiftingResult]) -> list[int]:
@@ -211,7 +217,7 @@ def _camera(points: Any, test: LiftingData, fps: float | None = None) -> Skeleto
     return SkeletonSequence(points, test.skeleton, fps=fps, unit="m", space="camera")
 
 
-def _clip(methods: Mapping[str, Method], data: Data, out: Path) -> None:
+def _clip(methods: Mapping[str, LiftingMethod], data: Data, out: Path) -> None:
     """One whole test clip through the whole of ``kinegraph lift``: player and BVH."""
     from kinegraph.formats import write
     from kinegraph.inference import Lifter, upright

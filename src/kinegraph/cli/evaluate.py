@@ -28,7 +28,7 @@ from kinegraph.cli.options import check_place
 if TYPE_CHECKING:
     from kinegraph.datasets.lifting_data import LiftingData
     from kinegraph.evaluation.lifting import LiftingResult
-    from kinegraph.evaluation.predict import Method
+    from kinegraph.evaluation.predict import LiftingMethod
 
 HELP = "measure weights under a named protocol"
 
@@ -91,22 +91,24 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
 
 def results_of(args: argparse.Namespace) -> list[LiftingResult]:
     """Evaluate every named model on the data of the protocol."""
-    from kinegraph.evaluation.lifting import evaluate
+    from kinegraph.evaluation.lifting import evaluate_lifting
 
     methods, data, options = lifting_of(args)
-    return [evaluate(method, data, args.protocol, input=args.input, **options) for method in methods]
+    return [evaluate_lifting(method, data, args.protocol, input=args.input, **options) for method in methods]
 
 
-def lifting_of(args: argparse.Namespace, input: str | None = None) -> tuple[list[Method], LiftingData, dict[str, Any]]:
+def lifting_of(
+    args: argparse.Namespace, input: str | None = None
+) -> tuple[list[LiftingMethod], LiftingData, dict[str, Any]]:
     """The named models, the data of the protocol (its `input`, or that of the arguments) and how to evaluate."""
-    from kinegraph.evaluation.lifting import load_protocol
-    from kinegraph.evaluation.predict import load_method
+    from kinegraph.evaluation.lifting import load_lifting_protocol
+    from kinegraph.evaluation.predict import load_lifting_method
 
     _refuse_of_other_lifting(args)
     batch = _batch(args, "lifting")
     check_device(args.device)
-    methods = [load_method(name) for name in args.models]  # a wrong name fails before minutes of loading
-    data = load_protocol(
+    methods = [load_lifting_method(name) for name in args.models]  # a wrong name fails before minutes of loading
+    data = load_lifting_protocol(
         args.protocol,
         args.data,
         input=input or args.input,
@@ -130,9 +132,9 @@ def lifting_of(args: argparse.Namespace, input: str | None = None) -> tuple[list
 
 def _refuse_of_other_lifting(args: argparse.Namespace) -> None:
     """Options of some lifting protocols are errors with the others."""
-    from kinegraph.evaluation.lifting import PROTOCOLS
+    from kinegraph.evaluation.lifting import LIFTING_PROTOCOLS
 
-    if args.protocol not in PROTOCOLS:
+    if args.protocol not in LIFTING_PROTOCOLS:
         return  # which is an error of its own
     if not args.protocol.startswith("h36m"):
         _refuse(args, ("keep_s11_directions",), "h36m-pixel and h36m-metric")
@@ -175,7 +177,7 @@ def _task(args: argparse.Namespace) -> str:
     from kinegraph.datasets.action_splits import PROTOCOLS as CLIPS
     from kinegraph.errors import ConfigError, nearest
     from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS
-    from kinegraph.evaluation.lifting import PROTOCOLS
+    from kinegraph.evaluation.lifting import LIFTING_PROTOCOLS
     from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS
     from kinegraph.store.clip_store import MANIFEST
 
@@ -183,7 +185,7 @@ def _task(args: argparse.Namespace) -> str:
     if protocol in RECOGNITION_PROTOCOLS and protocol in CLIPS:
         return _windows_or_clips(args)
     tasks: dict[str, Iterable[str]] = {
-        "lifting": PROTOCOLS,
+        "lifting": LIFTING_PROTOCOLS,
         "forecasting": FORECAST_PROTOCOLS,
         "recordings": ("recordings",),
         "clips": CLIPS,
@@ -249,13 +251,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lifting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    from kinegraph.evaluation.tables import comparison, report
+    from kinegraph.evaluation.tables import lifting_comparison, lifting_report
 
     results = results_of(args)
     if len(results) == 1:
-        return report(results[0], markdown=args.markdown), results[0].to_json()
+        return lifting_report(results[0], markdown=args.markdown), results[0].to_json()
     contents = [result.to_json() for result in results]
-    return comparison(results, markdown=args.markdown), {"protocol": args.protocol, "results": contents}
+    return lifting_comparison(results, markdown=args.markdown), {"protocol": args.protocol, "results": contents}
 
 
 def _forecasting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:

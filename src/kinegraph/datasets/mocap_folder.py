@@ -19,7 +19,7 @@ from kinegraph.atomic import made_folder, write_csv
 from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
-from kinegraph.datasets.prepared_splits import SPLITS, LiftingSplits, read_splits, refuse_other, write_splits
+from kinegraph.datasets.prepared_splits import SPLITS, PreparedSplits, read_splits, refuse_other, write_splits
 from kinegraph.datasets.recordings import file_name, find_files
 from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import DataError, KinegraphError
@@ -39,7 +39,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class MocapFolder(LiftingSplits):
+class MocapFolder(PreparedSplits):
     """The three splits, and what was left out: (file, reason)."""
 
     bad: tuple[tuple[str, str], ...]
@@ -147,7 +147,7 @@ def _film(
     return filmed, bad, fps
 
 
-def load(source: Path | str) -> LiftingSplits:
+def load(source: Path | str) -> PreparedSplits:
     """Read what :func:`prepare` wrote.
 
     Raises:

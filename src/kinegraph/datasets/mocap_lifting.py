@@ -28,7 +28,7 @@ from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.cmu_files import named_subject, without_lead_in
 from kinegraph.datasets.prepared_splits import (
     SPLITS,
-    LiftingSplits,
+    PreparedSplits,
     is_prepared,
     read_splits,
     refuse_other,
@@ -160,7 +160,7 @@ def read_recording(recording: Recording) -> SkeletonSequence:
     return without_lead_in(bvh.read(recording.path), recording.path)
 
 
-def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> LiftingSplits:
+def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> PreparedSplits:
     """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``."""
     recordings = find_recordings(source, extra)
     refuse_other(Path(out), NAME)
@@ -182,7 +182,7 @@ def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = (
             "recordings": {split: sum(item.split == split for item in recordings) for split in SPLITS},
             "licence": "HDM05: CC BY-SA 3.0 (Mueller et al. 2007); CMU: mocap.cs.cmu.edu, NSF EIA-0196217",
         }
-        splits = LiftingSplits(**parts)
+        splits = PreparedSplits(**parts)
         write_splits(splits, folder, NAME, facts)
     return splits
 
@@ -214,7 +214,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kinegraph"
 
 
-def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str | None = None) -> LiftingSplits:
+def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str | None = None) -> PreparedSplits:
     """The benchmark from a prepared folder, or from recordings (prepared once, then read from the cache).
 
     Args:

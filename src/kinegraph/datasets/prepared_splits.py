@@ -12,13 +12,13 @@ from kinegraph.atomic import write_text
 from kinegraph.datasets.lifting_data import LiftingData, is_lifting_file
 from kinegraph.errors import DataError, FormatError, KinegraphError
 
-__all__ = ["SPLITS", "LiftingSplits", "is_prepared", "read_splits", "refuse_other", "write_splits"]
+__all__ = ["SPLITS", "PreparedSplits", "is_prepared", "read_splits", "refuse_other", "write_splits"]
 
 SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftingSplits:
+class PreparedSplits:
     """The three splits, by attribute or by name."""
 
     train: LiftingData
@@ -32,7 +32,7 @@ class LiftingSplits:
         return data
 
 
-def write_splits(splits: LiftingSplits, folder: Path, name: str, facts: Mapping[str, Any]) -> None:
+def write_splits(splits: PreparedSplits, folder: Path, name: str, facts: Mapping[str, Any]) -> None:
     """Write ``train.npz``, ``val.npz``, ``test.npz`` and, when they are complete, ``NAME.json``.
 
     Args:
@@ -80,7 +80,7 @@ def is_prepared(folder: Path | str, name: str) -> bool:
     return (Path(folder) / f"{name}.json").is_file()
 
 
-def read_splits(folder: Path | str, name: str) -> LiftingSplits:
+def read_splits(folder: Path | str, name: str) -> PreparedSplits:
     """Read what :func:`write_splits` wrote.
 
     Raises:
@@ -95,4 +95,4 @@ def read_splits(folder: Path | str, name: str) -> LiftingSplits:
         found[split] = LiftingData.load(path := Path(folder) / f"{split}.npz")
         if not isinstance(stated, dict) or stated.get(split) != found[split].fingerprint:
             raise FormatError(path, f"not the {split} split of which {name}.json speaks; prepare {name} again")
-    return LiftingSplits(**found)
+    return PreparedSplits(**found)

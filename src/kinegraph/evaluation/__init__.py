@@ -1,22 +1,28 @@
 """Protocols to tables: lifting errors under named conditions, and the analysis of hard poses."""
 
 from kinegraph.evaluation.hard_poses import HardPoses, analyse, from_results
-from kinegraph.evaluation.lifting import PROTOCOLS, LiftingResult, evaluate, load_protocol, measure
-from kinegraph.evaluation.predict import Method, load_method, predict
-from kinegraph.evaluation.tables import comparison, report
+from kinegraph.evaluation.lifting import (
+    LIFTING_PROTOCOLS,
+    LiftingResult,
+    evaluate_lifting,
+    load_lifting_protocol,
+    measure_lifting,
+)
+from kinegraph.evaluation.predict import LiftingMethod, load_lifting_method, predict
+from kinegraph.evaluation.tables import lifting_comparison, lifting_report
 
 __all__ = [
-    "PROTOCOLS",
+    "LIFTING_PROTOCOLS",
     "HardPoses",
     "LiftingResult",
-    "Method",
+    "LiftingMethod",
     "analyse",
-    "comparison",
-    "evaluate",
+    "lifting_comparison",
+    "evaluate_lifting",
     "from_results",
-    "load_method",
-    "load_protocol",
-    "measure",
+    "load_lifting_method",
+    "load_lifting_protocol",
+    "measure_lifting",
     "predict",
-    "report",
+    "lifting_report",
 ]

@@ -137,9 +137,9 @@ def from_results(results: Sequence[LiftingResult]) -> HardPoses:
     Raises:
         DataError: two methods share a label, or they were measured under different conditions.
     """
-    from kinegraph.evaluation.tables import comparison
+    from kinegraph.evaluation.tables import lifting_comparison
 
-    comparison(results)  # refuses results that do not belong together
+    lifting_comparison(results)  # refuses results that do not belong together
     labels = [result.label for result in results]
     if len(set(labels)) != len(labels):
         raise DataError(f"two methods are called the same ({', '.join(labels)}); rename a folder")

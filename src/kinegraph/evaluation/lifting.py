@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, nearest
-from kinegraph.evaluation.predict import Method, pace_in, predict
+from kinegraph.evaluation.predict import LiftingMethod, pace_in, predict
 from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck
 
 Array = NDArray[np.float64]
 Target = Literal["pixel", "metric"]
 
-PROTOCOLS: dict[str, tuple[str, tuple[Target, ...]]] = {
+LIFTING_PROTOCOLS: dict[str, tuple[str, tuple[Target, ...]]] = {
     "synthetic-lifting": ("embedded synthetic data, held-out subjects", ("pixel", "metric")),
     "mocap-lifting": ("HDM05 subjects mm and tr, trained on other HDM05 subjects and CMU", ("pixel", "metric")),
     "mocap-folder": ("your own recordings, as `data prepare mocap-folder` split them", ("pixel", "metric")),
@@ -42,7 +42,7 @@ class LiftingResult:
     """One method under one protocol. Errors in millimetres.
 
     Attributes:
-        protocol: one of :data:`PROTOCOLS`.
+        protocol: one of :data:`LIFTING_PROTOCOLS`.
         label: the method.
         target: ``"pixel"`` (absolute camera space) or ``"metric"`` (root-relative).
         input: ``"exact"``, or which noise or detector.
@@ -112,7 +112,7 @@ class LiftingResult:
         }
 
 
-def load_protocol(
+def load_lifting_protocol(
     protocol: str,
     source: Path | str | None = None,
     *,
@@ -124,7 +124,7 @@ def load_protocol(
     """The data of a protocol.
 
     Args:
-        protocol: one of :data:`PROTOCOLS`.
+        protocol: one of :data:`LIFTING_PROTOCOLS`.
         source: folder of its files; not for ``synthetic-lifting``.
         input: ``"exact"``; ``"noisy"`` (synthetic and mocap); for Human3.6M also a detector's name, which reads
             ``data_2d_h36m_<name>.npz``.
@@ -135,8 +135,10 @@ def load_protocol(
     Raises:
         ConfigError: unknown protocol, or a choice it does not have.
     """
-    if protocol not in PROTOCOLS:
-        raise ConfigError(f"unknown protocol '{protocol}'{nearest(protocol, PROTOCOLS)}; {', '.join(PROTOCOLS)}")
+    if protocol not in LIFTING_PROTOCOLS:
+        raise ConfigError(
+            f"unknown protocol '{protocol}'{nearest(protocol, LIFTING_PROTOCOLS)}; {', '.join(LIFTING_PROTOCOLS)}"
+        )
     if protocol == "synthetic-lifting":
         from kinegraph.datasets import synthetic
 
@@ -180,8 +182,8 @@ def load_protocol(
     return data
 
 
-def evaluate(
-    method: Method,
+def evaluate_lifting(
+    method: LiftingMethod,
     data: LiftingData,
     protocol: str,
     *,
@@ -196,8 +198,8 @@ def evaluate(
     """Lift the data and measure.
 
     Args:
-        method: from :func:`kinegraph.evaluation.predict.load_method`.
-        data: from :func:`load_protocol`, with the same ``protocol``, ``input`` and ``split``.
+        method: from :func:`kinegraph.evaluation.predict.load_lifting_method`.
+        data: from :func:`load_lifting_protocol`, with the same ``protocol``, ``input`` and ``split``.
         target: what the caller expects; None takes the method's own.
         flip_test, batch, device: see :func:`kinegraph.evaluation.predict.predict`.
         notes: added to the result's own.
@@ -212,7 +214,7 @@ def evaluate(
         notes = (*notes, f"the file states no frame rate: {data.fps:g} a second assumed, which the windows depend on")
     if protocol == "mocap-folder":
         notes = (*notes, *_leaks(method, data, split))
-    return measure(
+    return measure_lifting(
         predicted,
         truth,
         data,
@@ -227,7 +229,7 @@ def evaluate(
     )
 
 
-def _leaks(method: Method, data: LiftingData, split: str) -> list[str]:
+def _leaks(method: LiftingMethod, data: LiftingData, split: str) -> list[str]:
     """A remark where recordings of one's own that test or validate were trained on, as far as it can be known."""
     from kinegraph.datasets.mocap_folder import recording_names
 
@@ -244,7 +246,7 @@ def _leaks(method: Method, data: LiftingData, split: str) -> list[str]:
 
 
 def answers(
-    method: Method,
+    method: LiftingMethod,
     data: LiftingData,
     protocol: str,
     *,
@@ -253,7 +255,7 @@ def answers(
     batch: int = 2048,
     device: str = "cpu",
 ) -> tuple[Array, Array]:
-    """A method's poses and the true ones, ``(N, J, 3)`` metres each: what :func:`evaluate` compares.
+    """A method's poses and the true ones, ``(N, J, 3)`` metres each: what :func:`evaluate_lifting` compares.
 
     Both absolute in camera space (pixel) or root-relative (metric).
 
@@ -262,7 +264,7 @@ def answers(
         DataError: it answers something that is not finite.
     """
     own: Target = method.transform.target
-    allowed = PROTOCOLS[protocol][1] if protocol in PROTOCOLS else ()
+    allowed = LIFTING_PROTOCOLS[protocol][1] if protocol in LIFTING_PROTOCOLS else ()
     if own not in allowed or (target is not None and target != own):
         wanted = target or " or ".join(allowed) or "nothing"
         raise ConfigError(
@@ -283,7 +285,7 @@ def answers(
     return predicted, truth
 
 
-def measure(
+def measure_lifting(
     predicted: Array,
     truth: Array,
     data: LiftingData,

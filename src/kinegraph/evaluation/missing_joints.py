@@ -14,8 +14,8 @@ from typing import Any
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.noisy import BENCHMARK_NOISE, with_detector_noise
 from kinegraph.errors import ConfigError
-from kinegraph.evaluation.lifting import LiftingResult, evaluate
-from kinegraph.evaluation.predict import Method
+from kinegraph.evaluation.lifting import LiftingResult, evaluate_lifting
+from kinegraph.evaluation.predict import LiftingMethod
 from kinegraph.evaluation.tables import text_table
 
 __all__ = ["SHARES", "MissingCurve", "draw_missing", "missing_curve", "missing_report"]
@@ -48,7 +48,7 @@ class MissingCurve:
 
 
 def missing_curve(
-    methods: Sequence[Method],
+    methods: Sequence[LiftingMethod],
     data: LiftingData,
     protocol: str,
     *,
@@ -60,8 +60,8 @@ def missing_curve(
     """Lift the data with each share of the joints missing.
 
     Args:
-        methods: from :func:`kinegraph.evaluation.predict.load_method`, of one target.
-        data: with exact keypoints, from :func:`kinegraph.evaluation.lifting.load_protocol`.
+        methods: from :func:`kinegraph.evaluation.predict.load_lifting_method`, of one target.
+        data: with exact keypoints, from :func:`kinegraph.evaluation.lifting.load_lifting_protocol`.
         shares: probabilities, 0 to below 1, that a joint is not found in a frame.
         sigma_px: standard deviation of the jitter of those that are found, px.
         progress: called after each evaluation.
@@ -80,7 +80,7 @@ def missing_curve(
         noise = replace(BENCHMARK_NOISE, sigma_px=sigma_px, drop=float(share))
         changed = with_detector_noise(data, noise) if share or sigma_px else data
         for method, results in zip(methods, found, strict=True):
-            results.append(evaluate(method, changed, protocol, **options))
+            results.append(evaluate_lifting(method, changed, protocol, **options))
             progress()
     return [
         MissingCurve(label=results[0].label, shares=tuple(map(float, shares)), results=tuple(results))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.evaluation.lifting import answers
-from kinegraph.evaluation.predict import Method
+from kinegraph.evaluation.predict import LiftingMethod
 from kinegraph.evaluation.tables import text_table
 from kinegraph.transforms.body_variation import trunk_frames
 
@@ -57,12 +57,12 @@ class PersonErrors:
         }
 
 
-def people_errors(method: Method, data: LiftingData, protocol: str, **options: Any) -> list[PersonErrors]:
+def people_errors(method: LiftingMethod, data: LiftingData, protocol: str, **options: Any) -> list[PersonErrors]:
     """A method's errors on each person of the data.
 
     Args:
-        method: from :func:`kinegraph.evaluation.predict.load_method`.
-        data: from :func:`kinegraph.evaluation.lifting.load_protocol`.
+        method: from :func:`kinegraph.evaluation.predict.load_lifting_method`.
+        data: from :func:`kinegraph.evaluation.lifting.load_lifting_protocol`.
         protocol: the same.
         options: see :func:`kinegraph.evaluation.lifting.answers`.
     """

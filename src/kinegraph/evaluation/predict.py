@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
+class LiftingMethod:
     """Something that lifts, and what is known about it.
 
     Attributes:
@@ -60,7 +60,7 @@ BASELINES = ("flat",)
 """Methods that need no training. ``flat``: every joint at the root's depth, on the ray of its keypoint (pixel)."""
 
 
-def load_method(name: str | Path, label: str | None = None) -> Method:
+def load_lifting_method(name: str | Path, label: str | None = None) -> LiftingMethod:
     """A method from a weights folder or a network of the package, or a baseline by name.
 
     Raises:
@@ -72,7 +72,9 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
         if str(name) == "flat":
             # Output 0 is "no correction to xy, no depth": the residual adds the input.
             transform = LiftingTransform(target="pixel")
-            return Method(label=label or "flat", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=transform)
+            return LiftingMethod(
+                label=label or "flat", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=transform
+            )
         raise ConfigError(
             f"'{name}' is neither a weights folder nor a baseline{nearest(str(name), BASELINES)} "
             f"(baselines: {', '.join(BASELINES)}; {named()})"
@@ -84,7 +86,7 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
             "lifting recipe, or a protocol of forecasting or recognition"
         )
     recipe = weights.metadata.get("recipe") or {}
-    return Method(
+    return LiftingMethod(
         label=label or run_label(folder),
         model=weights.model,
         transform=weights.transform,
@@ -98,14 +100,14 @@ def load_method(name: str | Path, label: str | None = None) -> Method:
     )
 
 
-def pace_in(method: Method, data: LiftingData) -> float:
+def pace_in(method: LiftingMethod, data: LiftingData) -> float:
     """Frames of the data between two moments of a temporal lifter's window: as far apart in time as in training."""
     return frames_apart(data.fps, method.rate) if method.rate else float(method.step)
 
 
 @torch.no_grad()
 def predict(
-    method: Method, data: LiftingData, *, flip_test: bool = True, batch: int = 2048, device: str = "cpu"
+    method: LiftingMethod, data: LiftingData, *, flip_test: bool = True, batch: int = 2048, device: str = "cpu"
 ) -> Array:
     """Lift every pose.
 
@@ -155,7 +157,7 @@ def predict(
     )
 
 
-def _answer(method: Method, x: Tensor) -> Tensor:
+def _answer(method: LiftingMethod, x: Tensor) -> Tensor:
     y = method.model(x)
     if method.transform.residual:
         at = x.shape[1] // 2 if method.target is None else method.target

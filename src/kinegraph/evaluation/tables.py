@@ -60,7 +60,7 @@ def headline(result: LiftingResult, given: str | None = None) -> str:
     )
 
 
-def report(result: LiftingResult, *, markdown: bool = False) -> str:
+def lifting_report(result: LiftingResult, *, markdown: bool = False) -> str:
     """One method, action by action."""
     keys = [key for key in _TITLES if key in result.per_action]
     header = ["action" if result.protocol != "3dhp" else "sequence", *(_TITLES[key] for key in keys)]
@@ -75,7 +75,7 @@ def report(result: LiftingResult, *, markdown: bool = False) -> str:
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 
 
-def comparison(results: Sequence[LiftingResult], *, markdown: bool = False) -> str:
+def lifting_comparison(results: Sequence[LiftingResult], *, markdown: bool = False) -> str:
     """Several methods, one line each.
 
     Raises:

@@ -10,11 +10,11 @@ from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe
 from kinegraph.transforms.body_variation import BodyVariation
 from kinegraph.transforms.detector_noise import DetectorNoise
 
-__all__ = ["AugmentRecipe", "DataRecipe", "TrainRecipe", "TransformRecipe"]
+__all__ = ["LiftingAugmentRecipe", "LiftingDataRecipe", "LiftingRecipe", "LiftingTransformRecipe"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataRecipe:
+class LiftingDataRecipe:
     """What to train on."""
 
     name: Literal["synthetic", "mocap-lifting", "mocap-folder", "h36m"] = "synthetic"
@@ -42,14 +42,14 @@ class DataRecipe:
         positive(self, "step", "max_poses")
         if self.add_synthetic and self.name != "mocap-lifting":
             raise ValueError(f"add_synthetic: there is nothing to add to {self.name}; it goes with mocap-lifting")
-        if self.name != "h36m" and self.validation != DataRecipe.validation:
+        if self.name != "h36m" and self.validation != LiftingDataRecipe.validation:
             raise ValueError(f"validation: {self.name} has validation people of its own; it goes with h36m, remove it")
         if self.name != "h36m" and self.input not in ("exact", "noisy"):
             raise ValueError(f"input: found {self.input!r}, expected 'exact' or 'noisy' for {self.name}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformRecipe:
+class LiftingTransformRecipe:
     """What the network sees and predicts; stored with the weights."""
 
     target: Literal["pixel", "metric"] = "pixel"
@@ -61,7 +61,7 @@ class TransformRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentRecipe:
+class LiftingAugmentRecipe:
     """Changes to the training inputs, drawn anew at every step."""
 
     flip: bool = True
@@ -91,16 +91,16 @@ class AugmentRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRecipe(RunRecipe):
+class LiftingRecipe(RunRecipe):
     """Everything that decides the training of a lifter."""
 
     task: Literal["lift"] = "lift"
     """What is learned."""
-    data: DataRecipe = field(default_factory=DataRecipe)
+    data: LiftingDataRecipe = field(default_factory=LiftingDataRecipe)
     """What to train on."""
-    transform: TransformRecipe = field(default_factory=TransformRecipe)
+    transform: LiftingTransformRecipe = field(default_factory=LiftingTransformRecipe)
     """What the network sees and predicts."""
-    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+    augment: LiftingAugmentRecipe = field(default_factory=LiftingAugmentRecipe)
     """Changes to the training inputs."""
     optim: OptimRecipe = field(default_factory=OptimRecipe)
     """Loss and optimiser."""

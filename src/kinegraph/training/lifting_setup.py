@@ -14,8 +14,9 @@ from kinegraph.datasets.mocap_folder import recording_names
 from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError
 from kinegraph.models import build
-from kinegraph.training.data_module import LiftingDataModule, Splits, load_splits
-from kinegraph.training.lifting_recipe import TrainRecipe
+from kinegraph.training.lifting_data_module import LiftingDataModule
+from kinegraph.training.lifting_recipe import LiftingRecipe
+from kinegraph.training.lifting_splits import LiftingSplits, load_lifting_splits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.prepared import Prepared, least_share, model_config, network_entry
 from kinegraph.transforms.lifting import LiftingTransform
@@ -23,7 +24,7 @@ from kinegraph.transforms.lifting import LiftingTransform
 __all__ = ["prepare"]
 
 
-def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
+def prepare(recipe: LiftingRecipe, splits: LiftingSplits | None = None) -> Prepared:
     """Read the data, or take `splits`, and build the network.
 
     Raises:
@@ -39,7 +40,7 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
     network_entry(recipe)
     # Its mistakes come before minutes of reading data.
     config = model_config(recipe, {"in_channels": transform.channels}, "the transform")
-    splits = load_splits(recipe.data) if splits is None else splits
+    splits = load_lifting_splits(recipe.data) if splits is None else splits
     skeleton = splits.train.skeleton
     transform = replace(transform, root=skeleton.root)
     torch.manual_seed(recipe.seed)
@@ -90,7 +91,7 @@ def prepare(recipe: TrainRecipe, splits: Splits | None = None) -> Prepared:
     )
 
 
-def _check_alone(recipe: TrainRecipe, model: nn.Module, data: LiftingDataModule) -> None:
+def _check_alone(recipe: LiftingRecipe, model: nn.Module, data: LiftingDataModule) -> None:
     """ConfigError where a network cannot learn from one pose at a time: its batch norm takes the mean over poses."""
     tried = copy.deepcopy(model).train()
     try:
@@ -105,7 +106,7 @@ def _check_alone(recipe: TrainRecipe, model: nn.Module, data: LiftingDataModule)
         ) from error
 
 
-def _facts(recipe: TrainRecipe, part: LiftingData) -> dict[str, Any]:
+def _facts(recipe: LiftingRecipe, part: LiftingData) -> dict[str, Any]:
     found = {"name": part.name, "poses": len(part), "fingerprint": part.fingerprint, "fps": part.fps}
     if recipe.data.name == "mocap-folder":  # a folder grows, and its splits with it
         found["names"] = marks_of(recording_names(part))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.metrics import mpjpe, root_relative
 from kinegraph.skeleton import Skeleton
-from kinegraph.training.data_module import Batch, LiftingTensors
+from kinegraph.training.lifting_data_module import LiftingBatch, LiftingTensors
 from kinegraph.training.recipe_parts import OptimRecipe, ScheduleRecipe
 from kinegraph.training.task import Monitor, TrainingTask
 from kinegraph.transforms.lifting import LiftingTransform
@@ -114,7 +114,7 @@ class LiftingTask(TrainingTask):
         lifted = inputs if inputs.dim() == 3 else inputs[:, self._target]
         return torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: LiftingBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         self.seed_step(batch.step)
         inputs, targets = batch.inputs, batch.targets

@@ -24,23 +24,28 @@ from typing import Any
 
 from kinegraph.config import apply_overrides, from_dict, read_yaml
 from kinegraph.errors import ConfigError, nearest
-from kinegraph.training.lifting_recipe import AugmentRecipe, DataRecipe, TrainRecipe, TransformRecipe
+from kinegraph.training.lifting_recipe import (
+    LiftingAugmentRecipe,
+    LiftingDataRecipe,
+    LiftingRecipe,
+    LiftingTransformRecipe,
+)
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe, ScheduleRecipe, TrainerRecipe
 from kinegraph.training.recognition_recipe import RecognitionRecipe
 
 __all__ = [
     "TASKS",
-    "AugmentRecipe",
-    "DataRecipe",
+    "LiftingAugmentRecipe",
+    "LiftingDataRecipe",
     "MotionRecipe",
     "OptimRecipe",
     "RecognitionRecipe",
     "RunRecipe",
     "ScheduleRecipe",
-    "TrainRecipe",
+    "LiftingRecipe",
     "TrainerRecipe",
-    "TransformRecipe",
+    "LiftingTransformRecipe",
     "field_table",
     "find_recipe",
     "load_recipe",
@@ -49,7 +54,7 @@ __all__ = [
     "replaced_lengths",
 ]
 
-TASKS: dict[str, type[RunRecipe]] = {"lift": TrainRecipe, "motion": MotionRecipe, "recognition": RecognitionRecipe}
+TASKS: dict[str, type[RunRecipe]] = {"lift": LiftingRecipe, "motion": MotionRecipe, "recognition": RecognitionRecipe}
 """What can be learned, and the recipe of each."""
 
 
@@ -113,7 +118,7 @@ def replaced_lengths(given: Collection[str]) -> list[str]:
     return [other for one, other in pairs if one in given and other not in given]
 
 
-def field_table(cls: type[Any] = TrainRecipe, prefix: str = "") -> list[tuple[str, str, str]]:
+def field_table(cls: type[Any] = LiftingRecipe, prefix: str = "") -> list[tuple[str, str, str]]:
     """Every field of the recipe as (name, default, explanation), read from the field docstrings above."""
     import ast
     import inspect

@@ -6,8 +6,6 @@ sees is a function of the seed and the number of the step alone, so a resumed ru
 
 from __future__ import annotations
 
-import dataclasses
-import fnmatch
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,34 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinegraph.datasets.lifting_data import LiftingData, concatenate, windows
-from kinegraph.errors import ConfigError, DataError
+from kinegraph.datasets.lifting_data import LiftingData, windows
+from kinegraph.errors import DataError
 from kinegraph.geometry.cameras import project
-from kinegraph.training.lifting_recipe import AugmentRecipe, DataRecipe
+from kinegraph.training.lifting_recipe import LiftingAugmentRecipe
+from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.transforms.lifting import LiftingTransform
 
 if TYPE_CHECKING:
     from kinegraph.training.lifting_task import LiftingTask
 
-__all__ = [
-    "Batch",
-    "LiftingDataModule",
-    "LiftingTensors",
-    "Splits",
-    "limit_poses",
-    "load_splits",
-    "matching_clips",
-]
+__all__ = ["LiftingBatch", "LiftingDataModule", "LiftingTensors"]
 
 
-class Splits(NamedTuple):
-    """Train on one, choose the checkpoint on the other. The test split never comes here."""
-
-    train: LiftingData
-    validation: LiftingData
-
-
-class Batch(NamedTuple):
+class LiftingBatch(NamedTuple):
     """What a step learns from. B poses, F frames, J joints, C channels."""
 
     step: int
@@ -56,111 +40,6 @@ class Batch(NamedTuple):
     """(B, J, 3), of the frame that is lifted."""
     flip: Tensor
     """(B,) bool: the poses to mirror."""
-
-
-def load_splits(recipe: DataRecipe) -> Splits:
-    """The training and validation data a recipe names.
-
-    Raises:
-        ConfigError: a field is missing or means nothing for this data.
-        DataError: the source does not hold what is expected.
-    """
-    if recipe.name == "mocap-lifting":
-        from kinegraph.datasets import mocap_lifting
-
-        if recipe.source is None:
-            raise ConfigError(
-                "data.source: missing; give the folder that holds hdm05/ and cmu_asfamc/: --data.source DIR"
-            )
-        benchmark = mocap_lifting.load(recipe.source, recipe.extra)
-        train, validation = benchmark["train"], benchmark["val"]
-    elif recipe.name == "mocap-folder":
-        from kinegraph.datasets import mocap_folder
-
-        if recipe.source is None or recipe.extra:
-            raise ConfigError("data.source: one folder that `kinegraph data prepare mocap-folder` wrote, and no extra")
-        own = mocap_folder.load(recipe.source)
-        train, validation = own["train"], own["val"]
-    elif recipe.name == "h36m":
-        train, validation = _load_h36m(recipe)
-    else:
-        from kinegraph.datasets import synthetic
-
-        if recipe.source is not None or recipe.extra:
-            raise ConfigError("data.source: the synthetic data makes itself; remove source and extra")
-        train, validation = synthetic.load("train"), synthetic.load("val")
-    if recipe.clips is not None:
-        train, validation = matching_clips(train, recipe.clips), matching_clips(validation, recipe.clips)
-    if recipe.add_synthetic:
-        train = _with_synthetic(train)
-    if recipe.max_poses is not None:
-        train = limit_poses(train, recipe.max_poses)
-    if recipe.input == "noisy":
-        from kinegraph.datasets.noisy import with_detector_noise
-
-        train, validation = with_detector_noise(train), with_detector_noise(validation)
-    return Splits(train, validation)
-
-
-def _with_synthetic(train: LiftingData) -> LiftingData:
-    from kinegraph.datasets import synthetic
-
-    config = synthetic.SyntheticLifting()
-    motion = dataclasses.replace(config.motion, fps=train.fps)
-    made = synthetic.load("train", dataclasses.replace(config, motion=motion))
-    return concatenate([train, made], f"{train.name} + {made.name}")
-
-
-def _load_h36m(recipe: DataRecipe) -> tuple[LiftingData, LiftingData]:
-    from kinegraph.datasets import h36m
-
-    if recipe.source is None:
-        raise ConfigError("data.source: missing; give the folder that holds data_3d_h36m.npz: --data.source DIR")
-    if recipe.extra:
-        raise ConfigError("data.extra: h36m reads one folder; remove it")
-    subjects = h36m.SUBJECTS["train"]
-    for name in recipe.validation:
-        if name not in subjects:  # a test subject least of all
-            raise ConfigError(f"data.validation: found {name!r}, expected training subjects ({', '.join(subjects)})")
-    rest = [name for name in subjects if name not in recipe.validation]
-    if not recipe.validation or not rest:
-        raise ConfigError("data.validation: hold out at least one training subject, and leave one to train on")
-    keypoints = None if recipe.input in ("exact", "noisy") else recipe.input
-    train, validation = (
-        h36m.load(recipe.source, "train", keypoints=keypoints, subjects=names) for names in (rest, recipe.validation)
-    )
-    return train, validation
-
-
-def matching_clips(data: LiftingData, pattern: str) -> LiftingData:
-    """The clips whose name matches a shell pattern such as ``cmu/*``.
-
-    Raises:
-        ConfigError: none does.
-    """
-    keep = [fnmatch.fnmatchcase(name, pattern) for name in data.clip_names]
-    if not any(keep):
-        raise ConfigError(
-            f"data.clips: no clip of {data.name} matches '{pattern}'; names are like {data.clip_names[0]}"
-        )
-    return data.clips(keep, name=f"{data.name} [{pattern}]")
-
-
-def limit_poses(data: LiftingData, most: int) -> LiftingData:
-    """At most `most` poses: whole clips spread evenly over the data (and the head of a clip if the first is longer)."""
-    if len(data) <= most:
-        return data
-    counts = np.bincount(data.clip, minlength=len(data.clip_names))
-    keep = np.zeros(len(counts), dtype=bool)
-    total = 0
-    # Visiting clips in strides (van der Corput order) keeps subjects and actions in proportion.
-    for clip in sorted(range(len(counts)), key=lambda i: int(f"{i:032b}"[::-1], 2)):
-        if total + counts[clip] <= most:
-            keep[clip] = True
-            total += int(counts[clip])
-    if total == 0:
-        return data.subset(np.arange(most))
-    return data.clips(keep)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +88,7 @@ class _Steps:
     def __init__(self, module: LiftingDataModule) -> None:
         self.module = module
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[LiftingBatch]:
         module = self.module
         trainer = module.trainer
         assert trainer is not None
@@ -237,7 +116,7 @@ class _Steps:
             else:
                 inputs, targets = tensors.gather_inputs(index), tensors.targets[index]
             flip = torch.from_numpy(flips[rank::world]).to(device, non_blocking=True)
-            yield Batch(step, inputs, targets, flip)
+            yield LiftingBatch(step, inputs, targets, flip)
             step += 1
 
 
@@ -257,14 +136,14 @@ class LiftingDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        splits: Splits,
+        splits: LiftingSplits,
         transform: LiftingTransform,
         *,
         frames: int = 1,
         target: int | None = None,
         step: int = 1,
         batch: int = 256,
-        augment: AugmentRecipe | None = None,
+        augment: LiftingAugmentRecipe | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -274,7 +153,7 @@ class LiftingDataModule(pl.LightningDataModule):
             )
         self.splits = splits
         self.transform = transform
-        self.augment = augment or AugmentRecipe()
+        self.augment = augment or LiftingAugmentRecipe()
         self.seed = seed
         self.train = LiftingTensors.encode(splits.train, transform, frames, step, target)
         self.validation = LiftingTensors.encode(splits.validation, transform, frames, step, target)

@@ -13,14 +13,17 @@ import torch
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.errors import ConfigError, KinegraphError
-from kinegraph.training.data_module import Batch, LiftingDataModule, Splits, limit_poses, load_splits, matching_clips
-from kinegraph.training.recipe import AugmentRecipe, DataRecipe, read_recipe
+from kinegraph.training.lifting_data_module import LiftingBatch, LiftingDataModule
+from kinegraph.training.lifting_splits import LiftingSplits, limit_poses, load_lifting_splits, matching_clips
+from kinegraph.training.recipe import LiftingAugmentRecipe, LiftingDataRecipe, read_recipe
 from kinegraph.transforms.body_variation import BodyVariation
 from kinegraph.transforms.detector_noise import DetectorNoise
 from kinegraph.transforms.lifting import LiftingTransform
 
 
-def batches(data: LiftingDataModule, count: int, *, start: int = 0, rank: int = 0, world: int = 1) -> list[Batch]:
+def batches(
+    data: LiftingDataModule, count: int, *, start: int = 0, rank: int = 0, world: int = 1
+) -> list[LiftingBatch]:
     data.trainer = SimpleNamespace(  # type: ignore[assignment]
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         global_rank=rank,
@@ -30,12 +33,12 @@ def batches(data: LiftingDataModule, count: int, *, start: int = 0, rank: int = 
     return list(islice(iter(data.train_dataloader()), count))
 
 
-def module(splits: Splits, **options: object) -> LiftingDataModule:
+def module(splits: LiftingSplits, **options: object) -> LiftingDataModule:
     settings = {"batch": 25, "seed": 3, "transform": LiftingTransform(target="pixel"), **options}
     return LiftingDataModule(splits, **settings)  # type: ignore[arg-type]
 
 
-def rows_of(data: LiftingDataModule, batch: Batch) -> list[int]:
+def rows_of(data: LiftingDataModule, batch: LiftingBatch) -> list[int]:
     """Which poses a batch holds, found by their targets."""
     distances = torch.cdist(
         batch.targets.flatten(1), data.train.targets.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
@@ -44,7 +47,7 @@ def rows_of(data: LiftingDataModule, batch: Batch) -> list[int]:
     return distances.argmin(dim=1).tolist()
 
 
-def test_an_epoch_sees_every_pose_once_and_the_next_in_another_order(splits: Splits) -> None:
+def test_an_epoch_sees_every_pose_once_and_the_next_in_another_order(splits: LiftingSplits) -> None:
     data = module(splits)
     assert data.steps_per_epoch == 4
     found = [rows_of(data, batch) for batch in batches(data, 8)]
@@ -53,15 +56,15 @@ def test_an_epoch_sees_every_pose_once_and_the_next_in_another_order(splits: Spl
     assert first != second
 
 
-def test_inputs_and_targets_belong_together(splits: Splits) -> None:
+def test_inputs_and_targets_belong_together(splits: LiftingSplits) -> None:
     data = module(splits)
     batch = batches(data, 1)[0]
     rows = rows_of(data, batch)
     torch.testing.assert_close(batch.inputs, data.train.inputs[rows])
 
 
-def test_starting_later_gives_the_same_batches(splits: Splits) -> None:
-    data = module(splits, augment=AugmentRecipe(noise=DetectorNoise()))
+def test_starting_later_gives_the_same_batches(splits: LiftingSplits) -> None:
+    data = module(splits, augment=LiftingAugmentRecipe(noise=DetectorNoise()))
     straight = batches(data, 9)[6:]
     resumed = batches(data, 3, start=6)
     for a, b in zip(straight, resumed, strict=True):
@@ -71,8 +74,8 @@ def test_starting_later_gives_the_same_batches(splits: Splits) -> None:
         assert torch.equal(a.flip, b.flip)
 
 
-def test_ranks_share_a_batch_without_overlap(splits: Splits) -> None:
-    data = module(splits, batch=20, augment=AugmentRecipe(noise=DetectorNoise()))
+def test_ranks_share_a_batch_without_overlap(splits: LiftingSplits) -> None:
+    data = module(splits, batch=20, augment=LiftingAugmentRecipe(noise=DetectorNoise()))
     whole = batches(data, 3)[2]
     parts = [batches(data, 3, rank=rank, world=2)[2] for rank in range(2)]
     for rank, part in enumerate(parts):
@@ -81,14 +84,14 @@ def test_ranks_share_a_batch_without_overlap(splits: Splits) -> None:
         assert torch.equal(part.flip, whole.flip[rank::2])
 
 
-def test_half_of_the_poses_are_mirrored_or_none(splits: Splits) -> None:
+def test_half_of_the_poses_are_mirrored_or_none(splits: LiftingSplits) -> None:
     flips = torch.cat([batch.flip for batch in batches(module(splits), 40)]).float()
     assert float(flips.mean()) == pytest.approx(0.5, abs=0.08)
-    none = batches(module(splits, augment=AugmentRecipe(flip=False)), 8)
+    none = batches(module(splits, augment=LiftingAugmentRecipe(flip=False)), 8)
     assert not any(batch.flip.any() for batch in none)
 
 
-def test_windows_stay_inside_their_clip(splits: Splits) -> None:
+def test_windows_stay_inside_their_clip(splits: LiftingSplits) -> None:
     data = module(splits, frames=5, step=2)
     batch = batches(data, 1)[0]
     assert batch.inputs.shape == (25, 5, 17, 2)
@@ -99,10 +102,10 @@ def test_windows_stay_inside_their_clip(splits: Splits) -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 3])
-def test_noise_disturbs_the_input_and_not_the_target(splits: Splits, frames: int) -> None:
+def test_noise_disturbs_the_input_and_not_the_target(splits: LiftingSplits, frames: int) -> None:
     noise = DetectorNoise(sigma_px=5, drop=0.2, correlation=0.5)
     transform = LiftingTransform(target="metric", confidence=True)
-    data = module(splits, frames=frames, transform=transform, augment=AugmentRecipe(noise=noise))
+    data = module(splits, frames=frames, transform=transform, augment=LiftingAugmentRecipe(noise=noise))
     found = batches(data, 12)
     rows = [rows_of(data, batch) for batch in found]
     clean = torch.cat([data.train.gather_inputs(torch.tensor(r)) for r in rows])
@@ -114,9 +117,9 @@ def test_noise_disturbs_the_input_and_not_the_target(splits: Splits, frames: int
     assert float(moved_px) == pytest.approx(5, rel=0.05)
 
 
-def test_noise_levels_are_drawn_by_lot(splits: Splits) -> None:
+def test_noise_levels_are_drawn_by_lot(splits: LiftingSplits) -> None:
     """A third of the poses is exact, a third has the noise, a third three times as much."""
-    data = module(splits, augment=AugmentRecipe(noise=DetectorNoise(sigma_px=5, drop=0), noise_levels=(0, 1, 3)))
+    data = module(splits, augment=LiftingAugmentRecipe(noise=DetectorNoise(sigma_px=5, drop=0), noise_levels=(0, 1, 3)))
     found = batches(data, 40)
     off = torch.cat([b.inputs - data.train.inputs[rows_of(data, b)] for b in found])[..., :2] * 500
     sigma = off.flatten(1).std(dim=1)  # of a pose, over 34 coordinates
@@ -130,28 +133,28 @@ def test_noise_levels_are_drawn_by_lot(splits: Splits) -> None:
 @pytest.mark.parametrize("levels", [(), (-1.0,), (float("nan"),)])
 def test_noise_levels_must_be_factors(levels: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="noise_levels"):
-        AugmentRecipe(noise=DetectorNoise(), noise_levels=levels)
+        LiftingAugmentRecipe(noise=DetectorNoise(), noise_levels=levels)
 
 
 def test_noise_levels_without_noise_are_refused() -> None:
     with pytest.raises(ValueError, match="no noise for them to scale"):
-        AugmentRecipe(noise_levels=(0, 1, 2))
+        LiftingAugmentRecipe(noise_levels=(0, 1, 2))
 
 
-def test_more_batch_than_poses_takes_them_all(splits: Splits) -> None:
+def test_more_batch_than_poses_takes_them_all(splits: LiftingSplits) -> None:
     data = module(splits, batch=256)
     assert data.steps_per_epoch == 1
     assert sorted(rows_of(data, batches(data, 2)[1])) == list(range(100))
 
 
-def test_limit_poses_keeps_whole_clips(splits: Splits) -> None:
+def test_limit_poses_keeps_whole_clips(splits: LiftingSplits) -> None:
     some = limit_poses(splits.train, 60)
     assert np.array_equal(np.unique(some.clip, return_counts=True)[1], [25, 25])
     assert len(limit_poses(splits.train, 10)) == 10
     assert limit_poses(splits.train, 100) is splits.train
 
 
-def test_clips_are_chosen_by_pattern(splits: Splits) -> None:
+def test_clips_are_chosen_by_pattern(splits: LiftingSplits) -> None:
     data = splits.train.replace(clip_names=("cmu/a", "hdm05/b", "cmu/c", "hdm05/d"))
     kept = matching_clips(data, "cmu/*")
     assert len(kept) == 50
@@ -161,7 +164,7 @@ def test_clips_are_chosen_by_pattern(splits: Splits) -> None:
         matching_clips(data, "ntu/*")
 
 
-def test_synthetic_motion_joins_the_recordings(splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_synthetic_motion_joins_the_recordings(splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch) -> None:
     from kinegraph.datasets import mocap_lifting, synthetic
 
     rates = []
@@ -172,19 +175,21 @@ def test_synthetic_motion_joins_the_recordings(splits: Splits, monkeypatch: pyte
 
     monkeypatch.setattr(mocap_lifting, "load", lambda source, extra: {"train": splits.train, "val": splits.validation})
     monkeypatch.setattr(synthetic, "load", load)
-    found = load_splits(DataRecipe(name="mocap-lifting", source="x", add_synthetic=True, clips="clip[01]"))
+    found = load_lifting_splits(
+        LiftingDataRecipe(name="mocap-lifting", source="x", add_synthetic=True, clips="clip[01]")
+    )
     assert rates == [splits.train.fps]
     assert len(found.train) == 50 + 20
     assert len(found.validation) == 20
     with pytest.raises(ValueError, match="it goes with mocap-lifting"):
-        DataRecipe(name="synthetic", add_synthetic=True)
+        LiftingDataRecipe(name="synthetic", add_synthetic=True)
     with pytest.raises(ValueError, match="validation: synthetic has validation people of its own; it goes with h36m"):
-        DataRecipe(name="synthetic", validation=("P03",))
+        LiftingDataRecipe(name="synthetic", validation=("P03",))
 
 
 def test_mocap_without_a_source_says_what_to_give() -> None:
     with pytest.raises(ConfigError, match=r"data.source: missing; .*--data.source DIR"):
-        load_splits(DataRecipe(name="mocap-lifting"))
+        load_lifting_splits(LiftingDataRecipe(name="mocap-lifting"))
 
 
 def write_h36m(folder: Path) -> None:
@@ -199,7 +204,7 @@ def write_h36m(folder: Path) -> None:
 
 def test_h36m_holds_out_a_training_subject(tmp_path: Path) -> None:
     write_h36m(tmp_path)
-    train, validation = load_splits(DataRecipe(name="h36m", source=str(tmp_path)))
+    train, validation = load_lifting_splits(LiftingDataRecipe(name="h36m", source=str(tmp_path)))
     assert set(train.subject_names) == {"S1", "S5", "S6", "S7"}
     assert set(validation.subject_names) == {"S8"}
     assert (len(train), len(validation)) == (4 * 4 * 6, 4 * 6)  # subjects x cameras x frames
@@ -220,12 +225,12 @@ def test_h36m_mistakes(changes: dict[str, object], message: str, tmp_path: Path)
     write_h36m(tmp_path)
     settings = {"name": "h36m", "source": str(tmp_path), **changes}
     with pytest.raises(KinegraphError, match=message):
-        load_splits(DataRecipe(**settings))  # type: ignore[arg-type]
+        load_lifting_splits(LiftingDataRecipe(**settings))  # type: ignore[arg-type]
 
 
 def test_synthetic_with_a_source_is_refused() -> None:
     with pytest.raises(ConfigError, match="remove source"):
-        load_splits(DataRecipe(name="synthetic", source="somewhere"))
+        load_lifting_splits(LiftingDataRecipe(name="synthetic", source="somewhere"))
 
 
 BODY = BodyVariation(size=0.1, limbs=0.1, turn_deg=45, distance=0.2)
@@ -233,10 +238,10 @@ BODY = BodyVariation(size=0.1, limbs=0.1, turn_deg=45, distance=0.2)
 
 @pytest.mark.parametrize("frames", [1, 9])
 @pytest.mark.parametrize("target", ["pixel", "metric"])
-def test_varied_bodies_are_filmed_anew(splits: Splits, frames: int, target: Any) -> None:
+def test_varied_bodies_are_filmed_anew(splits: LiftingSplits, frames: int, target: Any) -> None:
     """The 2D input of a varied pose is the projection of its 3D target, at the window's target frame."""
     transform = LiftingTransform(target=target)
-    data = module(splits, transform=transform, frames=frames, augment=AugmentRecipe(body=BODY))
+    data = module(splits, transform=transform, frames=frames, augment=LiftingAugmentRecipe(body=BODY))
     rows = np.arange(40)
     inputs, targets = data.drawn_poses(rows, np.random.default_rng(0))
     centre = inputs if frames == 1 else inputs[:, frames // 2]
@@ -255,8 +260,10 @@ def test_varied_bodies_are_filmed_anew(splits: Splits, frames: int, target: Any)
         np.testing.assert_allclose(targets * transform.scale, camera - camera[:, train.root, None], atol=1e-5)
 
 
-def test_varied_bodies_resume_and_are_shared_between_ranks(splits: Splits) -> None:
-    data = module(splits, batch=20, augment=AugmentRecipe(body=BODY, noise=DetectorNoise(), noise_levels=(0, 1, 2)))
+def test_varied_bodies_resume_and_are_shared_between_ranks(splits: LiftingSplits) -> None:
+    data = module(
+        splits, batch=20, augment=LiftingAugmentRecipe(body=BODY, noise=DetectorNoise(), noise_levels=(0, 1, 2))
+    )
     whole = batches(data, 3)[2]
     later = batches(data, 1, start=2)[0]
     assert torch.equal(whole.inputs, later.inputs)
