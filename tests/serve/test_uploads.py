@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kinegraph
 from kinegraph.errors import DataError, FormatError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.serve.uploads import check_extent, harmless_name, recording_in, upload_folder
@@ -98,6 +99,30 @@ def test_frames_a_pair_or_one_file(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "run" / "run").iterdir()) == [
         f"f_{i:03d}_keypoints.json" for i in range(3)
     ]
+
+
+LONG = "2023-05-04 14-22-33 Participant 07 Session 2 Camera Left (cropped and stabilised)"
+
+
+@pytest.mark.parametrize(
+    "stem", [LONG, "走" * 70, "x" * 49 + "12345 and more", "x" * 70], ids=["words", "走", "digits", "x"]
+)
+@pytest.mark.parametrize("number", ["{:012d}_keypoints", "{}"], ids=["padded", "counted"])
+def test_frames_with_long_names_keep_their_numbers(stem: str, number: str, tmp_path: Path) -> None:
+    frame = json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 75}]}).encode()
+    frames = {f"clip/{stem}_{number.format(i)}.json": frame for i in (0, 1, 2, 9, 10, 11, 12)}
+    found = recording_in(packed(tmp_path / "run.zip", frames), 100_000)
+    sequence = kinegraph.load(found)
+    assert sequence.frames == 13
+    assert np.isfinite(sequence.positions[0, :, 0, 0]).nonzero()[0].tolist() == [0, 1, 2, 9, 10, 11, 12]
+
+
+def test_other_long_names_keep_their_beginning_and_suffix(tmp_path: Path) -> None:
+    for name, kept in ((f"{'x' * 90}.c3d", f"{'x' * 76}.c3d"), (f"{'x' * 90}_01.bvh", f"{'x' * 50}_01.bvh")):
+        found = recording_in(packed(tmp_path / "one.zip", {name: b"a"}), 100)
+        assert found.name == kept
+        found.unlink()
+        found.parent.rmdir()
 
 
 def test_nothing_leaves_the_folder(tmp_path: Path) -> None:

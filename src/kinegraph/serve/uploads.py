@@ -29,6 +29,7 @@ _FASTEST = 1000.0
 _FAR = 1e7  # metres or pixels
 _LONGEST = 80
 _LONGEST_BYTES = 160  # file systems take 255, and a file that is written has a longer name until it is whole
+_HEAD, _HEAD_BYTES = 50, 100  # of these, before the number of a frame: OpenPose puts 27 characters behind
 _MOST_ENTRIES = 20_000
 _COPY = 2**20
 
@@ -46,6 +47,19 @@ def harmless_name(given: str) -> str:
         stem, ending = clean, ""
     kept = stem[: _LONGEST - len(ending)].encode()[: _LONGEST_BYTES - len(ending.encode())]
     return kept.decode(errors="ignore") + ending or "recording"  # the last bytes may be half of a letter
+
+
+def _entry_name(given: str) -> str:
+    """A harmless name for a file of an archive. What is too long is cut before the number, not behind it.
+
+    The cut is the same whatever the number: frames of one video keep one beginning, and differ as they did.
+    """
+    stem, dot, suffix = re.split(r"[\\/]", given)[-1].rpartition(".")
+    found = re.fullmatch(r"(.*?)(\d+\D*)", stem, re.DOTALL)
+    if found is not None and len(found[1]) > _HEAD:
+        head = found[1][:_HEAD].encode(errors="ignore")[:_HEAD_BYTES].decode(errors="ignore")
+        stem = f"{head}_{found[2]}"  # digits that the cut lays bare are none of the number
+    return harmless_name(stem + dot + suffix)
 
 
 @contextmanager
@@ -85,7 +99,7 @@ def recording_in(path: Path, limit: int) -> Path:
         _check_size(path, entries, limit)
         left = limit
         for entry in entries:
-            left -= _unpack(path, archive, entry, folder / harmless_name(entry.filename), left)
+            left -= _unpack(path, archive, entry, folder / _entry_name(entry.filename), left)
     path.unlink()
     return _the_recording(path, folder)
 
