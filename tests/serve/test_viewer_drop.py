@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -16,22 +17,32 @@ MOTION = json.dumps({"format": "kinegraph-motion", "people": [{"positions": []}]
 COCO = json.dumps({"annotations": [], "images": []})
 
 
-def sent(dropped: dict[str, str], label: str | None = None) -> dict[str, list[str]]:
-    """Name of each upload -> the files in it, of files by name and content."""
+def part(beginning: str, before: str) -> str:
+    """The page's script from one line up to another."""
+    page = (files("kinegraph.serve") / "assets" / "app.js").read_text(encoding="utf-8")
+    found = re.search(rf"^  {beginning}.*?(?=^  {before})", page, flags=re.M | re.S)
+    assert found is not None
+    return found.group()
+
+
+def run(script: str) -> Any:
+    """What a script prints, read as JSON."""
     if not shutil.which("node"):
         pytest.skip("no node to run the page's script with")
-    page = (files("kinegraph.serve") / "assets" / "app.js").read_text(encoding="utf-8")
-    found = re.search(r"^  async function isFrame.*?(?=^  async function open)", page, flags=re.M | re.S)
-    assert found is not None
-    script = f"""{found.group()}
+    told = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True, timeout=60)
+    return json.loads(told.stdout)
+
+
+def sent(dropped: dict[str, str], label: str | None = None) -> dict[str, list[str]]:
+    """Name of each upload -> the files in it, of files by name and content."""
+    script = f"""{part("async function isFrame", "async function open")}
     const given = {json.dumps(list(dropped.items()))};
     const files = given.map(([name, text]) => Object.assign(new Blob([text]), {{ name }}));
     files.label = {json.dumps(label)};
     const told = (jobs) => jobs.map((job) => [job.name, job.files.map((file) => file.name)]);
     recordings(files).then((jobs) => console.log(JSON.stringify(told(jobs))));
     """
-    told = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True, timeout=60)
-    jobs = json.loads(told.stdout)
+    jobs = run(script)
     assert len({name for name, _ in jobs}) == len(jobs)
     return dict(jobs)
 
@@ -79,3 +90,24 @@ def test_what_else_is_dropped_with_them() -> None:
     others = ["02.asf", "02_01.amc", "walk.bvh", "take01.json"]
     found = sent({**dict.fromkeys(frames, FRAME), **dict.fromkeys(others, MOTION)})
     assert found == {"f.zip": frames, "02_01.zip": ["02.asf", "02_01.amc"], **alone(["walk.bvh", "take01.json"])}
+
+
+def said(*drops: list[str]) -> list[list[Any]]:
+    """What the status line says, one after the other, when files are dropped at once; those called bad are refused."""
+    return run(f"""let busy = 0; const said = [];
+    const say = (text, bad = false) => said.push([text, bad]);
+    const document = {{ body: {{ classList: {{ add() {{}}, remove() {{}}, toggle() {{}} }} }} }};
+    const recordings = async (files) => files.map((name) => ({{ name, files: [name] }}));
+    const send = async (name) => {{ if (name.startsWith("bad")) throw new Error(`${{name}}: no BVH`); return {{}}; }};
+    const add = async () => {{}};
+    {part("const failed", "const pause")}
+    {part("async function open", "async function add")}
+    Promise.all({json.dumps(drops)}.map(open)).then(() => console.log(JSON.stringify(said)));""")
+
+
+def test_no_file_hides_the_refusal_of_another() -> None:
+    assert said(["walk.bvh"])[-1] == ["", False]
+    assert said(["bad.bvh", "walk.bvh", "bad too.bvh", "run.bvh"])[-1] == ["bad.bvh: no BVH\nbad too.bvh: no BVH", True]
+    assert said(["bad.bvh"], ["walk.bvh", "run.bvh", "jump.bvh"])[-1] == ["bad.bvh: no BVH", True]
+    many = said([f"bad {number}.bvh" for number in range(9)])[-1]
+    assert many[0].splitlines()[4:] == ["bad 4.bvh: no BVH", "bad 5.bvh: no BVH", "and 3 more"]

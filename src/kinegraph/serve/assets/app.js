@@ -13,6 +13,16 @@
     if (!response.ok) throw Object.assign(new Error(told.error ?? `the viewer answered ${response.status}`), { status: response.status });
     return told;
   };
+  const failed = [];
+  /** Something that takes a while. What fails is told once nothing is under way: no failure hides another, and no success hides one. */
+  async function work(doing) {
+    if (!busy++) { failed.length = 0; say(""); }
+    document.body.classList.add("busy");
+    try { await doing(); } catch (error) { failed.push(error.message); }
+    if (--busy) return;
+    document.body.classList.remove("busy");
+    say([...failed.slice(0, 6), ...failed.length > 6 ? [`and ${failed.length - 6} more`] : []].join("\n"), failed.length > 0);
+  }
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
   // ---- files in --------------------------------------------------------------------------------------------------
@@ -59,20 +69,13 @@
     });
   }
   async function open(files) {
-    if (!files.length) return;
-    const jobs = await recordings(files);
-    busy += jobs.length;
-    document.body.classList.add("busy");
-    for (const job of jobs) {
-      say(`reading ${job.name} …`);
-      try {
-        const summary = await send(job.name, job.files.length > 1 ? await K.pack(job.files) : job.files[0]);
-        await add(summary);
-        say("");
-      } catch (error) { say(error.message, true); }
-      busy--;
-    }
-    document.body.classList.toggle("busy", busy > 0);
+    if (files.length) await work(async () => {
+      for (const job of await recordings(files)) {
+        say(`reading ${job.name} …`);
+        try { await add(await send(job.name, job.files.length > 1 ? await K.pack(job.files) : job.files[0])); }
+        catch (error) { failed.push(error.message); }
+      }
+    });
   }
   async function add(summary) {
     const motion = await answer(await fetch(`${root}api/results/${summary.id}`));
@@ -178,15 +181,14 @@
     const panel = solidOf(shown);
     if (!panel || $("foresee").hidden || $("foresee").disabled) return;
     $("foresee").disabled = true;
-    try {
+    await work(async () => {
       const start = Math.min(K.state.time, panel.end), of = shown;
       const query = new URLSearchParams({ start: start.toFixed(3), seconds: String(server.seconds) });
       const track = await answer(await fetch(`${root}api/results/${of.id}/forecast?${query}`, { method: "POST" }));
       // The forecast at the end stays; of those from a moment, the last.
       panel.ghosts = [...panel.ghosts.filter((g) => g.start > panel.end), K.unpack(track, panel)];
       if (shown === of) { choose(of, true); K.state.ghosts = true; K.seek(track.start); K.play(true); }
-      say("");
-    } catch (error) { say(error.message, true); }
+    });
     $("foresee").disabled = false;
   }
   $("foresee").onclick = foresee;
@@ -196,8 +198,8 @@
   $("pick").onclick = () => $("file").click();
   const sample = $("sample");  // it leaves the page together with the hero
   sample.onclick = async () => {
-    sample.disabled = true; say("making a walk …");
-    try { await add(await answer(await fetch(`${root}api/sample`, { method: "POST" }))); say(""); } catch (error) { say(error.message, true); }
+    sample.disabled = true;
+    await work(async () => { say("making a walk …"); await add(await answer(await fetch(`${root}api/sample`, { method: "POST" }))); });
     sample.disabled = false;
   };
   let over = 0;
