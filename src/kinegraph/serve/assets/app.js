@@ -122,8 +122,14 @@
     document.querySelector(".legend .other").textContent = rival?.summary.name ?? "";
     links();
   }
+  /** New children for a place; the keyboard stays on the control that it was on. */
+  function renew(place, ...children) {
+    const at = place.contains(document.activeElement) && document.activeElement.dataset.at;
+    place.replaceChildren(...children);
+    if (at) place.querySelector(`[data-at="${at}"]`)?.focus();
+  }
   function list() {
-    $("results").replaceChildren(...results.map((result) => {
+    renew($("results"), ...results.map((result) => {
       const { name, people, frames, fps, layout, lifted, actions } = result.summary, item = document.createElement("li");
       const pick = document.createElement("button"), title = document.createElement("b"), about = document.createElement("small");
       title.textContent = name;
@@ -139,10 +145,13 @@
       gone.className = "gone"; gone.textContent = "×"; gone.setAttribute("aria-label", `Remove ${name}`);
       gone.onclick = () => {
         fetch(`${root}api/results/${result.id}`, { method: "DELETE" });
-        results.splice(results.indexOf(result), 1); remember();
+        const held = gone === document.activeElement, row = results.indexOf(result);
+        results.splice(row, 1); remember();
         choose(result === shown ? results[0] ?? null : shown);
+        if (held) ($("results").querySelectorAll(".gone")[Math.min(row, results.length - 1)] ?? $("file")).focus();
       };
       item.className = result === shown ? "shown" : "";
+      for (const control of [pick, versus, gone]) control.dataset.at = `${control.className} ${result.id}`;
       item.append(pick, versus, gone);
       return item;
     }));
@@ -163,14 +172,14 @@
     const kinds = solid ? KINDS : KINDS.filter(([kind]) => ["csv", "npz", "json", "html"].includes(kind));
     const rows = kinds.map(([kind, name, use]) => {
       const link = document.createElement("a"), small = document.createElement("small");
-      link.href = `${root}api/results/${shown.id}/download/${kind}?what=${what}`; link.download = ""; link.dataset.kind = kind;
+      link.href = `${root}api/results/${shown.id}/download/${kind}?what=${what}`; link.download = ""; link.dataset.kind = link.dataset.at = kind;
       small.textContent = use; link.append(name, small);
       return link;
     });
     const label = document.createElement("label"), box = document.createElement("input");
-    box.type = "checkbox"; box.id = "whole"; box.checked = what === "whole"; box.onchange = links;
+    box.type = "checkbox"; box.id = box.dataset.at = "whole"; box.checked = what === "whole"; box.onchange = links;
     label.append(box, "with the forecast"); label.hidden = !solid || !shown.summary.forecast;
-    $("links").replaceChildren(...rows, label);
+    renew($("links"), ...rows, label);
   }
   $("links").addEventListener("click", (e) => { if (e.target.closest("a")) $("save").open = false; });
   addEventListener("pointerdown", (e) => { if (!e.target.closest("#save")) $("save").open = false; });
