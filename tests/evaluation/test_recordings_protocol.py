@@ -15,7 +15,6 @@ from kinegraph.errors import DataError
 from kinegraph.evaluation.recordings import (
     TIMES_MS,
     compare_recordings,
-    evaluate_recordings,
     recordings_table,
 )
 from kinegraph.formats import write
@@ -44,7 +43,7 @@ def test_errors_are_those_of_standing_still(tmp_path: Path) -> None:
     write(gliding(1.0), tmp_path / "fast.npz")
     write(gliding(1.0, frames=40), tmp_path / "short.npz")
     files = sorted(tmp_path.glob("*.npz"))
-    still = evaluate_recordings("zero-velocity", files)
+    still = compare_recordings(["zero-velocity"], files)[0]
     # Somebody who stays where they are is behind by speed times time; posture is not off at all.
     np.testing.assert_allclose(still.error_mm, [0.75 * ms for ms in TIMES_MS], rtol=1e-6)
     np.testing.assert_allclose(still.pose_mm, 0, atol=1e-3)
@@ -52,7 +51,7 @@ def test_errors_are_those_of_standing_still(tmp_path: Path) -> None:
     assert still.skipped[0][0] == "short.npz"
     assert "2.5 s or more" in still.skipped[0][1]
     with pytest.raises(DataError, match="none of 1 recordings"):
-        evaluate_recordings("zero-velocity", [tmp_path / "short.npz"])
+        compare_recordings(["zero-velocity"], [tmp_path / "short.npz"])
 
 
 def test_a_fast_recording_is_thinned_and_one_with_gaps_left_out(tmp_path: Path) -> None:
@@ -60,7 +59,7 @@ def test_a_fast_recording_is_thinned_and_one_with_gaps_left_out(tmp_path: Path) 
     gone = gliding(1.0).positions.copy()
     gone[0, 72:77] = np.nan
     write(gliding(1.0).replace(positions=gone, confidence=None), tmp_path / "gone.npz")
-    still = evaluate_recordings("zero-velocity", sorted(tmp_path.glob("*.npz")))
+    still = compare_recordings(["zero-velocity"], sorted(tmp_path.glob("*.npz")))[0]
     np.testing.assert_allclose(still.error_mm, TIMES_MS, rtol=1e-6)  # a metre a second, at 30 frames of it
     assert still.moments == 3
     assert [one.file for one in still.skipped] == ["gone.npz"]
@@ -74,7 +73,7 @@ def test_methods_are_measured_on_what_all_can_use(tmp_path: Path) -> None:
     write(gliding(2.0).resample(5.0), tmp_path / "slow.npz")
     write(gliding(1.0, frames=40), tmp_path / "short.npz")
     files = sorted(tmp_path.glob("*.npz"))
-    alone = evaluate_recordings("zero-velocity", files)
+    alone = compare_recordings(["zero-velocity"], files)[0]
     assert alone.recordings == 2
     still, trained = compare_recordings(["zero-velocity", net], files)
     assert still.files == trained.files == (str(tmp_path / "normal.npz"),)
@@ -100,13 +99,13 @@ def test_all_are_given_as_much_of_the_past_as_the_longest_look_back(tmp_path: Pa
     write(gliding(1.0, frames=180, fps=50.0), tmp_path / "b.npz")
     write(gliding(1.0, frames=80), tmp_path / "short.npz")
     files = sorted(tmp_path.glob("*.npz"))
-    trained = evaluate_recordings(net, files)
+    trained = compare_recordings([net], files)[0]
     assert trained.recordings == 2
     assert trained.behind_s == pytest.approx(1.96)
     assert "short.npz: 2.7 s; expected 2.96 s or more" in trained.skipped[0].reason
     still = compare_recordings(["zero-velocity", net], files)[0]
     assert (still.moments, still.behind_s) == (trained.moments, trained.behind_s)
-    assert evaluate_recordings("zero-velocity", files).recordings == 3
+    assert compare_recordings(["zero-velocity"], files)[0].recordings == 3
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

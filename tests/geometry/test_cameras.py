@@ -19,7 +19,6 @@ from kinegraph.geometry.cameras import (
     look_at,
     project,
     sample_cameras,
-    unproject,
 )
 
 seeds = st.integers(0, 2**32 - 1)
@@ -32,13 +31,12 @@ def camera(seed: int) -> Camera:
 
 
 @given(coordinates)
-def test_projection_is_the_pinhole_formula_and_unproject_undoes_it(points):
+def test_projection_is_the_pinhole_formula(points):
     points = points + np.array([0, 0, 4])
     uv = project(points, K)
     for (x, y, z), (u, v) in zip(points, uv, strict=True):
         assert u == pytest.approx(K[0] * x / z + K[2], abs=1e-9)
         assert v == pytest.approx(K[1] * y / z + K[3], abs=1e-9)
-    np.testing.assert_allclose(unproject(uv, points[:, 2], K), points, atol=1e-9)
 
 
 @given(coordinates, seeds)
@@ -115,13 +113,6 @@ def test_points_behind_the_camera_are_never_projected():
         project(points, K, behind="ignore")
 
 
-def test_in_view_knows_the_image_border():
-    size = (1000, 1000)
-    eye = Camera(intrinsics=[1000, 1000, 500, 500], rotation=np.eye(3), translation=np.zeros(3), image_size=size)
-    points = np.array([[0, 0, 2], [0.999, 0, 2], [1.001, 0, 2], [0, 0, -2]])
-    assert eye.in_view(points).tolist() == [True, True, False, False]
-
-
 def test_intrinsics_may_differ_from_frame_to_frame():
     rng = np.random.default_rng(0)
     points = rng.normal(size=(3, 7, 3)) + np.array([0, 0, 8])
@@ -129,7 +120,6 @@ def test_intrinsics_may_differ_from_frame_to_frame():
     together = project(points, many)
     for frame in range(3):
         np.testing.assert_array_equal(together[frame], project(points[frame], many[frame]))
-    np.testing.assert_allclose(unproject(together, points[..., 2], many), points, atol=1e-9)
     with pytest.raises(DataError, match="intrinsics"):
         project(points, np.ones((3, 7, 1, 4)))
 
@@ -212,5 +202,7 @@ def test_human36m_cameras_look_at_the_studio(shared_data):
             assert 3.5 < np.linalg.norm(eye.position[:2]) < 6.5
             # A person at the studio's middle is upright and inside the picture.
             feet, head = eye.project([[0, 0, 0.0], [0, 0, 1.7]])
-            assert eye.in_view([0.0, 0.0, 1.0])
+            middle = eye.project([[0.0, 0.0, 1.0]])[0]
+            assert (middle >= 0).all()
+            assert (middle < eye.image_size).all()
             assert feet[1] > head[1] + 200

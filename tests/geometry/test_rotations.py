@@ -65,8 +65,8 @@ def test_half_turns_survive_matrix_and_exponential_map() -> None:
     axes = np.concatenate((np.eye(3), Rotation.random(20, rng=np.random.default_rng(4)).apply([1.0, 0, 0])))
     matrix = Rotation.from_rotvec(np.pi * axes).as_matrix()
     np.testing.assert_allclose(rot.quaternion_to_matrix(rot.matrix_to_quaternion(matrix)), matrix, atol=1e-12)
-    again = rot.quaternion_to_matrix(rot.expmap_to_quaternion(rot.matrix_to_expmap(matrix)))
-    np.testing.assert_allclose(again, matrix, atol=1e-7)
+    again = rot.expmap_to_quaternion(rot.quaternion_to_expmap(rot.matrix_to_quaternion(matrix)))
+    np.testing.assert_allclose(rot.quaternion_to_matrix(again), matrix, atol=1e-7)
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-12, 1e-6, 1.0, 3.1])

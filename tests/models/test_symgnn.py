@@ -75,6 +75,11 @@ def branch_size(table: list[tuple[int, ...]], nodes: int, parts: int, orders: in
     return total
 
 
+def size_of(network: nn.Module, *names: str) -> int:
+    """Trained values of some of a network's parts."""
+    return sum(p.numel() for name in names for p in network.get_submodule(name).parameters())
+
+
 @pytest.mark.parametrize(("backbone", "table", "observed"), [("light", TABLE_18, 50), ("deep", TABLE_17, 300)])
 def test_shapes_and_sizes_of_the_tables(backbone: str, table: list[tuple[int, ...]], observed: int) -> None:
     skeleton = get_skeleton("h36m17")
@@ -101,16 +106,12 @@ def test_shapes_and_sizes_of_the_tables(backbone: str, table: list[tuple[int, ..
     agim += 2 * (3 * linear + 256)  # embeddings
     assert sum(p.numel() for p in model.backbone_parameters()) == agim + 2 * branch_size(table, 17, 10, orders)
     mlp = 2 * 256 * head + head + head * head + head
-    assert sum(p.numel() for p in model.recognition_parameters()) == mlp + head * 8 + 8
+    assert size_of(network, "recognition") == mlp + head * 8 + 8
     gru = 3 * head * (9 + 8) + 3 * head * head + 6 * head
     convolution = (orders + 1) * head * head + orders * 17**2
     displacement = head * head + head + head * 3 + 3
-    assert sum(p.numel() for p in model.prediction_parameters()) == mlp + convolution + gru + displacement
-    assert model.num_parameters == sum(
-        p.numel()
-        for group in (model.backbone_parameters, model.recognition_parameters, model.prediction_parameters)
-        for p in group()
-    )
+    assert size_of(network, "prediction_input", "prediction") == mlp + convolution + gru + displacement
+    assert model.num_parameters == size_of(network, "backbone", "recognition", "prediction_input", "prediction")
 
 
 def test_width_scales_backbone_and_heads() -> None:
@@ -215,7 +216,10 @@ def test_the_soft_label_reaches_the_forecast_and_its_gradient_the_recognition_he
         model = build(soft_label=soft)
         before = model(x).motion
         before.sum().backward()
-        reached = [p.grad is not None and bool(p.grad.abs().any()) for p in model.recognition_parameters()]
+        reached = [
+            p.grad is not None and bool(p.grad.abs().any())
+            for p in model.networks["joint"].get_submodule("recognition").parameters()
+        ]
         assert any(reached) == soft
         with torch.no_grad():
             model.networks["joint"].get_parameter("recognition.last.bias").add_(torch.tensor([5.0, 0, 0]))

@@ -7,10 +7,11 @@ import pytest
 
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.skeleton import get_skeleton
-from kinegraph.transforms.detector_noise import REALISTIC, DetectorNoise
+from kinegraph.transforms.detector_noise import DetectorNoise
 
 SKELETON = get_skeleton("h36m17")
 QUIET = DetectorNoise(sigma_px=0, drop=0)
+VIDEO = DetectorNoise(sigma_px=4.0, drop=0.03, outlier=0.02, outlier_px=30.0, swap=0.01, correlation=0.8, fading=0.1)
 
 
 def clean(frames=4000, seed=0):
@@ -38,7 +39,7 @@ def test_default_is_gaussian_of_stated_sigma_with_stated_drops():
     assert set(np.unique(seen)) == {0.0, 1.0}
 
 
-@pytest.mark.parametrize("noise", [DetectorNoise(), REALISTIC, DetectorNoise(cut=0.5, correlation=0.5)])
+@pytest.mark.parametrize("noise", [DetectorNoise(), VIDEO, DetectorNoise(cut=0.5, correlation=0.5)])
 def test_dropped_means_nan_and_nothing_else_does(noise):
     points, score = (np.array(a) for a in clean(300))
     score[5, 3], score[6] = 0, 0
@@ -53,7 +54,7 @@ def test_dropped_means_nan_and_nothing_else_does(noise):
         assert seen[5, 3] == 0
 
 
-@pytest.mark.parametrize("noise", [DetectorNoise(), REALISTIC, DetectorNoise(cut=0.3)])
+@pytest.mark.parametrize("noise", [DetectorNoise(), VIDEO, DetectorNoise(cut=0.3)])
 def test_the_same_seed_gives_the_same_bytes(noise):
     points, score = clean(200)
     first, second, other = (apply(noise, points, score, seed)[0].tobytes() for seed in (4, 4, 5))
@@ -66,7 +67,7 @@ def test_no_strength_no_change():
     noisy, seen = apply(QUIET, points, score)
     np.testing.assert_array_equal(noisy, points)
     np.testing.assert_array_equal(seen, score)
-    off = apply(REALISTIC.scaled(0), points, score)
+    off = apply(VIDEO.scaled(0), points, score)
     np.testing.assert_array_equal(off[0], points)
 
 
@@ -178,10 +179,10 @@ def test_a_joint_that_swaps_into_a_missing_ones_place_is_a_joint(filler):
 
 
 def test_scaled_multiplies_strengths():
-    double = REALISTIC.scaled(2)
-    assert double.sigma_px == 2 * REALISTIC.sigma_px
-    assert double.drop == 2 * REALISTIC.drop
-    assert double.correlation == REALISTIC.correlation
+    double = VIDEO.scaled(2)
+    assert double.sigma_px == 2 * VIDEO.sigma_px
+    assert double.drop == 2 * VIDEO.drop
+    assert double.correlation == VIDEO.correlation
     assert DetectorNoise(drop=0.5).scaled(3).drop == 0.95
 
 

@@ -42,7 +42,6 @@ __all__ = [
     "statistics",
     "survey",
     "protocol_starts",
-    "used_channels",
 ]
 
 Array = NDArray[np.float64]
@@ -192,18 +191,6 @@ def network_skeleton(representation: Representation = "expmap") -> Skeleton:
     else:
         kept = [joint for joint in range(rig.num_joints) if joint not in _COPIED]
     return contract(rig, [rig.joints[joint] for joint in kept])
-
-
-def used_channels(representation: Representation = "expmap") -> NDArray[np.bool_]:
-    """``(joints, 3)`` of the network's skeleton: the channels a protocol measures (64, or 25 x 3)."""
-    skeleton, rig = network_skeleton(representation), get_skeleton("cmu38")
-    places = [rig.index(joint) for joint in skeleton.joints]
-    if representation == "positions":
-        return np.repeat(np.array([[joint not in _COPIED] for joint in places]), 3, axis=1)
-    flags = np.zeros(117, dtype=bool)
-    flags[list(COLUMNS)] = True
-    used: NDArray[np.bool_] = flags[3:].reshape(38, 3)[places]
-    return used
 
 
 def positions_of(values: Array) -> Array:

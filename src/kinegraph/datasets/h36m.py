@@ -48,9 +48,6 @@ ACTIONS = (
 
 _SPELLINGS = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
 
-KEPT = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-"""The 17 of 32 joints, in the order of layout ``h36m17``."""
-
 
 @lru_cache(maxsize=1)
 def cameras() -> Mapping[str, tuple[Camera, ...]]:

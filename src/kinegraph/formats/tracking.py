@@ -78,18 +78,13 @@ def _distances(rows: Sequence[_Pose], columns: Sequence[_Pose]) -> Floats:
     return result
 
 
-def pose_distance(first: Floats, second: Floats) -> float:
-    """Distance of two poses (joints, dims), NaN where missing, in box diagonals; infinity if either is empty."""
-    return float(_distances([_Pose.of(first)], [_Pose.of(second)])[0, 0])
-
-
 def track(frames: Sequence[Sequence[Floats]], *, max_gap: int = MAX_GAP, gate: float = GATE) -> list[list[int]]:
     """Give every detection of every frame the number of its person.
 
     Args:
         frames: per frame, the poses detected in it, each (joints, dims) with NaN where a joint is missing.
         max_gap: frames a person may be unseen before they count as somebody new.
-        gate: largest normalised distance between neighbouring frames; see :func:`pose_distance`.
+        gate: largest distance between neighbouring frames, in box diagonals.
 
     Returns:
         Per frame, one track number for each of its poses; numbers start at 0 and count tracks in order of

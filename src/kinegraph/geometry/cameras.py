@@ -1,4 +1,4 @@
-"""Pinhole cameras in NumPy: project, unproject, aim, sample, and read a Human3.6M calibration.
+"""Pinhole cameras in NumPy: project, aim, sample, and read a Human3.6M calibration.
 
 World points are metres in a y-up or z-up frame, as the caller states. Camera points are metres with x right,
 y down and z forward. Image points are pixels, u right and v down from the top left corner.
@@ -77,12 +77,6 @@ class Camera:
         points = self.to_camera(world)
         return project(points, self.intrinsics, distortion=self.distortion if distorted else None, behind=behind)
 
-    def in_view(self, world: ArrayLike) -> NDArray[np.bool_]:
-        """Which world points ``(..., 3)`` are before the camera and inside its image: ``(...,)`` bool."""
-        uv = self.project(world, behind="nan")
-        with np.errstate(invalid="ignore"):
-            return np.asarray(((uv >= 0) & (uv < np.asarray(self.image_size))).all(axis=-1))
-
 
 def project(
     points: ArrayLike, intrinsics: ArrayLike, *, distortion: ArrayLike | None = None, behind: str = "raise"
@@ -115,22 +109,6 @@ def project(
         xy = _distort(xy, np.asarray(distortion, dtype=np.float64))
     k = _per_frame(intrinsics, p.ndim)
     return np.asarray(xy * k[..., :2] + k[..., 2:])
-
-
-def unproject(uv: ArrayLike, depth: ArrayLike, intrinsics: ArrayLike) -> Array:
-    """The inverse of :func:`project` for an ideal lens.
-
-    Args:
-        uv: ``(..., joints, 2)`` px.
-        depth: ``(..., joints)`` camera z in metres.
-        intrinsics: ``(4,)`` or ``(..., 4)`` px, as for :func:`project`.
-
-    Returns:
-        ``(..., joints, 3)`` camera-space metres.
-    """
-    pixels, z = np.asarray(uv, dtype=np.float64), np.asarray(depth, dtype=np.float64)[..., None]
-    k = _per_frame(intrinsics, pixels.ndim)
-    return np.concatenate([(pixels - k[..., 2:]) / k[..., :2] * z, z], axis=-1)
 
 
 def look_at(position: ArrayLike, target: ArrayLike, up: str = "z") -> tuple[Array, Array]:

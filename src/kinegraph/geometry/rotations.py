@@ -25,7 +25,6 @@ __all__ = [
     "expmap_to_quaternion",
     "make_continuous",
     "matrix_to_euler",
-    "matrix_to_expmap",
     "matrix_to_quaternion",
     "quaternion_between",
     "quaternion_conjugate",
@@ -229,11 +228,6 @@ def quaternion_to_expmap(quaternion: ArrayLike) -> Array:
     scale = np.where(sine > 1e-12, angle / np.where(sine > 1e-12, sine, 1.0), 2.0)
     expmap: Array = q[..., :3] * scale
     return expmap
-
-
-def matrix_to_expmap(matrix: ArrayLike) -> Array:
-    """Exponential maps (..., 3), angle in [0, pi], of rotation matrices (..., 3, 3)."""
-    return quaternion_to_expmap(matrix_to_quaternion(matrix))
 
 
 def quaternion_between(source: ArrayLike, target: ArrayLike) -> Array:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kinegraph.errors import ConfigError
 
-__all__ = ["dct_matrix", "inverse_dct_matrix"]
+__all__ = ["dct_matrix"]
 
 
 def dct_matrix(size: int) -> Tensor:
@@ -22,7 +22,7 @@ def dct_matrix(size: int) -> Tensor:
         size: number of frames T.
 
     Returns:
-        ``(size, size)`` float64; its inverse is its transpose.
+        ``(size, size)`` float64; its inverse, which gives the frames back (DCT-III), is its transpose.
 
     Raises:
         ConfigError: no frames.
@@ -34,8 +34,3 @@ def dct_matrix(size: int) -> Tensor:
     matrix = torch.cos(turns.double() * (math.pi / (2 * size))) * math.sqrt(2 / size)
     matrix[0] = 1 / math.sqrt(size)
     return matrix
-
-
-def inverse_dct_matrix(size: int) -> Tensor:
-    """The inverse of :func:`dct_matrix`, ``(size, size)`` float64: frames from coefficients (DCT-III)."""
-    return dct_matrix(size).T.contiguous()

@@ -281,16 +281,3 @@ def hop_sets(distances: NDArray[np.int64], options: HCSFOptions) -> list[NDArray
     elif last > short:
         masks.append((distances > short) & (distances <= last))
     return masks
-
-
-def table5_modes() -> dict[str, dict[str, object]]:
-    """The rows a-g of the paper's Table 5 as option values; g is for sequences."""
-    return {
-        "a": {"dynamic": "m"},
-        "b": {"dynamic": "m", "dynamic_init": "dense", "dynamic_support": "dense"},
-        "c": {"dynamic": "m", "dynamic_init": "random", "dynamic_support": "dense"},
-        "d": {"dynamic": "o"},
-        "e": {"dynamic": "m+o"},
-        "f": {"dynamic": "m+alpha_o"},
-        "g": {"dynamic": "m+alpha_o", "dynamic_kernel": 3},
-    }

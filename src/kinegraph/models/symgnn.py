@@ -224,29 +224,11 @@ class SymGNN(MotionModel):
     def _seen_by(self, name: str, x: Tensor) -> Tensor:
         return x if name == "joint" else _exactly(self.get_buffer("to_bones"), x)
 
-    # ---- parameters by task (for MGDA, section 5.4) ------------------------------------------------------------
+    # ---- parameters both tasks train (for MGDA, section 5.4) --------------------------------------------------------
 
     def backbone_parameters(self) -> Iterator[nn.Parameter]:
         """What both tasks share: the actional graph inference and the branches."""
         return chain.from_iterable(self._network(name).backbone.parameters() for name in self.networks)
-
-    def recognition_parameters(self) -> Iterator[nn.Parameter]:
-        """The recognition heads; none without classes."""
-        return chain.from_iterable(
-            module.parameters()
-            for name in self.networks
-            for module in (self._network(name).recognition,)
-            if module is not None
-        )
-
-    def prediction_parameters(self) -> Iterator[nn.Parameter]:
-        """The prediction heads; none without a horizon."""
-        return chain.from_iterable(
-            module.parameters()
-            for name in self.networks
-            for module in (self._network(name).prediction_input, self._network(name).prediction)
-            if module is not None
-        )
 
 
 class Backbone(nn.Module):

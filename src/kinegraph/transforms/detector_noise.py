@@ -1,9 +1,9 @@
 """What a 2D keypoint detector does to the truth: jitter, outliers, swapped limbs, cut and missing joints.
 
 The default is the `noisy` input of the free lifting benchmark: Gaussian jitter of a stated sigma in pixels, and
-joints dropped independently with confidence 0. :data:`REALISTIC` adds what detectors do on video: errors that last
-for several frames, heavy tails, left and right legs or arms exchanged, and a confidence that falls as the error
-grows. Everything is vectorised, and the generator passed in is the only source of randomness.
+joints dropped independently with confidence 0. Its other fields add what detectors do on video: errors that last for
+several frames, heavy tails, left and right legs or arms exchanged, and a confidence that falls as the error grows.
+Everything is vectorised, and the generator passed in is the only source of randomness.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kinegraph.skeleton.limbs import limb_pairs
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-__all__ = ["REALISTIC", "DetectorNoise"]
+__all__ = ["DetectorNoise"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,9 +180,3 @@ class DetectorNoise:
         along = np.where(axis[..., None] == 0, points[..., 0], points[..., 1])
         beyond = np.where((side < 2)[..., None], along > place[..., None], along < place[..., None])
         return np.asarray(event[..., None] & beyond)
-
-
-REALISTIC = DetectorNoise(
-    sigma_px=4.0, drop=0.03, outlier=0.02, outlier_px=30.0, swap=0.01, correlation=0.8, fading=0.1
-)
-"""Errors as detectors make them on video: they last, and some are gross."""
