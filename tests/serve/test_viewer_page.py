@@ -80,8 +80,15 @@ def test_compare_forecast_here_and_download(
     page.locator(".versus:visible").click()
     until(page, "document.body.dataset.panels === '2'")
     assert page.locator("figcaption").all_inner_texts() == ["walk.bvh · 3D", "keypoints.npz · lifted to 3D"]
+    point = "(() => { K.pointed = { panel: K.motions[0].panels[0], track: %s, person: 0, joint: 0 }; K.tell(); })()"
+    page.evaluate(point % "K.motions[1].panels[0]")
+    own = page.locator("#tip").inner_text()
     page.locator("#overlay").click()
     until(page, "document.body.dataset.panels === '1'")
+    # what is laid over another is moved there, and says where it is in its own recording
+    assert page.evaluate("Math.hypot(...K.motions[0].panels[0].others[0].offset)") > 0.1
+    page.evaluate(point % "K.motions[0].panels[0].others[0]")
+    assert page.locator("#tip").inner_text() == own
     assert page.locator(".legend .other").inner_text() == "keypoints.npz"
     page.locator(".versus:visible").click()
     assert not page.locator("#pair").is_visible()

@@ -183,6 +183,37 @@ def test_it_plays_scrubs_orbits_and_zooms(
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("space", ["y up", "z up", "camera", "image"])
+def test_a_joints_place_is_the_files(
+    browser: Any, until: Until, world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path, space: str
+) -> None:
+    x, y, z = np.moveaxis(world.positions, -1, 0)
+    given = {
+        "y up": world,
+        "z up": world.replace(positions=np.stack([x, -z, y], -1), up="z"),
+        "camera": world.replace(positions=np.stack([x, -y, 5 - z], -1), space="camera", up=None),
+        "image": image,
+    }[space]
+    write_player(tmp_path / "p.html", [("", given)], title="where")
+    page = browser.new_page(reduced_motion="reduce")
+    page.goto((tmp_path / "p.html").as_uri())
+    until(page, "document.body.dataset.frame === '0'")
+    for name in ("left_wrist", "right_ankle", "head"):
+        joint = given.skeleton.index(name)
+        page.evaluate(
+            """(joint) => { const panel = K.motions[0].panels[0];
+            K.pointed = { panel, track: panel, person: 0, joint }; K.tell(); }""",
+            joint,
+        )
+        told = re.findall(r"([xyz]) (-?[0-9.]+)", page.locator("#tip").inner_text().splitlines()[1])
+        assert "".join(axis for axis, _ in told) == "xyz"[: given.dims]
+        np.testing.assert_allclose(
+            [float(value) for _, value in told], given.positions[0, 0, joint], atol=0.51 if given.dims == 2 else 0.0051
+        )
+    page.close()
+
+
+@pytest.mark.browser
 def test_two_fingers_zoom_and_one_orbits(browser: Any, until: Until, world: SkeletonSequence, tmp_path: Path) -> None:
     write_player(tmp_path / "p.html", [("3D", world)], title="touch")
     context = browser.new_context(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError
 from kinegraph.geometry.limbs import anatomy, bone_radii
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.visualize.projection import facing, image_box, pose_size, stage, to_display
+from kinegraph.visualize.projection import facing, image_box, pose_size, shown_axes, stage, to_display
 from kinegraph.visualize.style import BANDS, FORECAST, LEFT, OTHER, PEOPLE, RIGHT, bone_sides, css, joint_sides
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def _panel(caption: str, sequence: SkeletonSequence, start_s: float) -> dict[str
         "stride": stride,
         "frames": len(points),
         "people": sequence.people,
+        "axes": [list(axis) for axis in shown_axes(sequence)],
         "joints": list(sequence.skeleton.joints),
         "bones": [[int(a), int(b)] for a, b in sequence.skeleton.bones],
         "sides": bone_sides(sequence.skeleton),

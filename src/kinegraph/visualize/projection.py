@@ -32,12 +32,17 @@ def to_display(sequence: SkeletonSequence) -> Array:
     """
     if sequence.dims != 3:
         raise DataError(f"a 3D picture needs 3D joints; this sequence has {sequence.dims} dimensions")
-    x, y, z = np.moveaxis(np.asarray(sequence.positions, dtype=np.float64), -1, 0)
-    if sequence.space == "camera":
-        return np.stack([x, -y, -z], axis=-1)
-    if sequence.up == "z":
-        return np.stack([x, z, -y], axis=-1)
-    return np.stack([x, y, z], axis=-1)
+    points = np.asarray(sequence.positions, dtype=np.float64)
+    return np.stack([sign * points[..., axis] for axis, sign in shown_axes(sequence)], axis=-1)
+
+
+def shown_axes(sequence: SkeletonSequence) -> tuple[tuple[int, int], ...]:
+    """For each axis of what is shown, which of the sequence's own axes it is and its sign; an image stays as it is."""
+    if sequence.dims == 3 and sequence.space == "camera":
+        return (0, 1), (1, -1), (2, -1)
+    if sequence.dims == 3 and sequence.up == "z":
+        return (0, 1), (2, 1), (1, -1)
+    return tuple((axis, 1) for axis in range(sequence.dims))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,9 @@
     if (!at || !at.panel.canvas.isConnected) { K.pointed = null; K.tip(null); return; }
     const { track, person, joint, panel } = at, p = track.poses[person], s = track.screen[person], box = panel.canvas.getBoundingClientRect();
     if (!(p[joint * 4 + 3] > 0)) { K.tip(null); return; }
-    const place = ["x", "y", "z"].slice(0, track.dims).map((axis, d) => `${axis} ${p[joint * 4 + d].toFixed(track.unit === "px" ? 0 : 2)}`).join("  ");
+    const own = [];  // where the file has the joint: what is shown is turned, and one that is laid over another moved as well
+    track.axes.forEach(([axis, sign], d) => { own[axis] = sign * (p[joint * 4 + d] - (track.offset?.[d] ?? 0)); });
+    const place = own.map((value, d) => `${"xyz"[d]} ${value.toFixed(track.unit === "px" ? 0 : 2)}`).join("  ");
     const lines = [track.joints[joint].replaceAll("_", " ") + (panel.people > 1 ? ` · person ${person + 1}` : "") + (at.forecast ? " · forecast" : "")];
     lines.push(`${place} ${track.unit === "normalized" ? "" : track.unit}`);
     if (track.trust) lines.push(`confidence ${p[joint * 4 + 3].toFixed(2)}`);

@@ -11,7 +11,7 @@
     track.trust = track.confidence ? bytes(track.confidence) : null;
     track.data = track.confidence = null;
     // A forecast stands on the joints of its recording.
-    for (const key of ["dims", "joints", "bones", "sides", "jointSides", "radii", "unit", "people"]) track[key] ??= like?.[key];
+    for (const key of ["dims", "axes", "joints", "bones", "sides", "jointSides", "radii", "unit", "people"]) track[key] ??= like?.[key];
     track.count = track.joints.length;
     track.start ??= 0;
     track.end = track.start + (track.frames - 1) / track.fps;
