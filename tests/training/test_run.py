@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from kinegraph.config import from_dict, read_yaml
-from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
 from kinegraph.training.lifting_data_module import LiftingTensors
 from kinegraph.training.lifting_splits import LiftingSplits
@@ -360,9 +360,10 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, splits: Lifti
     with pytest.raises(ConfigError, match=r"optim.lr: .*last.ckpt was begun with 0.5, the recipe says 0.001"):
         run(tmp_path / "run", splits, resume=True)
     content = checkpoint(tmp_path / "run")
-    del content["recipe"]  # of before this was stored
+    del content["recipe"]
     torch.save(content, tmp_path / "run" / "last.ckpt")
-    assert run(tmp_path / "run", splits, resume=True).status == "finished"
+    with pytest.raises(FormatError, match="last.ckpt: not a checkpoint"):
+        run(tmp_path / "run", splits, resume=True)
 
 
 def test_resume_with_other_data_is_refused(tmp_path: Path, splits: LiftingSplits) -> None:

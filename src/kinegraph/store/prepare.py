@@ -183,7 +183,7 @@ def _refuse_others(source: ClipSource, folder: Path, stated: str | None, place: 
 
 
 def _named(stated: str | None) -> str | None:
-    """The name of the folder or file in what a manifest states; all of it where an earlier version wrote the path."""
+    """The name of the folder or file that a manifest states, without the digest of its path."""
     return stated and stated.partition(_DIGEST)[0]
 
 

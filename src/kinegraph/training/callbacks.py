@@ -192,11 +192,10 @@ class RunKeeper(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take it back."""
-        self.best = state_dict["best"] if "best" in state_dict else state_dict["best_mpjpe_mm"]  # runs begun before 0.2
-        self.best_step = state_dict["best_step"]
-        self.kept, self.kept_step = state_dict.get("kept", self.best), state_dict.get("kept_step", self.best_step)
+        self.best, self.best_step = state_dict["best"], state_dict["best_step"]
+        self.kept, self.kept_step = state_dict["kept"], state_dict["kept_step"]
         self.validations_since_best = state_dict["validations_since_best"]
-        self.validated_step = state_dict.get("validated_step", self.kept_step)
+        self.validated_step = state_dict["validated_step"]
         self.seconds_before = state_dict["seconds"]
 
     def on_save_checkpoint(

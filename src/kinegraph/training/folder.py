@@ -122,11 +122,10 @@ def find_checkpoint(folder: Path, recipe: RunRecipe, resume: bool) -> Checkpoint
         return None
     try:
         content = torch.load(path, map_location="meta", weights_only=True, mmap=True)
-        found = Checkpoint(path, int(content["global_step"]))
+        found, whose = Checkpoint(path, int(content["global_step"])), content[OF_RECIPE]
     except Exception as error:  # a damaged archive has no one kind of error
         raise FormatError(path, "not a checkpoint, or a damaged one; delete it to begin the run anew") from error
-    if OF_RECIPE in content:  # older ones do not tell
-        _check_same(path, read_recipe(content[OF_RECIPE]), recipe)
+    _check_same(path, read_recipe(whose), recipe)
     return found
 
 
