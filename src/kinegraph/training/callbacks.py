@@ -224,19 +224,20 @@ class RunKeeper(pl.Callback):
         self._started = self._checkpointed = time.monotonic()
         if self.progress is not None:
             self.progress.begin(trainer.global_step)
-        assert isinstance(pl_module, TrainingTask)
         step = trainer.global_step
         over = step >= self.steps or self._patience_is_used_up()
         look = over and step > self.validated_step
         losses: dict[str, Any] = {}
         if trainer.is_global_zero:
             # A step that is looked at late may have an entry already, with its losses: one that says both replaces it.
+            assert isinstance(pl_module, TrainingTask)
             kept = step - 1 if look else step
             dropped = _trim_log(self.folder / LOG, kept, pl_module.log_columns)
             losses = {name: dropped[step][name] for name in pl_module.losses} if look and step in dropped else {}
         if over:
             trainer.should_stop = True
         if look:
+            assert isinstance(pl_module, TrainingTask)
             self._log(trainer, pl_module, step, losses | self._validate(trainer, pl_module, step))
             self._checkpoint(trainer)
 
