@@ -240,7 +240,8 @@ def test_the_real_clips_with_the_networks_own_weights(shared_data: Path, tmp_pat
         ({"--fps": "0"}, "frame rate"),
         ({"--smooth": "-1"}, "smooth"),
         ({"--fov": "190"}, "field of view"),
-        ({"--layout": "coco71"}, "leave --layout out"),
+        ({"--layout": "coco71"}, "in.json: json files name their joints themselves; leave --layout coco71 out"),
+        ({"--fps": "-3"}, "--fps -3 is no frame rate"),
     ],
 )
 def test_errors_are_one_line_and_leave_nothing(

@@ -15,7 +15,7 @@ from lifting_people import keypoints, motion
 
 import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError, KinegraphError
-from kinegraph.inference.quick import lifter_for, read_source
+from kinegraph.inference.quick import lifter_for
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +73,6 @@ def test_a_file_is_resampled_to_a_rate_and_told_one_it_lacks(two_d: kg.SkeletonS
     for fps in (0, float("nan"), 1e5):
         with pytest.raises(ConfigError, match="is no frame rate"):
             kg.lift(tmp_path / "told.npz", fps=fps)
-
-
-def test_read_fps_is_the_rate_that_a_source_has_itself(two_d: kg.SkeletonSequence, tmp_path: Path) -> None:
-    untold = two_d.replace(fps=None)
-    kg.save(untold, tmp_path / "untold.npz")
-    name = two_d.skeleton.name
-    for source, layout in ((tmp_path / "untold.npz", None), (untold, None), (two_d.positions, name)):
-        got = read_source(source, skeleton=layout, options={"fps": 30})
-        assert (got.frames, got.fps) == (two_d.frames, 30)
-        got = read_source(source, skeleton=layout, fps=15, options={"fps": 30})
-        assert (got.frames, got.fps) == (two_d.frames // 2, 15)
-    assert read_source(two_d.positions, skeleton=name, options={"skeleton": "coco17"}).skeleton.name == name
-    with pytest.raises(ConfigError, match="states 30 fps itself; leave read=.*25.* out"):
-        kg.lift(two_d, read={"fps": 25})
 
 
 def test_the_result_is_an_upright_world(two_d: kg.SkeletonSequence) -> None:

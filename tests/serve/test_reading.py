@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_people import walker
 from numpy.lib import format as npy
 
+from kinegraph.cli.options import add_recording_arguments
+from kinegraph.cli.recordings import read_recording
+from kinegraph.errors import KinegraphError
+from kinegraph.formats import write
+from kinegraph.sequence import SkeletonSequence
 from kinegraph.serve.reading import Reader, ReadLimits, RefusedFileError
+from kinegraph.skeleton import get_skeleton
 
 BVH = """HIERARCHY
 ROOT hips
@@ -70,6 +79,34 @@ def nested_bvh(joints: int) -> str:
     chain = "".join(f"JOINT j{i}\n{{\n{body}" for i in range(joints))
     row = "0 " * 3 * (joints + 1)
     return f"HIERARCHY\nROOT a\n{{\n{body}{chain}{'}' * (joints + 1)}\nMOTION\nFrames: 1\nFrame Time: 1\n{row}\n"
+
+
+ASF = """:version 1.10
+:name T
+:units
+  mass 1.0
+  length 0.45
+  angle deg
+:root
+   order TX TY TZ RX RY RZ
+   axis XYZ
+   position 0 0 0
+   orientation 0 0 0
+:bonedata
+  begin
+     id 1
+     name thigh
+     direction 0 -1 0
+     length 7
+     axis 0 0 0 XYZ
+     dof rx
+  end
+:hierarchy
+  begin
+    root thigh
+  end
+"""
+AMC_HEAD = "#!OML:ASF\n:FULLY-SPECIFIED\n:DEGREES\n"
 
 
 HOSTILE: dict[str, tuple[str | bytes, str]] = {
@@ -173,3 +210,56 @@ def test_what_was_stated_is_heard(reader: Reader, tmp_path: Path) -> None:
     for layout, fps, told in (("nobody", None, "no layout 'nobody'"), (None, -1.0, "no frame rate")):
         with pytest.raises(RefusedFileError, match=told):
             reader.read(tmp_path / "mine.npy", layout=layout, fps=fps)
+
+
+def coco_file(body: SkeletonSequence, path: Path) -> None:
+    flat = 300 + 100 * body.to_skeleton(get_skeleton("coco17"), minimum=0.3).positions[..., :2]
+    layout = get_skeleton("coco17")
+    write(SkeletonSequence(flat, layout, fps=30, unit="px", space="image"), path, format="coco")
+
+
+FAMILIES = ("walk.bvh", "walk.trc", "walk.c3d", "walk.json", "walk.npz", "walk.csv", "coco.json", "bare.npy", "a.amc")
+
+
+@pytest.mark.parametrize("layout", [None, "coco17", "h36m17"])
+@pytest.mark.parametrize("fps", [None, 15.0])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_layout_and_rate_are_heard_as_the_command_line_hears_them(
+    reader: Reader, tmp_path: Path, name: str, layout: str | None, fps: float | None
+) -> None:
+    """For every family of formats: those that tell their layout, their rate, both or neither."""
+    body = walker(seconds=0.4)  # 60 Hz
+    path = tmp_path / name
+    if name == "a.amc":
+        (tmp_path / "a.asf").write_text(ASF)
+        path.write_text(AMC_HEAD + "".join(f"{n}\nroot 1 2 3 10 20 {n}\nthigh {n}\n" for n in range(1, 25)))
+    elif name == "bare.npy":
+        np.save(path, body.positions[0, :, :17])
+    elif name == "coco.json":
+        coco_file(body, path)
+    else:
+        write(body, path)
+    words = [*(["--layout", layout] if layout else []), *(["--fps", f"{fps:g}"] if fps else [])]
+    parser = argparse.ArgumentParser()
+    add_recording_arguments(parser)
+    try:
+        expected = read_recording(path, parser.parse_args(words))
+    except KinegraphError as error:
+        told = str(error).replace(str(path), name).replace("--layout ", "the layout ")
+        with pytest.raises(RefusedFileError) as refused:
+            reader.read(path, layout=layout, fps=fps)
+        assert str(refused.value) == told
+        return
+    sequence, _ = reader.read(path, layout=layout, fps=fps)
+    assert (sequence.fps, sequence.skeleton.joints) == (expected.fps, expected.skeleton.joints)
+    np.testing.assert_allclose(sequence.positions, expected.positions)
+    assert (sequence.rotations is None) == (expected.rotations is None)
+
+
+def test_the_name_in_an_archive_is_not_the_path_it_was_unpacked_to(reader: Reader, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "walk.zip", "w") as archive:
+        archive.writestr("inner/walk.bvh", BVH.format(frames=3, step=0.033, rows=ROW * 3))
+    with pytest.raises(RefusedFileError) as refused:
+        reader.read(tmp_path / "walk.zip", layout="coco17", fps=None)
+    told = "walk.zip: bvh files name their joints themselves; leave the layout coco17 out"
+    assert str(refused.value) == told

@@ -14,10 +14,10 @@ from kinegraph.calibration.lifting import MeasuredErrors
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.evaluation.recordings import LeftOut
+from kinegraph.formats.any_source import read_source
 from kinegraph.inference.error_model import Calibration, ErrorTable
 from kinegraph.inference.forecast_features import FORECAST_FEATURES, FURTHEST_S, canonical_joints, forecast_features
 from kinegraph.inference.forecaster import Forecaster
-from kinegraph.inference.quick import read_source
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.posed_body import at_rate
 

@@ -38,18 +38,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from kinegraph.cli.lift import read_keypoints, title
+    from kinegraph.cli.recordings import read_recording, title
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.provenance import run_label
     from kinegraph.evaluation.steadiness import draw_steps, measure_steadiness, steadiness_report
-    from kinegraph.formats import detect
     from kinegraph.inference.lifter import Lifter
 
     names = [title(place) for place in args.recordings]
     twice = {name for name in names if names.count(name) > 1}
     recordings = []
     for place, name in zip(args.recordings, names, strict=True):
-        keypoints = read_keypoints(place, args.format or detect(place), args, dims=2)
+        keypoints = read_recording(place, args, dims=2)
         recordings.append((str(place) if name in twice else name, keypoints))
     loaded = [Lifter.from_pretrained(name) for name in args.models]
     lifters = [(run_label(lifter.folder), lifter) for lifter in loaded]

@@ -12,11 +12,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinegraph.cli.recordings import read_recording
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
     from kinegraph.export.exporting import Exported
-    from kinegraph.sequence import SkeletonSequence
 
 HELP = "write a network as ONNX or torch.export, checked against PyTorch"
 
@@ -62,22 +62,11 @@ def run(args: argparse.Namespace) -> int:
 
     check_target(args.out, args.precision)
     weights = find_weights(args.model)
-    recording = None if args.check is None else _recording(args)
+    recording = None if args.check is None else read_recording(args.check, args)
     with Progress("exporting") as progress:
         done = export(weights, args.out, precision=args.precision, recording=recording, progress=progress)
     print(json.dumps(_summary(args, done), indent=2, allow_nan=False) if args.json else _text(done))
     return 0
-
-
-def _recording(args: argparse.Namespace) -> SkeletonSequence:
-    """Read FILE; Acclaim clips with their rotations."""
-    from kinegraph.cli.lift import read_keypoints
-    from kinegraph.formats import detect
-
-    name = args.format or detect(args.check)
-    if name == "asf_amc" and not any(item.partition("=")[0].strip() == "joints" for item in args.read):
-        args.read = [*args.read, "joints=starts"]
-    return read_keypoints(args.check, name, args)
 
 
 def _text(done: Exported) -> str:

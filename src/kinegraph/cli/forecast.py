@@ -13,7 +13,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.cli.options import add_recording_arguments, check_place, keep_input
+from kinegraph.cli.options import add_lifter_argument, add_recording_arguments, check_place, keep_input
+from kinegraph.cli.recordings import lifted, read_recording, title
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, forecast, write; say what was assumed."""
-    from kinegraph.cli.lift import title
     from kinegraph.cli.render import Progress, check_picture
     from kinegraph.formats import write, write_format
     from kinegraph.formats.export import away
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         check_picture(args.picture, "--picture")
         if not args.step > 0:
             raise ConfigError(f"--step {args.step:g}: expected seconds, above 0")
-    recording = read_motion(args)
+    recording = read_recording(source, args)
     from kinegraph.inference.forecaster import Forecaster
 
     forecaster = Forecaster.from_pretrained(args.model)
@@ -125,47 +125,6 @@ def run(args: argparse.Namespace) -> int:
     for note in notes:
         print(f"  note: {note}")
     return 0
-
-
-def read_motion(
-    args: argparse.Namespace, acclaim_joints: str = "starts", source: Path | None = None
-) -> SkeletonSequence:
-    """Read IN, or another file, as motion; of Acclaim clips the starts of bones, with their rotations, or the ends."""
-    from kinegraph.cli.lift import read_keypoints
-    from kinegraph.formats import detect
-
-    source = source or args.input
-    name = args.format or detect(source)
-    if name == "asf_amc" and not any(item.partition("=")[0].strip() == "joints" for item in args.read):
-        args = argparse.Namespace(**{**vars(args), "read": [*args.read, f"joints={acclaim_joints}"]})
-    return read_keypoints(source, name, args)
-
-
-def add_lifter_argument(parser: argparse.ArgumentParser) -> None:
-    """``--lifter``, for commands that lift what is 2D."""
-    from kinegraph.shipped import default_help
-
-    parser.add_argument(
-        "--lifter",
-        metavar="M",
-        help=f"network that lifts 2D keypoints first, named as --model is; {default_help('lift')}",
-    )
-
-
-def lifted(recording: SkeletonSequence, args: argparse.Namespace) -> SkeletonSequence:
-    """The recording in 3D; `args.lifted` says whether it was 2D.
-
-    Raises:
-        ConfigError: a lifter is named and there is nothing to lift.
-    """
-    from kinegraph.cli.render import Progress
-    from kinegraph.inference.quick import as_motion
-
-    args.lifted = recording.dims == 2
-    if args.lifter is not None and not args.lifted:
-        raise ConfigError(f"--lifter {args.lifter}: {args.input} is 3D and is not lifted; leave it out")
-    with Progress("lifting") as progress:
-        return as_motion(recording, args.lifter, progress=progress)
 
 
 def _truth(recording: SkeletonSequence, forecast: Forecast) -> SkeletonSequence | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinegraph.cli.lift_folder import is_many, run_folder
 from kinegraph.cli.options import add_recording_arguments, check_place, keep_input, key_values
-from kinegraph.cli.options import read_options as given_options
+from kinegraph.cli.recordings import read_recording, title
 from kinegraph.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, lift, write; say what was assumed."""
     from kinegraph.cli.render import Progress, check_picture, draw
-    from kinegraph.formats import detect, write, write_format
+    from kinegraph.formats import write, write_format
     from kinegraph.formats.export import not_shown
 
     source: Path = args.input
@@ -112,12 +112,11 @@ def run(args: argparse.Namespace) -> int:
     keep_input(source, target)
     if args.view is not None:
         check_picture(args.view, "--view")
-    name = args.format or detect(source)
-    keypoints = read_keypoints(source, name, args, dims=2)
+    keypoints = read_recording(source, args, dims=2)
     if keypoints.dims != 2:
         raise DataError(
-            f"{source}: found 3D joints ({name}), expected 2D keypoints; it needs no lifting: use 'kinegraph convert' "
-            "or 'kinegraph view'"
+            f"{source}: found 3D joints ({keypoints.space} space), expected 2D keypoints; it needs no lifting: use "
+            "'kinegraph convert' or 'kinegraph view'"
         )
     from kinegraph.inference.quick import lift, lifter_for
 
@@ -175,37 +174,6 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
         "focal_px": args.focal,
         "fov_deg": args.fov,
     }
-
-
-def read_keypoints(source: Path, name: str, args: argparse.Namespace, dims: int | None = None) -> SkeletonSequence:
-    """Read IN with the layout and frame rate stated on the command line.
-
-    `dims`: 2 where nothing else will do, so that the third number of each joint in an array is its confidence.
-    """
-    from kinegraph.formats import check_fps, read_at_rate, read_options
-    from kinegraph.skeleton import get_skeleton
-
-    known = read_options(name)
-    options = given_options(args, known)
-    layout = getattr(args, "layout", None)
-    if layout is not None:
-        if "skeleton" not in known:
-            raise ConfigError(f"--layout {layout}: {name} files name their joints themselves; leave --layout out")
-        wanted = get_skeleton(layout)
-        options["skeleton"] = layout
-    if dims is not None and "dims" in known:
-        options.setdefault("dims", dims)
-    check_fps(args.fps, "--fps")
-    sequence = read_at_rate(source, name, args.fps, **options)
-    if layout is not None and sequence.skeleton.joints != wanted.joints:
-        found = sequence.skeleton.name
-        raise ConfigError(f"--layout {layout}: {source} says itself that its layout is '{found}'; leave --layout out")
-    return sequence
-
-
-def title(source: Path) -> str:
-    """What to call a file in a picture."""
-    return source.resolve().name
 
 
 def summary(

@@ -13,6 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from kinegraph.errors import ConfigError, nearest
 
 __all__ = [
+    "add_lifter_argument",
     "add_network_arguments",
     "add_read_arguments",
     "add_recording_arguments",
@@ -47,6 +48,17 @@ def add_read_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="an option of the input's format, e.g. skeleton=halpe26, people=1, image_size=1280x720, asf=09.asf, or "
         "fps=25: the rate that it has itself",
+    )
+
+
+def add_lifter_argument(parser: argparse.ArgumentParser) -> None:
+    """``--lifter``, for commands that lift what is 2D."""
+    from kinegraph.shipped import default_help
+
+    parser.add_argument(
+        "--lifter",
+        metavar="M",
+        help=f"network that lifts 2D keypoints first, named as --model is; {default_help('lift')}",
     )
 
 

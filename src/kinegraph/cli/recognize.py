@@ -14,7 +14,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.cli.options import add_recording_arguments, check_place, keep_input
+from kinegraph.cli.options import add_lifter_argument, add_recording_arguments, check_place, keep_input
+from kinegraph.cli.recordings import lifted, read_recording, title
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ Of several people, each has a band in the picture; --person draws one alone."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
-    from kinegraph.cli.forecast import add_lifter_argument
     from kinegraph.shipped import default_help, model_help
 
     parser.add_argument("input", type=Path, nargs="?", metavar="IN", help="a motion file, or 2D keypoints")
@@ -69,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
     """Read, recognise, say it."""
     from dataclasses import replace
 
-    from kinegraph.cli.forecast import lifted, read_motion
-    from kinegraph.cli.lift import title
     from kinegraph.cli.render import Progress
 
     _check(args)
@@ -78,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.inference.recognizer import Recognizer
 
     recognizer = Recognizer.from_pretrained(args.model, shares=args.fuse)
-    recording = read_motion(args, recognizer.acclaim_joints)
+    recording = read_recording(args.input, args, acclaim_joints=recognizer.acclaim_joints)
     if recognizer.dims == 3:
         recording = lifted(recording, args)
     elif args.lifter is not None:

@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 from kinegraph.cli.options import add_network_arguments, add_recording_arguments, keep_input
+from kinegraph.cli.recordings import read_recording, title
 from kinegraph.errors import ConfigError
 
 HELP = "draw a motion file: stills, animation, or a player in one HTML file"
@@ -56,8 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, draw, say where."""
-    from kinegraph.cli.forecast import read_motion
-    from kinegraph.cli.lift import title
     from kinegraph.cli.render import check_picture, draw
     from kinegraph.visualize.motion import DEFAULT_FPS, first_frame
 
@@ -83,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     sequences = []
     for source in sources:
         # A forecast needs the joints that turn; a picture shows the ends of limbs.
-        sequence = read_motion(args, "starts" if args.full else "ends", source)
+        sequence = read_recording(source, args, acclaim_joints="starts" if args.full else "ends")
         rate = sequence.fps or DEFAULT_FPS
         first = first_frame(sequence, args.start)
         last = None if args.seconds is None else first + max(1, round(args.seconds * rate))

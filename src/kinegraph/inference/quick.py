@@ -7,11 +7,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from numpy.typing import ArrayLike
-
 from kinegraph.errors import ConfigError, DataError, nearest
-from kinegraph.formats import check_fps, detect, read_at_rate, read_options
-from kinegraph.formats.arrays import load
+from kinegraph.formats import check_fps
+from kinegraph.formats.any_source import Source, read_source
 from kinegraph.inference.contact import with_contact
 from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, square_pixels
 from kinegraph.inference.forecaster import Forecaster
@@ -26,7 +24,6 @@ from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = [
-    "Source",
     "are_pictures",
     "as_motion",
     "check_stated",
@@ -35,62 +32,13 @@ __all__ = [
     "lift",
     "lift_settings",
     "lifter_for",
-    "read_source",
     "recognize",
 ]
 
-Source = str | Path | SkeletonSequence | ArrayLike
 Progress = Callable[[int, int], None]
 _Network = TypeVar("_Network", Lifter, Recognizer, Forecaster)
 
 _networks: dict[tuple[str, str, tuple[tuple[str, int], ...]], Any] = {}
-
-
-def read_source(
-    source: Source,
-    *,
-    skeleton: str | Skeleton | None = None,
-    fps: float | None = None,
-    dims: int | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> SkeletonSequence:
-    """A sequence from whatever a person has.
-
-    Args:
-        source: a file or folder, an array, or a sequence.
-        skeleton: the layout of an array, or of a file that does not tell it.
-        fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
-        dims: 2 or 3: what the last axis of an array, in memory or in a file, is taken for.
-        options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`. Among them ``fps``
-            states the rate `source` itself has; with both, it is resampled from that to the other.
-
-    Raises:
-        FormatError, ConfigError, DataError: see :func:`kinegraph.load`.
-    """
-    check_fps(fps)
-    given = dict(options or {})
-    if isinstance(source, SkeletonSequence):
-        own = given.pop("fps", source.fps)
-        if source.fps not in (None, own):
-            raise ConfigError(f"the sequence states {source.fps:g} fps itself; leave read={{'fps': {own}}} out")
-        source = source.replace(fps=own)
-        if skeleton is not None and source.skeleton != skeleton and source.skeleton.name != skeleton:
-            raise ConfigError(f"the sequence's layout is '{source.skeleton.name}'; use to_skeleton() to change it")
-        return load(source, fps=fps, **given)
-    if not isinstance(source, str | Path):
-        told = given if skeleton is None else {**given, "skeleton": skeleton}
-        return load(load(source, **{"fps": fps, "dims": dims, **told}), fps=fps)
-    name = given.pop("format", None) or detect(source)
-    known = read_options(name)
-    if name == "asf_amc":
-        given.setdefault("joints", "starts")  # with rotations, so that limbs keep their length
-    if skeleton is not None:
-        if "skeleton" not in known:
-            raise ConfigError(f"{source}: {name} files name their joints themselves; leave skeleton= out")
-        given["skeleton"] = skeleton
-    if dims is not None and "dims" in known:
-        given.setdefault("dims", dims)
-    return read_at_rate(source, name, fps, **given)
 
 
 def lift(
@@ -269,11 +217,9 @@ def recognize(
     """
     network = _network(Recognizer, model)
     flat = network.dims == 2
-    given = dict(read or {})
-    if isinstance(source, str | Path) and (given.get("format") or detect(source)) == "asf_amc":
-        given.setdefault("joints", network.acclaim_joints)
-    dims = 2 if flat and "dims" not in given else None
-    motion = read_source(source, skeleton=skeleton, fps=fps, dims=dims, options=given)
+    dims = 2 if flat and "dims" not in (read or {}) else None
+    joints = network.acclaim_joints
+    motion = read_source(source, skeleton=skeleton, fps=fps, dims=dims, options=read, acclaim_joints=joints)
     motion = motion if flat else as_motion(motion, lifter)
     result = network.recognize(motion, stride_s=stride_s, window_s=window_s, progress=progress)
     return replace(result, notes=tuple(dict.fromkeys([*notes_that_hold(motion.notes), *result.notes])))

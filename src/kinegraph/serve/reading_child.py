@@ -23,38 +23,28 @@ __all__ = ["read_recording"]
 
 
 def read_recording(path: Path, *, layout: str | None = None, fps: float | None = None) -> SkeletonSequence:
-    """Read a recording, with the layout and frame rate that a person stated.
+    """Read a recording, with the layout and frame rate that a person stated, as ``kinegraph lift`` does.
 
     Raises:
         FormatError: it is in no format there is, or damaged.
-        ConfigError: a layout or a rate that makes no sense.
+        ConfigError: a layout or a rate that makes no sense, or a layout that the file tells itself.
+        DataError: at the rate it would fill the memory.
     """
-    from kinegraph.formats import check_fps, detect, read, read_options
+    from kinegraph.formats.any_source import Called, read_source
     from kinegraph.skeleton import skeleton_names
 
+    # A layout may also be a file's name, and no visitor names files of this machine.
     if layout is not None and layout not in skeleton_names():
         raise ConfigError(f"no layout '{layout[:40]}'; choose one of the list")
-    check_fps(fps)
-    name = detect(path)
-    known = read_options(name)
-    options: dict[str, Any] = {}
-    if layout is not None and "skeleton" in known:
-        options["skeleton"] = layout
-    if fps is not None and "fps" in known:
-        options["fps"] = fps
-    if name == "asf_amc":
-        options["joints"] = "starts"  # with its rotations, so that limbs keep their length
-    sequence = read(path, format=name, **options)
-    if fps is not None and sequence.fps is None:
-        sequence = sequence.replace(fps=fps)
-    return sequence.replace(source=path.name)
+    called = Called(skeleton="the layout ", fps="the rate")
+    return read_source(path, skeleton=layout, fps=fps, called=called).replace(source=path.name)
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     from kinegraph.formats import write
     from kinegraph.serve.uploads import check_extent, recording_in
 
-    path = Path(asked["path"])
+    found = path = Path(asked["path"])
     try:
         found = recording_in(path, asked["unpacked_bytes"])
         sequence = read_recording(found, layout=asked["layout"], fps=asked["fps"])
@@ -67,7 +57,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         # The name that its sender knows, not the one that it was unpacked to.
         return {"status": 422, "error": f"{path.name}: {error.message}"}
     except KinegraphError as error:
-        return {"status": 422, "error": str(error)}
+        return {"status": 422, "error": str(error).replace(str(found), path.name)}
     except MemoryError:
         return {"status": 413, "error": f"{path.name}: needs more memory than a recording may; send a shorter one"}
     except Exception as error:

@@ -1,0 +1,96 @@
+"""A sequence from whatever a person has: a file, a folder, an array or a sequence, with what they say of it.
+
+The Python API, the command line, the viewer and the data sets all read by :func:`read_source`; only what its options
+are called in messages is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from kinegraph.errors import ConfigError
+from kinegraph.formats import check_fps, detect, read_at_rate, read_options
+from kinegraph.formats.arrays import load
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton, get_skeleton
+
+__all__ = ["AcclaimJoints", "Called", "Source", "read_source"]
+
+Source = str | Path | SkeletonSequence | ArrayLike
+AcclaimJoints = Literal["starts", "ends"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Called:
+    """What the options of :func:`read_source` are called in messages; a layout's name follows its own at once."""
+
+    skeleton: str = "skeleton="
+    fps: str = "fps"
+
+
+_PYTHON = Called()
+
+
+def read_source(
+    source: Source,
+    *,
+    skeleton: str | Skeleton | None = None,
+    fps: float | None = None,
+    dims: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    acclaim_joints: AcclaimJoints = "starts",
+    called: Called = _PYTHON,
+) -> SkeletonSequence:
+    """A sequence from whatever a person has.
+
+    Args:
+        source: a file or folder, an array, or a sequence.
+        skeleton: the layout of an array, or of a file that does not tell it.
+        fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
+        dims: 2 or 3: what the last axis of an array, in memory or in a file, is taken for.
+        options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`. Among them ``fps``
+            states the rate `source` itself has; with both, it is resampled from that to the other. ``format`` names a
+            file's format, if name and content do not tell it.
+        acclaim_joints: where joints of AMC files lie, unless `options` say it: where bones start, with their rotations,
+            so that limbs keep their length; or where they end (:func:`kinegraph.formats.asf_amc.read`).
+        called: what `skeleton` and `fps` are called where they are refused.
+
+    Raises:
+        ConfigError: a rate that is none, an option that the format lacks, or a layout that `source` tells itself.
+        FormatError, DataError: see :func:`kinegraph.load`.
+    """
+    check_fps(fps, called.fps)
+    given = dict(options or {})
+    if isinstance(source, SkeletonSequence):
+        own = given.pop("fps", source.fps)
+        if source.fps not in (None, own):
+            raise ConfigError(f"the sequence states {source.fps:g} fps itself; leave read={{'fps': {own}}} out")
+        source = source.replace(fps=own)
+        if skeleton is not None and source.skeleton != skeleton and source.skeleton.name != skeleton:
+            raise ConfigError(f"the sequence's layout is '{source.skeleton.name}'; use to_skeleton() to change it")
+        return load(source, fps=fps, **given)
+    if not isinstance(source, str | Path):
+        told = given if skeleton is None else {**given, "skeleton": skeleton}
+        return load(load(source, **{"fps": fps, "dims": dims, **told}), fps=fps)
+    name = given.pop("format", None) or detect(source)
+    known = read_options(name)
+    if name == "asf_amc":
+        given.setdefault("joints", acclaim_joints)
+    wanted = None
+    if skeleton is not None:
+        said = f"{called.skeleton}{skeleton.name if isinstance(skeleton, Skeleton) else skeleton}"
+        if "skeleton" not in known:
+            raise ConfigError(f"{source}: {name} files name their joints themselves; leave {said} out")
+        wanted = get_skeleton(skeleton)
+        given["skeleton"] = skeleton
+    if dims is not None and "dims" in known:
+        given.setdefault("dims", dims)
+    sequence = read_at_rate(source, name, fps, **given)
+    if wanted is not None and sequence.skeleton.joints != wanted.joints:
+        raise ConfigError(f"{source}: says itself that its layout is '{sequence.skeleton.name}'; leave {said} out")
+    return sequence
