@@ -16,11 +16,11 @@ both as AMC and as BVH is used once, as AMC; CMU's BVH files begin with a calibr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets.cmu_files import is_cmu_clip, named_subject, without_lead_in
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import ConfigError, DataError, KinegraphError
-from kinegraph.formats import read
+from kinegraph.formats.any_source import read_source
 from kinegraph.formats.export import y_up
 from kinegraph.formats.walk import recording_suffixes, recordings_in
 from kinegraph.naming import as_text, free_name
@@ -80,6 +80,18 @@ class _Piece(NamedTuple):
     """Or why it cannot be used."""
 
 
+class _Take(NamedTuple):
+    """A piece that can be used, and where it is from."""
+
+    name: str
+    path: Path
+    file: str
+    """What its file is called (:func:`file_name`)."""
+    action: str
+    """Nothing where there is none."""
+    features: Features
+
+
 def network_skeleton(representation: Representation = "expmap") -> Skeleton:
     """The joints of CMU's skeleton that a network for anybody's motion needs, with the trajectory before them.
 
@@ -124,42 +136,54 @@ def file_name(path: Path, source: Path | str) -> str:
 def load_recordings(
     sources: Sequence[Path | str],
     *,
-    skeleton: Skeleton | None = None,
     fps: float = 60.0,
     representation: Representation = "expmap",
     labels: Literal["folders", "none"] = "none",
     least_frames: int = 2,
-    name: str = "recordings",
-    keep: Callable[[Path], bool] | None = None,
-    read_options: dict[str, Any] | None = None,
 ) -> Recordings:
-    """Read folders of recordings.
+    """Read folders of recordings, as clips on :func:`network_skeleton`.
 
     A person of several in a file is called ``file#2``, and a piece of several between long gaps ``file, part 2``.
 
     Args:
         sources: folders, searched with their subfolders.
-        skeleton: network skeleton with a trajectory; :func:`network_skeleton` by default.
         fps: rate of the clips, Hz.
         representation: of the features.
         labels: ``"folders"``: the folder directly under a source names the action (files beside it have none).
         least_frames: clips with fewer, at `fps`, are skipped.
-        name: of the data.
-        keep: which files to read.
-        read_options: handed to every reader that has them (``fps``, ``skeleton``).
 
     Raises:
-        ConfigError: a skeleton without trajectory, or a rate without sense.
+        ConfigError: a rate without sense.
         DataError: nothing usable is left; the message names the first reason.
     """
-    network = skeleton or network_skeleton(representation)
     if not (np.isfinite(fps) and fps > 0):
         raise ConfigError(f"recordings at {fps} frames a second: expected a positive number")
-    if network.num_joints < 3 or network.roots != (0,) or "trajectory" not in network.joints:
-        raise ConfigError(f"skeleton '{network.name}' has no trajectory; contract(..., trajectory=True) adds it")
-    files = [(Path(source), path) for source in sources for path in find_files(source) if keep is None or keep(path)]
+    network = network_skeleton(representation)
+    files = [(Path(source), path) for source in sources for path in find_files(source)]
+    takes: list[_Take] = []
     skipped: list[Skipped] = []
-    people: list[tuple[str, str, str, Path, Features]] = []
+    for source, path in _once(files, skipped):
+        within = path.relative_to(source).parts
+        action = as_text(within[0]) if labels == "folders" and len(within) > 1 else ""
+        stem = file_name(path, source)
+        try:
+            for piece in _read(path, network, fps, representation, least_frames):
+                if isinstance(piece.found, str):
+                    skipped.append(Skipped(path, piece.where + piece.found))
+                else:
+                    takes.append(_Take(stem + piece.name, path, stem, action, piece.found))
+        except KinegraphError as error:
+            skipped.append(Skipped(path, _line(error)))
+    if not takes:
+        first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
+        raise DataError(f"recordings: none of {len(files)} files can be used{first}")
+    read_from = {take.path for take in takes}
+    left_out = tuple(replace(one, whole=one.path not in read_from) for one in skipped)
+    return Recordings(_motion_data(takes, network, fps, representation), left_out, len(files))
+
+
+def _once(files: Sequence[tuple[Path, Path]], skipped: list[Skipped]) -> Iterator[tuple[Path, Path]]:
+    """Sources and their files, every CMU clip in one of them; those that come again are added to `skipped`."""
     taken: set[str] = set()
     for source, path in files:
         if is_cmu_clip(path):
@@ -167,38 +191,28 @@ def load_recordings(
                 skipped.append(Skipped(path, "the same CMU clip is in another source"))
                 continue
             taken.add(path.stem)
-        folder = path.relative_to(source).parts[0] if len(path.relative_to(source).parts) > 1 else ""
-        action = as_text(folder) if labels == "folders" else ""
-        stem = file_name(path, source)
-        try:
-            for piece in _read(path, network, fps, representation, least_frames, read_options or {}):
-                if isinstance(piece.found, str):
-                    skipped.append(Skipped(path, piece.where + piece.found))
-                else:
-                    people.append((stem + piece.name, stem, action, path, piece.found))
-        except KinegraphError as error:
-            skipped.append(Skipped(path, _line(error)))
-    if not people:
-        first = f"; {skipped[0].path}: {skipped[0].reason}" if skipped else ""
-        raise DataError(f"{name}: none of {len(files)} files can be used{first}")
-    actions = tuple(sorted({action for _, _, action, _, _ in people if action}))
-    features = _encode([codec for *_, codec in people])
+        yield source, path
+
+
+def _motion_data(takes: Sequence[_Take], network: Skeleton, fps: float, representation: Representation) -> MotionData:
+    """Clips with names of their own, their features encoded together."""
+    actions = tuple(sorted({take.action for take in takes if take.action}))
     clips, used = [], set[str]()
-    for (clip, stem, action, path, _), array in zip(people, features, strict=True):
-        unique = free_name(clip, used, "{name} ({number})")
+    for take, features in zip(takes, _encode([take.features for take in takes]), strict=True):
+        unique = free_name(take.name, used, "{name} ({number})")
         used.add(unique)
-        subject = named_subject(path)
+        subject = named_subject(take.path)
         clips.append(
             MotionClip(
-                features=array,
-                action=actions.index(action) if action else -1,
+                features=features,
+                action=actions.index(take.action) if take.action else -1,
                 name=unique,
                 subject=f"cmu{subject}" if subject else "",
-                file=stem,
+                file=take.file,
             )
         )
-    data = MotionData(
-        name=name,
+    return MotionData(
+        name="recordings",
         skeleton=network,
         fps=fps,
         representation=representation,
@@ -206,9 +220,6 @@ def load_recordings(
         clips=tuple(clips),
         mirror=partial(mirror_features, skeleton=network, representation=representation),
     )
-    read_from = {path for *_, path, _ in people}
-    left_out = (replace(one, whole=one.path not in read_from) for one in skipped)
-    return Recordings(data, tuple(left_out), len(files))
 
 
 def _rank(path: Path) -> int:
@@ -220,22 +231,13 @@ def _line(error: KinegraphError) -> str:
     return " ".join(str(error).split())
 
 
-def _read(
-    path: Path, network: Skeleton, fps: float, representation: Representation, least: int, options: dict[str, Any]
-) -> Iterator[_Piece]:
+def _read(path: Path, network: Skeleton, fps: float, representation: Representation, least: int) -> Iterator[_Piece]:
     """Every person of a file, each in as many pieces as long gaps leave.
 
     Raises:
         KinegraphError: none can be had.
     """
-    from kinegraph.formats import detect
-    from kinegraph.formats import read_options as known_options
-
-    name = detect(path)
-    given = {key: value for key, value in options.items() if key in known_options(name)}
-    if name == "asf_amc":
-        given["joints"] = "starts"
-    sequence = read(path, format=name, **given)
+    sequence = read_source(path)
     check_motion(sequence)
     sequence = without_lead_in(sequence, path)
     if not sequence.seen.all():
