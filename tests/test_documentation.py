@@ -31,6 +31,12 @@ TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --train
 HELD_OUT = ["--data.held_out", "0.4"]  # a tenth of three clips is none
 # setting up is what continuous integration does before it comes here; the viewer runs until Ctrl-C (tests/serve)
 SKIPPED = ("pip ", "make ", "kinegraph serve")
+# the beginnings of the commands whose files a page's Python reads
+READ_BY_PYTHON = {
+    "detector-to-3d.md": ("kinegraph convert keypoints/ detections/first.npz",),
+    "export.md": ("kinegraph export lift lifter.onnx", "kinegraph export forecast walker.onnx"),
+    "recognition.md": ("kinegraph data prepare folder", "kinegraph train recognize_folder"),
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -40,6 +46,31 @@ def blocks(page: Path, language: str) -> list[str]:
 def commands(page: Path) -> list[str]:
     lines = [line for block in blocks(page, "bash") for line in block.splitlines()]
     return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+def run(line: str, page: str, shared_data: Path, done: set[str]) -> None:
+    """One command of a page, in the current folder, unless it has been run; trainings with tiny settings."""
+    if line in done:
+        return
+    here = shlex.split(line.replace("../shared/data", str(shared_data)), comments=True)
+    words = [w for word in here for w in (sorted(glob.glob(word)) or [word])]
+    if "--node_rank 1" in line:  # the second machine's: tests/training/test_two_machines.py starts both
+        return
+    if words[0] == "torchrun":  # alone here; tests/training/test_recognition_parallel.py starts two processes
+        words = words[words.index("kinegraph") :]
+    assert words[0] == "kinegraph", f"{page}: what is '{line}'?"
+    motion = any(word.startswith("symgnn_") for word in words)
+    baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])
+    clips = any(word.startswith("recognize_") for word in words)
+    floor = any(word.startswith(("recognize_nearest", "recognize_linear")) for word in words)
+    if words[1] == "train" or (words[1] == "analyze" and (motion or clips)):
+        own = TINY_CLIPS if clips else TINY_RUN if motion else TINY.split()
+        words += TINY_TRAINER if baseline or floor else own
+        words += HELD_OUT if clips and any(name in words[2] for name in ("_ntu", "_folder")) else []
+    if words[1:3] == ["data", "generate"]:
+        words += ["--clips", "12", "--actions", "2"]
+    assert main(words[1:]) == 0, f"{page}: '{line}' failed"
+    done.add(line)
 
 
 def keypoints(folder: Path) -> None:
@@ -101,6 +132,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def done() -> set[str]:
+    """The commands that have been run in `place`: some pages' Python needs a few of them, whichever test is first."""
+    return set()
+
+
 def test_pages_are_found() -> None:
     assert all(page.is_file() for page in PAGES)
     assert sum(len(commands(page)) for page in PAGES) >= 12
@@ -108,29 +145,13 @@ def test_pages_are_found() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_commands_run(page: Path, place: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_run(
+    page: Path, place: Path, done: set[str], shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(place)
     for line in commands(page):
-        if line.startswith(SKIPPED):
-            continue
-        line = line.replace("../shared/data", str(shared_data))
-        words = [w for word in shlex.split(line, comments=True) for w in (sorted(glob.glob(word)) or [word])]
-        if "--node_rank 1" in line:  # the second machine's: tests/training/test_two_machines.py starts both
-            continue
-        if words[0] == "torchrun":  # alone here; tests/training/test_recognition_parallel.py starts two processes
-            words = words[words.index("kinegraph") :]
-        assert words[0] == "kinegraph", f"{page.name}: what is '{line}'?"
-        motion = any(word.startswith("symgnn_") for word in words)
-        baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])
-        clips = any(word.startswith("recognize_") for word in words)
-        floor = any(word.startswith(("recognize_nearest", "recognize_linear")) for word in words)
-        if words[1] == "train" or (words[1] == "analyze" and (motion or clips)):
-            own = TINY_CLIPS if clips else TINY_RUN if motion else TINY.split()
-            words += TINY_TRAINER if baseline or floor else own
-            words += HELD_OUT if clips and any(name in words[2] for name in ("_ntu", "_folder")) else []
-        if words[1:3] == ["data", "generate"]:
-            words += ["--clips", "12", "--actions", "2"]
-        assert main(words[1:]) == 0, f"{page.name}: '{line}' failed"
+        if not line.startswith(SKIPPED):
+            run(line, page.name, shared_data, done)
 
 
 def test_the_table_of_recognisers_is_computed() -> None:
@@ -151,11 +172,13 @@ def test_the_table_of_recognisers_is_computed() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_python_runs(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs(
+    page: Path, place: Path, done: set[str], shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(place)
-    for name, written in (("export.md", "lifter.onnx"), ("recognition.md", "runs/clips/best")):
-        if page.name == name and not (place / written).exists():
-            pytest.skip("it uses what the page's commands write: run test_commands_run first")
+    for beginning in READ_BY_PYTHON.get(page.name, ()):
+        line = next(line for line in commands(page) if line.startswith(beginning))
+        run(line, page.name, shared_data, done)
     for block in blocks(page, "toml"):
         name = re.match(r"# (\S+\.toml)", block)
         assert name is not None, "a TOML block begins with its file's name"

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -70,15 +69,13 @@ def test_help_names_every_command_with_examples(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == text
 
 
-def test_help_is_quick_and_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from kinegraph.cli import main; main(['--help']); "
         "print('heavy:', [m for m in ('torch', 'scipy', 'matplotlib', 'lightning') if m in sys.modules])"
     )
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "heavy: []" in done.stdout
-    assert time.perf_counter() - start < 5  # well under a second on an idle machine
 
 
 def test_version() -> None:
