@@ -155,7 +155,7 @@ def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 def test_full_reads_the_joints_that_turn(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As serve and forecast do: an AMC's joints where its bones begin, with rotations; a BVH beside it as it is."""
-    from kinegraph.serve.analysis import Analyst
+    from kinegraph.visualize.analysis import Analyst
 
     amc = shared_data / "cmu_asfamc" / "01" / "01_01.amc"
     seen = []

@@ -21,8 +21,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.serve.analysis import Analysis, Analyst
 from kinegraph.serve.app import application
+from kinegraph.visualize.analysis import Analysis, Analyst
 
 
 class Shower(Analyst):

@@ -11,9 +11,9 @@ import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.errors import KinegraphError
 from kinegraph.models import build
-from kinegraph.serve.analysis import Analyst
 from kinegraph.serve.sample import walking
 from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.visualize.analysis import Analyst
 from kinegraph.weights import save_weights
 
 

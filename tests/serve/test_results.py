@@ -12,10 +12,10 @@ import pytest
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.serve import ServeSettings
-from kinegraph.serve.analysis import Analysis
 from kinegraph.serve.downloads import FORMATS, packed
 from kinegraph.serve.results import Results
 from kinegraph.skeleton import get_skeleton
+from kinegraph.visualize.analysis import Analysis
 
 
 def analysis(name: str = "a", people: int = 1) -> Analysis:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.errors import MissingExtraError
 from kinegraph.serve.guard import host_allowed
@@ -55,6 +56,18 @@ def test_keypoints_are_lifted(viewer: Any, keypoints_npz: Path) -> None:
     assert (summary["lifted"], summary["layout"]) == (True, "coco17")
     _, _, body = viewer.ask("GET", f"/api/results/{summary['id']}")
     assert [panel["dims"] for panel in json.loads(body)["panels"]] == [2, 3]
+
+
+def test_a_download_is_what_lift_gives(viewer: Any, keypoints_npz: Path, tmp_path: Path) -> None:
+    """The contacts of feet with the floor too, which `kinegraph lift` writes."""
+    _, summary = viewer.send("keypoints.npz", keypoints_npz.read_bytes())
+    status, _, body = viewer.ask("GET", f"/api/results/{summary['id']}/download/npz")
+    assert status == 200
+    (tmp_path / "lifted.npz").write_bytes(body)
+    got, expected = kg.load(tmp_path / "lifted.npz"), kg.lift(keypoints_npz)
+    np.testing.assert_allclose(got.positions, expected.positions, atol=1e-6)
+    assert expected.contact is not None
+    np.testing.assert_array_equal(got.contact, expected.contact)
 
 
 def test_an_array_needs_a_layout_and_takes_it(viewer: Any) -> None:

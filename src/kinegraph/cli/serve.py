@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Listen until Ctrl-C."""
     from kinegraph.serve import ServeSettings
-    from kinegraph.serve.analysis import Analyst
     from kinegraph.serve.run import serve
+    from kinegraph.visualize.analysis import Analyst
 
     settings = ServeSettings(host=args.host, port=args.port, upload_mb=args.upload_mb)
     analyst = Analyst(settings.forecast_s, lifter=args.lifter, recognizer=args.recognizer, forecaster=args.forecaster)

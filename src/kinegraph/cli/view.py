@@ -91,8 +91,8 @@ def run(args: argparse.Namespace) -> int:
         caption = f"{title(source)} ({sequence.skeleton.name})"
         sequences.append((caption, sequence.slice_frames(first, last) if first or last is not None else sequence))
     if args.full:
-        from kinegraph.serve.analysis import Analyst
         from kinegraph.visualize import write_player
+        from kinegraph.visualize.analysis import Analyst
 
         found = Analyst(**networks).analyse(sequences[0][1], title(sources[0]))
         write_player(

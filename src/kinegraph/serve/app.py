@@ -27,7 +27,6 @@ from starlette.routing import Route
 
 from kinegraph.errors import KinegraphError
 from kinegraph.naming import without_folder
-from kinegraph.serve.analysis import Analyst
 from kinegraph.serve.downloads import packed
 from kinegraph.serve.guard import Guard
 from kinegraph.serve.page import page
@@ -35,6 +34,7 @@ from kinegraph.serve.reading import Reader, ReadLimits, RefusedFileError
 from kinegraph.serve.results import Result, Results
 from kinegraph.serve.settings import ServeSettings
 from kinegraph.serve.uploads import harmless_name, upload_folder
+from kinegraph.visualize.analysis import Analyst
 
 __all__ = ["Viewer", "application"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.serve.analysis import Analysis
+from kinegraph.visualize.analysis import Analysis
 
 __all__ = ["FORMATS", "WHATS", "packed"]
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kinegraph.serve.analysis import Analysis
+from kinegraph.visualize.analysis import Analysis
 
 __all__ = ["Result", "Results"]
 
