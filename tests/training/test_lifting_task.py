@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.models import build
+from kinegraph.models.lifting_model import mirrored
 from kinegraph.skeleton import get_skeleton
 from kinegraph.training.lifting_data_module import LiftingBatch, LiftingTensors
 from kinegraph.training.lifting_splits import LiftingSplits
-from kinegraph.training.lifting_task import LOSSES, LiftingTask, mirrored
+from kinegraph.training.lifting_task import LOSSES, LiftingTask
 from kinegraph.training.recipe import OptimRecipe
 from kinegraph.training.task import step_seed
 from kinegraph.transforms.lifting import LiftingTransform

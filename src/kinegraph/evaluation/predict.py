@@ -16,6 +16,7 @@ from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.window_pace import frames_apart, paced_windows, training_rate
 from kinegraph.errors import ConfigError, SkeletonError, nearest
 from kinegraph.evaluation.provenance import names_seen, run_label, weights_info
+from kinegraph.models.lifting_model import flip_tested, with_residual
 from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.lifting import LiftingTransform
@@ -134,17 +135,22 @@ def predict(
     windows = None
     if method.frames > 1:
         windows = paced_windows(data.clip, method.frames, pace_in(method, data), method.target)
-    mirror = torch.tensor(data.skeleton.mirror)
+    mirror = torch.tensor(data.skeleton.mirror, device=device)
     if isinstance(method.model, nn.Module):
         method.model.eval().to(device)
+
+    def answer(x: Tensor) -> Tensor:
+        output = method.model(x)
+        if not transform.residual:
+            return output
+        return with_residual(output, x, method.frames // 2 if method.target is None else method.target)
+
     outputs = []
     for start in range(0, len(data), batch):
         part = slice(start, start + batch)
         x = inputs[part] if windows is None else windows.of(inputs, part)
         x = x.to(device)
-        y = _answer(method, x)
-        if flip_test:
-            y = (y + _mirrored(_answer(method, _mirrored(x, mirror)), mirror)) / 2
+        y = flip_tested(answer, x, mirror) if flip_test else answer(x)
         outputs.append(y.to("cpu", torch.float64).numpy())
     truth = data.camera_m.astype(np.float64)
     return np.asarray(
@@ -155,18 +161,3 @@ def predict(
             root_depth_m=truth[:, transform.root, 2],
         )
     )
-
-
-def _answer(method: LiftingMethod, x: Tensor) -> Tensor:
-    y = method.model(x)
-    if method.transform.residual:
-        at = x.shape[1] // 2 if method.target is None else method.target
-        lifted = x if x.ndim == 3 else x[:, at]
-        y = torch.cat([y[..., :2] + lifted[..., :2], y[..., 2:]], dim=-1)
-    return y
-
-
-def _mirrored(x: Tensor, permutation: Tensor) -> Tensor:
-    """x negated, left and right exchanged; ``(..., J, C)``. Encoded values are centred, so this is a mirror."""
-    swapped = x.index_select(-2, permutation.to(x.device))
-    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)

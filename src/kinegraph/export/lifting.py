@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kinegraph.errors import ConfigError
 from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port
 from kinegraph.inference.framing import FOCAL_PX, SIDE_PX
-from kinegraph.models.lifting_model import LiftingModel
+from kinegraph.models.lifting_model import LiftingModel, with_residual
 from kinegraph.models.videopose3d import VideoPose3D
 from kinegraph.transforms.lifting import BOX_M, LiftingTransform
 from kinegraph.weights import LoadedWeights
@@ -80,7 +80,7 @@ class LiftGraph(nn.Module):
         encoded = self._encode(keypoints, confidence, size)
         output = self._network(encoded)
         if transform.residual:
-            output = torch.cat((output[..., :2] + self._middle(encoded)[..., :2], output[..., 2:]), dim=-1)
+            output = with_residual(output, self._middle(encoded), self.model.target)
         if transform.target == "metric":
             root = transform.root
             return (output - output[..., root : root + 1, :]) * transform.scale

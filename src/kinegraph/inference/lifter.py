@@ -20,6 +20,7 @@ from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
 from kinegraph.inference.preparation import Prepared, check_view, main_of_each, prepare
+from kinegraph.models.lifting_model import mirrored, with_residual
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton, map_joints
@@ -340,7 +341,7 @@ class Lifter(Pretrained):
                 batch = windows.of(poses, rows) if self.frames > 1 else poses[rows]
                 answer = self._answer(batch)
                 outputs.append(answer)
-                others.append(_mirrored(self._answer(_mirrored(batch, mirror)), mirror) if options.flip else answer)
+                others.append(mirrored(self._answer(mirrored(batch, mirror)), mirror) if options.flip else answer)
         result = torch.stack([torch.cat(outputs), torch.cat(others)]).double().numpy()
         if not np.isfinite(result).all():
             raise ConfigError(f"the network in {self.folder} gave values that are not finite; its weights are damaged")
@@ -348,10 +349,7 @@ class Lifter(Pretrained):
 
     def _answer(self, batch: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(batch)
-        if not self.transform.residual:
-            return output
-        lifted = batch[:, self.target] if self.frames > 1 else batch
-        return torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)
+        return with_residual(output, batch, self.target) if self.transform.residual else output
 
     # ---- after the network ------------------------------------------------------------------------------------------
 
@@ -389,9 +387,3 @@ def _at_a_rate(sequence: SkeletonSequence) -> SkeletonSequence:
     return sequence.replace(fps=ASSUMED_FPS).with_note(
         f"frame rate unknown: {ASSUMED_FPS:g} frames a second assumed; state it with --fps (fps= in Python)"
     )
-
-
-def _mirrored(poses: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
-    """Poses (..., joints, channels) in a mirror: x negated, left and right exchanged."""
-    swapped = poses.index_select(-2, mirror)
-    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)

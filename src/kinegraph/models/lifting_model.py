@@ -64,6 +64,46 @@ class LiftingModel(nn.Module):
             )
 
 
+def with_residual(output: Tensor, inputs: Tensor, target: int) -> Tensor:
+    """A network's answer where it was trained to correct its input: the xy of the lifted pose added to the output's.
+
+    Args:
+        output: (..., J, 3).
+        inputs: what the network saw: poses (..., J, C), or windows (..., F, J, C).
+        target: the frame of the window that is lifted; single poses have none to choose.
+
+    Returns:
+        (..., J, 3).
+    """
+    lifted = inputs if inputs.dim() == output.dim() else inputs[..., target, :, :]
+    return torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)
+
+
+def mirrored(poses: Tensor, permutation: Tensor) -> Tensor:
+    """Poses seen in a mirror: x negated, left and right exchanged. ``(..., J, C)``, x in channel 0, C of 2 or 3.
+
+    Holds for encoded inputs and targets alike: both are centred on the image or on the root. What follows x, y (a
+    confidence, a depth) is the same in the mirror.
+
+    Args:
+        poses: see above.
+        permutation: (J,), :attr:`kinegraph.skeleton.Skeleton.mirror` as a tensor on the poses' device.
+    """
+    swapped = poses.index_select(-2, permutation)
+    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
+
+
+def flip_tested(forward: Callable[[Tensor], Tensor], inputs: Tensor, permutation: Tensor) -> Tensor:
+    """Mean of the answers for poses and for their mirror images, turned back: the flip test of pose lifting.
+
+    Args:
+        forward: inputs -> (..., J, 3), residual added.
+        inputs: (..., J, C).
+        permutation: see :func:`mirrored`.
+    """
+    return (forward(inputs) + mirrored(forward(mirrored(inputs, permutation)), permutation)) / 2
+
+
 def start_quietly(last: nn.Linear) -> None:
     """Draw a plain last layer's weights for :data:`OUT_GAIN` and a bias of zero."""
     nn.init.normal_(last.weight, std=OUT_GAIN / math.sqrt(last.in_features))

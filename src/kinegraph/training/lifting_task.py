@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.metrics import mpjpe, root_relative
+from kinegraph.models.lifting_model import flip_tested, mirrored, with_residual
 from kinegraph.skeleton import Skeleton
 from kinegraph.training.lifting_data_module import LiftingBatch, LiftingTensors
 from kinegraph.training.recipe_parts import OptimRecipe, ScheduleRecipe
 from kinegraph.training.task import Monitor, TrainingTask
 from kinegraph.transforms.lifting import LiftingTransform
 
-__all__ = ["LOSSES", "LiftingTask", "mirrored"]
+__all__ = ["LOSSES", "LiftingTask"]
 
 
 def _l1(predicted: Tensor, target: Tensor) -> Tensor:
@@ -38,16 +39,6 @@ def _pose(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": _l1, "mse": _mse, "mpjpe": _mpjpe, "pose": _pose}
-
-
-def mirrored(poses: Tensor, permutation: Tensor) -> Tensor:
-    """Poses seen in a mirror: x negated, left and right exchanged. ``(..., J, C)``, x in channel 0, C of 2 or 3.
-
-    Holds for encoded inputs and targets alike: both are centred on the image or on the root. What follows x, y (a
-    confidence, a depth) is the same in the mirror.
-    """
-    swapped = poses.index_select(-2, permutation)
-    return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
 
 
 class LiftingTask(TrainingTask):
@@ -109,10 +100,7 @@ class LiftingTask(TrainingTask):
 
     def _finish(self, output: Tensor, inputs: Tensor) -> Tensor:
         output = output.float()
-        if not self.transform.residual:
-            return output
-        lifted = inputs if inputs.dim() == 3 else inputs[:, self._target]
-        return torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)
+        return with_residual(output, inputs, self._target) if self.transform.residual else output
 
     def training_step(self, batch: LiftingBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
@@ -134,9 +122,7 @@ class LiftingTask(TrainingTask):
         with self.kept_weights(), torch.autocast(self.device.type, enabled=False):
             for part in torch.split(rows, batch):
                 inputs = tensors.gather_inputs(part).to(self.device)
-                output = self(inputs)
-                if self.flip_test:
-                    output = (output + mirrored(self(mirrored(inputs, self._mirror)), self._mirror)) / 2
+                output = flip_tested(self, inputs, self._mirror) if self.flip_test else self(inputs)
                 found.append(output.cpu())
         return torch.cat(found)
 

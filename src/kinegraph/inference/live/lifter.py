@@ -25,6 +25,7 @@ from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import make_rigid
 from kinegraph.inference.preparation import ENOUGH, INFERRED, camera
 from kinegraph.inference.traced import Forward, traced
+from kinegraph.models.lifting_model import mirrored, with_residual
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.transforms.gaps import ASSUMED_FPS, LONGEST_GAP_S
 
@@ -334,25 +335,20 @@ class LiftStream:
 
     def _answer(self, batch: torch.Tensor) -> Floats:
         """Network outputs (people, joints, 3), residual added, averaged with the mirror image's."""
-        both = torch.cat([batch, self._mirrored(batch)]) if self.options.flip else batch
+        both = torch.cat([batch, mirrored(batch, self._mirror)]) if self.options.flip else batch
         with torch.inference_mode():
             output: torch.Tensor = self._forward.get(len(both), self.lifter.model)(both)
             if self.lifter.transform.residual:
-                lifted = both[:, self.lifter.target] if self.lifter.frames > 1 else both
-                output = torch.cat([output[..., :2] + lifted[..., :2], output[..., 2:]], dim=-1)
+                output = with_residual(output, both, self.lifter.target)
             if self.options.flip:
                 own, other = output.chunk(2)
-                output = (own.double() + self._mirrored(other).double()) / 2
+                output = (own.double() + mirrored(other, self._mirror).double()) / 2
             result: Floats = output.double().numpy()
         if not np.isfinite(result).all():
             raise ConfigError(
                 f"the network in {self.lifter.folder} gave values that are not finite; its weights are damaged"
             )
         return result
-
-    def _mirrored(self, poses: torch.Tensor) -> torch.Tensor:
-        swapped = poses.index_select(-2, self._mirror)
-        return torch.cat([-swapped[..., :1], swapped[..., 1:]], dim=-1)
 
     # ---- after the network -------------------------------------------------------------------------------------
 
