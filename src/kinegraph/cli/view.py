@@ -8,15 +8,21 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kinegraph.cli.options import add_network_arguments, add_recording_arguments, keep_input
 from kinegraph.cli.recordings import read_recording, title
 from kinegraph.errors import ConfigError
 
+if TYPE_CHECKING:
+    from kinegraph.formats.any_source import AcclaimJoints
+    from kinegraph.sequence import SkeletonSequence
+
 HELP = "draw a motion file: stills, animation, or a player in one HTML file"
 
 _LONGEST_S = 1e6
 """Seconds that may be asked for: more than any recording lasts."""
+_NETWORKS = ("lifter", "recognizer", "forecaster")
 EXAMPLES = """\
 examples:
   kinegraph view walk.bvh                           writes walk.html here
@@ -57,13 +63,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, draw, say where."""
-    from kinegraph.cli.render import check_picture, draw
-    from kinegraph.visualize.motion import DEFAULT_FPS, first_frame
-
     sources: list[Path] = args.input
     out: Path = args.out or Path(f"{sources[0].resolve().stem}.html")
+    _check(args, out)
+    if args.full:
+        done = _write_everything(args, out)
+    else:
+        done = _write_recordings(args, out)
+    print(f"{out.resolve()}: {done}")
+    return 0
+
+
+def _check(args: argparse.Namespace, out: Path) -> None:
+    """What can be wrong whatever the recordings are.
+
+    Raises:
+        ConfigError: an option without sense, a network that nothing uses, or a place that nothing can be written to.
+    """
+    from kinegraph.cli.render import check_picture
+
     check_picture(out, "--out")
-    for source in sources:
+    for source in args.input:
         keep_input(source, out)
     if args.frames < 1:
         raise ConfigError(f"--frames {args.frames}: expected at least 1")
@@ -73,53 +93,67 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--seconds {args.seconds:g}: expected seconds, above 0, up to {_LONGEST_S:g}")
     if not math.isfinite(args.spin):
         raise ConfigError(f"--spin {args.spin:g}: expected degrees a second, a finite number")
-    if args.full and (len(sources) != 1 or out.suffix.lower() != ".html"):
+    if args.full and (len(args.input) != 1 or out.suffix.lower() != ".html"):
         raise ConfigError("--full makes one IN into a page: give one file, and an OUT that ends in .html")
-    networks = {name: getattr(args, name) for name in ("lifter", "recognizer", "forecaster")}
-    named = [name for name, value in networks.items() if value is not None]
+    named = [name for name in _NETWORKS if getattr(args, name) is not None]
     if named and not args.full:
-        raise ConfigError(f"--{named[0]} {networks[named[0]]} names a network, which only --full uses")
-    sequences = []
-    for source in sources:
-        # A forecast needs the joints that turn; a picture shows the ends of limbs.
-        sequence = read_recording(source, args, acclaim_joints="starts" if args.full else "ends")
-        rate = sequence.fps or DEFAULT_FPS
-        first = first_frame(sequence, args.start)
-        last = None if args.seconds is None else first + max(1, round(args.seconds * rate))
-        if first >= sequence.frames:
-            raise ConfigError(f"{source}: --start {args.start:g} is after its end, {sequence.frames / rate:.2f} s")
-        caption = f"{title(source)} ({sequence.skeleton.name})"
-        sequences.append((caption, sequence.slice_frames(first, last) if first or last is not None else sequence))
-    if args.full:
-        from kinegraph.visualize import write_player
-        from kinegraph.visualize.analysis import Analyst
+        raise ConfigError(f"--{named[0]} {getattr(args, named[0])} names a network, which only --full uses")
 
-        found = Analyst(**networks).analyse(sequences[0][1], title(sources[0]))
-        write_player(
-            out,
-            found.panels,
-            title=found.name,
-            notes=found.notes,
-            ghosts=found.ghosts,
-            bands=found.bands,
-            start_s=args.start,
-        )
-        done = (
-            [caption for caption, _ in found.panels]
-            + ["actions"] * bool(found.bands)
-            + ["forecast"] * bool(found.ghosts)
-        )
-        print(f"{out.resolve()}: {', '.join(done)}")
-        return 0
-    heading = title(sources[0]) if len(sources) == 1 else f"{len(sources)} recordings"
+
+def _shown(source: Path, args: argparse.Namespace, acclaim_joints: AcclaimJoints) -> SkeletonSequence:
+    """The part of a recording between ``--start`` and ``--seconds`` later.
+
+    Raises:
+        ConfigError: it ends before.
+    """
+    from kinegraph.visualize.motion import DEFAULT_FPS, first_frame
+
+    sequence = read_recording(source, args, acclaim_joints=acclaim_joints)
+    rate = sequence.fps or DEFAULT_FPS
+    first = first_frame(sequence, args.start)
+    if first >= sequence.frames:
+        raise ConfigError(f"{source}: --start {args.start:g} is after its end, {sequence.frames / rate:.2f} s")
+    last = None if args.seconds is None else first + max(1, round(args.seconds * rate))
+    return sequence.slice_frames(first, last) if first or last is not None else sequence
+
+
+def _write_recordings(args: argparse.Namespace, out: Path) -> str:
+    """Draw the recordings as they are, side by side; what was drawn."""
+    from kinegraph.cli.render import draw
+
+    # A picture shows the ends of limbs.
+    shown = [(title(source), _shown(source, args, "ends")) for source in args.input]
+    captioned = [(f"{name} ({sequence.skeleton.name})", sequence) for name, sequence in shown]
     draw(
         out,
-        sequences,
-        title=heading,
+        captioned,
+        title=shown[0][0] if len(shown) == 1 else f"{len(shown)} recordings",
         theme=args.theme,
         frames=args.frames,
         spin_deg_s=args.spin,
         start_s=args.start,
     )
-    print(f"{out.resolve()}: " + "; ".join(f"{c}, {s.frames} frames" for c, s in sequences))
-    return 0
+    return "; ".join(f"{caption}, {sequence.frames} frames" for caption, sequence in captioned)
+
+
+def _write_everything(args: argparse.Namespace, out: Path) -> str:
+    """A page of a recording and what the networks make of it; what it holds."""
+    from kinegraph.visualize import write_player
+    from kinegraph.visualize.analysis import Analyst
+
+    (source,) = args.input
+    sequence = _shown(source, args, "starts")  # a forecast needs the joints that turn
+    found = Analyst(**{name: getattr(args, name) for name in _NETWORKS}).analyse(sequence, title(source))
+    write_player(
+        out,
+        found.panels,
+        title=found.name,
+        notes=found.notes,
+        ghosts=found.ghosts,
+        bands=found.bands,
+        start_s=args.start,
+    )
+    held = (
+        [caption for caption, _ in found.panels] + ["actions"] * bool(found.bands) + ["forecast"] * bool(found.ghosts)
+    )
+    return ", ".join(held)

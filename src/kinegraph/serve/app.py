@@ -198,7 +198,8 @@ def application(settings: ServeSettings | None = None, analyst: Analyst | None =
 
     Args:
         settings: limits and address; the defaults if None.
-        analyst: the networks; those of the package if None.
+        analyst: the networks; those of the package if None. One thread of this application asks it: no two
+            applications share one.
     """
     settings = settings or ServeSettings()
     viewer = Viewer(settings, analyst)
