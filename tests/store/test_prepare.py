@@ -16,51 +16,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_clips import RandomClips
 
 from kinegraph.errors import DataError, FormatError, KinegraphError, MissingExtraError
-from kinegraph.skeleton import get_skeleton
-from kinegraph.store import ActionClip, ClipSource, ClipStore, prepare_clips
+from kinegraph.store import ActionClip, ClipStore, prepare_clips
 from kinegraph.store.clip import absent, liveliest
 from kinegraph.store.prepare import shard_size
 
 pytest.importorskip("pyarrow")
 
-
-class Made(ClipSource):
-    """Clips of random shapes; those in `broken` cannot be read."""
-
-    dataset = "made"
-    fps = 30.0
-    classes = ("a", "b", "c")
-
-    def __init__(self, count: int = 40, broken: dict[int, Exception] | None = None, pause: float = 0) -> None:
-        self.skeleton = get_skeleton("ntu25")
-        self.count, self.broken, self.pause, self.reads = count, broken or {}, pause, 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    def name(self, index: int) -> str:
-        return f"clip{index:04d}"
-
-    def stamp(self, index: int) -> str:
-        return "broken" if index in self.broken else "1"
-
-    def read(self, index: int) -> ActionClip:
-        time.sleep(self.pause)
-        self.reads += 1
-        if index in self.broken:
-            raise self.broken[index]
-        rng = np.random.default_rng(index)
-        people, frames = 1 + index % 2, 1 + index % 7
-        positions = rng.normal(size=(people, frames, 25, 3))
-        positions[-1, -1] = np.nan
-        positions[0, 0] = 1.5
-        confidence = rng.random((people, frames, 25)) if index % 3 == 0 else None
-        return ActionClip(
-            name=self.name(index), label=index % 3, positions=positions, confidence=confidence,
-            subject=f"P{index % 5}", camera=index % 4, setup=index % 6, splits=("train", "x,y") if index % 2 else (),
-        )  # fmt: skip
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -68,16 +33,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_bar_is_for_terminals(tmp_path, monkeypatch, capsys) -> None:
-    prepare_clips(Made(), tmp_path / "log", workers=1)
+    prepare_clips(RandomClips(), tmp_path / "log", workers=1)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    prepare_clips(Made(), tmp_path / "terminal", workers=1)
+    prepare_clips(RandomClips(), tmp_path / "terminal", workers=1)
     assert "40/40" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_what_goes_in_comes_out(tmp_path, dtype) -> None:
-    source = Made()
+    source = RandomClips()
     done = prepare_clips(source, tmp_path, dtype=dtype, workers=1, progress=False)
     store = pickle.loads(pickle.dumps(done.store))
     assert (len(store), done.bad, store.dtype, store.classes, store.fps) == (40, (), dtype, source.classes, 30.0)
@@ -101,8 +66,8 @@ def test_what_goes_in_comes_out(tmp_path, dtype) -> None:
 
 def test_the_same_bytes_from_any_number_of_processes(tmp_path) -> None:
     broken = {5: DataError("five"), 20: ValueError("two\nlines")}
-    one = prepare_clips(Made(broken=broken), tmp_path / "1", workers=1, progress=False)
-    two = prepare_clips(Made(broken=broken), tmp_path / "2", workers=2, progress=False)
+    one = prepare_clips(RandomClips(broken=broken), tmp_path / "1", workers=1, progress=False)
+    two = prepare_clips(RandomClips(broken=broken), tmp_path / "2", workers=2, progress=False)
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
     assert len(one.store) == 38
     assert one.store.fingerprint == two.store.fingerprint
@@ -115,34 +80,34 @@ def test_the_same_bytes_from_any_number_of_processes(tmp_path) -> None:
 
 
 def test_only_what_changed_is_read_again(tmp_path) -> None:
-    first = prepare_clips(Made(broken={20: DataError("x")}), tmp_path, workers=1, progress=False)
-    source = Made()  # the file has been repaired
+    first = prepare_clips(RandomClips(broken={20: DataError("x")}), tmp_path, workers=1, progress=False)
+    source = RandomClips()  # the file has been repaired
     again = prepare_clips(source, tmp_path, workers=1, progress=False)
     assert source.reads == shard_size(40) == 16
     assert (again.kept, len(again.store), again.bad) == (24, 40, ())
     assert not (tmp_path / "bad.csv").exists()
     assert first.store.fingerprint != again.store.fingerprint
-    fresh = prepare_clips(Made(), tmp_path / "fresh", workers=1, progress=False)
+    fresh = prepare_clips(RandomClips(), tmp_path / "fresh", workers=1, progress=False)
     assert fresh.store.fingerprint == again.store.fingerprint
-    smaller = prepare_clips(Made(16), tmp_path, workers=1, progress=False)
+    smaller = prepare_clips(RandomClips(16), tmp_path, workers=1, progress=False)
     assert (len(smaller.store), smaller.kept) == (16, 16)
     assert not (tmp_path / "shard-00001.arrow").exists()
 
 
 _SCRIPT = """
 import sys
-sys.path[:0] = [{here!r}]
-from test_prepare import Made
+sys.path.insert(0, {samples!r})
+from random_clips import RandomClips
 from kinegraph.store import prepare_clips
 if __name__ == "__main__":
-    prepare_clips(Made(pause=0.02), {out!r}, workers={workers}, progress=False)
+    prepare_clips(RandomClips(pause=0.02), {out!r}, workers={workers}, progress=False)
 """
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_run_goes_on(tmp_path, workers) -> None:
     out, script = tmp_path / "out", tmp_path / "script.py"
-    script.write_text(_SCRIPT.format(here=str(Path(__file__).parent), out=str(out), workers=workers))
+    script.write_text(_SCRIPT.format(samples=str(SAMPLES), out=str(out), workers=workers))
     process = subprocess.Popen([sys.executable, str(script)], start_new_session=True)
     deadline = time.monotonic() + 60
     while not list(out.glob("shard-*.json")) and time.monotonic() < deadline and process.poll() is None:
@@ -157,10 +122,10 @@ def test_a_killed_run_goes_on(tmp_path, workers) -> None:
     while workers > 1 and _session(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not _session(process.pid)
-    source = Made()
+    source = RandomClips()
     done = prepare_clips(source, out, workers=1, progress=False)
     assert source.reads < 40
-    fresh = prepare_clips(Made(), tmp_path / "fresh", workers=1, progress=False)
+    fresh = prepare_clips(RandomClips(), tmp_path / "fresh", workers=1, progress=False)
     assert contents(out) == contents(tmp_path / "fresh")
     assert done.store.fingerprint == fresh.store.fingerprint
 
@@ -180,27 +145,26 @@ def _session(session: int) -> list[int]:
 
 def test_nothing_readable_and_foreign_folders(tmp_path) -> None:
     for _ in range(2):  # what is left of the first does not hinder the second
+        broken = RandomClips(3, {n: DataError("all broken") for n in range(3)})
         with pytest.raises(
             DataError, match=r"none of 3 clips can be used; .*bad.csv says why, first clip0000: all broken"
         ):
-            prepare_clips(
-                Made(3, {n: DataError("all broken") for n in range(3)}), tmp_path / "a", workers=1, progress=False
-            )
+            prepare_clips(broken, tmp_path / "a", workers=1, progress=False)
         assert [path.name for path in (tmp_path / "a").iterdir()] == ["bad.csv"]
-    assert len(prepare_clips(Made(3), tmp_path / "a", workers=1, progress=False).store) == 3
-    other = Made(3)
+    assert len(prepare_clips(RandomClips(3), tmp_path / "a", workers=1, progress=False).store) == 3
+    other = RandomClips(3)
     other.dataset = "other"
     with pytest.raises(KinegraphError, match="holds clips of made, not of other; choose an empty or new folder"):
         prepare_clips(other, tmp_path / "a", workers=1, progress=False)
     assert ClipStore(tmp_path / "a").dataset == "made"
     (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(KinegraphError, match="holds other files"):
-        prepare_clips(Made(3), tmp_path, workers=1, progress=False)
+        prepare_clips(RandomClips(3), tmp_path, workers=1, progress=False)
     with pytest.raises(FormatError, match="no prepared clips"):
         ClipStore(tmp_path)
 
 
-class Others(Made):
+class Others(RandomClips):
     """Clips of the names that are asked for, which show something else with another `seed`."""
 
     def __init__(self, names: list[str], seed: int = 0, stamp: str = "1") -> None:
@@ -278,9 +242,9 @@ def test_the_same_source_may_grow_shrink_and_move(tmp_path) -> None:
 
 
 def test_nothing_readable_leaves_an_earlier_store_whole(tmp_path) -> None:
-    prepare_clips(Made(20, {3: DataError("three")}), tmp_path, workers=1, progress=False)
+    prepare_clips(RandomClips(20, {3: DataError("three")}), tmp_path, workers=1, progress=False)
     held = contents(tmp_path)
-    broken = Made(20, {number: ValueError("cut\nshort") for number in range(20)})
+    broken = RandomClips(20, {number: ValueError("cut\nshort") for number in range(20)})
     with pytest.raises(
         DataError, match=r"none of 20 clips .* first clip0000: ValueError: cut short; what .* stays as it"
     ):
@@ -291,7 +255,7 @@ def test_nothing_readable_leaves_an_earlier_store_whole(tmp_path) -> None:
 
 
 def test_values_that_do_not_fit(tmp_path) -> None:
-    class Far(Made):
+    class Far(RandomClips):
         def read(self, index: int) -> ActionClip:
             return ActionClip(name="far", label=0, positions=np.full((1, 2, 25, 3), 1e6 if index else 1.0))
 
@@ -315,7 +279,7 @@ def test_values_that_do_not_fit(tmp_path) -> None:
     ],
 )
 def test_manifests_are_not_trusted(tmp_path, key, value, message) -> None:
-    prepare_clips(Made(5), tmp_path, workers=1, progress=False)
+    prepare_clips(RandomClips(5), tmp_path, workers=1, progress=False)
     path = tmp_path / "store.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(FormatError, match=message):
@@ -323,7 +287,7 @@ def test_manifests_are_not_trusted(tmp_path, key, value, message) -> None:
 
 
 def test_a_link_out_of_the_folder(tmp_path) -> None:
-    prepare_clips(Made(5), tmp_path / "a", workers=1, progress=False)
+    prepare_clips(RandomClips(5), tmp_path / "a", workers=1, progress=False)
     shard = tmp_path / "a" / "shard-00000.arrow"
     os.rename(shard, tmp_path / "elsewhere")
     shard.symlink_to(tmp_path / "elsewhere")
@@ -332,7 +296,7 @@ def test_a_link_out_of_the_folder(tmp_path) -> None:
 
 
 def test_damaged_shards(tmp_path) -> None:
-    prepare_clips(Made(5), tmp_path, workers=1, progress=False)
+    prepare_clips(RandomClips(5), tmp_path, workers=1, progress=False)
     path = tmp_path / "shard-00000.arrow"
     data = bytearray(path.read_bytes())
     rng = np.random.default_rng(0)
@@ -352,7 +316,7 @@ def test_damaged_shards(tmp_path) -> None:
 def test_without_pyarrow(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.ipc", None)
     with pytest.raises(MissingExtraError, match=r"kinegraph\[store\]"):
-        prepare_clips(Made(3), tmp_path, workers=1, progress=False)
+        prepare_clips(RandomClips(3), tmp_path, workers=1, progress=False)
 
 
 def test_people_by_liveliness_and_absence() -> None:
