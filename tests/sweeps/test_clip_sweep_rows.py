@@ -12,7 +12,7 @@ from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource
 from kinegraph.store.memory import MemoryClips
 from kinegraph.sweeps.hcsf_presets import RECOGNITION_PRESETS
-from kinegraph.sweeps.runs import _base, _runs
+from kinegraph.sweeps.runs import plan_sweep
 from kinegraph.training.clip_data_module import ClipSplits
 from kinegraph.training.recognition_setup import prepare
 
@@ -48,9 +48,9 @@ def splits() -> ClipSplits:
 @pytest.mark.parametrize("table", RECOGNITION_PRESETS)
 def test_every_row_learns(table: str, splits: ClipSplits) -> None:
     sweep = RECOGNITION_PRESETS[table](None)
-    base = _base(sweep, "recognize_hcsf_ntu", TINY, "ntu60-xview", "somewhere")
+    plan = plan_sweep(sweep, "recognize_hcsf_ntu", TINY, protocol="ntu60-xview", data="somewhere", out="out")
     networks = set()
-    for variant, _, recipe in _runs(sweep, {"": base}, Path("out"), (0,), (None,)):
+    for variant, _, recipe in plan.runs:
         prepared = prepare(recipe, splits)
         batch = prepared.data.batch_of(0)
         logits = prepared.model.train()(batch.inputs, batch.mask)

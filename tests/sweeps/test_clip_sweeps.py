@@ -20,8 +20,9 @@ from kinegraph.sweeps.clips import ClipMeasure
 from kinegraph.sweeps.hcsf_presets import GRAPHS, RECOGNITION_PRESETS
 from kinegraph.sweeps.pictures import draw_sweep
 from kinegraph.sweeps.recipe_comparison import compare
-from kinegraph.sweeps.runs import _base, _runs, run_sweep
+from kinegraph.sweeps.runs import plan_sweep, run_sweep
 from kinegraph.sweeps.sweep import Measured, SweepResult, sweep_report, vary
+from kinegraph.training.recipe import load_recipe
 
 TINY = [
     *("--model.width", "0.05", "--transform.frames", "8", "--trainer.steps", "2", "--trainer.batch", "4"),
@@ -131,11 +132,11 @@ def test_runs_of_other_clips_are_not_one_table(
     assert run_sweep(sweep, "recognize_stgcn_hdm05", TINY, **options).conditions["folds"] == [0, 3]
 
 
-def test_one_length_takes_the_place_of_the_other(tmp_path: Path) -> None:
-    sweep = vary("trainer.steps", [10, 20])
-    base = _base(sweep, "recognize_hcsf_ntu_cpu", [], "ntu60-xsub", "clips")
-    assert base["trainer"]["epochs"] is not None
-    assert [run.recipe.trainer.steps for run in _runs(sweep, {"": base}, tmp_path, (0,))] == [10, 20]
+def test_one_length_takes_the_place_of_the_other() -> None:
+    recipe = "recognize_hcsf_ntu_cpu"
+    assert load_recipe(recipe).trainer.epochs is not None
+    plan = plan_sweep(vary("trainer.steps", [10, 20]), recipe, protocol="ntu60-xsub", data="clips")
+    assert [(run.recipe.trainer.steps, run.recipe.trainer.epochs) for run in plan.runs] == [(10, None), (20, None)]
 
 
 def test_presets_vary_what_the_supplement_varies() -> None:
@@ -172,8 +173,8 @@ def test_presets_vary_what_the_supplement_varies() -> None:
 def test_all_networks_of_a_row_may_join_the_same_joints() -> None:
     """The recipe's graph joins any two: HCSF's alone would measure that, not its hops."""
     sweep = RECOGNITION_PRESETS["hops"](None)
-    base = _base(sweep, "recognize_hcsf_hdm05", [], "hdm05-11-one", "somewhere")
-    for variant, _, one in _runs(sweep, {"": base}, Path("out"), (0,), (None,)):
+    plan = plan_sweep(sweep, "recognize_hcsf_hdm05", protocol="hdm05-11-one", data="somewhere", folds=(0,))
+    for variant, _, one in plan.runs:
         static = variant.changes["model.dynamic"] == "none"
         assert to_dict(one)["model"]["dynamic_support"] == ("hop" if static else "dense")
 
@@ -182,10 +183,10 @@ def test_all_networks_of_a_row_may_join_the_same_joints() -> None:
 @pytest.mark.parametrize(("recipe", "protocol"), [("hdm05", "hdm05-11-one"), ("ntu", "ntu60-xview")])
 def test_every_variant_is_a_recipe_and_can_be_drawn(name: str, recipe: str, protocol: str, tmp_path: Path) -> None:
     sweep = RECOGNITION_PRESETS[name](None)
-    base = _base(sweep, f"recognize_hcsf_{recipe}", [], protocol, "somewhere")
-    folds = (0, 4) if recipe == "hdm05" else (None,)
-    found = _runs(sweep, {"": base}, Path("out"), (0, 1), folds)
-    assert len(found) == 2 * len(folds) * len(sweep.variants)
+    folds = (0, 4) if recipe == "hdm05" else None
+    options: dict[str, Any] = {"protocol": protocol, "data": "somewhere", "seeds": (0, 1), "folds": folds}
+    found = plan_sweep(sweep, f"recognize_hcsf_{recipe}", **options).runs
+    assert len(found) == 2 * len(folds or (None,)) * len(sweep.variants)
     for variant, _, one in found:
         plain = to_dict(one)
         assert (one.data.protocol, one.data.source) == (protocol, "somewhere")
