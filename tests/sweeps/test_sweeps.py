@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import statistics
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from kinegraph.skeleton import get_skeleton
 from kinegraph.sweeps.early_recognition import early_recognition
 from kinegraph.sweeps.generation_speed import frames_within
 from kinegraph.sweeps.pictures import draw_sweep
-from kinegraph.sweeps.runs import _base, _runs, run_sweep
+from kinegraph.sweeps.runs import plan_sweep, run_sweep
 from kinegraph.sweeps.sweep import Measured, SweepResult, sweep_report, vary
 from kinegraph.sweeps.symgnn_presets import PRESETS, preset
 from kinegraph.training.recipe import read_recipe
@@ -166,8 +165,7 @@ def test_presets_vary_what_the_paper_varies():
 @pytest.mark.parametrize("name", [*PRESETS, "early-recognition"])
 def test_every_variant_of_the_paper_is_a_recipe(name):
     sweep = early_recognition() if name == "early-recognition" else preset(name)
-    base = _base(sweep, "symgnn_cmu_cpu", [], "cmu-euler-64", "somewhere")
-    found = _runs(sweep, {"": base}, Path("out"), (0, 5))
+    found = plan_sweep(sweep, "symgnn_cmu_cpu", protocol="cmu-euler-64", data="somewhere", out="out", seeds=(0, 5)).runs
     assert len(found) == 2 * len(sweep.variants)
     for variant, seed, recipe in found:
         assert (recipe.seed, recipe.out) == (seed, f"out/{variant.name}/seed_{seed}")
