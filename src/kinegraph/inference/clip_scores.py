@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinegraph.datasets.clip_batches import pad_clips
-from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.inference.answers import finite
 from kinegraph.inference.clip_window import (
     ClipNetwork,
     Stretch,
@@ -219,11 +220,7 @@ class ClipScores:
             x, mask = pad_clips([encoded(network, cut) for cut in cuts])
             with torch.inference_mode():
                 logits = forward(torch.from_numpy(x), torch.from_numpy(mask))
-                found = torch.softmax(logits.double(), dim=-1).numpy()
-            if not np.isfinite(found).all():
-                raise KinegraphError(
-                    f"the network in {network.folder} gave values that are not finite; its weights are damaged"
-                )
+                found = finite(torch.softmax(logits.double(), dim=-1).numpy(), network.folder or network.name)
             names = network.transform.actions
             total += share * found[:, [names.index(action) for action in self.actions]]
         return total

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets.window_pace import frames_apart, paced_windows, training_rate
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.hub import Pretrained, locate
+from kinegraph.inference.answers import finite
 from kinegraph.inference.error_model import read_calibration
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, frame_person, scale_of_pose
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
@@ -342,10 +343,7 @@ class Lifter(Pretrained):
                 answer = self._answer(batch)
                 outputs.append(answer)
                 others.append(mirrored(self._answer(mirrored(batch, mirror)), mirror) if options.flip else answer)
-        result = torch.stack([torch.cat(outputs), torch.cat(others)]).double().numpy()
-        if not np.isfinite(result).all():
-            raise ConfigError(f"the network in {self.folder} gave values that are not finite; its weights are damaged")
-        return result
+        return finite(torch.stack([torch.cat(outputs), torch.cat(others)]).double().numpy(), self.folder)
 
     def _answer(self, batch: torch.Tensor) -> torch.Tensor:
         output: torch.Tensor = self.model(batch)

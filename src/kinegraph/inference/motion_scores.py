@@ -114,10 +114,7 @@ class MotionScores:
             if progress is not None:
                 progress(min(start + _BATCH, len(last)), len(last))
         scores = np.concatenate(rows)
-        if not np.isfinite(scores).all():
-            raise KinegraphError(
-                f"the network in {network.folder} gave values that are not finite; its weights are damaged"
-            )
+        network.check(scores)
         return scores
 
 

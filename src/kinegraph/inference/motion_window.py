@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import y_up
 from kinegraph.hub import locate
+from kinegraph.inference.answers import finite
 from kinegraph.models import REGISTRY, MotionModel, baselines, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
@@ -88,9 +89,7 @@ class MotionNetwork:
 
     def check(self, values: Array) -> None:
         """Refuse values that are not finite."""
-        if not np.isfinite(values).all():
-            where = self.folder or self.name
-            raise KinegraphError(f"the network in {where} gave values that are not finite; its weights are damaged")
+        finite(values, self.folder or self.name)
 
 
 def load_motion_network(

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.datasets.window_pace import frames_apart
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.formats.tracking import ORDINARY_FPS, Tracker
+from kinegraph.inference.answers import finite
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, Framing, scale_of_pose
 from kinegraph.inference.live.frames import Clock, Id, read_frame
 from kinegraph.inference.live.person import PersonState
@@ -343,12 +344,7 @@ class LiftStream:
             if self.options.flip:
                 own, other = output.chunk(2)
                 output = (own.double() + mirrored(other, self._mirror).double()) / 2
-            result: Floats = output.double().numpy()
-        if not np.isfinite(result).all():
-            raise ConfigError(
-                f"the network in {self.lifter.folder} gave values that are not finite; its weights are damaged"
-            )
-        return result
+        return finite(output.double().numpy(), self.lifter.folder)
 
     # ---- after the network -------------------------------------------------------------------------------------
 
