@@ -6,9 +6,14 @@ import json
 
 import numpy as np
 import pytest
+from action_files import write_ntu
+from motion_files import TINY
 
 from kinegraph.cli import main
 from kinegraph.datasets import cmu_actions
+from kinegraph.errors import ConfigError
+from kinegraph.evaluation.forecasting import evaluate_forecast, load_forecast_method
+from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.lifting import LiftingTransform
@@ -113,6 +118,43 @@ def test_recognition_and_fusion(recordings, weights, tmp_path, capsys):
     assert [stream["model"] for stream in fused["streams"]] == ["joint", "bone"]
     assert fused["streams"][0]["top1"] == content["top1"]
     assert "0.5 x joint + 0.5 x bone" in capsys.readouterr().out
+
+
+def test_weights_of_ntu_are_measured_on_the_test_clips_of_their_own_split(weights, tmp_path, capsys):
+    """Each split's test part holds training clips of the other."""
+    files = write_ntu(tmp_path / "ntu", ["S001C001P001R001A001", "S001C001P002R001A002", "S001C002P003R001A001"], 60)
+    args = ("--protocol", "ntu-pck", "--data", files)
+
+    def trained(name, **data):
+        network = build("symgnn", get_skeleton("ntu25"), {**TINY, "observed": 40, "horizon": 10})
+        transform = MotionTransform.fit(
+            [np.random.default_rng(0).normal(size=(60, 25, 3))],
+            fps=30.0,
+            observed=40,
+            horizon=10,
+            representation="positions",
+        )
+        metadata = {"recipe": {"data": {"name": "ntu", **data}}}
+        save_weights(tmp_path / name, network, "symgnn", metadata, transform=transform, task="motion")
+        return str(tmp_path / name)
+
+    by_camera, by_person = trained("by_camera", benchmark="xview"), trained("by_person", benchmark=None)
+    for model, more, split, windows in (
+        (by_camera, (), "xview", 2),
+        (by_person, (), "xsub", 1),
+        ("zero-velocity", (), "xsub", 1),
+        ("zero-velocity", ("--ntu-split", "xview"), "xview", 2),
+    ):
+        assert evaluate(model, *args, *more, "--json", tmp_path / "r.json") == 0
+        assert f"| {split} test split, {windows} windows" in capsys.readouterr().out
+        content = json.loads((tmp_path / "r.json").read_text())
+        assert content["data"]["benchmark"] == split
+    for models, more in (((by_camera,), ("--ntu-split", "xsub")), ((by_person, by_camera), ())):
+        assert evaluate(*models, *args, *more) == 2
+        assert "by_camera was trained on the xview split of NTU RGB+D" in capsys.readouterr().err
+    protocol = load_forecast_protocol("ntu-pck", files)
+    with pytest.raises(ConfigError, match="by_camera was trained on the xview split"):
+        evaluate_forecast(load_forecast_method(by_camera), protocol)
 
 
 def test_what_does_not_go_together_is_one_line(recordings, weights, lifter, capsys):

@@ -46,14 +46,14 @@ def made(tmp_path):
 
 
 def test_the_moving_body_of_the_last_fifty_frames(made):
-    data = ntu_forecasting.load(made)
+    data = ntu_forecasting.load(made).data
     assert [clip.name for clip in data.clips] == ["S001C001P003R001A002"]
     clip = data.clips[0]
     assert (clip.features.shape, clip.subject, data.actions[clip.action]) == ((50, 25, 3), "P003", "A002")
     np.testing.assert_allclose(clip.features[:, 0, 0], 0.01 * (np.arange(50) - 39), atol=1e-6)
-    train = ntu_forecasting.load(made, "train")
+    train = ntu_forecasting.load(made, "train").data
     assert [clip.name for clip in train.clips] == ["S001C002P001R001A001"]
-    assert len(ntu_forecasting.load(made, "train", benchmark="xview").clips) == 1
+    assert len(ntu_forecasting.load(made, "train", benchmark="xview").data.clips) == 1
 
 
 def test_a_joint_that_is_not_tracked_is_not_there(made, tmp_path):
@@ -63,11 +63,50 @@ def test_a_joint_that_is_not_tracked_is_not_there(made, tmp_path):
     joints_of_the_mover = [i for i, line in enumerate(lines) if line == "25"][2 * 30 + 1]  # frame 30
     lines[joints_of_the_mover + 4] = "0 0 0 1 1 1 1 0 0 0 1 0"
     path.write_text("\n".join(lines) + "\n")
-    clip = ntu_forecasting.load(made).clips[0]
+    clip = ntu_forecasting.load(made).data.clips[0]
     np.testing.assert_allclose(np.ptp(clip.features, axis=0), 0, atol=1e-6)  # the still one beside it
     lines[joints_of_the_mover + 4] = "0 0 0 1 1 1 1 0 0 0 1 1"  # inferred
     path.write_text("\n".join(lines) + "\n")
-    assert np.ptp(ntu_forecasting.load(made).clips[0].features) > 0.4
+    assert np.ptp(ntu_forecasting.load(made).data.clips[0].features) > 0.4
+
+
+def test_what_is_no_sample_of_a_split_is_left_out_and_said(made):
+    """Of NTU RGB+D 120 alone, named otherwise, there twice or damaged: none is a window, and none ends the reading."""
+    whole = (made / "S001C001P003R001A002.skeleton").read_text()
+    (made / "again").mkdir()
+    for name in (
+        "S018C001P045R001A002",
+        "S018C001P003R001A061",
+        "S001C001P003R001A002 (1)",
+        "S001C001P003R001A000",
+        "S001C001P003R001A121",
+        "again/S001C001P003R001A002",
+    ):
+        (made / f"{name}.skeleton").write_text(whole)
+    (made / "S001C001P003R001A004.skeleton").write_text("60\n1\n")
+    read = ntu_forecasting.load(made)
+    assert [clip.name for clip in read.data.clips] == ["S001C001P003R001A002"]
+    assert read.data.actions == ("A001", "A002", "A003", "A004")
+    assert read.files == 11
+    reasons = {one.path.relative_to(made).as_posix().removesuffix(".skeleton"): one.reason for one in read.skipped}
+    twice = reasons.pop("S001C001P003R001A002", "") or reasons.pop("again/S001C001P003R001A002")
+    assert twice.startswith("the sample is there twice")
+    damaged = reasons.pop("S001C001P003R001A004")
+    assert "cut short" in damaged
+    gone = "no body with all its joints in each of the last 50 frames"
+    assert reasons == {
+        "S018C001P045R001A002": "performer 45 in its name is of NTU RGB+D 120; the benchmarks divide the 40 of the "
+        "first set",
+        "S018C001P003R001A061": "action 61 in its name is of NTU RGB+D 120; the benchmarks divide the 60 of the first "
+        "set",
+        "S001C001P003R001A002 (1)": "its name is not SsssCcccPpppRrrrAaaa",
+        "S001C001P003R001A000": "action 0 in its name; expected 1 to 120",
+        "S001C001P003R001A121": "action 121 in its name; expected 1 to 120",
+        "S001C001P003R001A003": gone,
+        "S001C001P003R002A003": gone,
+    }
+    protocol = load_forecast_protocol("ntu-pck", made)
+    assert "9 of 11 files left out, the first: " in " ".join(protocol.notes)
 
 
 def test_pck_of_zero_velocity_by_hand(made):

@@ -18,13 +18,14 @@ from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
 from kinegraph.evaluation.recognition import evaluate_recognition, fuse, load_recognition_method
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
+from kinegraph.sweeps import motion
 from kinegraph.sweeps.early_recognition import early_recognition
 from kinegraph.sweeps.generation_speed import frames_within
 from kinegraph.sweeps.pictures import draw_sweep
 from kinegraph.sweeps.runs import plan_sweep, run_sweep
 from kinegraph.sweeps.sweep import Measured, SweepResult, sweep_report, vary
 from kinegraph.sweeps.symgnn_presets import PRESETS, preset
-from kinegraph.training.recipe import read_recipe
+from kinegraph.training.recipe import load_recipe, read_recipe
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,26 @@ def test_another_sweep_does_not_use_the_folder(swept, recordings):
     ):
         with pytest.raises(ConfigError, match=message):
             run_sweep(preset("streams"), "symgnn_cmu_cpu", [*TINY_RUN, *more], **options)
+
+
+def test_weights_of_ntu_are_measured_on_the_test_clips_of_their_own_split(tmp_path, monkeypatch):
+    """Each split's test part holds training clips of the other."""
+    asked = []
+
+    def load(name, data, **options):
+        asked.append(options["benchmark"])
+
+    monkeypatch.setattr(motion, "load_forecast_protocol", load)
+    base = load_recipe("symgnn_ntu")
+    recipes = {
+        split: dataclasses.replace(base, data=dataclasses.replace(base.data, source="x", benchmark=split))
+        for split in (None, "xview")
+    }
+    for split, recipe in recipes.items():
+        motion.MotionMeasure("ntu-pck", "x", "test", preset("streams"), [recipe])
+        assert asked.pop() == (split or "xsub")
+    with pytest.raises(ConfigError, match="two tables"):
+        motion.MotionMeasure("ntu-pck", "x", "test", preset("streams"), list(recipes.values()))
 
 
 def test_presets_vary_what_the_paper_varies():

@@ -59,22 +59,29 @@ def test_human36m_holds_a_subject_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ntu_holds_whole_subjects_out(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def fake(source: str, split: str, *, benchmark: str) -> MotionData:
+    def read(names: str) -> recordings.Recordings:
+        lost = (recordings.Skipped(Path("x/deep/S001.skeleton"), "damaged"),)
+        return recordings.Recordings(people(names), lost, 23)
+
+    def fake(source: str, split: str, *, benchmark: str, progress: bool) -> recordings.Recordings:
         asked.append((split, benchmark))
-        return people("aabbccddeeffgghhiijjkk")
+        return read("aabbccddeeffgghhiijjkk")
 
     monkeypatch.setattr(ntu_forecasting, "load", fake)
-    train, validation = load("ntu", source="x", benchmark="xview", held_out=0.2)
+    splits = load("ntu", source="x", benchmark="xview", held_out=0.2)
+    train, validation = splits
     assert asked == [("train", "xview")]
+    said = "1 of 23 files left out, bad.csv says why; the first: deep/S001.skeleton: damaged"
+    assert splits.left_out("bad.csv") == said
     assert {clip.subject for clip in validation.clips} == {"Sa", "Sf"}
     assert not {clip.subject for clip in train.clips} & {"Sa", "Sf"}
     for share, expected in ((0.1, "a"), (0.4, "acfi"), (0.8, "abcdeghij"), (0.99, "abcdefghij")):
         held = load("ntu", source="x", benchmark="xview", held_out=share).validation
         assert {clip.subject for clip in held.clips} == {f"S{name}" for name in expected}
-    monkeypatch.setattr(ntu_forecasting, "load", lambda *_, benchmark: people("abcdefghijklmnopqrst"))
+    monkeypatch.setattr(ntu_forecasting, "load", lambda *_, **__: read("abcdefghijklmnopqrst"))
     held = load("ntu", source="x").validation  # as networks before were trained
     assert {clip.subject for clip in held.clips} == {"Sa", "Sk"}
-    monkeypatch.setattr(ntu_forecasting, "load", lambda *_, benchmark: people("aaa"))
+    monkeypatch.setattr(ntu_forecasting, "load", lambda *_, **__: read("aaa"))
     with pytest.raises(DataError, match="expected more subjects"):
         load("ntu", source="x")
 

@@ -58,7 +58,7 @@ def _add_robustness(parser: argparse.ArgumentParser) -> None:
 def _robustness(args: argparse.Namespace) -> int:
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.analysis_pictures import draw_robustness
-    from kinegraph.evaluation.forecasting import load_forecast_method
+    from kinegraph.evaluation.forecasting import benchmark_of, load_forecast_method
     from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS, load_forecast_protocol
     from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS, load_recognition_method
     from kinegraph.evaluation.robustness import forecasting_robustness, recognition_robustness, robustness_report
@@ -85,9 +85,17 @@ def _robustness(args: argparse.Namespace) -> int:
         elif not forecasting or not horizon:
             raise ConfigError(f"{name} does not do what {args.protocol} measures; choose another model or protocol")
     results = []
+    benchmark = benchmark_of(forecasters) if args.protocol == "ntu-pck" else None
     for method in forecasters:
         representation = method.representation if args.protocol == "cmu-mpjpe" else None
-        protocol = load_forecast_protocol(args.protocol, args.data, split=args.split, representation=representation)
+        protocol = load_forecast_protocol(
+            args.protocol,
+            args.data,
+            split=args.split,
+            representation=representation,
+            benchmark=benchmark,
+            progress=True,
+        )
         results.append(forecasting_robustness(method, protocol, **noise))
     for recogniser in recognisers:
         results.append(
@@ -271,7 +279,7 @@ def _add_poses(parser: argparse.ArgumentParser) -> None:
 def _poses(args: argparse.Namespace) -> int:
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.forecast_poses import pose_strip, strip_report
-    from kinegraph.evaluation.forecasting import load_forecast_method
+    from kinegraph.evaluation.forecasting import benchmark_of, load_forecast_method
     from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
     from kinegraph.visualize.pose_strip import write_pose_strip
 
@@ -280,7 +288,14 @@ def _poses(args: argparse.Namespace) -> int:
     if len(kinds) > 1:
         raise ConfigError("models of angles and of positions have different joints; draw them apart")
     representation = kinds.pop() if kinds and args.protocol == "cmu-mpjpe" else None
-    protocol = load_forecast_protocol(args.protocol, args.data, split=args.split, representation=representation)
+    protocol = load_forecast_protocol(
+        args.protocol,
+        args.data,
+        split=args.split,
+        representation=representation,
+        benchmark=benchmark_of(methods) if args.protocol == "ntu-pck" else None,
+        progress=True,
+    )
     strip = pose_strip(methods, protocol, args.action, window=args.window, every_ms=args.every_ms)
     print(strip_report(strip, markdown=args.markdown))
     write_json(args.json, strip.to_json())

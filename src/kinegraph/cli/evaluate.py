@@ -67,7 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mirror-test", action="store_true", help="forecasting, clips: average with the answer to the mirror image"
     )
     parser.add_argument("--normaliser", metavar="NAME", help="ntu-pck: the size that 0.05 refers to (default torso)")
-    parser.add_argument("--ntu-split", metavar="NAME", help="ntu-pck: xsub (default) or xview")
+    parser.add_argument(
+        "--ntu-split",
+        metavar="NAME",
+        help="ntu-pck: xsub or xview (default: that the weights were trained on, or xsub)",
+    )
     add_clip_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON, unrounded")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
@@ -261,21 +265,26 @@ def _lifting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 
 
 def _forecasting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    from kinegraph.evaluation.forecasting import evaluate_forecast, load_forecast_method
+    from kinegraph.evaluation.forecasting import benchmark_of, evaluate_forecast, load_forecast_method
     from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
     from kinegraph.evaluation.motion_tables import forecast_comparison, forecast_report
 
     batch = _batch(args, "motion")
     check_device(args.device)
     methods = [load_forecast_method(name, batch=batch, device=args.device) for name in args.models]
-    options = {key: getattr(args, name) for name, key in (("normaliser", "normaliser"), ("ntu_split", "benchmark"))}
-    options = {key: value for key, value in options.items() if value is not None}
+    benchmark = benchmark_of(methods, args.ntu_split) if args.protocol == "ntu-pck" else None
     protocols = {}
     for method in methods:  # cmu-mpjpe gives angles to a model of angles
         key = method.representation if args.protocol == "cmu-mpjpe" else None
         if key not in protocols:
             protocols[key] = load_forecast_protocol(
-                args.protocol, args.data, split=args.split, representation=key, **options
+                args.protocol,
+                args.data,
+                split=args.split,
+                representation=key,
+                benchmark=benchmark,
+                normaliser=args.normaliser,
+                progress=True,
             )
     results = [
         evaluate_forecast(

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.datasets import hdm05
-from kinegraph.datasets.ntu import XSUB_60, XSUB_120
+from kinegraph.datasets import hdm05, ntu
 from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.store.clip import Clips
@@ -54,24 +53,19 @@ class ActionProtocol:
     datasets: tuple[str, ...] = ()
 
 
-def _ntu_subjects(chosen: frozenset[int]) -> Callable[[Clips, int], NDArray[np.int8]]:
+def _ntu(protocol: str) -> Callable[[Clips, int], NDArray[np.int8]]:
     def trains(store: Clips, fold: int) -> NDArray[np.int8]:
-        return np.array([_known(name, chosen) for name in store.subjects], dtype=np.int8)
+        known = zip(store.subjects, store.cameras.tolist(), store.setups.tolist(), strict=True)
+        found = [ntu.trains(protocol, performer=_performer(who), camera=c, setup=s) for who, c, s in known]
+        return np.array([-1 if one is None else one for one in found], dtype=np.int8)
 
     return trains
 
 
-def _known(subject: str, chosen: frozenset[int]) -> int:
+def _performer(subject: str) -> int:
+    """The number of ``P003``; 0 of other names."""
     digits = subject[1:]
-    return int(int(digits) in chosen) if subject[:1] == "P" and digits.isdigit() else -1
-
-
-def _cameras(store: Clips, fold: int) -> NDArray[np.int8]:
-    return np.where(store.cameras == 0, -1, np.isin(store.cameras, (2, 3))).astype(np.int8)
-
-
-def _setups(store: Clips, fold: int) -> NDArray[np.int8]:
-    return np.where(store.setups == 0, -1, store.setups % 2 == 0).astype(np.int8)
+    return int(digits) if subject[:1] == "P" and digits.isdecimal() else 0
 
 
 def _hdm05(store: Clips, fold: int) -> NDArray[np.int8]:
@@ -106,18 +100,20 @@ PROTOCOLS: Mapping[str, ActionProtocol] = {
     item.name: item
     for item in (
         ActionProtocol(
-            name="ntu60-xsub", title="NTU RGB+D, 20 of 40 subjects train", trains=_ntu_subjects(XSUB_60), pyskl="xsub",
+            name="ntu60-xsub", title="NTU RGB+D, 20 of 40 subjects train", trains=_ntu("ntu60-xsub"), pyskl="xsub",
             classes=60,
         ),
         ActionProtocol(
-            name="ntu60-xview", title="NTU RGB+D, cameras 2 and 3 train", trains=_cameras, pyskl="xview", classes=60
+            name="ntu60-xview", title="NTU RGB+D, cameras 2 and 3 train", trains=_ntu("ntu60-xview"), pyskl="xview",
+            classes=60,
         ),
         ActionProtocol(
-            name="ntu120-xsub", title="NTU RGB+D 120, 53 of 106 subjects train", trains=_ntu_subjects(XSUB_120),
+            name="ntu120-xsub", title="NTU RGB+D 120, 53 of 106 subjects train", trains=_ntu("ntu120-xsub"),
             pyskl="xsub", classes=120,
         ),
         ActionProtocol(
-            name="ntu120-xset", title="NTU RGB+D 120, even setups train", trains=_setups, pyskl="xset", classes=120
+            name="ntu120-xset", title="NTU RGB+D 120, even setups train", trains=_ntu("ntu120-xset"), pyskl="xset",
+            classes=120,
         ),
         ActionProtocol(
             name="hdm05-11", title="HDM05, subjects bd, bk, dg train, mm, tr test", trains=_hdm05, classes=11

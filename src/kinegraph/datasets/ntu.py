@@ -12,18 +12,18 @@ Source: Shahroudy et al., CVPR 2016; Liu et al., TPAMI 2020.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from kinegraph.errors import DataError
-from kinegraph.formats.ntu_skeleton import FPS, NtuName, parse_name, read_bodies
+from kinegraph.formats.ntu_skeleton import FPS, parse_name, read_bodies
 from kinegraph.formats.walk import recordings_in
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, liveliest, stamp
 
-__all__ = ["ACTIONS", "SPLITS", "NtuSource", "read_missing"]
+__all__ = ["ACTIONS", "PERFORMERS", "NtuSource", "name_fault", "read_missing", "trains"]
 
 XSUB_60 = frozenset((1, 2, 4, 5, 8, 9, *range(13, 20), 25, 27, 28, 31, 34, 35, 38))
 XSUB_120 = XSUB_60 | {
@@ -31,18 +31,31 @@ XSUB_120 = XSUB_60 | {
     *(89, *range(91, 96), 97, 98, 100, 103),
 }
 ACTIONS = {"ntu60": 60, "ntu120": 120}
+PERFORMERS = {"ntu60": 40, "ntu120": 106}
 
-SPLITS: dict[str, Callable[[NtuName], bool]] = {
-    "ntu60-xsub": lambda name: name.performer in XSUB_60,
-    "ntu60-xview": lambda name: name.camera in (2, 3),
-    "ntu120-xsub": lambda name: name.performer in XSUB_120,
-    "ntu120-xset": lambda name: name.setup % 2 == 0,
+_RULES: Mapping[str, tuple[str, Callable[[int], bool]]] = {
+    "ntu60-xsub": ("performer", XSUB_60.__contains__),
+    "ntu60-xview": ("camera", (2, 3).__contains__),
+    "ntu120-xsub": ("performer", XSUB_120.__contains__),
+    "ntu120-xset": ("setup", lambda setup: setup % 2 == 0),
 }
-"""Protocol -> whether a sample is of its training part."""
+"""Protocol -> what it asks of a sample, and whether a sample of that number is of its training part."""
 
 _STEM = re.compile(r"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}")
 _MOST_LIST_BYTES = 2**24
-_MOST = {"setup": 32, "camera": 3, "performer": 106, "replication": 2, "action": 120}
+_MOST = {"setup": 32, "camera": 3, "performer": PERFORMERS["ntu120"], "replication": 2, "action": ACTIONS["ntu120"]}
+
+
+def trains(protocol: str, *, performer: int = 0, camera: int = 0, setup: int = 0) -> bool | None:
+    """Whether a sample is of the training part; None where the number that decides it is not known (0).
+
+    Args:
+        protocol: ``"ntu60-xsub"``, ``"ntu60-xview"``, ``"ntu120-xsub"`` or ``"ntu120-xset"``.
+        performer, camera, setup: of the sample, from 1; what a protocol does not ask for may be left out.
+    """
+    asked, rule = _RULES[protocol]
+    number = {"performer": performer, "camera": camera, "setup": setup}[asked]
+    return rule(number) if number > 0 else None
 
 
 def read_missing(path: Path | str) -> frozenset[str]:
@@ -98,7 +111,7 @@ class NtuSource(ClipSource):
         odd: dict[str, Path] = {}
         others = skipped = 0
         for path in sorted(recordings_in(root, [".skeleton"]), key=lambda p: (p.stem, str(p))):
-            if _fault(path.stem) is not None:
+            if name_fault(path.stem) is not None:
                 odd[path.relative_to(root).as_posix()] = path
             elif path.stem.upper() in left_out:
                 skipped += 1
@@ -136,7 +149,7 @@ class NtuSource(ClipSource):
         return f"{stamp(self.paths[index])} tracked"  # shards in which all joints count are made anew
 
     def read(self, index: int) -> ActionClip:
-        name, fault = parse_name(self.paths[index].stem), _fault(self.paths[index].stem)
+        name, fault = parse_name(self.paths[index].stem), name_fault(self.paths[index].stem)
         if name is None or fault is not None:
             raise DataError(f"{self.paths[index]}: mislabelled, {fault}; rename it or leave it out")
         bodies = read_bodies(self.paths[index])
@@ -154,8 +167,8 @@ class NtuSource(ClipSource):
         ).check()
 
 
-def _fault(stem: str) -> str | None:
-    """What is wrong with the name of a file, if anything."""
+def name_fault(stem: str) -> str | None:
+    """What is wrong with the name of a file, without its suffix; None of a sample of NTU RGB+D, 60 or 120."""
     name = parse_name(stem)
     if name is None or not _STEM.fullmatch(stem.upper()):
         return "its name is not SsssCcccPpppRrrrAaaa"

@@ -3,7 +3,7 @@
 The paper trains on clips whose last ten frames are predicted from those before. Here every test clip with a body in
 all of its last 50 frames, each joint tracked or inferred, gives one window: 40 frames in, 10 out, of the body that
 moves most, relative to the first joint of the last observed frame. Files are read from the user's copy, see
-:mod:`kinegraph.formats.ntu_skeleton`.
+:mod:`kinegraph.formats.ntu_skeleton`; samples of NTU RGB+D 120 alone, which the two splits do not divide, are left out.
 
 The paper does not say which size its threshold of 0.05 refers to, nor whether frames were resampled: the size is a
 named choice, :data:`NORMALISERS`, and numbers under different ones do not compare.
@@ -11,46 +11,43 @@ named choice, :data:`NORMALISERS`, and numbers under different ones do not compa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
+from kinegraph.datasets import ntu
 from kinegraph.datasets.motion_data import MotionClip, MotionData
-from kinegraph.errors import DataError, nearest
+from kinegraph.datasets.recordings import Recordings, Skipped
+from kinegraph.errors import DataError, KinegraphError, nearest
 from kinegraph.formats.ntu_skeleton import FPS, NtuName, parse_name, read_bodies
 from kinegraph.formats.walk import recordings_in
 from kinegraph.skeleton import Skeleton, get_skeleton
 
-__all__ = ["BENCHMARKS", "HORIZON", "NORMALISERS", "OBSERVED", "XSUB_TRAIN", "body_size", "load"]
+__all__ = ["BENCHMARKS", "HORIZON", "NORMALISERS", "OBSERVED", "body_size", "load"]
 
 Array = NDArray[np.float64]
 
 OBSERVED, HORIZON = 40, 10
-XSUB_TRAIN = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
-"""Performers of NTU RGB+D's cross-subject training part."""
-BENCHMARKS: dict[str, Callable[[NtuName], bool]] = {
-    "xsub": lambda name: name.performer in XSUB_TRAIN,
-    "xview": lambda name: name.camera in (2, 3),
-}
-"""Benchmark -> whether a recording belongs to its training part."""
+BENCHMARKS = {"xsub": "ntu60-xsub", "xview": "ntu60-xview"}
+"""Benchmark -> the protocol of recognition that divides the samples in the same way."""
 NORMALISERS = ("torso", "box", "height", "metre")
 """What 0.05 is a share of: ``torso`` (thorax to pelvis), ``box`` (longest side of the box round the body), ``height``
 (head to feet, along the bones), ``metre`` (one metre). Sizes are of the last observed frame."""
 
 
-def load(source: Path | str, split: str = "test", *, benchmark: str = "xsub") -> MotionData:
-    """Windows of one split, each a clip of 50 frames of 25 positions in metres.
+def load(source: Path | str, split: str = "test", *, benchmark: str = "xsub", progress: bool = False) -> Recordings:
+    """Windows of one split, each a clip of 50 frames of 25 positions in metres; and the files that give none.
 
     Args:
         source: folder of ``*.skeleton`` files, at any depth.
         split: ``"train"`` or ``"test"``.
         benchmark: ``"xsub"`` or ``"xview"``.
+        progress: show a bar on standard error.
 
     Raises:
-        DataError: unknown split or benchmark, or no usable recording.
-        FormatError: a damaged file.
+        DataError: unknown split or benchmark, no such folder, or no usable recording.
     """
     if benchmark not in BENCHMARKS:
         raise DataError(
@@ -58,34 +55,76 @@ def load(source: Path | str, split: str = "test", *, benchmark: str = "xsub") ->
         )
     if split not in ("train", "test"):
         raise DataError(f"no split '{split}' of NTU RGB+D; there are train and test")
-    skeleton = get_skeleton("ntu25")
-    found: dict[str, tuple[NtuName, Path]] = {}
-    for path in recordings_in(Path(source), [".skeleton"]):
-        name = parse_name(path.stem)
-        if name is not None and BENCHMARKS[benchmark](name) == (split == "train"):
-            found.setdefault(path.stem, (name, path))
+    if not Path(source).is_dir():
+        raise DataError(f"{source}: no such folder; expected one of .skeleton files")
+    paths = recordings_in(Path(source), [".skeleton"])
+    found, skipped = _samples(paths, benchmark, split)
     actions = tuple(f"A{number:03d}" for number in range(1, max((n.action for n, _ in found.values()), default=1) + 1))
     clips = []
-    for stem, (name, path) in found.items():
-        window = _window(read_bodies(path).seen)
-        if window is not None:
-            window = window - window[OBSERVED - 1, 0]
-            clips.append(
-                MotionClip(features=window, action=name.action - 1, name=stem, subject=f"P{name.performer:03d}")
+    for name, path in tqdm(
+        found.values(), desc=f"ntu {split}", unit="file", disable=None if progress else True, leave=False
+    ):
+        try:
+            window = _window(read_bodies(path).seen)
+        except KinegraphError as error:
+            skipped.append(Skipped(path, " ".join(str(error).split())))
+            continue
+        if window is None:
+            skipped.append(
+                Skipped(path, f"no body with all its joints in each of the last {OBSERVED + HORIZON} frames")
             )
+            continue
+        features = window - window[OBSERVED - 1, 0]
+        subject = f"P{name.performer:03d}"
+        clips.append(MotionClip(features=features, action=name.action - 1, name=path.stem, subject=subject))
     if not clips:
+        first = (
+            f"; the first of {len(skipped)} left out: {skipped[0].path.name}: {skipped[0].reason}" if skipped else ""
+        )
         raise DataError(
             f"{source}: no recording of {benchmark} {split} has all joints of a body in its last {OBSERVED + HORIZON} "
-            "frames; expected files like S001C001P001R001A001.skeleton"
+            f"frames; expected files like S001C001P001R001A001.skeleton{first}"
         )
-    return MotionData(
+    data = MotionData(
         name=f"ntu {benchmark} {split}",
-        skeleton=skeleton,
+        skeleton=get_skeleton("ntu25"),
         fps=FPS,
         representation="positions",
         actions=actions,
         clips=tuple(clips),
     )
+    return Recordings(data, tuple(skipped), len(paths))
+
+
+def _samples(paths: list[Path], benchmark: str, split: str) -> tuple[dict[str, tuple[NtuName, Path]], list[Skipped]]:
+    """Files of a split by their names in capitals, and those that are of no split or there twice."""
+    found: dict[str, tuple[NtuName, Path]] = {}
+    skipped = []
+    for path in paths:
+        name, fault = parse_name(path.stem), ntu.name_fault(path.stem)
+        if name is None or fault is not None:
+            skipped.append(Skipped(path, fault or "its name says nothing"))
+            continue
+        beyond = _beyond(name)
+        if beyond is not None:
+            skipped.append(Skipped(path, beyond))
+        elif ntu.trains(BENCHMARKS[benchmark], performer=name.performer, camera=name.camera) == (split == "train"):
+            if path.stem.upper() in found:
+                skipped.append(Skipped(path, f"the sample is there twice, also as {found[path.stem.upper()][1]}"))
+            else:
+                found[path.stem.upper()] = (name, path)
+    return found, skipped
+
+
+def _beyond(name: NtuName) -> str | None:
+    """What makes a sample one of NTU RGB+D 120 alone."""
+    for what, number, most in (
+        ("performer", name.performer, ntu.PERFORMERS["ntu60"]),
+        ("action", name.action, ntu.ACTIONS["ntu60"]),
+    ):
+        if number > most:
+            return f"{what} {number} in its name is of NTU RGB+D 120; the benchmarks divide the {most} of the first set"
+    return None
 
 
 def _window(positions: Array) -> Array | None:

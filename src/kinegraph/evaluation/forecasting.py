@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
-from kinegraph.evaluation.provenance import run_label, weights_info
+from kinegraph.evaluation.provenance import ntu_benchmark, run_label, weights_info
 from kinegraph.models import baselines, build
 from kinegraph.models.motion_model import MotionModel
 from kinegraph.shipped import find_folder, named
@@ -31,6 +31,7 @@ __all__ = [
     "ForecastProtocol",
     "ForecastResult",
     "baselines",
+    "benchmark_of",
     "evaluate_forecast",
     "forecast_method",
     "load_forecast_method",
@@ -52,6 +53,7 @@ class ForecastMethod:
         observed: frames it looks at; 0 for whatever it is given.
         horizon: the most frames it forecasts; 0 for any number.
         fps: frame rate it was trained at; None for any.
+        benchmark: the split of NTU RGB+D whose training part it learnt from; None of other data.
         info: seed, checkpoint choice, parameters, ...: printed and saved with every number.
     """
 
@@ -62,6 +64,7 @@ class ForecastMethod:
     observed: int = 0
     horizon: int = 0
     fps: float | None = None
+    benchmark: str | None = None
     info: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,7 +100,7 @@ class ForecastProtocol:
         average_over: actions of the average, those that are complete; see :attr:`averaged`.
         missing: actions of the published set without test data here.
         higher_is_better: of the main number.
-        data: name, split, fingerprint.
+        data: name, split, fingerprint; ``benchmark`` where a data set has several splits.
         notes: what else to know beside every number.
         mirror: features -> those of the mirrored motion; None where the data has no such map.
     """
@@ -255,6 +258,7 @@ def forecast_method(weights: LoadedWeights, label: str, *, batch: int = 256, dev
         observed=observed,
         horizon=0 if model.any_horizon else model.horizon,
         fps=transform.fps,
+        benchmark=ntu_benchmark(weights),
         info=weights_info(weights),
     )
 
@@ -346,7 +350,26 @@ def evaluate_forecast(
     )
 
 
+def benchmark_of(methods: Sequence[ForecastMethod], stated: str | None = None) -> str | None:
+    """The split of NTU RGB+D on which methods can be measured: `stated`, or that on whose training part they learnt.
+
+    None where neither says one.
+
+    Raises:
+        ConfigError: a method learnt on another, which holds test clips of this one.
+    """
+    chosen = stated or next((method.benchmark for method in methods if method.benchmark is not None), None)
+    for method in methods:
+        if chosen is not None and method.benchmark not in (None, chosen):
+            raise ConfigError(
+                f"{method.label} was trained on the {method.benchmark} split of NTU RGB+D, which holds test clips of "
+                f"{chosen}; measure it on {method.benchmark}, apart from networks of {chosen}"
+            )
+    return chosen
+
+
 def _check_fits(method: ForecastMethod, protocol: ForecastProtocol) -> None:
+    benchmark_of([method], protocol.data.get("benchmark"))
     if method.representation not in (None, protocol.representation):
         raise ConfigError(
             f"{method.label} works on {method.representation}, {protocol.name} gives {protocol.representation}; "

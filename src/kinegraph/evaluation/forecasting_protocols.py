@@ -56,7 +56,9 @@ def load_forecast_protocol(
     *,
     split: str = "test",
     representation: str | None = None,
-    **options: Any,
+    benchmark: str | None = None,
+    normaliser: str | None = None,
+    progress: bool = False,
 ) -> ForecastProtocol:
     """A protocol with its data.
 
@@ -66,7 +68,10 @@ def load_forecast_protocol(
         split: ``"test"``, or of the CMU protocols ``"val"``: the clips held out of train, measured the same way.
         representation: what the method works on; ``cmu-mpjpe`` takes ``"expmap"`` too (positions then by forward
             kinematics). None is the protocol's own.
-        options: of ``ntu-pck``: see :func:`kinegraph.datasets.ntu_forecasting.load`, and ``normaliser``.
+        benchmark: of ``ntu-pck``, by whom or where its clips are divided: ``"xsub"`` (None) or ``"xview"``; of trained
+            networks what :func:`kinegraph.evaluation.forecasting.benchmark_of` says.
+        normaliser: of ``ntu-pck``: the size that 0.05 refers to; ``"torso"`` if None.
+        progress: of ``ntu-pck``: show a bar on standard error while files are read.
 
     Raises:
         ConfigError: unknown protocol, or a choice it does not have.
@@ -79,8 +84,13 @@ def load_forecast_protocol(
         )
     if source is None:
         raise ConfigError(f"protocol {protocol} needs the folder of its files: --data DIR")
-    if options and protocol != "ntu-pck":
-        raise ConfigError(f"{protocol} takes no option '{next(iter(options))}'; that is ntu-pck's")
+    if protocol == "ntu-pck":
+        if split != "test":
+            raise ConfigError(f"{protocol} is measured on its test split, not '{split}'")
+        return _ntu_pck(source, benchmark or "xsub", normaliser, progress)
+    for option, value in (("benchmark", benchmark), ("normaliser", normaliser)):
+        if value is not None:
+            raise ConfigError(f"{protocol} takes no option '{option}'; that is ntu-pck's")
     if protocol.startswith("cmu"):
         if split not in ("test", "val"):
             raise ConfigError(f"{protocol} is measured on split test or val, not '{split}'")
@@ -89,7 +99,7 @@ def load_forecast_protocol(
         return _cmu_euler(protocol, source, split)
     if split != "test":
         raise ConfigError(f"{protocol} is measured on its test split, not '{split}'")
-    return _h36m_euler(source) if protocol == "h36m-euler" else _ntu_pck(source, **options)
+    return _h36m_euler(source)
 
 
 # --------------------------------------------------------------------------------------------------------- CMU
@@ -294,11 +304,16 @@ def _h36m_euler(source: Path | str) -> ForecastProtocol:
     )
 
 
-def _ntu_pck(source: Path | str, **options: Any) -> ForecastProtocol:
+def _ntu_pck(source: Path | str, benchmark: str, normaliser: str | None, progress: bool) -> ForecastProtocol:
     from kinegraph.datasets import ntu_forecasting
 
-    normaliser = options.pop("normaliser", ntu_forecasting.NORMALISERS[0])
-    data = ntu_forecasting.load(source, **options)
+    normaliser = normaliser or ntu_forecasting.NORMALISERS[0]
+    read = ntu_forecasting.load(source, benchmark=benchmark, progress=progress)
+    data = read.data
+    lost = [
+        f"{len(read.skipped)} of {read.files} files left out, the first: {one.path.name}: {one.reason}"
+        for one in read.skipped[:1]
+    ]
     observed, horizon = ntu_forecasting.OBSERVED, ntu_forecasting.HORIZON
     windows = np.stack([clip.features[-observed - horizon :] for clip in data.clips])
     return ForecastProtocol(
@@ -316,10 +331,17 @@ def _ntu_pck(source: Path | str, **options: Any) -> ForecastProtocol:
         measure=partial(_pck, observed=observed, skeleton=data.skeleton, normaliser=normaliser),
         average_over=("all",),
         higher_is_better=True,
-        data={"name": data.name, "split": "test", "fingerprint": data.fingerprint, "normaliser": normaliser},
+        data={
+            "name": data.name,
+            "split": "test",
+            "benchmark": benchmark,
+            "fingerprint": data.fingerprint,
+            "normaliser": normaliser,
+        },
         notes=(
             f"normaliser '{normaliser}': the paper does not say which size 0.05 refers to; numbers under another "
             "normaliser are not comparable",
+            *lost,
         ),
     )
 

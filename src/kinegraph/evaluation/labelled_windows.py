@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
+from kinegraph.evaluation.provenance import ntu_benchmark
 from kinegraph.formats.expmap_text import rest_offsets
 from kinegraph.geometry.expmap_euler import file_expmap_to_quaternion
 from kinegraph.geometry.kinematics import forward_kinematics
@@ -91,7 +92,7 @@ def load_labelled_windows(
         raise ConfigError(f"{weights.folder} was trained on recordings with the body's path; {dataset} leaves it out")
     if most < 1:
         raise ConfigError(f"{most} windows an action: expected 1 or more")
-    data = _load(dataset, source, split, transform.representation)
+    data = _load(dataset, source, split, transform.representation, ntu_benchmark(weights))
     if data.representation != transform.representation or abs(data.fps - transform.fps) > 1e-6:
         raise ConfigError(
             f"{weights.folder} works on {transform.representation} at {transform.fps:g} fps; {dataset} has "
@@ -127,7 +128,9 @@ def load_labelled_windows(
     )
 
 
-def _load(dataset: str, source: Path | str | None, split: str, representation: str) -> MotionData:
+def _load(
+    dataset: str, source: Path | str | None, split: str, representation: str, benchmark: str | None
+) -> MotionData:
     if dataset not in RIGS:
         raise ConfigError(f"no data set '{dataset}'{nearest(dataset, RIGS)} for this (there are: {', '.join(RIGS)})")
     if source is None:
@@ -142,7 +145,7 @@ def _load(dataset: str, source: Path | str | None, split: str, representation: s
         return h36m_angles.load(source, split)
     from kinegraph.datasets import ntu_forecasting
 
-    return ntu_forecasting.load(source, split)
+    return ntu_forecasting.load(source, split, benchmark=benchmark or "xsub", progress=True).data
 
 
 def body_positions(features: Array, skeleton: Skeleton, rig: str | None) -> tuple[Array, Skeleton]:

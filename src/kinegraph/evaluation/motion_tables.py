@@ -106,8 +106,9 @@ def _headline(result: ForecastResult) -> str:
     named = tuple(round(time) for time in result.elapsed_ms) == result.times_ms
     clock = "ms" if named else f'labels in "ms"; truly {truth} ms'
     better = "higher" if result.higher_is_better else "lower"
+    split = " ".join(result.data[key] for key in ("benchmark", "split") if key in result.data)
     return (
-        f"{result.protocol} | {result.metric}, {result.unit}, {better} is better | {result.data.get('split')} split, "
+        f"{result.protocol} | {result.metric}, {result.unit}, {better} is better | {split} split, "
         f"{sum(result.windows.values())} windows, data {str(result.data.get('fingerprint', ''))[:12]} | {clock}"
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kinegraph.weights import LoadedWeights
 
-__all__ = ["names_seen", "run_label", "told_facts", "weights_info"]
+__all__ = ["names_seen", "ntu_benchmark", "run_label", "told_facts", "weights_info"]
 
 
 def run_label(folder: Path) -> str:
@@ -43,6 +43,15 @@ def names_seen(weights: LoadedWeights) -> dict[str, str]:
     parts = data if isinstance(data, dict) else {}
     names = {role: str(part.get("names", "")) for role, part in parts.items() if isinstance(part, dict)}
     return {"seen": "".join(names.values()), "trained": names.get("train", "")}
+
+
+def ntu_benchmark(weights: LoadedWeights) -> str | None:
+    """By which split of NTU RGB+D a motion network was trained, ``xsub`` or ``xview``; None on other data."""
+    recipe = weights.metadata.get("recipe")
+    data = recipe.get("data") if isinstance(recipe, dict) else None
+    if not isinstance(data, dict) or data.get("name") != "ntu":
+        return None
+    return str(data.get("benchmark") or "xsub")
 
 
 def told_facts(info: Mapping[str, Any]) -> list[str]:

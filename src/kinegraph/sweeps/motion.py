@@ -47,6 +47,10 @@ class MotionMeasure:
             raise ConfigError(f"{protocol} measures recognition; set --transform.recognise true")
         if self.forecasting is not None and not forecasts and self.recognition is None:
             raise ConfigError(f"{protocol} measures forecasting, and nothing here forecasts; set --transform.horizon")
+        found = {recipe.data.benchmark or "xsub" for recipe in forecasts if recipe.data.name == "ntu"}
+        if self.forecasting == "ntu-pck" and len(found) > 1:
+            raise ConfigError("ntu-pck on xsub and on xview are two tables; sweep --data.benchmark apart")
+        self._benchmark = found.pop() if self.forecasting == "ntu-pck" and found else None
         if self.forecasting is not None:
             for recipe in forecasts:  # wrong files are found before anything is trained
                 self._protocol(recipe.data.representation or "expmap")
@@ -58,7 +62,7 @@ class MotionMeasure:
         key = representation if self.forecasting == "cmu-mpjpe" else None
         if key not in self._protocols:
             self._protocols[key] = load_forecast_protocol(
-                self.forecasting, self.data, split=self.split, representation=key
+                self.forecasting, self.data, split=self.split, representation=key, benchmark=self._benchmark
             )
         return self._protocols[key]
 

@@ -54,8 +54,7 @@ def draw_sweep(result: SweepResult, folder: Path | str, *, suffix: str = "png") 
     conditions = result.conditions
     seeds = len(conditions["seeds"])
     figure.suptitle(
-        f"{result.sweep.title} - {conditions['protocol']}, {conditions['split']} split, "
-        f"{seeds} seed{'s' if seeds > 1 else ''}",
+        f"{result.sweep.title} - {conditions['protocol']}, {result.part} split, {seeds} seed{'s' if seeds > 1 else ''}",
         fontsize=9,
     )
     path = Path(folder) / f"{result.sweep.name}.{suffix}"

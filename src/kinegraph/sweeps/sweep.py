@@ -119,6 +119,12 @@ class SweepResult:
     rows: tuple[tuple[Variant | Fusion, tuple[Measured, ...]], ...]
     notes: tuple[str, ...]
 
+    @property
+    def part(self) -> str:
+        """On what was measured: ``test``, or ``xview test`` where the data set is divided in several ways."""
+        benchmark = (self.conditions.get("data") or {}).get("benchmark")
+        return " ".join(filter(None, (benchmark, self.conditions["split"])))
+
     def summary(self, runs: Sequence[Measured], column: str) -> tuple[float, float] | None:
         """Mean over seeds, and their sample standard deviation (nan of a single one); None where nothing is."""
         values = [run.figures[column] for run in runs if column in run.figures]
@@ -207,7 +213,7 @@ def sweep_report(result: SweepResult, *, markdown: bool = False) -> str:
     recipes = conditions["recipe"] if isinstance(conditions["recipe"], list) else [conditions["recipe"]]
     named = f"recipe{'s' if len(recipes) > 1 else ''} {', '.join(recipes)}"
     lines = [
-        f"{result.sweep.title} | {named} | {conditions['protocol']}, {conditions['split']} split"
+        f"{result.sweep.title} | {named} | {conditions['protocol']}, {result.part} split"
         f" | seeds {seeds}" + (" (mean ±standard deviation)" if len(conditions["seeds"]) > 1 else ""),
         text_table(header, rows, markdown=markdown),
     ]

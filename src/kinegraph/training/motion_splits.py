@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import ConfigError, DataError
+from kinegraph.training.launch import is_leader
 from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
 
 if TYPE_CHECKING:
-    from kinegraph.datasets.recordings import Skipped
+    from kinegraph.datasets.recordings import Recordings, Skipped
 
 __all__ = ["H36M_VALIDATION", "MotionSplits", "load_motion_splits"]
 
@@ -86,10 +87,11 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
     if recipe.name == "ntu":
         from kinegraph.datasets import ntu_forecasting
 
-        data = ntu_forecasting.load(recipe.source, "train", benchmark=recipe.benchmark or "xsub")
-        people = sorted({clip.subject for clip in data.clips})
+        read = ntu_forecasting.load(recipe.source, "train", benchmark=recipe.benchmark or "xsub", progress=is_leader())
+        people = sorted({clip.subject for clip in read.data.clips})
         count = _share_of(people, recipe.held_out)
-        return _by_subject(data, {people[place * len(people) // count] for place in range(count)})
+        splits = _by_subject(read.data, {people[place * len(people) // count] for place in range(count)})
+        return _with_skipped(splits, read, recipe.source)
     from kinegraph.datasets.recordings import load_recordings
 
     read = load_recordings(
@@ -99,8 +101,13 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
         labels="folders" if transform.recognise else "none",
         least_frames=transform.observed + transform.horizon,
     )
-    skipped = tuple(dataclasses.replace(one, path=one.path.relative_to(recipe.source)) for one in read.skipped)
     splits = (_by_name if recipe.held_out_by == "name" else _by_place)(read.data, recipe.held_out)
+    return _with_skipped(splits, read, recipe.source)
+
+
+def _with_skipped(splits: MotionSplits, read: Recordings, source: str) -> MotionSplits:
+    """The splits with what of the source is in neither, paths within it."""
+    skipped = tuple(dataclasses.replace(one, path=one.path.relative_to(source)) for one in read.skipped)
     return dataclasses.replace(splits, skipped=skipped, files=read.files)
 
 
