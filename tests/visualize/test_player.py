@@ -48,6 +48,34 @@ def test_the_data_comes_back_to_a_fraction_of_a_millimetre(world: SkeletonSequen
     assert "confidence" not in solid
 
 
+@pytest.mark.parametrize("frames", [1, 20])
+@pytest.mark.parametrize("far", [5000.0, -300.0])
+def test_a_stray_joint_does_not_make_the_others_coarse(world: SkeletonSequence, far: float, frames: int) -> None:
+    clip = world.slice_frames(0, frames)
+    positions, joint = clip.positions.copy(), clip.skeleton.index("left_wrist")
+    positions[0, frames - 1, joint, 0] += far
+    given = clip.replace(positions=positions, confidence=None, notes=("as it came",))
+    played = payload(player_html([("", given)], title="stray", start_s=4.0))
+    expected = to_display(clip)
+    expected[0, frames - 1, joint] = np.nan
+    np.testing.assert_allclose(decoded(played["panels"][0]), expected, atol=1e-4, equal_nan=True)
+    told = f"1 joint position is far from everything else and not shown (first: left wrist, frame {100 + frames - 1})"
+    assert played["notes"] == ["as it came", told]
+
+
+def test_who_goes_far_is_shown(world: SkeletonSequence) -> None:
+    """A long way, two people far apart, and somebody who is there for a moment are no strays."""
+    run = np.repeat(world.positions, 30, axis=1)
+    run = run + np.linspace(0, 800, run.shape[1])[:, None, None] * [0, 0, 1.0]
+    brief = np.full(run.shape, np.nan)
+    brief[:, 590:592] = run[:, 590:592] + [300.0, 0, 0]
+    for positions in (run, np.concatenate([run[:, :600], brief], axis=0)):
+        given = world.replace(positions=positions, confidence=None)
+        played = payload(player_html([("", given)], title="far"))
+        assert played["notes"] == []
+        np.testing.assert_allclose(decoded(played["panels"][0]), to_display(given), atol=0.02, equal_nan=True)
+
+
 def test_a_thousand_frames_stay_under_a_megabyte(world: SkeletonSequence, image: SkeletonSequence) -> None:
     long3d = world.replace(positions=np.tile(world.positions, (1, 50, 1, 1)), confidence=None)
     long2d = image.replace(

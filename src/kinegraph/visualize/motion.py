@@ -1,7 +1,8 @@
 """What the player plays, as JSON: panels of joints over time, forecasts that stand in them as ghosts, bands of actions.
 
 Joints travel as 16-bit steps in base64: a thousand frames of one 17-joint person take about 0.14 MB in 3D and 0.23 MB
-with the 2D beside it. A step is 1/65000 of the scene: 0.15 mm in a room of ten metres.
+with the 2D beside it. A step is 1/65000 of the scene: 0.15 mm in a room of ten metres. Single joints that stand where
+nobody goes, a marker kilometres away, are left out, for the steps would be larger than the body.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ DEFAULT_FPS = 30.0
 #: a screen shows no more; faster recordings are thinned to the nearest whole divisor
 SCREEN_FPS = 60.0
 MISSING = -32768
+_REACH = 10.0
+"""A joint is a stray, shown as missing, if it is so many boxes away from the box that holds nearly all of its person."""
 _STATURE = 0.92  # of the diagonal of a pose's box: arms and steps make the box wider than a body is tall
 
 
@@ -106,6 +109,7 @@ def motion(
     """
     if not sequences:
         raise DataError("a player needs at least one sequence")
+    sequences = [(caption, _without_strays(sequence, start_s)) for caption, sequence in sequences]
     panels = [_panel(caption, sequence, start_s) for caption, sequence in sequences]
     lines = list(notes)
     for caption, sequence in sequences:
@@ -143,6 +147,34 @@ def ghost_track(recording: SkeletonSequence, ghost: Ghost) -> dict[str, Any]:
         raise DataError("a forecast must have the joints, people and space of its recording")
     points, trust, fps, _ = _thinned(forecast)
     return {"fps": fps, "start": ghost.start, "frames": len(points), **_packed(points, trust)}
+
+
+def _without_strays(sequence: SkeletonSequence, start_s: float) -> SkeletonSequence:
+    """The sequence with joints missing that lie far from where their person is, and a note that says so."""
+    points = np.asarray(sequence.positions)
+    strays = np.zeros(points.shape[:3], dtype=bool)
+    for person, own in enumerate(points):
+        there = np.isfinite(own).all(axis=-1)
+        if not there.any():
+            continue
+        # the methods keep the extremes out, however few joints there are
+        low = np.percentile(own[there], 0.5, axis=0, method="higher")
+        high = np.percentile(own[there], 99.5, axis=0, method="lower")
+        low, high = np.minimum(low, high), np.maximum(low, high)
+        margin = _REACH * float((high - low).max())
+        strays[person] = there & (margin > 0) & ((own < low - margin) | (own > high + margin)).any(axis=-1)
+    if not strays.any():
+        return sequence
+    _, frame, joint = (int(i) for i in np.argwhere(strays)[0])
+    name, at = sequence.skeleton.joints[joint].replace("_", " "), first_frame(sequence, start_s) + frame
+    count = int(strays.sum())
+    what = "1 joint position is" if count == 1 else f"{count} joint positions are"
+    return sequence.replace(
+        positions=np.where(strays[..., None], np.nan, points),
+        confidence=np.where(strays, 0.0, np.asarray(sequence.confidence)),
+        notes=(*sequence.notes, f"{what} far from everything else and not shown (first: {name}, frame {at})"),
+        **dict.fromkeys(("rotations", "offsets", "uncertainty", "contact")),  # nothing here shows them
+    )
 
 
 def _thinned(sequence: SkeletonSequence) -> tuple[NDArray[np.float64], NDArray[np.float64], float, int]:
