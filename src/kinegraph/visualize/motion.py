@@ -32,7 +32,7 @@ DEFAULT_FPS = 30.0
 SCREEN_FPS = 60.0
 MISSING = -32768
 _REACH = 10.0
-"""A joint is a stray, shown as missing, if it is so many boxes away from the box that holds nearly all of its person."""
+"""A joint is a stray, shown as missing, if it lies so many boxes from the box that holds nearly all of its person."""
 _STATURE = 0.92  # of the diagonal of a pose's box: arms and steps make the box wider than a body is tall
 
 
