@@ -16,7 +16,8 @@ from kinegraph.layers.graph_temporal import GraphTemporalBlock
 from kinegraph.layers.part_scale import part_table
 from kinegraph.models import SymGNN, SymGNNConfig
 from kinegraph.models.symgnn import SymGNNState
-from kinegraph.models.symgnn_network import Graphs, PredictionHead
+from kinegraph.models.symgnn_branch import Graphs
+from kinegraph.models.symgnn_network import PredictionHead
 from kinegraph.skeleton import Skeleton, get_skeleton
 
 Array = NDArray[np.float64]

@@ -154,14 +154,10 @@ def strongest_edges(
 
 
 def _neighbours(skeleton: Skeleton, stream: Stream) -> NDArray[np.bool_]:
-    """(nodes, nodes) joints that a bone joins, or bones that share a joint; the root's node has the root alone."""
-    if stream == "bone":
-        ends = [(joint if parent < 0 else parent, joint) for joint, parent in enumerate(skeleton.parents)]
-        return np.asarray(graph.line_graph(ends) > 0)
-    found = np.zeros((skeleton.num_joints, skeleton.num_joints), dtype=bool)
-    for parent, child in skeleton.bones:
-        found[parent, child] = found[child, parent] = True
-    return found
+    """(nodes, nodes) joints that a bone joins, or bones that share a joint."""
+    bones = stream == "bone"
+    near = graph.bone_nodes(skeleton.parents) if bones else graph.adjacency(skeleton.num_joints, skeleton.bones)
+    return np.asarray(near > 0)
 
 
 def edges_report(edges: Mapping[str, list[Edge]], *, stream: Stream = "joint", markdown: bool = False) -> str:

@@ -31,7 +31,8 @@ from kinegraph.models.semgcn import SemGCN, SemGCNConfig
 from kinegraph.models.simlpe import SiMLPe, SiMLPeConfig
 from kinegraph.models.stgcn import STGCN, STGCNConfig
 from kinegraph.models.stgcnpp import STGCNpp, STGCNppConfig
-from kinegraph.models.symgnn import SymGNN, SymGNNConfig
+from kinegraph.models.symgnn import SymGNN
+from kinegraph.models.symgnn_config import SymGNNConfig
 from kinegraph.models.symgnn_recognizer import SymGNNRecognizer, SymGNNRecognizerConfig
 from kinegraph.models.velocity import ConstantVelocity, ConstantVelocityConfig, ZeroVelocity, ZeroVelocityConfig
 from kinegraph.models.videopose3d import VideoPose3D, VideoPose3DConfig

@@ -7,7 +7,6 @@ Motion Prediction*, TPAMI 2021. Equations and tables in the comments are the pap
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, NamedTuple
 
@@ -16,48 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
-from kinegraph.layers.actional_graph import ActionalGraph
-from kinegraph.layers.difference import differences
-from kinegraph.layers.dropout import Dropout
 from kinegraph.layers.part_scale import part_table
 from kinegraph.models.motion_model import MotionModel, MotionOutput
-from kinegraph.models.symgnn_config import STREAMS, BranchConfig
-from kinegraph.models.symgnn_network import BACKBONES, Block, Branch, Graphs, PredictionHead, PredictionState
-from kinegraph.ranges import positive
+from kinegraph.models.symgnn_branch import Graphs
+from kinegraph.models.symgnn_config import STREAMS, SymGNNConfig
+from kinegraph.models.symgnn_network import Network, PredictionState
 from kinegraph.skeleton import Skeleton, graph
 
-__all__ = ["SymGNN", "SymGNNConfig", "SymGNNState"]
-
-_HEAD_WIDTH = 256  # hidden features of both heads (section 6.1.2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SymGNNConfig(BranchConfig):
-    """Configuration of :class:`SymGNN`. The defaults are the paper's for Human3.6M and CMU, without the bone net."""
-
-    observed: int = 50
-    """Frames of an input."""
-    horizon: int = 25
-    """Frames forecast unless another number is asked for; 0 leaves the prediction head out ("no pred")."""
-    head_width: float | None = None
-    """The heads' own factor; null takes `width`. Heads cost less than the backbone, which sees every frame, so a narrow
-    network gains by wider ones."""
-    soft_label: bool = True
-    """Feed the recognition head's softmax scores to the prediction head, where there are both."""
-    label_dropout: float = 0.0
-    """Share of training clips whose soft label is replaced by equal scores (not in the paper): a label that is right
-    on every training clip and wrong on a tenth of new ones must not be all that the forecast goes by."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive(self, "head_width")
-        if not 0 <= self.label_dropout <= 1:
-            raise ConfigError(f"label_dropout {self.label_dropout}: expected a share from 0 to 1")
-
-    @property
-    def head_features(self) -> int:
-        """Hidden features of both heads."""
-        return max(1, round(_HEAD_WIDTH * (self.width if self.head_width is None else self.head_width)))
+__all__ = ["SymGNN", "SymGNNState"]
 
 
 class SymGNNState(NamedTuple):
@@ -89,7 +54,7 @@ class SymGNN(MotionModel):
         parents = np.asarray(skeleton.parents)
         self.networks = nn.ModuleDict()
         for name in STREAMS[config.stream]:
-            adjacency = skeleton.adjacency() if name == "joint" else _bone_adjacency(skeleton)
+            adjacency = skeleton.adjacency() if name == "joint" else graph.bone_nodes(skeleton.parents)
             normalised = graph.normalise(adjacency + np.eye(len(parents)), "row")
             graphs = Graphs(
                 nodes=len(parents),
@@ -97,7 +62,7 @@ class SymGNN(MotionModel):
                 lambda_act=config.lambda_act if config.actional else None,
                 parts=parts,
             )
-            self.networks[name] = _Network(graphs, config)
+            self.networks[name] = Network(graphs, config)
         to_bones = np.eye(len(parents))
         children = np.flatnonzero(parents >= 0)
         to_bones[children, parents[children]] = -1
@@ -216,9 +181,9 @@ class SymGNN(MotionModel):
             label = torch.where(unknown, 1 / self.classes, label)
         return label
 
-    def _network(self, name: str) -> _Network:
+    def _network(self, name: str) -> Network:
         network = self.networks[name]
-        assert isinstance(network, _Network)
+        assert isinstance(network, Network)
         return network
 
     def _seen_by(self, name: str, x: Tensor) -> Tensor:
@@ -229,94 +194,6 @@ class SymGNN(MotionModel):
     def backbone_parameters(self) -> Iterator[nn.Parameter]:
         """What both tasks share: the actional graph inference and the branches."""
         return chain.from_iterable(self._network(name).backbone.parameters() for name in self.networks)
-
-
-class Backbone(nn.Module):
-    """What both heads share: the actional graph inference and one branch for each order of differences.
-
-    One inference module serves the whole network. It sees the raw frames; all branches and the prediction head use
-    its graph. The paper does not say how many there are; its figures and appendix B speak of one.
-    """
-
-    def __init__(self, graphs: Graphs, config: SymGNNConfig, blocks: tuple[Block, ...]) -> None:
-        super().__init__()
-        self.orders = config.differences
-        self.agim: ActionalGraph | None = None
-        if config.actional:
-            self.agim = ActionalGraph(
-                graphs.nodes,
-                config.observed * config.channels,
-                width=config.agim_width,
-                iterations=config.iterations,
-                dropout=config.dropout,
-            )
-        self.branches = nn.ModuleList(Branch(blocks, config.channels, graphs, config.dropout) for _ in self.orders)
-
-    def infer(self, x: Tensor) -> Tensor | None:
-        """The actional graph (batch, nodes, nodes) of (batch, frames, nodes, channels)."""
-        return None if self.agim is None else self.agim(x.transpose(1, 2).flatten(2))
-
-    def forward(self, x: Tensor, graph: Tensor | None) -> Tensor:
-        """[H_0, H_1, H_2], (batch, nodes, branches x width)."""
-        branches = zip(self.branches, differences(x, self.orders), strict=True)
-        # within the branches a node's frames stand together: see JointGraphConv.forward
-        return torch.cat([branch(order.transpose(1, 2), graph) for branch, order in branches], dim=-1)
-
-
-class _Network(nn.Module):
-    """Backbone and heads on one kind of node (Fig. 1)."""
-
-    def __init__(self, graphs: Graphs, config: SymGNNConfig) -> None:
-        super().__init__()
-        head = config.head_features
-        blocks = tuple(
-            block._replace(spatial=config.scaled(block.spatial), out=config.scaled(block.out))
-            for block in BACKBONES[config.backbone]
-        )
-        self.backbone = Backbone(graphs, config, blocks)
-        observed = blocks[-1].out * len(config.differences)
-        self.recognition: nn.ModuleDict | None = None
-        if config.classes:
-            self.recognition = nn.ModuleDict(
-                {"mlp": _mlp(observed, head, config.dropout), "last": nn.Linear(head, config.classes)}
-            )
-        self.prediction: PredictionHead | None = None
-        self.prediction_input: nn.Module | None = None
-        if config.horizon:
-            self.prediction_input = _mlp(observed, head, config.dropout)
-            label = config.classes if config.soft_label else 0
-            self.prediction = PredictionHead(graphs, config.channels, label, head)
-
-    def recognise(self, features: Tensor) -> Tensor:
-        """Scores before softmax, (batch, classes) (section 5.2)."""
-        assert self.recognition is not None
-        logits: Tensor = self.recognition["last"](self.recognition["mlp"](features).mean(dim=1))
-        return logits
-
-    def start(self, x: Tensor, features: Tensor, label: Tensor | None, graph: Tensor | None) -> PredictionState:
-        """The prediction head's state at the last observed frame."""
-        assert self.prediction is not None
-        assert self.prediction_input is not None
-        pose, velocity, acceleration = (order[:, -1] for order in differences(x[:, -3:], (0, 1, 2)))
-        return self.prediction.start(self.prediction_input(features), (pose, velocity, acceleration), label, graph)
-
-    def advance(self, state: PredictionState) -> PredictionState:
-        """The prediction head, one frame on."""
-        assert self.prediction is not None
-        after: PredictionState = self.prediction(state)
-        return after
-
-
-def _mlp(in_channels: int, width: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(in_channels, width), nn.ReLU(inplace=True), Dropout(dropout), nn.Linear(width, width)
-    )
-
-
-def _bone_adjacency(skeleton: Skeleton) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """The line graph on one node per joint: the bone that leads to it, or the root itself."""
-    ends = [(parent, child) if parent >= 0 else (child, child) for child, parent in enumerate(skeleton.parents)]
-    return graph.line_graph(ends)
 
 
 def _exactly(exchange: Tensor, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What every Sym-GNN is configured by, whether it forecasts or recognises clips."""
+"""What Sym-GNN is configured by: every one, and one that forecasts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kinegraph.errors import ConfigError
-from kinegraph.models.symgnn_network import BACKBONES
+from kinegraph.models.symgnn_branch import BACKBONES
 from kinegraph.ranges import at_least, positive, share
 
-__all__ = ["STREAMS", "BranchConfig"]
+__all__ = ["STREAMS", "BranchConfig", "SymGNNConfig"]
+
+_HEAD_WIDTH = 256  # hidden features of both heads (section 6.1.2)
 
 STREAMS = {"joint": ("joint",), "bone": ("bone",), "dual": ("joint", "bone")}
 """Networks of each kind."""
@@ -18,7 +20,7 @@ STREAMS = {"joint": ("joint",), "bone": ("bone",), "dual": ("joint", "bone")}
 
 @dataclass(frozen=True, kw_only=True)
 class BranchConfig:
-    """Backbone, actional graph and streams, with the paper's values for Human3.6M and CMU."""
+    """Backbone, actional graph and streams, for forecasts and for clips; the paper's values for Human3.6M and CMU."""
 
     channels: int = 3
     """Features of a joint in a frame."""
@@ -71,3 +73,35 @@ class BranchConfig:
     def scaled(self, channels: int) -> int:
         """A width of the paper's backbone times the multiplier."""
         return max(1, round(channels * self.width))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymGNNConfig(BranchConfig):
+    """Configuration of :class:`kinegraph.models.symgnn.SymGNN`.
+
+    The defaults are the paper's for Human3.6M and CMU, without the bone net.
+    """
+
+    observed: int = 50
+    """Frames of an input."""
+    horizon: int = 25
+    """Frames forecast unless another number is asked for; 0 leaves the prediction head out ("no pred")."""
+    head_width: float | None = None
+    """The heads' own factor; null takes `width`. Heads cost less than the backbone, which sees every frame, so a narrow
+    network gains by wider ones."""
+    soft_label: bool = True
+    """Feed the recognition head's softmax scores to the prediction head, where there are both."""
+    label_dropout: float = 0.0
+    """Share of training clips whose soft label is replaced by equal scores (not in the paper): a label that is right
+    on every training clip and wrong on a tenth of new ones must not be all that the forecast goes by."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "head_width")
+        if not 0 <= self.label_dropout <= 1:
+            raise ConfigError(f"label_dropout {self.label_dropout}: expected a share from 0 to 1")
+
+    @property
+    def head_features(self) -> int:
+        """Hidden features of both heads."""
+        return max(1, round(_HEAD_WIDTH * (self.width if self.head_width is None else self.head_width)))

@@ -1,145 +1,101 @@
-"""The pieces of Sym-GNN: a backbone branch of two scales, and the head that forecasts frame by frame."""
+"""Sym-GNN on one kind of nodes, joints or bones: backbone and heads (Fig. 1; sections 5.1 to 5.3)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kinegraph.layers.joint_scale import JointGraphConv, joint_block
-from kinegraph.layers.part_scale import PartExchange, PartTable, part_block
+from kinegraph.layers.actional_graph import ActionalGraph
+from kinegraph.layers.difference import differences
+from kinegraph.layers.dropout import Dropout
+from kinegraph.layers.joint_scale import JointGraphConv
 from kinegraph.models.lifting_model import start_quietly
+from kinegraph.models.symgnn_branch import BACKBONES, Block, Branch, Graphs
+from kinegraph.models.symgnn_config import SymGNNConfig
 
-__all__ = ["BACKBONES", "Block", "Branch", "Graphs", "PredictionHead", "PredictionState"]
-
+__all__ = ["Backbone", "Network", "PredictionHead", "PredictionState"]
 
 _CHANGE_GAINS = (1.0, 10.0, 20.0)
 """Factors on the initial GRU weights of pose, velocity and acceleration. From frame to frame a pose changes by a small
 share of its spread; with equal weights the head would take thousands of steps to notice which way it is going."""
 
 
-class Block(NamedTuple):
-    """One line of Table 17 or 18: a J-GTC block and, from the second line on, a P-GTC block beside it."""
+class Network(nn.Module):
+    """Backbone and heads on one kind of node (Fig. 1)."""
 
-    spatial: int
-    """Features after the graph convolution."""
-    out: int
-    """Features after the temporal convolution."""
-    kernel: int
-    """Of the temporal convolution, frames."""
-    stride: int
-    """Of the temporal convolution, frames."""
-    fuse: bool = False
-    """Joints and parts exchange their features after it."""
+    def __init__(self, graphs: Graphs, config: SymGNNConfig) -> None:
+        super().__init__()
+        head = config.head_features
+        blocks = tuple(
+            block._replace(spatial=config.scaled(block.spatial), out=config.scaled(block.out))
+            for block in BACKBONES[config.backbone]
+        )
+        self.backbone = Backbone(graphs, config, blocks)
+        observed = blocks[-1].out * len(config.differences)
+        self.recognition: nn.ModuleDict | None = None
+        if config.classes:
+            self.recognition = nn.ModuleDict(
+                {"mlp": _mlp(observed, head, config.dropout), "last": nn.Linear(head, config.classes)}
+            )
+        self.prediction: PredictionHead | None = None
+        self.prediction_input: nn.Module | None = None
+        if config.horizon:
+            self.prediction_input = _mlp(observed, head, config.dropout)
+            label = config.classes if config.soft_label else 0
+            self.prediction = PredictionHead(graphs, config.channels, label, head)
 
+    def recognise(self, features: Tensor) -> Tensor:
+        """Scores before softmax, (batch, classes) (section 5.2)."""
+        assert self.recognition is not None
+        logits: Tensor = self.recognition["last"](self.recognition["mlp"](features).mean(dim=1))
+        return logits
 
-BACKBONES: dict[str, tuple[Block, ...]] = {
-    # Table 18
-    "light": (
-        Block(32, 32, 9, 1),
-        Block(32, 64, 9, 2, fuse=True),
-        Block(128, 128, 9, 2, fuse=True),
-        Block(256, 256, 7, 2),
-    ),
-    # Table 17
-    "deep": (
-        Block(64, 64, 9, 1),
-        Block(64, 64, 9, 1),
-        Block(64, 128, 9, 2, fuse=True),
-        Block(128, 128, 9, 1),
-        Block(128, 128, 9, 1),
-        Block(128, 256, 9, 2, fuse=True),
-        Block(256, 256, 9, 1),
-        Block(256, 256, 9, 1),
-        Block(256, 256, 9, 1),
-    ),
-}
+    def start(self, x: Tensor, features: Tensor, label: Tensor | None, graph: Tensor | None) -> PredictionState:
+        """The prediction head's state at the last observed frame."""
+        assert self.prediction is not None
+        assert self.prediction_input is not None
+        pose, velocity, acceleration = (order[:, -1] for order in differences(x[:, -3:], (0, 1, 2)))
+        return self.prediction.start(self.prediction_input(features), (pose, velocity, acceleration), label, graph)
 
-
-@dataclass(frozen=True)
-class Graphs:
-    """The graphs of one network, on joints or on bones."""
-
-    nodes: int
-    """M."""
-    polynomials: NDArray[np.float64] | None
-    """Structural graphs A~^1..A~^G, (G, nodes, nodes); None without them."""
-    lambda_act: float | None
-    """Weight of the actional graph; None without it."""
-    parts: PartTable | None
-    """Part scale; None without it."""
-
-    @property
-    def joint_scale(self) -> bool:
-        """Whether nodes have a graph among themselves."""
-        return self.polynomials is not None or self.lambda_act is not None
+    def advance(self, state: PredictionState) -> PredictionState:
+        """The prediction head, one frame on."""
+        assert self.prediction is not None
+        after: PredictionState = self.prediction(state)
+        return after
 
 
-class Branch(nn.Module):
-    """One branch of the backbone, a multi-scale GCN on one order of differences (section 5.1.2, Fig. 6 right).
+class Backbone(nn.Module):
+    """What both heads share: the actional graph inference and one branch for each order of differences.
 
-    A J-GTC block, then J-GTC and P-GTC blocks side by side that exchange their features by concatenation where the
-    tables say so; the sum of both scales, averaged over time.
-
-    Without the part scale nothing is exchanged. With the part scale alone ("only P") parts start as the means of
-    their joints' input and pass one P-GTC block more, in the place of the first J-GTC block.
-
-    Shapes: (batch, nodes, frames, channels), actional graph (batch, nodes, nodes) or None -> (batch, nodes, width).
+    One inference module serves the whole network. It sees the raw frames; all branches and the prediction head use
+    its graph. The paper does not say how many there are; its figures and appendix B speak of one.
     """
 
-    def __init__(self, blocks: tuple[Block, ...], channels: int, graphs: Graphs, dropout: float) -> None:
+    def __init__(self, graphs: Graphs, config: SymGNNConfig, blocks: tuple[Block, ...]) -> None:
         super().__init__()
-        self.joint_blocks = nn.ModuleList()
-        self.part_blocks = nn.ModuleList()
-        self.exchange = PartExchange(graphs.parts) if graphs.parts else None
-        self.fuse = tuple(block.fuse and graphs.joint_scale and graphs.parts is not None for block in blocks)
-        self.joint_scale = graphs.joint_scale
-        joint_in = part_in = channels
-        for index, (block, fuse) in enumerate(zip(blocks, self.fuse, strict=True)):
-            timing = {"kernel": block.kernel, "stride": block.stride}
-            if graphs.joint_scale:
-                joint = joint_block(
-                    graphs.polynomials,
-                    joint_in,
-                    block.spatial,
-                    block.out,
-                    lambda_act=graphs.lambda_act,
-                    dropout=dropout,
-                    **timing,
-                )
-                self.joint_blocks.append(joint)
-            if graphs.parts is not None and not (index == 0 and graphs.joint_scale):
-                part = part_block(graphs.parts, part_in, block.spatial, block.out, dropout=dropout, **timing)
-                self.part_blocks.append(part)
-            joint_in = part_in = 2 * block.out if fuse else block.out
-        self.width = blocks[-1].out
+        self.orders = config.differences
+        self.agim: ActionalGraph | None = None
+        if config.actional:
+            self.agim = ActionalGraph(
+                graphs.nodes,
+                config.observed * config.channels,
+                width=config.agim_width,
+                iterations=config.iterations,
+                dropout=config.dropout,
+            )
+        self.branches = nn.ModuleList(Branch(blocks, config.channels, graphs, config.dropout) for _ in self.orders)
+
+    def infer(self, x: Tensor) -> Tensor | None:
+        """The actional graph (batch, nodes, nodes) of (batch, frames, nodes, channels)."""
+        return None if self.agim is None else self.agim(x.transpose(1, 2).flatten(2))
 
     def forward(self, x: Tensor, graph: Tensor | None) -> Tensor:
-        """Features of every node over the whole observation."""
-        if self.exchange is None:
-            for block in self.joint_blocks:
-                x = block(x, graph)
-            return x.mean(dim=2)
-        if not self.joint_scale:
-            parts = self.exchange.to_parts(x)
-            for block in self.part_blocks:
-                parts = block(parts)
-            return self.exchange.to_joints(parts.mean(dim=2, keepdim=True)).squeeze(2)
-        joints = self.joint_blocks[0](x, graph)
-        parts = self.exchange.to_parts(joints)
-        scales = zip(self.joint_blocks[1:], self.part_blocks, self.fuse[1:], strict=True)
-        for joint_block_, part_block_, fuse in scales:
-            joints, parts = joint_block_(joints, graph), part_block_(parts)
-            if fuse:
-                from_parts, from_joints = self.exchange.to_joints(parts), self.exchange.to_parts(joints)
-                joints, parts = torch.cat((joints, from_parts), dim=-1), torch.cat((parts, from_joints), dim=-1)
-        # the mean over time comes first: it and the copy to the joints are linear, and it leaves less to copy
-        summed: Tensor = joints.mean(dim=2) + self.exchange.to_joints(parts.mean(dim=2, keepdim=True)).squeeze(2)
-        return summed
+        """[H_0, H_1, H_2], (batch, nodes, branches x width)."""
+        branches = zip(self.branches, differences(x, self.orders), strict=True)
+        # within the branches a node's frames stand together: see JointGraphConv.forward
+        return torch.cat([branch(order.transpose(1, 2), graph) for branch, order in branches], dim=-1)
 
 
 class PredictionState(NamedTuple):
@@ -226,3 +182,9 @@ class PredictionHead(nn.Module):
         return PredictionState(
             hidden, state.frame + velocity, velocity, velocity - state.velocity, state.context, state.graphs
         )
+
+
+def _mlp(in_channels: int, width: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(in_channels, width), nn.ReLU(inplace=True), Dropout(dropout), nn.Linear(width, width)
+    )

@@ -14,8 +14,8 @@ from torch import Tensor
 from kinegraph.layers.resample import resample_clips
 from kinegraph.models.people import mean_over_people, present_rows, put_back
 from kinegraph.models.recognition_model import RecognitionModel
-from kinegraph.models.symgnn import SymGNN, SymGNNConfig
-from kinegraph.models.symgnn_config import BranchConfig
+from kinegraph.models.symgnn import SymGNN
+from kinegraph.models.symgnn_config import BranchConfig, SymGNNConfig
 from kinegraph.ranges import at_least
 from kinegraph.skeleton import Skeleton
 

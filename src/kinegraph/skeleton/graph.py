@@ -63,3 +63,11 @@ def line_graph(edges: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
     """0/1 adjacency ``(edges, edges)`` of edges that share a node."""
     ends = [set(edge) for edge in edges]
     return np.array([[float(i != j and bool(a & b)) for j, b in enumerate(ends)] for i, a in enumerate(ends)])
+
+
+def bone_nodes(parents: Sequence[int]) -> NDArray[np.float64]:
+    """The line graph ``(joints, joints)`` on one node a joint: the bone that leads to it, or the root by itself.
+
+    The root's node is a neighbour of the bones that leave the root (Sym-GNN section 5.5).
+    """
+    return line_graph([(child if parent < 0 else parent, child) for child, parent in enumerate(parents)])
