@@ -38,3 +38,23 @@ def test_rows_and_ghosts(tmp_path):
     assert not bottom.any()
     assert middle[:, 130:].any()
     assert not middle[:, :120].any()  # the last observed pose is the same
+
+
+def test_one_pose_is_drawn_at_one_place_in_its_row(tmp_path):
+    clip = SyntheticMotion(subjects=1, takes=1, seconds=0.1).clip(0, "standing", 0)
+    pose = clip.positions[0][0][:, [0, 2, 1]] * [1, 1, -1]
+    still = np.stack([pose] * 2)
+    write_pose_strip(
+        tmp_path / "still.png",
+        clip.skeleton,
+        pose,
+        still,
+        {"model": still},
+        instants=["80 ms", "160 ms"],
+        cell_size=(110, 120),
+    )
+    pixels = np.asarray(Image.open(tmp_path / "still.png").convert("RGB"))
+    for top in (34, 34 + 130):  # the truth, and a model with its name below the first pose alone
+        first, *others = (pixels[top + 22 : top + 98, 10 + k * 120 : 120 + k * 120] for k in range(3))
+        for other in others:
+            np.testing.assert_array_equal(other, first)

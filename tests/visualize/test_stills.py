@@ -40,6 +40,20 @@ def test_a_filmstrip_has_a_row_per_sequence_and_both_sides(
         assert low[:, 1].mean() > other[:, 1].mean()
 
 
+@pytest.mark.parametrize("flat", [False, True])
+def test_the_cell_with_the_caption_shows_people_as_large_as_the_others(
+    world: SkeletonSequence, image: SkeletonSequence, tmp_path: Path, flat: bool
+) -> None:
+    given = image if flat else world
+    still = given.replace(positions=np.repeat(given.positions[:, :1], 4, axis=1), confidence=None)
+    write_filmstrip(tmp_path / "strip.png", [("still", still)], frames=4)
+    pixels = np.asarray(Image.open(tmp_path / "strip.png").convert("RGB"))
+    first, *others = (pixels[34 + 22 : 34 + 238, 10 + column * 240 : 240 + column * 240] for column in range(4))
+    assert len(np.unique(first.reshape(-1, 3), axis=0)) > 5
+    for other in others:  # but for a rounding at an edge
+        np.testing.assert_allclose(other.astype(int), first.astype(int), atol=40)
+
+
 def test_fewer_frames_than_asked(world: SkeletonSequence, tmp_path: Path) -> None:
     write_filmstrip(tmp_path / "one.png", [("", world.slice_frames(0, 1))], frames=6)
     with Image.open(tmp_path / "one.png") as picture:

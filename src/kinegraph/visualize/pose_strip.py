@@ -67,8 +67,8 @@ def write_pose_strip(
         [
             Cell(sequence=true, frame=0, caption="last seen", note="truth", stage=set_up),
             *(
-                Cell(sequence=true, frame=frame + 1, caption=name, stage=set_up, note=" ")
-                for frame, name in enumerate(instants)
+                Cell(sequence=true, frame=frame, caption=name, stage=set_up)
+                for frame, name in enumerate(instants, start=1)
             ),
         ]
     ]

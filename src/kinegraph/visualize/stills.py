@@ -45,8 +45,14 @@ class Cell:
     ghost: SkeletonSequence | None = None
 
 
-def draw_cell(canvas: Canvas, box: Box, cell: Cell) -> None:
+def draw_cell(canvas: Canvas, box: Box, cell: Cell, *, row: Sequence[Cell] = ()) -> None:
     """Draw one cell into ``box`` (left, top, width, height) of the canvas.
+
+    Args:
+        canvas: to draw on.
+        box: where.
+        cell: what.
+        row: the cells beside it; where one of them has words, all leave room for them and draw people of one size.
 
     Raises:
         DataError: the frame is not in the sequence.
@@ -56,12 +62,8 @@ def draw_cell(canvas: Canvas, box: Box, cell: Cell) -> None:
         raise DataError(f"no frame {cell.frame} to draw; the sequence has {sequence.frames}, numbered from 0")
     canvas.card(box)
     left, top, width, height = box
-    inner = (
-        left,
-        top + (22 if cell.caption else 4),
-        width,
-        height - (22 if cell.caption else 4) - (22 if cell.note else 4),
-    )
+    above, below = (22 if any(words) else 4 for words in zip(*((c.caption, c.note) for c in (cell, *row)), strict=True))
+    inner = (left, top + above, width, height - above - below)
     trust = np.asarray(sequence.confidence)[:, cell.frame]
     if sequence.dims == 2:
         paint_image(
@@ -151,7 +153,7 @@ def write_grid(
     header(canvas, title, subtitle)
     for r, row in enumerate(rows):
         for c, cell in enumerate(row):
-            draw_cell(canvas, (GAP + c * (width + GAP), head + r * (height + GAP), width, height), cell)
+            draw_cell(canvas, (GAP + c * (width + GAP), head + r * (height + GAP), width, height), cell, row=row)
     save_image(canvas.finish(), path)
 
 
