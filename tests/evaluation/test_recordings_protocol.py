@@ -11,6 +11,7 @@ import pytest
 from moving_people import network
 
 from kinegraph.cli import main
+from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import DataError
 from kinegraph.evaluation.recordings import (
     TIMES_MS,
@@ -31,10 +32,10 @@ def gliding(speed: float, frames: int = 105, fps: float = 30.0) -> SkeletonSeque
     return SkeletonSequence((rest + path)[None], get_skeleton("h36m17"), fps=fps, up="y")
 
 
-def untrained(folder: Path, **options: Any) -> str:
-    """Weights of a network that forecasts something."""
+def untrained(folder: Path, data: dict[str, Any] | None = None, **options: Any) -> str:
+    """Weights of a network that forecasts something, and says it was trained on the data."""
     made = network(**options)
-    save_weights(folder, made.model, made.name, {}, transform=made.transform, task="motion")
+    save_weights(folder, made.model, made.name, {"data": data or {}}, transform=made.transform, task="motion")
     return str(folder)
 
 
@@ -64,6 +65,35 @@ def test_a_fast_recording_is_thinned_and_one_with_gaps_left_out(tmp_path: Path) 
     assert still.moments == 3
     assert [one.file for one in still.skipped] == ["gone.npz"]
     assert "nobody is seen" in still.skipped[0].reason
+
+
+def test_recordings_that_trained_the_network_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        write(gliding(1.0), tmp_path / "data" / name / "take.npz")
+    parts = {
+        role: {"name": name, "names": marks_of(names)}
+        for role, name, names in (
+            ("train", "recordings", ["a/take", "x/take"]),
+            ("validation", "recordings (held out)", ["b/take"]),
+        )
+    }
+    learnt = untrained(tmp_path / "learnt", parts)
+    forgot = untrained(tmp_path / "forgot", {"train": {"name": "recordings"}})
+    cmu = untrained(tmp_path / "cmu", {"train": {"name": "cmu-8 train"}})
+    files = sorted(tmp_path.glob("data/*/*.npz"))
+    results = compare_recordings([learnt, forgot, cmu, "zero-velocity"], files, source=tmp_path / "data")
+    notes = [
+        (f"2 of these 3 recordings trained {learnt} (by their names): no test of anything",),
+        (f"{forgot} does not say which recordings trained it: these may be among them",),
+        (),
+        (),
+    ]
+    assert [result.notes for result in results] == notes
+    assert results[0].to_json()["notes"] == list(notes[0])
+    assert compare_recordings([learnt], files[2:], source=tmp_path / "data")[0].notes == ()
+    assert main(["evaluate", learnt, "--protocol", "recordings", "--data", str(tmp_path / "data")]) == 0
+    assert f"note: {notes[0][0]}" in capsys.readouterr().out
 
 
 def test_methods_are_measured_on_what_all_can_use(tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def _recordings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         raise ConfigError("protocol recordings runs on the cpu; leave --device out")
     files = find_files(args.data)
     with Progress("forecasting", after_s=1.0) as progress:
-        results = compare_recordings(args.models, files, progress=progress)
+        results = compare_recordings(args.models, files, source=args.data, progress=progress)
     contents = [result.to_json() for result in results]
     content = contents[0] if len(contents) == 1 else {"protocol": args.protocol, "results": contents}
     return recordings_table(results, markdown=args.markdown), content

@@ -15,7 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.datasets.recordings import file_name
+from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.evaluation.provenance import names_seen, weights_info
 from kinegraph.evaluation.tables import text_table
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.quick import read_source
@@ -71,6 +74,7 @@ class RecordingsResult:
         files: the recordings that count: those that this method, and those it is compared with, could use.
         behind_s: how much of the past is given, seconds.
         skipped: the other recordings.
+        notes: what to know beside the numbers: which of the recordings trained the network.
     """
 
     label: str
@@ -80,6 +84,7 @@ class RecordingsResult:
     files: tuple[str, ...]
     behind_s: float
     skipped: tuple[LeftOut, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def recordings(self) -> int:
@@ -100,6 +105,7 @@ class RecordingsResult:
             "files": list(self.files),
             "behind_s": self.behind_s,
             "skipped": [one._asdict() for one in self.skipped],
+            "notes": list(self.notes),
         }
 
 
@@ -111,7 +117,11 @@ def evaluate_recordings(
 
 
 def compare_recordings(
-    models: Sequence[str], files: Sequence[Path], *, progress: Callable[[int, int], None] | None = None
+    models: Sequence[str],
+    files: Sequence[Path],
+    *,
+    source: Path | str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[RecordingsResult]:
     """Measure forecasters on the same moments of the same recordings.
 
@@ -120,7 +130,9 @@ def compare_recordings(
 
     Args:
         models: weights folders, networks by name, or baselines.
-        files: 3D recordings that they did not learn from, of two and a half seconds or more.
+        files: 3D recordings of two and a half seconds or more. That a network learnt from some is noted, as far as its
+            weights know their names.
+        source: the folder in which the files have their names; by default each file's own.
         progress: called with (recordings done, recordings in all).
 
     Returns:
@@ -167,9 +179,24 @@ def compare_recordings(
             files=tuple(used),
             behind_s=max(_BEHIND_S, longest),
             skipped=tuple(skipped),
+            notes=tuple(_leaks(model, methods[model], [Path(file) for file in used], source)),
         )
         for model in models
     ]
+
+
+def _leaks(label: str, method: Forecaster, files: Sequence[Path], source: Path | str | None) -> list[str]:
+    """A remark where a network learnt from recordings that count, as far as it can be known."""
+    weights = method.weights
+    if weights is None or str((weights_info(weights)["trained_on"] or {}).get("name")) != PROTOCOL:
+        return []
+    seen = names_seen(weights)["seen"]
+    if not seen:
+        return [f"{label} does not say which recordings trained it: these may be among them"]
+    both = sum(marks_in(seen, [file_name(file, file.parent if source is None else source) for file in files]))
+    if not both:
+        return []
+    return [f"{both} of these {len(files)} recordings trained {label} (by their names): no test of anything"]
 
 
 def _of_recording(methods: dict[str, Forecaster], file: Path, longest: float) -> Array | LeftOut:
@@ -243,6 +270,7 @@ def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = Fa
         of_it = [one for one in first.skipped if one.model == model]
         whose = f", which '{model}' cannot forecast and which count for no method" if model else ""
         lines.append(f"left out: {len(of_it)}{whose}; the first: {of_it[0].told}")
+    lines += [f"note: {note}" for note in dict.fromkeys(note for result in results for note in result.notes)]
     return "\n\n".join(["\n".join(lines), *blocks])
 
 
