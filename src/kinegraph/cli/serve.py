@@ -7,6 +7,7 @@ memory until they are old (an hour) or the viewer ends (Ctrl-C).
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 HELP = "the viewer in the browser: drop a file, see 2D, 3D, actions and the forecast"
 
@@ -38,9 +39,10 @@ def run(args: argparse.Namespace) -> int:
     settings = ServeSettings(host=args.host, port=args.port, upload_mb=args.upload_mb)
     analyst = Analyst(settings.forecast_s, lifter=args.lifter, recognizer=args.recognizer, forecaster=args.forecaster)
 
-    def started(address: str) -> None:
-        others = "" if settings.loopback else f"; anyone who reaches {settings.host} may use it"
-        print(f"the viewer is at {address} (Ctrl-C ends it{others})", flush=True)
+    def started(address: str, others: Sequence[str]) -> None:
+        outside = f", for others at {' or '.join(others)}" if others else ""
+        who = "" if settings.loopback else f"; anyone who reaches {'these' if others else settings.host} may use it"
+        print(f"the viewer is at {address}{outside} (Ctrl-C ends it{who})", flush=True)
         if args.open:
             import webbrowser
 

@@ -17,6 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kinegraph.serve.addresses import machine_names
+
 __all__ = ["Guard", "host_allowed"]
 
 _HEADERS: Mapping[str, str] = {
@@ -49,11 +51,11 @@ def host_allowed(header: str, host: str) -> bool:
         return True
     if host in _LOOPBACK:
         return False
-    # Listening to others was asked for: addresses and this machine's own name cannot be a stranger's DNS.
+    # Listening to others was asked for: addresses and this machine's own names cannot be a stranger's DNS.
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return bool(name) and name in (socket.gethostname().lower(), socket.getfqdn().lower())
+        return bool(name) and (name in machine_names() or name == socket.getfqdn().lower())
     return True
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kinegraph.errors import ConfigError, require
+from kinegraph.serve.addresses import viewer_addresses
 from kinegraph.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
@@ -19,14 +20,15 @@ def serve(
     settings: ServeSettings | None = None,
     *,
     analyst: Analyst | None = None,
-    started: Callable[[str], None] | None = None,
+    started: Callable[[str, Sequence[str]], None] | None = None,
 ) -> None:
     """Serve the viewer; returns after Ctrl-C or SIGTERM, with the temporary folder removed.
 
     Args:
         settings: address and limits; the defaults if None.
         analyst: the networks; those of the package if None.
-        started: called with the address to open, once the server listens.
+        started: called once the server listens, with the address to open on this machine and those at which others
+            reach it, which there are if the host stands for every address (``0.0.0.0``, ``::``).
 
     Raises:
         MissingExtraError: the extra ``serve`` is not installed.
@@ -41,7 +43,6 @@ def serve(
 
     listener = _listen(settings)
     port = listener.getsockname()[1]
-    name = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
         application(settings, analyst),
         log_level="warning",
@@ -54,7 +55,7 @@ def serve(
         http="h11",
     )
     if started is not None:
-        started(f"http://{name}:{port}/")
+        started(*viewer_addresses(settings.host, port))
     try:
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
