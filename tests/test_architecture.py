@@ -23,6 +23,7 @@ ORDER = (
     "skeleton",
     "geometry",
     "sequence",
+    "axes",
     "formats",
     "transforms",
     "store",

@@ -18,13 +18,13 @@ from types import MappingProxyType
 
 import numpy as np
 
+from kinegraph.axes import turned_y_up
 from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.folder import recording_stamp
 from kinegraph.datasets.recordings import find_files
 from kinegraph.datasets.synthetic.generator import ACTIONS, SyntheticMotion
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
-from kinegraph.formats.export import turned_y_up
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from kinegraph.axes import turned_y_up
 from kinegraph.datasets.labelled_files import LabelledFile, files_by_class, indexed_files
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import read
 from kinegraph.formats.asf_amc import find_asf
-from kinegraph.formats.export import turned_y_up
 from kinegraph.formats.openpose import frame_files
 from kinegraph.sequence import UNIT_NAMES, SkeletonSequence
 from kinegraph.skeleton import Skeleton

@@ -25,11 +25,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.axes import ground
 from kinegraph.datasets.cmu_files import is_cmu_clip, named_subject, without_lead_in
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.formats.any_source import read_source
-from kinegraph.formats.export import y_up
 from kinegraph.formats.walk import recording_suffixes, recordings_in
 from kinegraph.naming import as_text, free_name
 from kinegraph.sequence import SkeletonSequence, frames_within
@@ -329,10 +329,7 @@ def _pieces(one: SkeletonSequence, needed: NDArray[np.bool_]) -> list[tuple[int,
 def _floor(one: SkeletonSequence) -> float:
     """Height of the ground under a person, of all their pieces alike."""
     present = np.flatnonzero(one.seen[0, :, one.skeleton.root])
-    whole = one.slice_frames(int(present[0]), int(present[-1]) + 1)
-    heights = (whole.positions[0] @ y_up(whole).T)[..., 1]
-    lowest = np.where(np.isfinite(heights), heights, np.inf).min(axis=-1)
-    return float(np.quantile(lowest[np.isfinite(lowest)], 0.01))
+    return float(ground(one.slice_frames(int(present[0]), int(present[-1]) + 1))[0])
 
 
 def _encode(codecs: Sequence[Features]) -> list[NDArray[np.float64]]:

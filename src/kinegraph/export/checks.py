@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from kinegraph.axes import ground
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.export.lifting import LiftClip
@@ -14,7 +15,7 @@ from kinegraph.export.plan import Array
 from kinegraph.geometry.cameras import look_at, project
 from kinegraph.inference.clip_window import ClipNetwork, encoded
 from kinegraph.inference.framing import FOCAL_PX, SIDE_PX
-from kinegraph.inference.motion_window import MotionNetwork, check_rate, ground, person_window, ready
+from kinegraph.inference.motion_window import MotionNetwork, check_rate, person_window, ready
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.preparation import prepare
 from kinegraph.models import MotionModel, RecognitionModel

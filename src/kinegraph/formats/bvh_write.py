@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
+from kinegraph.axes import y_up
 from kinegraph.errors import DataError
-from kinegraph.formats.export import check_metric, person_files, y_up
+from kinegraph.formats.export import check_metric, person_files
 from kinegraph.geometry.posing import bridge_gaps, rest_directions, rotations_from_positions
 from kinegraph.geometry.rotations import (
     continuous_euler,

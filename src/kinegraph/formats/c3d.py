@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.atomic import atomic_path
+from kinegraph.axes import y_up
 from kinegraph.errors import FormatError, require
 from kinegraph.formats.c3d_file import HEADER_FRAMES, put_residuals, read_points
-from kinegraph.formats.export import check_metric, person_files, y_up
+from kinegraph.formats.export import check_metric, person_files
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
+from kinegraph.axes import y_up
 from kinegraph.errors import ConfigError, DataError, FormatError, nearest
-from kinegraph.formats.export import check_metric, person_paths, y_up
+from kinegraph.formats.export import check_metric, person_paths
 from kinegraph.formats.text_file import read_lines
 from kinegraph.geometry.expmap_euler import file_expmap_to_quaternion, quaternion_to_file_expmap
 from kinegraph.geometry.kinematics import forward_kinematics

@@ -27,6 +27,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from kinegraph.atomic import atomic_path
+from kinegraph.axes import y_up
 from kinegraph.errors import ConfigError, DataError, FormatError
 from kinegraph.formats.detections import (
     Detection,
@@ -37,7 +38,6 @@ from kinegraph.formats.detections import (
     place_frames,
     to_sequence,
 )
-from kinegraph.formats.export import y_up
 from kinegraph.formats.fields import build
 from kinegraph.formats.json_file import coordinates, load_json, members, number
 from kinegraph.formats.keypoint_layouts import keypoint_layout

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.atomic import write_text
+from kinegraph.axes import y_up
 from kinegraph.errors import FormatError
-from kinegraph.formats.export import UNITS, check_metric, person_files, y_up
+from kinegraph.formats.export import UNITS, check_metric, person_files
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence

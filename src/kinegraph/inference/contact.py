@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.axes import y_up
 from kinegraph.errors import DataError
-from kinegraph.formats.export import y_up
 from kinegraph.inference.extrinsics import Extrinsics
 from kinegraph.inference.placement import ANKLE_M, TOE_M, floor_under
 from kinegraph.sequence import SkeletonSequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.axes import ground
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.hub import Pretrained
 from kinegraph.inference.error_model import Calibration, ErrorTable, read_calibration
@@ -26,7 +27,6 @@ from kinegraph.inference.motion_window import (
     PersonWindow,
     baseline_of,
     check_rate,
-    ground,
     last_stay,
     load_motion_network,
     notes_that_hold,

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kinegraph.axes import ground
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.inference.clip_window import snapped
-from kinegraph.inference.motion_window import MotionNetwork, check_rate, ground, person_window, ready, who
+from kinegraph.inference.motion_window import MotionNetwork, check_rate, person_window, ready, who
 from kinegraph.inference.recognition import ScoredWindows
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.heading import heading_relative

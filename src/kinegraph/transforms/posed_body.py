@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.axes import y_up
 from kinegraph.errors import DataError
-from kinegraph.formats.export import y_up
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.posing import bridge_gaps, finished, posing_steps, rest_directions
 from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply

@@ -12,8 +12,8 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.axes import y_up
 from kinegraph.errors import DataError
-from kinegraph.formats.export import y_up
 from kinegraph.geometry.posing import bridge_gaps
 from kinegraph.geometry.rotations import quaternion_conjugate, quaternion_rotate
 from kinegraph.sequence import SkeletonSequence

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from kinegraph.axes import turned_y_up
 from kinegraph.datasets.synthetic.generator import SyntheticMotion
-from kinegraph.formats.export import turned_y_up
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of
 
 __all__ = ["CLIPS", "PARTS", "SyntheticClips"]
