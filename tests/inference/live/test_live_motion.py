@@ -143,6 +143,33 @@ def test_pairs_are_looked_at_together() -> None:
     assert set(first.scores) == {"a", "b", ("a", "b")}
 
 
+@pytest.mark.parametrize("kind", ["clips", "motion"])
+@pytest.mark.parametrize(("away", "said"), [(2.0, True), (2.0, False), (0.2, True)])
+def test_who_is_forgotten_speaks_no_more(kind: str, away: float, said: bool) -> None:
+    """After two seconds the mean of somebody's scores begins anew, whether those were told or not; after 0.2 it goes
+    on, and nobody is heard sooner for having been lost for a moment."""
+    if kind == "clips":
+        recognizer = Recognizer(probe())
+        before, after = (recording(waver((move, 1.5))) for move in ("sideways", "upwards"))
+        stream = recognizer.stream("h36m17", fps=30, hop_s=0.2)
+    else:
+        recognizer = Recognizer(network(horizon=0, actions=ACTIONS))
+        before, after = (positions_only(1.5, speed=speed) for speed in (0.2, 2.0))
+        stream = recognizer.stream("cmu38", fps=30, hop_s=0.2)
+    times = [frame / 30 for frame in range(45)]
+    told = [stream.push(before.positions[:, frame], time, ids=["ann"]) for frame, time in enumerate(times)]
+    last = [one for one in told if one is not None][-1]
+    back = times[-1] + away
+    for frame in range(1, round(away * 30) if said else 0):
+        assert stream.push(None, times[-1] + frame / 30) is None
+    told = [stream.push(after.positions[:, frame], back + frame / 30, ids=["ann"]) for frame in range(45)]
+    heard = next(one for one in told if one is not None)
+    fresh = np.allclose(heard.smooth["ann"], heard.scores["ann"])
+    assert fresh == (away > 1)
+    if away < 1:
+        assert heard.time >= last.time + 0.2 - 1e-6
+
+
 def test_irregular_times_are_brought_to_the_rate() -> None:
     """Somebody who moves evenly: the past is told at even moments, whenever it was seen."""
     buffer = FrameBuffer(3, 3, 30.0, 1.0)

@@ -143,6 +143,7 @@ def test_a_source_may_stop_in_the_middle_of_any_piece(networks: dict[str, object
             result = own.push(frame if back else None, now + index / 30, ids=["a", "b"] if back else None)
         assert len(result.people) == (2 if back else 0)
         assert back or not (own._looked or own._forecast_due or own._next)
+        assert gap_s < 1 or not any(person.actions or person.forecast for person in result.people)
     assert met >= {"_fit", "_answer", "_forecast"}
 
 

@@ -151,6 +151,10 @@ class FrameBuffer:
         """Who was seen at that moment, the last one."""
         return tuple(name for name, past in self._past.items() if abs(past[-1][0] - time) < _SAME_S)
 
+    def known(self) -> tuple[Id, ...]:
+        """Who is not forgotten, seen at the last moment or not."""
+        return tuple(self._past)
+
     def reach_s(self, name: Id) -> float:
         """Seconds from a person's first remembered frame to the last; below 0 for a stranger."""
         past = self._past.get(name)

@@ -232,6 +232,10 @@ class MotionStream:
             if self._is_long(name) and self._buffer.seen_lately(name, root)
         )
 
+    def followed(self) -> tuple[Id, ...]:
+        """Who was seen without a long gap for as long as the network looks back, now or until a moment ago."""
+        return tuple(name for name in self._buffer.known() if self._is_long(name))
+
     def _is_long(self, name: Id) -> bool:
         """Whether a person's past fills the network's window, by either way in which :meth:`_window` makes it."""
         rate, told = self.network.transform.fps, self._buffer.frames_told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -70,16 +70,18 @@ class _Hops:
         """Who is to be looked at now."""
         return [name for name in names if time >= self._due.get(name, -np.inf) - 1e-6]
 
-    def result(self, time: float, actions: tuple[str, ...], scores: dict[Id, Array], here: set[Id]) -> LiveActions:
+    def keep(self, names: Collection[Id]) -> None:
+        """Forget all others: who comes again begins anew."""
+        self._mean = {name: mean for name, mean in self._mean.items() if name in names}
+        self._due = {name: due for name, due in self._due.items() if name in names}
+
+    def result(self, time: float, actions: tuple[str, ...], scores: dict[Id, Array]) -> LiveActions:
         share = 1 - np.exp(-self.hop_s / (0.5 * self.window_s))
         for name, found in scores.items():
             before = self._mean.get(name)
             self._mean[name] = found if before is None else before + share * (found - before)
             self._due[name] = time + self.hop_s
         smooth = {name: self._mean[name] for name in scores}
-        keep = here | set(scores)  # `here` names pairs too
-        self._mean = {name: mean for name, mean in self._mean.items() if name in keep}
-        self._due = {name: due for name, due in self._due.items() if name in keep}
         return LiveActions(time=time, window_s=self.window_s, actions=actions, scores=scores, smooth=smooth)
 
 
@@ -144,10 +146,12 @@ class MotionRecognizeStream(RecognizeStream):
     def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
         """Add the people of one moment."""
         self.motion.push(people, time, ids)
+        self._hops.keep(self.motion.followed())
 
     def due(self) -> list[Id]:
         """Who is to be looked at now."""
         assert self.motion.time is not None
+        self._hops.keep(self.motion.followed())  # the motion may be remembered for a forecaster, too
         return self._hops.due(self.motion.ready(), self.motion.time)
 
     def look(self, who: Id) -> Array | None:
@@ -158,7 +162,7 @@ class MotionRecognizeStream(RecognizeStream):
         """What to make of the scores of those who were looked at, now or at a `time` before; None without any."""
         now = self.motion.time if time is None else time
         assert now is not None
-        return self._hops.result(now, self.actions, scores, set(self.motion.ready())) if scores else None
+        return self._hops.result(now, self.actions, scores) if scores else None
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -213,6 +217,8 @@ class ClipRecognizeStream(RecognizeStream):
         """Add the people of one moment."""
         self._now = self._clock.tick(time)
         self._buffer.push(read_frame(self._now, people, ids, self.skeleton.num_joints, self.dims, self.skeleton.name))
+        followed = self._followed(self._buffer.known())
+        self._hops.keep({*followed, *self._pair(followed)})
 
     def due(self) -> list[Id]:
         """Who is to be looked at now: people, and the pair of them where the network looks at two."""
@@ -228,13 +234,15 @@ class ClipRecognizeStream(RecognizeStream):
 
     def hear(self, scores: dict[Id, Array]) -> LiveActions | None:
         """What to make of the scores of those who were looked at; None without any."""
-        there = self._there()
-        here = {*there, *self._pair(there)}
-        return self._hops.result(self._now, self.actions, scores, here) if scores else None
+        return self._hops.result(self._now, self.actions, scores) if scores else None
 
     def _there(self) -> tuple[Id, ...]:
         """Who is here and was for a window."""
-        return tuple(name for name in self._buffer.here(self._now) if self._buffer.frames_told(name) >= self._frames)
+        return self._followed(self._buffer.here(self._now))
+
+    def _followed(self, names: tuple[Id, ...]) -> tuple[Id, ...]:
+        """Who of them was seen for a window without a long gap."""
+        return tuple(name for name in names if self._buffer.frames_told(name) >= self._frames)
 
     def _pair(self, there: tuple[Id, ...]) -> tuple[tuple[Id, Id], ...]:
         """The two together."""

@@ -155,9 +155,9 @@ class Live:
         lifted = self.lift.push(people, time, ids)
         world = self.world.push(lifted.time, lifted.positions)
         now = lifted.time
+        self._forget(now)
         for name in lifted.ids:
             self._seen[name] = now
-        self._forget(now)
         shown = np.concatenate([world, lifted.confidence[..., None]], axis=-1) if len(world) else None
         self._recognise_and_forecast(shown, now, lifted.ids)
         self._frame += 1
@@ -203,8 +203,6 @@ class Live:
             self._apart.remember(people, now, ids)
         if self._motion is not None:
             self._motion.push(people, now, ids)
-        if self._next is not None and self._next[0].name not in self._seen:  # gone and forgotten since
-            self._next = None
         chosen = self._next or self._chosen()
         if chosen is None:
             return
@@ -277,6 +275,8 @@ class Live:
         for name in gone:
             for memory in (self._seen, self._actions, self._futures, self._forecast_due):
                 memory.pop(name, None)
+        if self._next is not None and self._next[0].name in gone:  # they may be back, and their past is cut off
+            self._next = None
         if gone:  # what was found of two together goes with either
             self._actions = {who: found for who, found in self._actions.items() if who in self._seen}
             self._looked = {job: at for job, at in self._looked.items() if job.name in self._seen}
