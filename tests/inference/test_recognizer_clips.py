@@ -13,7 +13,7 @@ from moving_people import network
 
 import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError, KinegraphError, SkeletonError
-from kinegraph.inference.clip_window import ClipNetwork
+from kinegraph.inference.clip_window import ClipNetwork, encoded
 from kinegraph.inference.recognizer import Recognizer
 from kinegraph.models import build
 from kinegraph.sequence import SkeletonSequence
@@ -57,6 +57,21 @@ def test_a_window_is_a_clip_of_the_training(sampling: str, convention: str) -> N
         x, mask = made.transform.encode(fast[None, first : last + 1 : 2], LAYOUT)
         logits = made.model(torch.from_numpy(x)[None], torch.from_numpy(mask)[None])
         np.testing.assert_allclose(scores, torch.softmax(logits[0].double(), -1).numpy(), atol=1e-5)
+
+
+def test_a_3d_network_sees_of_a_joint_that_it_is_there_or_not() -> None:
+    """As in its training: clips of 3D hold no confidence, and recordings do, of inferred joints."""
+    told = {}
+    for dims, unit in ((3, "m"), (2, "px")):
+        made = probe(dims=dims, unit=unit)
+        network = replace(made, transform=replace(made.transform, confidence=True))
+        fields = {} if dims == 3 else {"unit": "px", "space": "image", "up": None}
+        moves = waver(("still", 1.0))[..., :dims]
+        sure = np.where(np.arange(17) == 4, 0.0, np.linspace(0.2, 0.9, 17))
+        piece = recording(moves, confidence=np.tile(sure, (1, len(moves), 1)), **fields)
+        told[dims] = encoded(network, piece)[0][0, 0, :, dims]
+    np.testing.assert_array_equal(told[3], np.arange(17) != 4)
+    np.testing.assert_allclose(told[2], sure, rtol=1e-6)
 
 
 def test_axes_are_those_of_the_training_whatever_the_file() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -230,14 +232,22 @@ def test_mirrored_clips() -> None:
         other = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, name)
         np.testing.assert_array_equal(found[:, :, joint], x[:, :, body.index(other)] * [-1, 1, 1])
     np.testing.assert_array_equal(aug.mirror(found, body), x)
+    np.testing.assert_allclose(aug.mirror(x, body, 1.0), np.array([1, 0, 0]) + found)
     always, never = ClipAugmentation(mirror=1.0), ClipAugmentation()
     flat, sure = x[..., :2], np.random.default_rng(1).uniform(0.1, 1, x.shape[:3]).astype(np.float32)
-    transform = ClipTransform(prenormalise=PreNormalise(convention="none"), frames=3, people=2, dims=2, confidence=True)
+    plain = PreNormalise(convention="none")
+    transform = ClipTransform(prenormalise=plain, frames=3, people=2, dims=2, confidence=True)
 
-    def seen(augmentation: ClipAugmentation | None) -> np.ndarray:
+    def seen(augmentation: ClipAugmentation | None, transform: ClipTransform = transform) -> np.ndarray:
         return transform.encode(flat, body, sure, rng=np.random.default_rng(2), augmentation=augmentation)[0]
 
     np.testing.assert_array_equal(seen(never), seen(None))
     # the confidence goes with its joint: whoever exchanges the joints has to exchange it as well
     expected = np.concatenate([found[..., :2], sure[:, :, list(body.mirror), None]], axis=-1)
     np.testing.assert_array_equal(seen(always), expected.astype(np.float32))
+    # fractions of a picture stay in it, as under --mirror-test; laid round the body, they are mirrored there
+    picture = replace(transform, unit="normalized")
+    np.testing.assert_allclose(seen(always, picture), np.array([1, 0, 0]) + expected, atol=1e-6)
+    laid = replace(picture, prenormalise=PreNormalise(convention="ctr-gcn"))
+    assert np.abs(seen(always, laid)[..., :2] - expected[..., :2]).max() > 0.1
+    np.testing.assert_allclose(seen(always, laid)[..., :2], aug.mirror(seen(never, laid)[..., :2], body), atol=1e-6)

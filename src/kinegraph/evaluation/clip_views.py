@@ -165,9 +165,7 @@ def lose_joints(clip: ActionClip, share: float, rng: np.random.Generator, *, fra
 
 def mirror_clip(clip: ActionClip, skeleton: Skeleton, unit: str) -> ActionClip:
     """A clip in a mirror, see :func:`kinegraph.transforms.clip_augment.mirror`: pictures of width 1 stay in place."""
-    positions = np.array(mirror(clip.positions, skeleton))
-    if unit == "normalized":
-        positions[..., 0] += 1
+    positions = mirror(clip.positions, skeleton, 1.0 if unit == "normalized" else 0.0)
     confidence = None if clip.confidence is None else clip.confidence[:, :, list(skeleton.mirror)]
     return replace(clip, positions=positions, confidence=confidence)
 

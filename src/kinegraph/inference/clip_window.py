@@ -139,7 +139,8 @@ def encoded(network: ClipNetwork, piece: SkeletonSequence) -> Encoded:
         positions = positions @ y_up(piece).T
     else:
         positions = positions * unit_scale(network, piece)
-    return transform.encode(positions, network.skeleton, piece.confidence)
+    # 3D clips hold no confidence: a joint is there or not.
+    return transform.encode(positions, network.skeleton, piece.confidence if transform.dims == 2 else None)
 
 
 def unit_scale(network: ClipNetwork, sequence: SkeletonSequence) -> Array | float:

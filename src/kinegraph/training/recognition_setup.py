@@ -151,6 +151,16 @@ def _transform(recipe: RecognitionRecipe, splits: ClipSplits) -> ClipTransform:
             "transform.prenormalise: pyskl takes 2D for fractions of the image, and these clips are in px; set ctr-gcn "
             "or state the size (kinegraph data prepare folder --image-size 1280x720)"
         )
+    if wanted.confidence and clips.dims == 3:
+        raise ConfigError(
+            "transform.confidence: found true, but these clips are 3D and hold no confidence; leave it out (it goes "
+            "with 2D keypoints)"
+        )
+    if recipe.augment.mirror and not clips.skeleton.pairs:
+        raise ConfigError(
+            f"augment.mirror: found {recipe.augment.mirror:g}, but skeleton '{clips.skeleton.name}' has no left and "
+            "right joints to exchange; set 0, or name them left_... and right_..."
+        )
     people = wanted.people or min(_PEOPLE, int(clips.people[splits.train].max()))
     return ClipTransform(
         prenormalise=PreNormalise(convention=wanted.prenormalise),

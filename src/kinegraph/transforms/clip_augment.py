@@ -27,11 +27,17 @@ Array = NDArray[np.floating]
 Generator = np.random.Generator
 
 
-def mirror(positions: Array, skeleton: Skeleton) -> Array:
-    """The clip in a mirror: x, horizontal in every convention, changes its sign, left and right change places."""
-    sign = np.ones(positions.shape[-1], dtype=positions.dtype)
-    sign[0] = -1
-    return np.asarray(positions[:, :, list(skeleton.mirror)] * sign)
+def mirror(positions: Array, skeleton: Skeleton, width: float = 0.0) -> Array:
+    """The clip in a mirror: x, horizontal in every convention, becomes ``width - x``, left and right change places.
+
+    Args:
+        positions: of the clip.
+        skeleton: whose left and right.
+        width: of the picture from whose left edge x counts; 0 where x counts from the body or from nowhere.
+    """
+    mirrored = positions[:, :, list(skeleton.mirror)]
+    mirrored[..., 0] = width - mirrored[..., 0]
+    return mirrored
 
 
 def random_rotation(positions: Array, limit: float, rng: Generator) -> Array:

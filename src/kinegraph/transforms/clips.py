@@ -119,7 +119,9 @@ class ClipTransform:
         x, sure = self._frames(x, sure, rng)
         if augmentation is not None and rng is not None:
             if augmentation.mirrors(rng):
-                x, sure = mirror(x, skeleton), None if sure is None else sure[:, :, list(skeleton.mirror)]
+                picture = self.prenormalise.convention == "none" and self.unit == "normalized"
+                x = mirror(x, skeleton, 1.0 if picture else 0.0)
+                sure = None if sure is None else sure[:, :, list(skeleton.mirror)]
             x = augmentation.space(x, rng)
         mask: NDArray[np.bool_] = np.asarray(np.isfinite(x).any(axis=(2, 3)))
         seen = np.isfinite(x).all(axis=-1)
