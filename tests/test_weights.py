@@ -25,7 +25,7 @@ from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, load_weights, save_weights
 
-LIFTERS = [name for name, entry in REGISTRY.items() if entry.task == "lifting"]
+LIFTERS = [name for name, entry in REGISTRY.items() if entry.task == "lift"]
 SMALL: dict[str, dict[str, Any]] = {name: {"channels": 8} for name in LIFTERS} | {"fcn": {"width": 8}}
 TRANSFORM = LiftingTransform(target="metric", normalise="box", confidence=True, scale=0.25)
 
@@ -208,7 +208,7 @@ def test_a_lifter_is_no_motion_network(folder: Path, tmp_path: Path) -> None:
         load_weights(folder, task="motion")
     with pytest.raises(ConfigError, match="task lift goes with a LiftingTransform; found a MotionTransform"):
         save_weights(tmp_path / "x", small("fcn"), "fcn", {}, transform=MOTION)
-    with pytest.raises(ConfigError, match="task is 'motion', but the model 'fcn' is one of lifting"):
+    with pytest.raises(ConfigError, match="task is 'motion', but the model 'fcn' is one of 'lift'"):
         save_weights(tmp_path / "x", small("fcn"), "fcn", {}, transform=MOTION, task="motion")
 
 
@@ -342,7 +342,7 @@ def test_missing_folder_and_files(folder: Path, tmp_path: Path) -> None:
         (("format",), 2, "format is 2, this version reads 1; upgrade kinegraph"),
         (("task",), "recognize", "task is 'recognize', expected 'lift' or 'motion'"),
         (("task",), ["lift"], "task is"),
-        (("task",), "motion", "task is 'motion', but the model 'fcn' is one of lifting"),
+        (("task",), "motion", "task is 'motion', but the model 'fcn' is one of 'lift'"),
         (("model", "name"), "fcm", "no model is called 'fcm'; did you mean 'fcn'"),
         (("model", "name"), ["fcn"], "no model is called"),
         (("model", "name"), "lcn", "model.config.width: unknown key"),

@@ -46,7 +46,6 @@ _TRANSFORMS: dict[str, type[LiftingTransform] | type[MotionTransform] | type[Cli
     "recognition": ClipTransform,
 }
 """What a network of each task was trained with."""
-_MODEL_TASKS = {"lift": "lifting", "motion": "motion", "recognition": "recognition"}
 _KINDS = {"lift": "a lifting model", "motion": "a motion network", "recognition": "a recogniser of clips"}
 _USES = {
     "lift": "lifts 2D keypoints: use it with lift",
@@ -198,8 +197,8 @@ def _check_task(task: str, model_name: str) -> None:
     entry = model_entry(model_name)
     if task not in _TRANSFORMS:
         raise ConfigError(f"task is {task!r}, expected {' or '.join(map(repr, _TRANSFORMS))}")
-    if entry.task != _MODEL_TASKS[task]:
-        raise ConfigError(f"task is {task!r}, but the model {model_name!r} is one of {entry.task}")
+    if entry.task != task:
+        raise ConfigError(f"task is {task!r}, but the model {model_name!r} is one of {entry.task!r}")
 
 
 def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:

@@ -53,7 +53,7 @@ def answers(name: str, model: nn.Module) -> list[Tensor]:
     torch.manual_seed(0)
     model.train()
     fits = getattr(model, "trains", "gradient") == "fit"
-    if REGISTRY[name].task == "lifting":
+    if REGISTRY[name].task == "lift":
         window = (model.frames,) if model.frames > 1 else ()
         return [model(torch.randn(4, *window, 17, model.in_channels))]  # type: ignore[arg-type]
     if REGISTRY[name].task == "motion":
@@ -91,7 +91,7 @@ def test_numbers_are_refused_or_make_a_network(name: str) -> None:
             assert all(bool(answer.isfinite().all()) for answer in answers(name, model)), (field, value)
 
 
-@pytest.mark.parametrize("name", [name for name, entry in REGISTRY.items() if entry.task == "lifting"])
+@pytest.mark.parametrize("name", [name for name, entry in REGISTRY.items() if entry.task == "lift"])
 def test_a_lifter_says_what_is_wrong_before_it_is_built(name: str) -> None:
     """So that nobody waits for the data first."""
     width = "width" if name == "fcn" else "channels"

@@ -285,7 +285,7 @@ def test_bfloat16_autocast(case: Case, h36m: Skeleton) -> None:
 
 def test_every_entry_builds_at_its_defaults(h36m: Skeleton) -> None:
     for name, entry in models.REGISTRY.items():
-        if entry.task != "lifting":
+        if entry.task != "lift":
             continue
         model = models.build(name, h36m)
         assert isinstance(model, entry.model)

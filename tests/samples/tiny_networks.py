@@ -54,7 +54,7 @@ def loaded(name: str, *, transform: dict[str, Any] | None = None, seed: int = 0,
         options: of the model, beside those that make it small.
     """
     torch.manual_seed(seed)
-    task = {"lifting": "lift", "motion": "motion", "recognition": "recognition"}[REGISTRY[name].task]
+    task = REGISTRY[name].task
     chosen = {**SMALL.get(name, {}), **options}
     skeleton: Skeleton = BODY
     how: Any

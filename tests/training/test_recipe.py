@@ -149,7 +149,7 @@ def test_shipped_recipes_cover_every_model_data_and_target() -> None:
 
     recipes = {name: recipe for name, recipe in every.items() if recipe.task == "lift"}
     found = {(r.model["name"], r.data.name, r.transform.target) for r in recipes.values()}
-    for model in (name for name, entry in REGISTRY.items() if entry.task == "lifting"):
+    for model in (name for name, entry in REGISTRY.items() if entry.task == "lift"):
         for data in ("synthetic", "mocap-lifting"):
             for target in ("pixel", "metric"):
                 assert (model, data, target) in found

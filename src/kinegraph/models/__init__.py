@@ -45,7 +45,7 @@ class ModelEntry:
 
     config: type[Any]
     model: type[LiftingModel] | type[MotionModel] | type[RecognitionModel]
-    task: Literal["lifting", "motion", "recognition"] = "lifting"
+    task: Literal["lift", "motion", "recognition"] = "lift"
 
 
 REGISTRY: dict[str, ModelEntry] = {

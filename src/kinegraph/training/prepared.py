@@ -19,9 +19,6 @@ from kinegraph.transforms.motion import MotionTransform
 
 __all__ = ["Prepared", "least_share", "model_config", "network_entry"]
 
-_KINDS = {"lift": "lifting", "motion": "motion", "recognition": "recognition"}
-"""Task of a recipe -> task of its network."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -55,11 +52,10 @@ def network_entry(recipe: RunRecipe) -> ModelEntry:
     """
     name, trainer = str(recipe.model["name"]), recipe.trainer
     entry = model_entry(name)
-    if entry.task != _KINDS[recipe.task]:
-        task = next(task for task, kind in _KINDS.items() if kind == entry.task)
+    if entry.task != recipe.task:
         raise ConfigError(
-            f"model.name: {name} is a {entry.task} model and the task is {recipe.task}; set task: {task}, or name "
-            "another model"
+            f"model.name: {name} is for task {entry.task} and the recipe for {recipe.task}; set task: {entry.task}, or "
+            "name another model"
         )
     if recipe.task != "lift" and trainer.compile and trainer.processes > 1:  # lifters have no joint normalisation
         raise ConfigError("trainer.compile: joint batch normalisation over several devices is not compiled; set false")
