@@ -162,7 +162,7 @@ def test_refusals(small, tmp_path):
         ml.find_recordings(copy)
     odd = copy / "hdm05" / "test" / "1" / "walk.amc"
     odd.write_text("1\n")
-    with pytest.raises(DataError, match="not HDM_"):
+    with pytest.raises(DataError, match="'walk' is no subject of test; expected HDM_"):
         ml.find_recordings(copy)
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from kinegraph.errors import DataError
 from kinegraph.formats import asf_amc
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, stamp
 
-__all__ = ["CLASSES", "SUBJECTS", "Hdm05Source", "named_subject"]
+__all__ = ["CLASSES", "SUBJECTS", "Hdm05File", "Hdm05Source", "hdm05_files", "named_subject"]
 
 CLASSES = (
     "deposit on the floor",
@@ -43,6 +44,43 @@ def named_subject(path: Path) -> str | None:
     return match["subject"].lower() if match else None
 
 
+class Hdm05File(NamedTuple):
+    """One clip of HDM05."""
+
+    path: Path
+    asf: Path
+    """Its subject's skeleton."""
+    label: int
+    """Index of its class."""
+    subject: str
+    part: str
+    """``train`` or ``test``."""
+
+
+def hdm05_files(root: Path) -> list[Hdm05File]:
+    """The clips under the folder with ``train/`` and ``test/``: train before test, class by class, by name.
+
+    Raises:
+        DataError: a clip of an unknown subject or in the wrong part, or a missing skeleton.
+    """
+    found: list[Hdm05File] = []
+    for part, subjects in SUBJECTS.items():
+        for label in range(len(CLASSES)):
+            paths = (p for p in (root / part / str(label + 1)).glob("*") if p.suffix.lower() == ".amc")
+            for path in sorted(paths, key=lambda p: p.name.lower()):
+                subject = named_subject(path) or ""
+                if subject not in subjects:
+                    raise DataError(
+                        f"{path}: '{subject or path.stem}' is no subject of {part}; expected "
+                        f"HDM_<subject>_... with {', '.join(subjects)}"
+                    )
+                asf = root / f"HDM_{subject}.asf"
+                if not asf.is_file():
+                    raise DataError(f"{path}: its skeleton {asf} is missing")
+                found.append(Hdm05File(path, asf, label, subject, part))
+    return found
+
+
 class Hdm05Source(ClipSource):
     """The clips of HDM05-11, train before test, class by class.
 
@@ -66,25 +104,10 @@ class Hdm05Source(ClipSource):
                 f"{source}: no HDM05 here; expected train/1-11/*.amc, test/1-11/*.amc and HDM_<subject>.asf"
             )
         self.skeleton = get_skeleton("hdm05_31")
-        items: list[tuple[Path, Path, int, str, str]] = []
-        for part, subjects in SUBJECTS.items():
-            for label in range(len(CLASSES)):
-                folder = root / part / str(label + 1)
-                for path in sorted((p for p in folder.glob("*") if p.suffix.lower() == ".amc"), key=lambda p: p.name):
-                    subject = named_subject(path) or ""
-                    if subject not in subjects:
-                        raise DataError(
-                            f"{path}: '{subject or path.stem}' is no subject of {part}; expected "
-                            f"HDM_<subject>_... with {', '.join(subjects)}"
-                        )
-                    asf = root / f"HDM_{subject}.asf"
-                    if not asf.is_file():
-                        raise DataError(f"{path}: its skeleton {asf} is missing")
-                    items.append((path, asf, label, subject, part))
-        if not items:
+        self.items = tuple(hdm05_files(root))
+        if not self.items:
             raise DataError(f"{root}: no AMC files; expected train/1-11/*.amc and test/1-11/*.amc")
-        self.items = tuple(items)
-        there = {part: sum(item[4] == part for item in items) for part in COUNTS}
+        there = {part: sum(item.part == part for item in self.items) for part in COUNTS}
         if there != COUNTS:
             self.notes = (f"{there['train']} train and {there['test']} test clips; the published set has 189 and 99",)
 

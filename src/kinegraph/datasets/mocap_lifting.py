@@ -18,14 +18,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 
 from kinegraph.atomic import made_folder
 from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.cmu_files import named_subject, without_lead_in
+from kinegraph.datasets.hdm05 import hdm05_files
 from kinegraph.datasets.prepared_splits import (
     SPLITS,
     PreparedSplits,
@@ -61,7 +62,6 @@ ACTIONS = (
 )
 """HDM05 classes 1-11 in folder order; all of CMU is one "action", which only train and validation contain."""
 
-_HDM05_NAME = re.compile(r"HDM_(?P<subject>[a-z]{2})_\w+\.amc", re.IGNORECASE)
 VALIDATION_CMU_SUBJECTS = ("02", "12")
 VALIDATION_EVERY = 6
 
@@ -86,7 +86,7 @@ def find_recordings(source: Path | str, extra: Sequence[Path | str] = ()) -> lis
         extra: folders holding more of ``cmu_asfamc/`` and ``cmu_bvh/`` (the unpacked ``cmu_more.tar.xz``).
 
     Raises:
-        DataError: no HDM05 there, a skeleton file is missing, or a file name says nothing of its subject.
+        DataError: no HDM05 there, a skeleton file is missing, or a file is not named after a subject of its part.
     """
     roots = [Path(source), *(Path(folder) for folder in extra)]
     for root in roots:
@@ -122,28 +122,19 @@ def find_recordings(source: Path | str, extra: Sequence[Path | str] = ()) -> lis
 
 def _hdm05(root: Path) -> list[Recording]:
     found: list[Recording] = []
-    for part in ("train", "test"):
-        for number, action in enumerate(ACTIONS[:11], start=1):
-            paths = [p for p in (root / "hdm05" / part / str(number)).glob("*") if p.suffix.lower() == ".amc"]
-            for order, path in enumerate(sorted(paths, key=lambda p: p.name.lower())):
-                match = _HDM05_NAME.fullmatch(path.name)
-                if match is None:
-                    raise DataError(f"{path}: the name is not HDM_<subject>_..., as HDM05's are")
-                subject = match["subject"].lower()
-                asf = root / "hdm05" / f"HDM_{subject}.asf"
-                if not asf.is_file():
-                    raise DataError(f"{path}: its skeleton {asf} is missing")
-                held_out = part == "train" and order % VALIDATION_EVERY == VALIDATION_EVERY - 1
-                found.append(
-                    Recording(
-                        name=f"hdm05/{path.stem}",
-                        path=path,
-                        asf=asf,
-                        action=action,
-                        subject=subject,
-                        split="val" if held_out else part,
-                    )
+    for (part, label), clips in groupby(hdm05_files(root / "hdm05"), key=lambda file: (file.part, file.label)):
+        for order, clip in enumerate(clips):
+            held_out = part == "train" and order % VALIDATION_EVERY == VALIDATION_EVERY - 1
+            found.append(
+                Recording(
+                    name=f"hdm05/{clip.path.stem}",
+                    path=clip.path,
+                    asf=clip.asf,
+                    action=ACTIONS[label],
+                    subject=clip.subject,
+                    split="val" if held_out else part,
                 )
+            )
     for split in SPLITS:
         if not any(item.split == split for item in found):
             raise DataError(
