@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,16 +59,7 @@ def cast(clip: ActionClip, dtype: DType) -> ActionClip:
     if np.isinf(positions).any():
         raise DataError(f"{clip.name}: a coordinate is too large for {dtype}; store float32")
     confidence = None if clip.confidence is None else np.ascontiguousarray(clip.confidence, dtype=dtype)
-    return ActionClip(
-        name=clip.name,
-        label=clip.label,
-        positions=positions,
-        confidence=confidence,
-        subject=clip.subject,
-        camera=clip.camera,
-        setup=clip.setup,
-        splits=clip.splits,
-    )
+    return replace(clip, positions=positions, confidence=confidence)
 
 
 def clip_digest(clip: ActionClip) -> bytes:
