@@ -20,8 +20,8 @@ from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.evaluation.provenance import names_seen, weights_info
 from kinegraph.evaluation.tables import text_table
+from kinegraph.formats.any_source import read_source
 from kinegraph.inference.forecaster import Forecaster
-from kinegraph.inference.quick import read_source
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.posed_body import at_rate
 
@@ -31,7 +31,6 @@ __all__ = [
     "LeftOut",
     "RecordingsResult",
     "compare_recordings",
-    "evaluate_recordings",
     "recordings_table",
 ]
 
@@ -107,13 +106,6 @@ class RecordingsResult:
             "skipped": [one._asdict() for one in self.skipped],
             "notes": list(self.notes),
         }
-
-
-def evaluate_recordings(
-    model: str, files: Sequence[Path], *, progress: Callable[[int, int], None] | None = None
-) -> RecordingsResult:
-    """Measure one forecaster; see :func:`compare_recordings`, which measures several for one table."""
-    return compare_recordings([model], files, progress=progress)[0]
 
 
 def compare_recordings(
