@@ -183,6 +183,27 @@ def test_weights_are_grouped_by_recipe(people):
     alike = [fold_method(0, 5, width=width, label="run") for width in range(3)] + [fold_method(0, 5, label="run (2)")]
     assert [group.label for group in group_methods(alike, "p")] == ["run", "run (2)", "run (3)", "run (2) (2)"]
     more = dataclasses.replace(fold_method(0, 5, 1), info={"trained_on": {"fingerprint": "of more clips"}})
+    for labels, common in (
+        (["hcsf_0", "hcsf_1"], "hcsf"),
+        (["bones_0", "bones_1"], "bones"),
+        (["hcsf0", "hcsf1"], "hcsf"),
+        (["hcsf-joints", "hcsf-joints2"], "hcsf-joints"),
+        (["hcsf_seed0", "hcsf_seed1"], "hcsf"),
+        (["bones_s", "bones_s"], "bones_s"),
+        (["hcsf_10", "hcsf_11"], "hcsf"),
+        (["hcsf2_9", "hcsf2_10"], "hcsf2"),
+        (["seed_0", "seed_1"], "hdm05"),
+        (["10", "11"], "hdm05"),
+        (["0", "1"], "hdm05"),
+    ):
+        runs = [fold_method(fold, 5, label=label) for fold, label in enumerate(labels)]
+        runs = [
+            dataclasses.replace(run, info={"weights": f"runs/hdm05/{run.label}/best", "model": "linear"})
+            for run in runs
+        ]
+        assert [group.label for group in group_methods(runs, "hdm05-11-one")] == [common]
+    apart = [dataclasses.replace(run, info={**run.info, "weights": f"{run.label}/runs"}) for run in runs]
+    assert [group.label for group in group_methods(apart, "hdm05-11-one")] == ["linear"]
     of_other_clips = group_methods([fold_method(0, 5), more], "hdm05-11-one")
     assert [list(group.seeds) for group in of_other_clips] == [[0], [1]]  # two rows, not two seeds
     with pytest.raises(ConfigError, match="same recipe, seed 0 and fold 1"):
@@ -202,7 +223,11 @@ def test_seeds_are_averaged(people):
     assert content["top1_std"] == pytest.approx(np.std([100, 80, 20], ddof=1))
     assert [one["top1"] for one in content["seeds"]] == pytest.approx([100, 80, 20])
     assert content["per_class"] == pytest.approx({"action 0": np.mean([100, 80, 20])})
-    assert "66.7 +- 41.6" in clip_report([seeds])
+    report = clip_report([seeds])
+    assert "66.7 +- 41.6" in report
+    # the first seed mistakes nothing, the others one clip and four
+    assert "most taken for (3 seeds)" in report
+    assert "action 1 (5)" in report
 
 
 def test_weights_of_no_fold_are_refused(people):

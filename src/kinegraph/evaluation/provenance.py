@@ -8,13 +8,18 @@ from typing import Any
 
 from kinegraph.weights import LoadedWeights
 
-__all__ = ["names_seen", "ntu_benchmark", "run_label", "told_facts", "weights_info"]
+__all__ = ["names_seen", "ntu_benchmark", "run_folder", "run_label", "told_facts", "weights_info"]
+
+
+def run_folder(weights: Path) -> Path:
+    """The run whose weights lie in ``<run>/best``; other folders of weights are their own."""
+    place = weights.resolve()
+    return place.parent if place.name == "best" else place
 
 
 def run_label(folder: Path) -> str:
     """A run's weights lie in ``<run>/best``: the run's name says more."""
-    place = folder.resolve()
-    return place.parent.name if place.name == "best" else place.name
+    return run_folder(folder).name
 
 
 def weights_info(weights: LoadedWeights) -> dict[str, Any]:

@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kinegraph.datasets.action_splits import PROTOCOLS
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.clip_recognition import ClipMethod
+from kinegraph.evaluation.provenance import run_folder
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores, fuse
 from kinegraph.naming import free_name
 
@@ -27,7 +30,8 @@ _HOW = {  # fields of a recipe that say where and how a run went, not what was l
         *("log_every", "checkpoint_every", "checkpoint_minutes"),
     ),
 }
-_TAIL = re.compile(r"[\W_]*(fold|seed|f|s)?[\W_]*$")
+_TAIL = re.compile(r"((^|[\W_]+)(fold|seed|f|s))?[\W_]*$")
+"""What leads to a number at the end of a name; a letter that nothing parts from the rest belongs to the name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,12 @@ class SeedResults:
         tables = [getattr(result, figure) for result in self.results.values()]
         return {name: float(np.mean([table[name] for table in tables])) for name in tables[0]}
 
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """``(classes, classes)`` row the true class, column the predicted one; the sum over seeds."""
+        each = np.array([result.confusion for result in self.results.values()], dtype=np.int64)
+        return np.asarray(each.sum(axis=0))
+
     def to_json(self) -> dict[str, Any]:
         """The keys of one result; of several seeds the means, with ``top1_std`` and every seed's own beside them."""
         content = self.first.to_json()
@@ -102,7 +112,7 @@ class SeedResults:
                 for number, fold in folds[0].items()
             ],
             "top1_std_over_folds": None,
-            "confusion": np.sum([result.confusion for result in self.results.values()], axis=0).tolist(),
+            "confusion": self.confusion.tolist(),
             "seeds": [{"seed": seed, **result.to_json()} for seed, result in self.results.items()],
         }
         return content
@@ -140,7 +150,7 @@ def group_methods(methods: Sequence[ClipMethod], protocol: str) -> list[MethodGr
                     f"seed {first[0]} has folds {_list(sorted(first[1]))}, seed {seed} {_list(sorted(folds))}; a mean "
                     "over seeds needs the same folds of each"
                 )
-        common, taken = _common([method.label for method in members]), {group.label for group in groups}
+        common, taken = _common(members), {group.label for group in groups}
         groups.append(
             MethodGroup(
                 label=free_name(common, taken, "{name} ({number})"),
@@ -226,12 +236,23 @@ def _key(recipe: dict[str, Any]) -> str:
     return json.dumps(kept, sort_keys=True, default=str)
 
 
-def _common(labels: Sequence[str]) -> str:
-    """What the names of several runs begin with, without what numbers them."""
-    if len(labels) == 1:
+def _common(methods: Sequence[ClipMethod]) -> str:
+    """What the names of several runs begin with, without what numbers them.
+
+    Of runs that have numbers for names, the folder that they are in; or, where that is not one, the network.
+    """
+    labels = [method.label for method in methods]
+    if len(set(labels)) == 1:
         return labels[0]
     length = next((n for n, letters in enumerate(zip(*labels, strict=False)) if len(set(letters)) > 1), None)
-    return _TAIL.sub("", labels[0][:length]) or labels[0]
+    begun = labels[0][: min(map(len, labels)) if length is None else length]
+    if any(label[len(begun) : len(begun) + 1].isdigit() for label in labels):  # of 10 and 11, the 1 says nothing
+        begun = begun.rstrip("0123456789")
+    found = _TAIL.sub("", begun)
+    if found:
+        return found
+    parents = {run_folder(Path(method.info.get("weights", ""))).parent for method in methods}
+    return (parents.pop().name if len(parents) == 1 else "") or str(methods[0].info.get("model") or labels[0])
 
 
 def _list(numbers: Sequence[int]) -> str:

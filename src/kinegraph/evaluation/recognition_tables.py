@@ -7,7 +7,6 @@ from typing import Any
 
 from kinegraph.errors import DataError
 from kinegraph.evaluation.recognition_merge import SeedResults
-from kinegraph.evaluation.recognition_result import RecognitionResult
 from kinegraph.evaluation.tables import text_table
 from kinegraph.metrics import CALIBRATION_BINS
 
@@ -111,18 +110,21 @@ def _classes(group: SeedResults, markdown: bool) -> str:
     one, five = group.mean_of("per_class"), group.mean_of("per_class_top5")
     result = group.first
     rows = [
-        [action, str(result.counts[action]), f"{one[action]:.1f}", f"{five[action]:.1f}", _mistaken(result, action)]
+        [action, str(result.counts[action]), f"{one[action]:.1f}", f"{five[action]:.1f}", _mistaken(group, action)]
         for action in one
     ]
-    return text_table(["action", result.of, "top-1", "top-5", "most taken for"], rows, markdown=markdown)
+    mistaken = "most taken for" + (f" ({len(group.results)} seeds)" if len(group.results) > 1 else "")
+    return text_table(["action", result.of, "top-1", "top-5", mistaken], rows, markdown=markdown)
 
 
-def _mistaken(result: RecognitionResult, action: str) -> str:
-    """Whom an action's clips are most often taken for, and how often; ``-`` where never for another."""
-    own = result.classes.index(action)
-    row = [0 if index == own else count for index, count in enumerate(result.confusion[own])]
+def _mistaken(group: SeedResults, action: str) -> str:
+    """Whom an action's clips are most often taken for by all seeds, and how often; ``-`` where never for another."""
+    classes = group.first.classes
+    own = classes.index(action)
+    row = group.confusion[own].tolist()
+    row[own] = 0
     most = max(row)
-    return f"{result.classes[row.index(most)]} ({most})" if most else "-"
+    return f"{classes[row.index(most)]} ({most})" if most else "-"
 
 
 def _with_std(group: SeedResults, figure: str) -> str:
