@@ -300,7 +300,7 @@ def compare(plan: Plan, runs: Mapping[str, Run]) -> tuple[float, str, tuple[Figu
     worst, where = 0.0, ""
     collected: dict[Measure, list[Array]] = {measure: [] for measure in plan.measures}
     for case in plan.cases:
-        found = plan.answer(runs, case.feed, case.label)
+        found = plan.answer(runs, case)
         for measure in plan.measures:
             gap = measure.differences(found, case.expected)
             collected[measure].append(gap.reshape(-1))

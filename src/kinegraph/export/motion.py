@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
-from kinegraph.export.plan import Array, Case, Feed, Measure, Part, Plan, Port, Run
+from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port, Run, main_alone
 from kinegraph.export.turning import Heading
 from kinegraph.models import MotionModel, SymGNN
 from kinegraph.models.symgnn import SymGNNState
@@ -192,7 +192,7 @@ def plan_motion(weights: LoadedWeights, clip: MotionClip) -> Plan:
         measures=tuple(_measures(weights)),
         facts=facts,
         checked_on=clip.name,
-        answer=_rollout if recurrent else _alone,
+        answer=_rollout if recurrent else main_alone,
     )
 
 
@@ -288,16 +288,12 @@ def _encoder_and_step(model: SymGNN, features: Features, weights: LoadedWeights,
     )
 
 
-def _alone(runs: Mapping[str, Run], feed: Feed, label: str) -> dict[str, Array]:
-    return runs[""](feed)
-
-
-def _rollout(runs: Mapping[str, Run], feed: Feed, label: str) -> dict[str, Array]:
-    """Encoder, then as many steps as the label tells."""
-    state = runs[""](feed)
+def _rollout(runs: Mapping[str, Run], case: Case) -> dict[str, Array]:
+    """Encoder, then a step for each frame."""
+    state = runs[""](case.feed)
     answer = {"scores": state.pop("scores")} if "scores" in state else {}
     frames = []
-    for _ in range(int(label.split()[-2])):
+    for _ in range(case.frames):
         found = runs["step"](state)
         frames.append(found.pop("frame"))
         state = {**state, **{name.removesuffix(_NEXT): value for name, value in found.items()}}
@@ -326,7 +322,7 @@ def _cases(weights: LoadedWeights, clip: MotionClip) -> Iterator[Case]:
         horizon = model.horizon * (times if longer else 1)
         expected = _expected(weights, motion, horizon)
         label = f"batch {batch}, {horizon} frames" if horizon else f"batch {batch}"
-        yield Case(feed={"motion": motion}, expected=expected, label=label)
+        yield Case(feed={"motion": motion}, expected=expected, label=label, frames=horizon)
 
 
 def _expected(weights: LoadedWeights, motion: Array, horizon: int) -> dict[str, Array]:

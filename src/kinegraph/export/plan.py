@@ -106,16 +106,23 @@ def angle_between(a: Array, b: Array) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Inputs of the main graph, and what PyTorch with the package's own pre- and postprocessing answers."""
+    """Inputs of the main graph, and what PyTorch with the package's own pre- and postprocessing answers.
+
+    Attributes:
+        feed, expected: inputs and answers by name.
+        label: for people.
+        frames: to forecast; 0 where nothing is.
+    """
 
     feed: Feed
     expected: Feed
     label: str
+    frames: int = 0
 
 
-def main_alone(runs: Mapping[str, Run], feed: Feed, label: str) -> dict[str, Array]:
+def main_alone(runs: Mapping[str, Run], case: Case) -> dict[str, Array]:
     """What a plan of one graph answers."""
-    return runs[""](feed)
+    return runs[""](case.feed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +135,7 @@ class Plan:
         measures: how an error is told.
         facts: for the sidecar: what it takes and gives, and what the caller has to do.
         checked_on: the check clip, in words.
-        answer: runs the parts as a user would: (name of part -> run, feed, label of the case) -> outputs.
+        answer: runs the parts as a user would: (name of part -> run, the case) -> outputs.
     """
 
     parts: tuple[Part, ...]
@@ -136,4 +143,4 @@ class Plan:
     measures: tuple[Measure, ...]
     facts: dict[str, Any]
     checked_on: str
-    answer: Callable[[Mapping[str, Run], Feed, str], dict[str, Array]] = field(default=main_alone)
+    answer: Callable[[Mapping[str, Run], Case], dict[str, Array]] = field(default=main_alone)
