@@ -14,7 +14,7 @@ from benchmarks.report import ms, table
 from benchmarks.timing import race
 from kinegraph.export.exporting import compare, find_weights, plan_export, trace
 from kinegraph.export.onnx_file import load_run, reduce_precision, to_onnx
-from kinegraph.export.plan import Array, Feed, Plan
+from kinegraph.export.plan import Array, ExportPlan, Feed
 from kinegraph.models import SymGNN
 from kinegraph.shipped import shipped
 
@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
         table(head, _times(found, threads, arguments.seconds))
 
 
-def _models(name: str) -> tuple[Plan, Models]:
+def _models(name: str) -> tuple[ExportPlan, Models]:
     plan = plan_export(find_weights(name))
     exact = {part.name: to_onnx(part, trace(part), "{}") for part in plan.parts}
     return plan, {
@@ -46,7 +46,7 @@ def _models(name: str) -> tuple[Plan, Models]:
     }
 
 
-def _agreement(name: str, plan: Plan, models: Models) -> Iterator[tuple[str, ...]]:
+def _agreement(name: str, plan: ExportPlan, models: Models) -> Iterator[tuple[str, ...]]:
     for precision, parts in models.items():
         _, _, figures = compare(plan, {part: load_run(model) for part, model in parts.items()})
         size = sum(model.ByteSize() for model in parts.values()) / 1e6
@@ -54,7 +54,7 @@ def _agreement(name: str, plan: Plan, models: Models) -> Iterator[tuple[str, ...
         yield name, precision, f"{size:.2f}", errors
 
 
-def _times(found: dict[str, tuple[Plan, Models]], threads: int, seconds: float) -> Iterator[tuple[str, ...]]:
+def _times(found: dict[str, tuple[ExportPlan, Models]], threads: int, seconds: float) -> Iterator[tuple[str, ...]]:
     for name, (_, models) in found.items():
         weights = find_weights(name)
         runs = {p: {k: load_run(m, threads) for k, m in models[p].items()} for p in ("fp32", "int8")}

@@ -16,7 +16,7 @@ from tiny_networks import BODY, PLACES, SMALL, loaded
 from kinegraph.errors import ConfigError, KinegraphError, MissingExtraError
 from kinegraph.export import export, find_weights
 from kinegraph.export.exporting import Exported, compare, plan_export, trace
-from kinegraph.export.plan import Measure, Part, Plan, Run
+from kinegraph.export.plan import ExportPlan, Measure, Part, Run
 from kinegraph.models import REGISTRY
 from kinegraph.skeleton import Skeleton
 
@@ -35,7 +35,7 @@ def eager(part: Part) -> Run:
     return run
 
 
-def error_of(plan: Plan) -> float:
+def error_of(plan: ExportPlan) -> float:
     """Largest error of the graphs before they are traced."""
     return compare(plan, {part.name: eager(part) for part in plan.parts})[0]
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
-from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port
+from kinegraph.export.plan import Array, Case, ExportPlan, Measure, Part, Port
 from kinegraph.inference.clip_window import ClipNetwork
 from kinegraph.layers.clip_block import last_real
 from kinegraph.models import RecognitionModel
@@ -167,7 +167,7 @@ def _turn_to(source: Tensor, axis: int) -> Tensor:
     return torch.where(1 + cosine < 1e-7, half, turn)
 
 
-def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
+def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> ExportPlan:
     """The graph of a recogniser of clips, and what it must answer.
 
     Args:
@@ -224,7 +224,7 @@ def plan_recognizer(weights: LoadedWeights, clip: tuple[Array, str]) -> Plan:
         "frames": f"choose {transform.frames} frames as '{transform.sampling}' does" if chosen else "any number",
         "gaps": "whoever is present shows every joint: fill gaps first",
     }
-    return Plan(
+    return ExportPlan(
         parts=(
             Part(
                 name="",

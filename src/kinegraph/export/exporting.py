@@ -20,7 +20,7 @@ from kinegraph.export.clips import plan_recognizer
 from kinegraph.export.lifting import plan_lifter
 from kinegraph.export.motion import plan_motion
 from kinegraph.export.onnx_file import Precision, check_installed, load_run, quiet, reduce_precision, to_onnx
-from kinegraph.export.plan import Array, Feed, Measure, Part, Plan, Run
+from kinegraph.export.plan import Array, ExportPlan, Feed, Measure, Part, Run
 from kinegraph.hub import is_hub_id, locate
 from kinegraph.inference import Lifter
 from kinegraph.inference.motion_window import baseline_of
@@ -37,11 +37,11 @@ SUFFIXES = (".onnx", ".pt2")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
 
 
-def _plan_lift(weights: LoadedWeights, recording: SkeletonSequence | None) -> Plan:
+def _plan_lift(weights: LoadedWeights, recording: SkeletonSequence | None) -> ExportPlan:
     return plan_lifter(weights, lift_clip(weights, recording), Lifter(weights).fps)
 
 
-PLANS: Mapping[str, Callable[[LoadedWeights, SkeletonSequence | None], Plan]] = {
+PLANS: Mapping[str, Callable[[LoadedWeights, SkeletonSequence | None], ExportPlan]] = {
     "lift": _plan_lift,
     "motion": lambda weights, recording: plan_motion(weights, motion_clip(weights, recording)),
     "recognition": lambda weights, recording: plan_recognizer(weights, action_clip(weights, recording)),
@@ -111,7 +111,7 @@ def find_weights(name: str | Path) -> LoadedWeights:
     raise ConfigError(f"no model '{text}'; expected a weights folder, or one {named(text)}")
 
 
-def plan_export(weights: LoadedWeights, recording: SkeletonSequence | None = None) -> Plan:
+def plan_export(weights: LoadedWeights, recording: SkeletonSequence | None = None) -> ExportPlan:
     """The graphs of a network and the inputs to check them by.
 
     Args:
@@ -295,7 +295,7 @@ def _program_run(part: Part, program: torch.export.ExportedProgram) -> Run:
     return run
 
 
-def compare(plan: Plan, runs: Mapping[str, Run]) -> tuple[float, str, tuple[Figure, ...]]:
+def compare(plan: ExportPlan, runs: Mapping[str, Run]) -> tuple[float, str, tuple[Figure, ...]]:
     """Largest error in base units and where it is, and the figures of every measure over all cases."""
     worst, where = 0.0, ""
     collected: dict[Measure, list[Array]] = {measure: [] for measure in plan.measures}
@@ -315,7 +315,7 @@ def compare(plan: Plan, runs: Mapping[str, Run]) -> tuple[float, str, tuple[Figu
     return worst, where, tuple(figures)
 
 
-def _facts(weights: LoadedWeights, plan: Plan, precision: Precision, names: list[str]) -> dict[str, Any]:
+def _facts(weights: LoadedWeights, plan: ExportPlan, precision: Precision, names: list[str]) -> dict[str, Any]:
     """The sidecar, but for the check."""
     parts = [
         {

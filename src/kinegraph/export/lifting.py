@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
-from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port
+from kinegraph.export.plan import Array, Case, ExportPlan, Measure, Part, Port
 from kinegraph.inference.framing import FOCAL_PX, SIDE_PX
 from kinegraph.models.lifting_model import LiftingModel, with_residual
 from kinegraph.models.videopose3d import VideoPose3D
@@ -136,7 +136,7 @@ _FAR = 1e9  # px; no keypoint is that far out
 _KEYPOINTS = "x to the right and y down from the top left corner; a row of the batch is one person"
 
 
-def plan_lifter(weights: LoadedWeights, clip: LiftClip, fps: float | None) -> Plan:
+def plan_lifter(weights: LoadedWeights, clip: LiftClip, fps: float | None) -> ExportPlan:
     """The graph of a lifter, and what it must answer on a clip.
 
     Args:
@@ -175,7 +175,7 @@ def plan_lifter(weights: LoadedWeights, clip: LiftClip, fps: float | None) -> Pl
             + (f" and the last {after} times" if after else "")
             + " to keep the length of a recording"
         )
-    return Plan(
+    return ExportPlan(
         parts=(
             Part(
                 name="",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
-from kinegraph.export.plan import Array, Case, Measure, Part, Plan, Port, Run, main_alone
+from kinegraph.export.plan import Array, Case, ExportPlan, Measure, Part, Port, Run, main_alone
 from kinegraph.export.turning import Heading
 from kinegraph.models import MotionModel, SymGNN
 from kinegraph.models.symgnn import SymGNNState
@@ -145,7 +145,7 @@ def _prefixes(model: SymGNN) -> tuple[str, ...]:
     return ("",) if len(names) == 1 else tuple(f"{name}_" for name in names)
 
 
-def plan_motion(weights: LoadedWeights, clip: MotionClip) -> Plan:
+def plan_motion(weights: LoadedWeights, clip: MotionClip) -> ExportPlan:
     """The graphs of a motion network, and what they must answer on a clip.
 
     Raises:
@@ -186,7 +186,7 @@ def plan_motion(weights: LoadedWeights, clip: MotionClip) -> Plan:
             "run the main graph once on the observed frames; then the step graph once for each future frame, each time "
             "with the state as 'state' tells: from its own last answer where the name ends in _next, else as before"
         )
-    return Plan(
+    return ExportPlan(
         parts=parts,
         cases=tuple(_cases(weights, clip)),
         measures=tuple(_measures(weights)),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["Array", "Case", "Feed", "Measure", "Part", "Plan", "Port", "Run"]
+__all__ = ["Array", "Case", "Feed", "Measure", "Part", "ExportPlan", "Port", "Run"]
 
 Array = NDArray[Any]
 Feed = Mapping[str, Array]
@@ -126,7 +126,7 @@ def main_alone(runs: Mapping[str, Run], case: Case) -> dict[str, Array]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ExportPlan:
     """Everything about one export.
 
     Attributes:
