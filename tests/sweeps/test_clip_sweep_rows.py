@@ -47,7 +47,7 @@ def splits() -> ClipSplits:
 
 @pytest.mark.parametrize("table", RECOGNITION_PRESETS)
 def test_every_row_learns(table: str, splits: ClipSplits) -> None:
-    sweep = RECOGNITION_PRESETS[table](None)
+    sweep = RECOGNITION_PRESETS[table]()
     plan = plan_sweep(sweep, "recognize_hcsf_ntu", TINY, protocol="ntu60-xview", data="somewhere", out="out")
     networks = set()
     for variant, _, recipe in plan.runs:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
+import inspect
 import json
 import statistics
 
@@ -11,6 +13,7 @@ import pytest
 from motion_files import TINY_RUN, write_recordings
 
 import kinegraph.training.run as training
+from kinegraph.cli.analyze_sweep import ANALYSES
 from kinegraph.config import read_yaml, to_dict
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.forecasting import evaluate_forecast, load_forecast_method
@@ -21,10 +24,11 @@ from kinegraph.skeleton import get_skeleton
 from kinegraph.sweeps import motion
 from kinegraph.sweeps.early_recognition import early_recognition
 from kinegraph.sweeps.generation_speed import frames_within
+from kinegraph.sweeps.hcsf_presets import RECOGNITION_PRESETS
 from kinegraph.sweeps.pictures import draw_sweep
 from kinegraph.sweeps.runs import plan_sweep, run_sweep
 from kinegraph.sweeps.sweep import Measured, SweepResult, sweep_report, vary
-from kinegraph.sweeps.symgnn_presets import PRESETS, preset
+from kinegraph.sweeps.symgnn_presets import PRESETS
 from kinegraph.training.recipe import load_recipe, read_recipe
 
 
@@ -41,7 +45,7 @@ def swept(recordings, tmp_path_factory):
 
     def run(**changes):
         options = {"protocol": "cmu-euler-64", "data": str(recordings), "out": out, "seeds": (0, 1), "quiet": True}
-        return run_sweep(preset("streams"), "symgnn_cmu_cpu", TINY_RUN, say=said.append, **{**options, **changes})
+        return run_sweep(PRESETS["streams"](), "symgnn_cmu_cpu", TINY_RUN, say=said.append, **{**options, **changes})
 
     return run(), run, out, said
 
@@ -132,7 +136,7 @@ def test_another_sweep_does_not_use_the_folder(swept, recordings):
         (["--trainer.steps", "3"], r"trainer.steps: .* was trained with 2, this sweep says 3"),
     ):
         with pytest.raises(ConfigError, match=message):
-            run_sweep(preset("streams"), "symgnn_cmu_cpu", [*TINY_RUN, *more], **options)
+            run_sweep(PRESETS["streams"](), "symgnn_cmu_cpu", [*TINY_RUN, *more], **options)
 
 
 def test_weights_of_ntu_are_measured_on_the_test_clips_of_their_own_split(tmp_path, monkeypatch):
@@ -149,15 +153,15 @@ def test_weights_of_ntu_are_measured_on_the_test_clips_of_their_own_split(tmp_pa
         for split in (None, "xview")
     }
     for split, recipe in recipes.items():
-        motion.MotionMeasure("ntu-pck", "x", "test", preset("streams"), [recipe])
+        motion.MotionMeasure("ntu-pck", "x", "test", PRESETS["streams"](), [recipe])
         assert asked.pop() == (split or "xsub")
     with pytest.raises(ConfigError, match="two tables"):
-        motion.MotionMeasure("ntu-pck", "x", "test", preset("streams"), list(recipes.values()))
+        motion.MotionMeasure("ntu-pck", "x", "test", PRESETS["streams"](), list(recipes.values()))
 
 
 def test_presets_vary_what_the_paper_varies():
     def of(name):
-        return [dict(variant.changes) for variant in preset(name).variants]
+        return [dict(variant.changes) for variant in PRESETS[name]().variants]
 
     assert [c["augment.shuffle_targets"] for c in of("noisy-targets")[:-1]] == [0, 0.1, 0.2, 0.5, 0.7, 1]
     assert of("noisy-targets")[-1]["transform.horizon"] == 0
@@ -166,26 +170,32 @@ def test_presets_vary_what_the_paper_varies():
     assert [c["model.lambda_act"] for c in of("lambda-act")] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
     assert [c["model.differences"] for c in of("differences")] == [(0,), (0, 1), (0, 1, 2)]
     assert [c["model.iterations"] for c in of("iterations")] == [0, 1, 2, 3, 4]
-    graphs = {v.name: v.changes for v in preset("graphs").variants}
+    graphs = {v.name: v.changes for v in PRESETS["graphs"]().variants}
     assert len(graphs) == 10
     assert [graphs["only_js_4"][f"model.{key}"] for key in ("structural", "actional", "parts", "gamma")] == [
         *(True, False, False, 4)
     ]
     assert [graphs["only_p"][f"model.{key}"] for key in ("structural", "actional", "parts")] == [False, False, True]
-    assert [v.x for v in preset("noisy-labels", [0.25]).variants] == [25.0, None]
+    assert [v.x for v in PRESETS["noisy-labels"]([0.25]).variants] == [25.0, None]
     for name, values, message in (
         ("noisy-labels", [2], "from 0 to 1"),
         ("noisy-labels", ["a"], "from 0 to 1"),
         ("lambda-act", [1, 1], "twice"),
-        ("graphs", [1], "takes no --values"),
     ):
         with pytest.raises(ConfigError, match=message):
-            preset(name, values)
+            PRESETS[name](values)
+
+
+def test_the_command_line_offers_other_values_to_presets_that_take_them() -> None:
+    for name, make in {**PRESETS, **RECOGNITION_PRESETS}.items():
+        parser = argparse.ArgumentParser()
+        ANALYSES[name].add_arguments(parser)
+        assert ("--values" in parser.format_usage()) == bool(inspect.signature(make).parameters), name
 
 
 @pytest.mark.parametrize("name", [*PRESETS, "early-recognition"])
 def test_every_variant_of_the_paper_is_a_recipe(name):
-    sweep = early_recognition() if name == "early-recognition" else preset(name)
+    sweep = early_recognition() if name == "early-recognition" else PRESETS[name]()
     found = plan_sweep(sweep, "symgnn_cmu_cpu", protocol="cmu-euler-64", data="somewhere", out="out", seeds=(0, 5)).runs
     assert len(found) == 2 * len(sweep.variants)
     for variant, seed, recipe in found:
@@ -248,13 +258,13 @@ def test_mistakes_come_before_training(recordings, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="did you mean 'gamma_2'"):
         gamma.only(["gama_2"])
     assert [variant.name for variant in gamma.only(["gamma_2"]).variants] == ["gamma_2"]
-    assert not preset("streams").only(["joint"]).fusions
+    assert not PRESETS["streams"]().only(["joint"]).fusions
 
 
 @pytest.mark.parametrize("name", [*PRESETS, "early-recognition"])
 def test_every_sweep_can_be_drawn(name, tmp_path):
     rng = np.random.default_rng(0)
-    sweep = early_recognition((0.2, 0.6)) if name == "early-recognition" else preset(name)
+    sweep = early_recognition((0.2, 0.6)) if name == "early-recognition" else PRESETS[name]()
     columns = ("80 ms", "400 ms", "short", "top-1", "frames in 20 ms")
     rows = tuple(
         (

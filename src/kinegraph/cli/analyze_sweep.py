@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kinegraph.cli.analyze import Analysis
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
@@ -33,65 +33,84 @@ examples:
   kinegraph analyze {name} symgnn_cmu_cpu {more}--protocol {protocol} --data ../shared/data --out sweeps/{name} \\
       --seeds 0 1 2 --trainer.threads 1 --json {name}.json"""
 
+
+class _Preset(NamedTuple):
+    """One of the papers' sweeps, as the command line has it."""
+
+    line: str
+    text: str
+    takes_values: bool = False
+    """Other values than the paper's."""
+
+    @property
+    def table(self) -> str:
+        """Where the paper has it."""
+        return self.line.partition(":")[0].removeprefix("HCSF ")
+
+
 _PRESETS = {
-    "noisy-targets": (
+    "noisy-targets": _Preset(
         "Table 9: recognition beside a share of shuffled futures",
         "Does forecasting help recognition, and how many wrong futures does it bear? A share of the training windows "
         "gets\nthe future of another (augment.shuffle_targets 0, 0.1, 0.2, 0.5, 0.7, 1), beside a network without the "
         "forecasting\nhead. All checkpoints are chosen by recognition.",
+        takes_values=True,
     ),
-    "noisy-labels": (
+    "noisy-labels": _Preset(
         "Table 10: forecasting beside a share of shuffled labels",
         "Does recognition help forecasting, and how many wrong labels does it bear? A share of the training windows "
         "carries\nanother's action (augment.shuffle_labels 0, 0.1, 0.2, 0.3, 0.5, 1), beside a network without the "
         "recognition head.",
+        takes_values=True,
     ),
-    "graphs": (
+    "graphs": _Preset(
         "Tables 11, 12: only J-S, only J-A, only P, all; gamma 1 to 4",
         "Which graphs matter: joint-scale structural ones alone (J-S), actional ones alone (J-A), the part scale "
         "alone (P),\nand all together, with 1 to 4 orders (gamma).",
     ),
-    "lambda-act": (
+    "lambda-act": _Preset(
         "Fig. 10: weight of the actional against the structural graphs",
         "How much weight should actional graphs have beside structural ones? model.lambda_act 0, 0.1, ... 1.",
+        takes_values=True,
     ),
-    "differences": (
+    "differences": _Preset(
         "Tables 13, 14: positions, velocities, accelerations",
         "Which orders of motion differences help: model.differences 0; 0, 1; 0, 1, 2. Each is a branch of its own.",
     ),
-    "streams": (
+    "streams": _Preset(
         "Table 15: a network on joints, one on bones, both",
         "Joints against bones: one network each; the third row is the sum of their scores, 0.5 and 0.5.\n"
         "(One network of both: sweep --vary model.stream joint bone dual.)",
     ),
-    "iterations": (
+    "iterations": _Preset(
         "Fig. 8: error against speed over K passes in graph inference",
         "Passes K between joints and edges before the actional graph is read off (model.iterations 0 to 4): the error "
         "at\n400 ms against the frames generated in 20 ms on this machine, batch of 1.",
+        takes_values=True,
     ),
 }
 _CLIP_PRESETS = {
-    "clip-streams": (
+    "clip-streams": _Preset(
         "HCSF suppl. Table 4: joints, bones, their motions, all",
         "One network of each stream (transform.stream joint, bone, joint-motion, bone-motion); two more rows are the "
         "mean\nsoftmax scores of joint and bone, and of all four.",
     ),
-    "squeeze": (
+    "squeeze": _Preset(
         "HCSF suppl. Table 5: squeeze ratio d, three graphs",
         "How fast the width may fall from hop to hop: model.squeeze 1, 1/2, 1/4, 1/8, 1/16 with a static graph "
         "(Static-G), a\nlearned one (Dynamic-M), and one computed from each clip as well (Dynamic-A).",
+        takes_values=True,
     ),
-    "hops": (
+    "hops": _Preset(
         "HCSF suppl. Table 6: 1, 5, 7-hop, MixHop, MS-Hop, HCSF",
         "HCSF beside networks that take all nodes within 1, 5 or 7 hops, or several ranges side by side (MixHop) or "
         "averaged\n(MS-Hop), each with the three graphs.",
     ),
-    "graph-frames": (
+    "graph-frames": _Preset(
         "HCSF suppl. Table 7: frames under the dynamic graph",
         "Frames, stride and dilation under the temporal convolutions from which Dynamic-A's graph is computed.",
     ),
 }
-_VALUES = ("squeeze", "noisy-targets", "noisy-labels", "lambda-act", "iterations")
 
 
 def _add_common(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
@@ -169,7 +188,7 @@ def _run_preset(args: argparse.Namespace, *, name: str) -> int:
 
     values = getattr(args, "values", None)
     make = {**PRESETS, **RECOGNITION_PRESETS}[name]
-    return _run(args, make(None if values is None else [_number(value) for value in values]))
+    return _run(args, make() if values is None else make([_number(value) for value in values]))
 
 
 def _number(text: str) -> object:
@@ -268,25 +287,25 @@ examples:
     ),
     **{
         name: Analysis(
-            help=f"sweep, {line}",
-            description=f"{text}\n(Li et al., Sym-GNN, TPAMI 2021, {line.partition(':')[0]}.)\n{_COMMON}",
+            help=f"sweep, {preset.line}",
+            description=f"{preset.text}\n(Li et al., Sym-GNN, TPAMI 2021, {preset.table}.)\n{_COMMON}",
             examples=_example(name),
-            add_arguments=partial(_add_preset, values=name in _VALUES),
+            add_arguments=partial(_add_preset, values=preset.takes_values),
             run=partial(_run_preset, name=name),
             overrides=True,
         )
-        for name, (line, text) in _PRESETS.items()
+        for name, preset in _PRESETS.items()
     },
     **{
         name: Analysis(
-            help=f"sweep, {line}",
-            description=f"{text}\n(Zeng et al., HCSF, ICCV 2021, {line.partition(':')[0][5:]}.)\n{_COMMON}",
+            help=f"sweep, {preset.line}",
+            description=f"{preset.text}\n(Zeng et al., HCSF, ICCV 2021, {preset.table}.)\n{_COMMON}",
             examples=_CLIPS.format(name=name),
-            add_arguments=partial(_add_preset, values=name in _VALUES),
+            add_arguments=partial(_add_preset, values=preset.takes_values),
             run=partial(_run_preset, name=name),
             overrides=True,
         )
-        for name, (line, text) in _CLIP_PRESETS.items()
+        for name, preset in _CLIP_PRESETS.items()
     },
     "early-recognition": Analysis(
         help="sweep, Fig. 9: the action from the first frames, forecasting 10, all or none",

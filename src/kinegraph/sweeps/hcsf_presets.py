@@ -31,14 +31,8 @@ def _graph(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {**changes, "model.dynamic_support": "hop"} if static else dict(changes)
 
 
-def _none(values: Sequence[Any] | None, name: str) -> None:
-    if values is not None:
-        raise ConfigError(f"{name} has its own variants and takes no --values; choose among them with --only")
-
-
-def clip_streams(values: Sequence[Any] | None = None) -> Sweep:
+def clip_streams() -> Sweep:
     """Supplement, Table 4: joints, bones, their motions, and the mean of the four softmax scores."""
-    _none(values, "clip-streams")
     streams = ("joint", "bone", "joint-motion", "bone-motion")
     variants = tuple(Variant(name=name, label=name, changes={"transform.stream": name}) for name in streams)
     both, four = streams[:2], streams
@@ -103,9 +97,8 @@ def squeeze(values: Sequence[Any] | None = None) -> Sweep:
     )
 
 
-def hops(values: Sequence[Any] | None = None) -> Sweep:
+def hops() -> Sweep:
     """Supplement, Table 6: all nodes within 1, 5 or 7 hops, MixHop, MS-Hop and HCSF, with each of the three graphs."""
-    _none(values, "hops")
     rows: list[tuple[str, str, dict[str, Any]]] = [
         (f"{k}hop", f"{k}-hop", {"model.name": "khop", "model.hops": [k]}) for k in (1, 5, 7)
     ]
@@ -137,9 +130,8 @@ def hops(values: Sequence[Any] | None = None) -> Sweep:
     )
 
 
-def graph_frames(values: Sequence[Any] | None = None) -> Sweep:
+def graph_frames() -> Sweep:
     """Supplement, Table 7: frames, stride and dilation under the temporal convolutions of the dynamic graph."""
-    _none(values, "graph-frames")
     rows = [(1, 1, 1), (3, 1, 1), (3, 2, 1), (3, 1, 2), (5, 1, 1), (7, 1, 1)]
     variants = []
     for kernel, stride, dilation in rows:
@@ -169,10 +161,10 @@ def graph_frames(values: Sequence[Any] | None = None) -> Sweep:
     )
 
 
-RECOGNITION_PRESETS: dict[str, Callable[[Sequence[Any] | None], Sweep]] = {
+RECOGNITION_PRESETS: dict[str, Callable[..., Sweep]] = {
     "clip-streams": clip_streams,
     "squeeze": squeeze,
     "hops": hops,
     "graph-frames": graph_frames,
 }
-"""Name -> a sweep of the paper's values, or of others."""
+"""Name -> a sweep of the paper's values; one over the values of a single field takes others in their place."""

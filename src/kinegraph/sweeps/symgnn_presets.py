@@ -12,7 +12,7 @@ from typing import Any
 from kinegraph.errors import ConfigError
 from kinegraph.sweeps.sweep import Fusion, Sweep, Variant, shown
 
-__all__ = ["NO_PREDICTION", "NO_RECOGNITION", "PRESETS", "preset"]
+__all__ = ["NO_PREDICTION", "NO_RECOGNITION", "PRESETS"]
 
 NO_PREDICTION: Mapping[str, Any] = {
     "transform.horizon": 0,
@@ -45,11 +45,6 @@ def _numbers(values: Sequence[Any] | None, default: Sequence[float], least: floa
     if len(set(found)) != len(found):
         raise ConfigError(f"--values of {name}: {', '.join(map(shown, found))} has one twice; give each once")
     return found
-
-
-def _none(values: Sequence[Any] | None, name: str) -> None:
-    if values is not None:
-        raise ConfigError(f"{name} has its own variants and takes no --values; choose among them with --only")
 
 
 def noisy_targets(values: Sequence[Any] | None = None) -> Sweep:
@@ -116,9 +111,8 @@ def noisy_labels(values: Sequence[Any] | None = None) -> Sweep:
     )
 
 
-def graphs(values: Sequence[Any] | None = None) -> Sweep:
+def graphs() -> Sweep:
     """Tables 11 and 12: structural, actional and part graphs, alone and together, with 1 to 4 orders."""
-    _none(values, "graphs")
     off = {"model.structural": False, "model.actional": False, "model.parts": False}
     orders = (1, 2, 3, 4)
     structural = [
@@ -195,9 +189,8 @@ def lambda_act(values: Sequence[Any] | None = None) -> Sweep:
     )
 
 
-def differences(values: Sequence[Any] | None = None) -> Sweep:
+def differences() -> Sweep:
     """Tables 13 and 14: orders of motion differences, one branch of the backbone each."""
-    _none(values, "differences")
     sets = ((0,), (0, 1), (0, 1, 2))
     return Sweep(
         name="differences",
@@ -229,9 +222,8 @@ def differences(values: Sequence[Any] | None = None) -> Sweep:
     )
 
 
-def streams(values: Sequence[Any] | None = None) -> Sweep:
+def streams() -> Sweep:
     """Table 15: a network on joints, one on bones, and the sum of their scores."""
-    _none(values, "streams")
     variants = tuple(
         Variant(name=name, label=f"only {name}", changes={"model.stream": name}) for name in ("joint", "bone")
     )
@@ -272,7 +264,7 @@ def iterations(values: Sequence[Any] | None = None) -> Sweep:
     )
 
 
-PRESETS: dict[str, Callable[[Sequence[Any] | None], Sweep]] = {
+PRESETS: dict[str, Callable[..., Sweep]] = {
     "noisy-targets": noisy_targets,
     "noisy-labels": noisy_labels,
     "graphs": graphs,
@@ -281,17 +273,4 @@ PRESETS: dict[str, Callable[[Sequence[Any] | None], Sweep]] = {
     "streams": streams,
     "iterations": iterations,
 }
-"""Name -> a sweep of the paper's values, or of others."""
-
-
-def preset(name: str, values: Sequence[Any] | None = None) -> Sweep:
-    """One of the paper's sweeps.
-
-    Args:
-        name: one of :data:`PRESETS`.
-        values: in place of the paper's, where the sweep is over the values of one field.
-
-    Raises:
-        ConfigError: values it does not take.
-    """
-    return PRESETS[name](values)
+"""Name -> a sweep of the paper's values; one over the values of a single field takes others in their place."""
