@@ -40,7 +40,7 @@ class SweepRun(NamedTuple):
     recipe: Any
 
 
-class Plan(NamedTuple):
+class SweepPlan(NamedTuple):
     """What a sweep will train."""
 
     runs: list[SweepRun]
@@ -173,7 +173,7 @@ def plan_sweep(
     out: Path | str = "",
     seeds: Sequence[int] = (0,),
     folds: Sequence[int] | None = None,
-) -> Plan:
+) -> SweepPlan:
     """Every run of a sweep with its recipe; whatever is wrong with one is said before the first is trained.
 
     Args:
@@ -190,7 +190,7 @@ def plan_sweep(
     first = next(iter(bases.values()))
     clips = first["task"] == "recognition"
     numbers = _folds((protocol or first["data"]["protocol"]) if clips else None, folds)
-    return Plan(_runs(sweep, bases, Path(out), seeds, numbers), numbers, clips)
+    return SweepPlan(_runs(sweep, bases, Path(out), seeds, numbers), numbers, clips)
 
 
 def _folds(protocol: str | None, folds: Sequence[int] | None) -> Sequence[int | None]:
