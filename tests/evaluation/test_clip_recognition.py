@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, part_rows
 from kinegraph.evaluation.clip_views import ClipView
+from kinegraph.evaluation.early_clips import early_curve
 from kinegraph.evaluation.processes import own_device
 from kinegraph.evaluation.recognition_merge import SeedResults, fuse_seeds, group_methods, merge_folds
 from kinegraph.evaluation.recognition_result import fuse
@@ -173,6 +175,21 @@ def test_each_fold_is_measured_on_its_own_clips(people):
     some = merge_folds(results[:2], "run")
     assert any("folds 0, 1 of hdm05-11-one's 5; missing: 2, 3, 4" in note for note in some.notes)
     assert some.top1 == pytest.approx(100 * np.mean(expected[:2]))
+
+
+def test_clips_that_are_done_are_counted_on_a_terminal(people, capsys, monkeypatch):
+    [group] = group_methods([fold_method(4, 5)], "hdm05-11-one")
+    evaluate_clips(fold_method(4, 5), people, "hdm05-11-one", progress=True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    evaluate_clips(fold_method(4, 5), people, "hdm05-11-one")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    evaluate_clips(fold_method(4, 5), people, "hdm05-11-one", batch=2, progress=True)
+    early_curve(group, people, "hdm05-11-one", ratios=(0.5,), progress=True)
+    said = capsys.readouterr().err
+    assert "run_f4_s0:   0%" in said
+    assert "0/5 " in said
+    assert "run_f4_s0, first 50 %:" in said
 
 
 def test_weights_are_grouped_by_recipe(people):

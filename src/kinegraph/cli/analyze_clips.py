@@ -33,7 +33,15 @@ def _early(args: argparse.Namespace) -> int:
     groups = group_methods([load_clip_method(name, device=args.device) for name in args.models], args.protocol)
     clips = open_clips(args.data, args.protocol, progress=True)
     curves = [
-        early_curve(group, clips, args.protocol, ratios=args.ratios or RATIOS, part=args.split, batch=args.batch)
+        early_curve(
+            group,
+            clips,
+            args.protocol,
+            ratios=args.ratios or RATIOS,
+            part=args.split,
+            batch=args.batch,
+            progress=True,
+        )
         for group in groups
     ]
     print(early_report(curves, markdown=args.markdown))

@@ -82,7 +82,10 @@ def clip_results(args: argparse.Namespace) -> list[SeedResults]:
     for group in groups:
         results = {}
         for seed, members in group.seeds.items():
-            own = [evaluate_clips(m, clips, args.protocol, part=args.split, view=view, batch=batch) for m in members]
+            own = [
+                evaluate_clips(m, clips, args.protocol, part=args.split, view=view, batch=batch, progress=is_first())
+                for m in members
+            ]
             results[seed] = merge_folds(own, group.label)
         found.append(SeedResults(label=group.label, results=results))
     return found

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split, takes_files_word
 from kinegraph.datasets.clip_batches import pad_clips
@@ -234,6 +235,7 @@ def evaluate_clips(
     view: ClipView | None = None,
     batch: int = BATCH,
     notes: Sequence[str] = (),
+    progress: bool = False,
 ) -> RecognitionResult:
     """Recognise every clip of a part and count. Of several processes, each does its share and all get the result.
 
@@ -245,6 +247,7 @@ def evaluate_clips(
         view: what is shown of a clip; by default all of it.
         batch: clips at once.
         notes: added to the result's own.
+        progress: show a bar on standard error.
 
     Raises:
         ConfigError: unknown protocol or part, or a method of no fold of it.
@@ -264,7 +267,7 @@ def evaluate_clips(
         )
     if part != "train":
         remarks += _leaks(method, clips, protocol, part, rows)
-    scores = gather_rows(_scores(method, clips, share_of(rows), view, batch), rows)
+    scores = gather_rows(_scores(method, clips, share_of(rows), view, batch, progress), rows)
     return count_scores(
         scores[:, places],
         clips.labels[rows],
@@ -285,20 +288,23 @@ def evaluate_clips(
     )
 
 
-def _scores(method: ClipMethod, clips: Clips, rows: Indices, view: ClipView, batch: int) -> Array:
+def _scores(method: ClipMethod, clips: Clips, rows: Indices, view: ClipView, batch: int, progress: bool) -> Array:
     """``(rows, classes)``, finite; the mean over the looks at a clip."""
     found = [np.zeros((0, len(method.actions)))]
     ordered = clips.dataset in LIVELIER_FIRST
-    for start in range(0, len(rows), batch):
-        chosen = rows[start : start + batch].tolist()
-        looks = [view.encode(clips[row], method.transform, method.skeleton, clips.unit, ordered) for row in chosen]
-        x, mask = pad_clips([one for each in looks for one in each])
-        parts = [
-            method.logits(torch.from_numpy(x[at : at + batch]), torch.from_numpy(mask[at : at + batch])).numpy()
-            for at in range(0, len(x), batch)
-        ]
-        answer = _finite(np.concatenate(parts), method.label)
-        found.append(answer.reshape(len(chosen), -1, answer.shape[1]).mean(axis=1))
+    of = method.label if view.observed == 1 else f"{method.label}, first {100 * view.observed:g} %"
+    with tqdm(total=len(rows), desc=of, unit="clip", disable=None if progress else True, leave=False) as bar:
+        for start in range(0, len(rows), batch):
+            chosen = rows[start : start + batch].tolist()
+            looks = [view.encode(clips[row], method.transform, method.skeleton, clips.unit, ordered) for row in chosen]
+            x, mask = pad_clips([one for each in looks for one in each])
+            parts = [
+                method.logits(torch.from_numpy(x[at : at + batch]), torch.from_numpy(mask[at : at + batch])).numpy()
+                for at in range(0, len(x), batch)
+            ]
+            answer = _finite(np.concatenate(parts), method.label)
+            found.append(answer.reshape(len(chosen), -1, answer.shape[1]).mean(axis=1))
+            bar.update(len(chosen))
     return np.concatenate(found)
 
 

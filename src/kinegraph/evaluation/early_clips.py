@@ -71,12 +71,13 @@ def early_curve(
     part: str = "test",
     view: ClipView | None = None,
     batch: int = BATCH,
+    progress: bool = False,
 ) -> EarlyCurve:
     """Measure one recipe's networks on the beginnings of the clips.
 
     Args:
         group: of :func:`kinegraph.evaluation.recognition_merge.group_methods`.
-        clips, protocol, part, batch: as of :func:`kinegraph.evaluation.clip_recognition.evaluate_clips`.
+        clips, protocol, part, batch, progress: as of :func:`kinegraph.evaluation.clip_recognition.evaluate_clips`.
         ratios: shares of the clips that are seen, above 0, to 1.
         view: what else is done to the clips.
 
@@ -90,7 +91,10 @@ def early_curve(
     for ratio, shown in views.items():
         results = {}
         for seed, members in group.seeds.items():
-            own = [evaluate_clips(m, clips, protocol, part=part, view=shown, batch=batch) for m in members]
+            own = [
+                evaluate_clips(m, clips, protocol, part=part, view=shown, batch=batch, progress=progress)
+                for m in members
+            ]
             results[seed] = merge_folds(own, group.label)
         rows[float(ratio)] = SeedResults(label=group.label, results=results)
     return EarlyCurve(label=group.label, rows=rows)
