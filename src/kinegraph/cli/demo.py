@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from kinegraph.errors import KinegraphError
 
 if TYPE_CHECKING:
-    from kinegraph.cli.demo_steps import Plan
+    from kinegraph.cli.demo_steps import DemoPlan
 
 HELP = "everything on data it makes itself: train, measure, lift, draw"
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.cli import demo_steps
 
     started = time.monotonic()
-    plan: Plan = demo_steps.QUICK if args.quick else demo_steps.FULL
+    plan: DemoPlan = demo_steps.QUICK if args.quick else demo_steps.FULL
 
     def say(words: str) -> None:
         print(f"[{time.monotonic() - started:5.0f} s] {words}", file=sys.stderr, flush=True)

@@ -28,7 +28,7 @@ SHOWN = ("walking", "throwing", "kicking", "sitting", "crawling", "cartwheel")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class DemoPlan:
     """How much of everything."""
 
     data: SyntheticLifting
@@ -56,7 +56,7 @@ _MODELS: dict[str, dict[str, Any]] = {
     "LCN": {"name": "lcn", "channels": 32, "dropout": 0.0},
     "HCSF": {"name": "hcsf", "channels": 64, "dropout": 0.0},
 }
-FULL = Plan(
+FULL = DemoPlan(
     data=SyntheticLifting(),
     models=_MODELS,
     steps={"FCN": 1500, "LCN": 1500, "HCSF": 1500},
@@ -64,7 +64,7 @@ FULL = Plan(
     batch=256,
     every=3,
 )
-QUICK = Plan(
+QUICK = DemoPlan(
     data=SyntheticLifting(motion=SyntheticMotion(subjects=3, takes=1, seconds=1.0, fps=25.0), test=1),
     models={
         "FCN": {"name": "fcn", "width": 64, "dropout": 0.0},
@@ -78,14 +78,16 @@ QUICK = Plan(
 )
 
 
-def make_data(plan: Plan) -> Data:
+def make_data(plan: DemoPlan) -> Data:
     """Generate the embedded benchmark, or a small version of it."""
     film = load("test", plan.data)
     test = film.clips(np.arange(len(film.clip_names)) % plan.every == 0)
     return Data(train=load("train", plan.data), val=load("val", plan.data), test=test, film=film)
 
 
-def train_network(plan: Plan, label: str, model: Mapping[str, Any], data: Data, runs: Path, seed: int) -> LiftingMethod:
+def train_network(
+    plan: DemoPlan, label: str, model: Mapping[str, Any], data: Data, runs: Path, seed: int
+) -> LiftingMethod:
     """Train one network into ``runs/<label>`` (or take up a run that is there) and return it ready to measure."""
     from kinegraph.training.lifting_splits import LiftingSplits
     from kinegraph.training.recipe import (
