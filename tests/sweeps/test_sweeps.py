@@ -23,7 +23,7 @@ from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 from kinegraph.sweeps import motion
 from kinegraph.sweeps.early_recognition import early_recognition
-from kinegraph.sweeps.generation_speed import frames_within
+from kinegraph.sweeps.generation_speed import frames_generated_within
 from kinegraph.sweeps.hcsf_presets import RECOGNITION_PRESETS
 from kinegraph.sweeps.pictures import draw_sweep
 from kinegraph.sweeps.runs import plan_sweep, run_sweep
@@ -296,4 +296,4 @@ def test_speed_counts_frames_per_period(monkeypatch):
     model = build(
         "symgnn", get_skeleton("h36m17"), {"width": 0.05, "agim_width": 4, "observed": 6, "horizon": 3}
     ).eval()
-    assert frames_within(model) == pytest.approx(10 * 0.02 / 0.005)  # every answer of ten frames takes 5 ms
+    assert frames_generated_within(model) == pytest.approx(10 * 0.02 / 0.005)  # every answer of ten frames takes 5 ms

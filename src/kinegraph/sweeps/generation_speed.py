@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["frames_within"]
+__all__ = ["frames_generated_within"]
 
 
-def frames_within(
+def frames_generated_within(
     model: Any, *, milliseconds: float = 20.0, frames: int = 10, batch: int = 1, repeats: int = 15
 ) -> float:
     """Frames generated in `milliseconds`, observing included, where `frames` are asked for at once.

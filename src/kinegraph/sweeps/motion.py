@@ -88,10 +88,10 @@ class MotionMeasure:
             figures |= self._forecast_figures(result)
             info |= method.info | {"forecasting": {"per_action": result.per_action, "further": result.further}}
         if self.sweep.speed and recipe.transform.horizon:
-            from kinegraph.sweeps.generation_speed import frames_within
+            from kinegraph.sweeps.generation_speed import frames_generated_within
             from kinegraph.weights import load_weights
 
-            figures["frames in 20 ms"] = frames_within(load_weights(weights).model)
+            figures["frames in 20 ms"] = frames_generated_within(load_weights(weights).model)
             self.units["frames in 20 ms"] = "frames, batch of 1, over the steps to 400 ms, observing included"
         if self.recognition is not None and recipe.transform.recognise:
             recogniser = load_recognition_method(weights, variant.label)
