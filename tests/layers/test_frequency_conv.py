@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinegraph.layers import frequency_conv
-from kinegraph.layers.frequency_conv import FixedConvolution, Plan, convolution, plan
+from kinegraph.layers.frequency_conv import FixedConvolution, WindowPlan, convolution, plan
 
 
 def summed(x: Tensor, weight: Tensor, stride: int) -> NDArray[np.float64]:
@@ -62,7 +62,7 @@ def test_against_sums(frames: int, kernel: int, stride: int, monkeypatch: pytest
 def test_every_cut_gives_the_same(windows: int) -> None:
     frames = 23
     step = math.ceil(frames / windows)
-    cut = Plan(frames, 9, windows, step)
+    cut = WindowPlan(frames, 9, windows, step)
     assert cut.windows == math.ceil(frames / cut.step)
     weight, x = torch.randn(6, 4, 9, dtype=torch.float64), torch.randn(3, frames, 4, dtype=torch.float64)
     found = frequency_conv._convolve(x, frequency_conv._transformed(weight, cut), cut)

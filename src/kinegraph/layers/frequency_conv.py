@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["FixedConvolution", "Plan", "convolution", "plan"]
+__all__ = ["FixedConvolution", "WindowPlan", "convolution", "plan"]
 
 _REUSE = 2
 """Rows that are worked on at a time, for each channel: fewer stay in a core's cache, more use each weight again."""
@@ -38,7 +38,7 @@ _WORTH = 0.8
 
 
 @dataclass(frozen=True)
-class Plan:
+class WindowPlan:
     """How clips of so many frames are cut into windows.
 
     Attributes:
@@ -116,7 +116,7 @@ class Plan:
 
 
 @lru_cache(maxsize=256)
-def plan(frames: int, kernel: int, channels: int, out: int, rows: int, *, ready: bool) -> Plan | None:
+def plan(frames: int, kernel: int, channels: int, out: int, rows: int, *, ready: bool) -> WindowPlan | None:
     """The quickest way for so many rows of frames; None where the convolution itself is quicker.
 
     Args:
@@ -125,7 +125,7 @@ def plan(frames: int, kernel: int, channels: int, out: int, rows: int, *, ready:
     plans = []
     for count in range(1, frames // 4 + 2):
         step = -(-frames // count)
-        plans.append(Plan(frames, kernel, -(-frames // step), step))
+        plans.append(WindowPlan(frames, kernel, -(-frames // step), step))
     weight = _WEIGHT if ready else _NEW_WEIGHT
     best = min(plans, key=lambda one: one.cost(channels, out, rows, weight))
     itself = kernel * channels * out * (rows * frames + _WEIGHT)
@@ -143,7 +143,7 @@ class FixedConvolution:
 
     def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
         self.weight, self.bias, self.stride = weight, bias, stride
-        self._ready: tuple[Plan, Tensor] | None = None
+        self._ready: tuple[WindowPlan, Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """(rows, nodes, frames, channels) -> (rows, nodes, ceil(frames / stride), out)."""
@@ -184,7 +184,7 @@ def _directly(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Te
     return y.permute(0, 2, 3, 1)
 
 
-def _plan_of(x: Tensor, weight: Tensor, stride: int, *, ready: bool) -> Plan | None:
+def _plan_of(x: Tensor, weight: Tensor, stride: int, *, ready: bool) -> WindowPlan | None:
     """For a CPU's own precisions; accelerators and compilers have better ways."""
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or torch.compiler.is_compiling():
         return None
@@ -223,7 +223,7 @@ def _reach_in_pairs(kernel: int) -> int:
     return (kernel // 2 + 1) // 2
 
 
-def _transformed(weight: Tensor, plan: Plan) -> Tensor:
+def _transformed(weight: Tensor, plan: WindowPlan) -> Tensor:
     """(out, channels, kernel) -> (products, channels, out), out and channels swapped in memory."""
     out, channels, kernel = weight.shape
     matrix = plan.tensors(weight.dtype)[1]
@@ -235,7 +235,7 @@ def _parts(rows: int, channels: int) -> range:
     return range(0, rows, -(-rows // count))
 
 
-def _convolve(x: Tensor, weight: Tensor, plan: Plan, bias: Tensor | None = None) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, plan: WindowPlan, bias: Tensor | None = None) -> Tensor:
     """(rows, frames, channels) and (products, channels, out) -> (rows, frames, out)."""
     of_window, _, of_result = plan.tensors(x.dtype)
     channels, out = weight.shape[1:]
@@ -264,7 +264,7 @@ class _Convolution(torch.autograd.Function):
     """What :func:`_convolve` does, chunk by chunk, so that no frequency outlives its chunk's stay in the cache."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, plan: Plan) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, plan: WindowPlan) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.plan = plan
         return _convolve(x, _transformed(weight, plan), plan)
@@ -273,7 +273,7 @@ class _Convolution(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
-        plan: Plan = ctx.plan
+        plan: WindowPlan = ctx.plan
         for_x, for_weight = ctx.needs_input_grad[:2]
         of_window, of_weights, of_result = plan.tensors(x.dtype)
         back = _transformed(weight, plan).transpose(1, 2)  # (products, out, channels)
