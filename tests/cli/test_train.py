@@ -11,14 +11,13 @@ from typing import Any
 import action_files
 import numpy as np
 import pytest
-from lifting_samples import make_data
+from lifting_samples import make_lifting_splits
 from motion_samples import make_splits
 
 from kinegraph.cli import main
 from kinegraph.config import to_dict
 from kinegraph.skeleton import get_skeleton
 from kinegraph.training import lifting_setup, motion_setup, recognition_setup
-from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.recipe import load_recipe, recipe_names
@@ -40,8 +39,7 @@ TINY = [
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every recipe trains on a hundred random poses."""
-    splits = LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
-    monkeypatch.setattr(lifting_setup, "load_lifting_splits", lambda recipe: splits)
+    monkeypatch.setattr(lifting_setup, "load_lifting_splits", lambda recipe: make_lifting_splits())
 
 
 def out(folder: Path) -> list[str]:

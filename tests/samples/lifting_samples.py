@@ -6,6 +6,7 @@ import numpy as np
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.skeleton import get_skeleton
+from kinegraph.training.lifting_splits import LiftingSplits
 
 
 def make_data(name: str, clips: int, frames: int, seed: int) -> LiftingData:
@@ -33,3 +34,8 @@ def make_data(name: str, clips: int, frames: int, seed: int) -> LiftingData:
         subject_names=("somebody",),
         fps=50.0,
     )
+
+
+def make_lifting_splits() -> LiftingSplits:
+    """100 training poses in 4 clips, 20 validation poses in 2."""
+    return LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))

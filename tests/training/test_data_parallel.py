@@ -10,20 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
-HERE = Path(__file__).parent
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 # A linear network: batch norm, which sees its own process's poses only, would make a difference, and so would dropout.
 SCRIPT = """
     import sys
-    sys.path[:0] = [{here!r}, {here!r} + "/../samples"]
-    from dataclasses import dataclass, replace
+    sys.path.insert(0, {samples!r})
+    from dataclasses import dataclass
     from pathlib import Path
     import torch
     torch.set_num_threads(1)
-    from lifting_samples import make_data
-    from test_run import recipe
+    from lifting_samples import make_lifting_splits
+    from training_runs import lifting_recipe
     from kinegraph import models
-    from kinegraph.training.lifting_splits import LiftingSplits
     from kinegraph.training.run import train
 
     @dataclass(frozen=True, kw_only=True)
@@ -39,19 +38,16 @@ SCRIPT = """
             return self.layer(x.flatten(1)).view(-1, 17, 3)
 
     models.REGISTRY["linear"] = models.ModelEntry(LinearConfig, Linear)
-    splits = LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
     out, devices = sys.argv[1:]
-    settings = replace(
-        recipe(Path(out), trainer={{"devices": int(devices), "batch": 24}}), model={{"name": "linear"}}
-    )
-    train(settings, quiet=True, splits=splits)
+    recipe = lifting_recipe(Path(out), model={{"name": "linear"}}, trainer={{"devices": int(devices), "batch": 24}})
+    train(recipe, quiet=True, splits=make_lifting_splits())
 """
 
 
 @pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(SCRIPT).format(here=str(HERE)))
+    script.write_text(textwrap.dedent(SCRIPT).format(samples=str(SAMPLES)))
     for devices in ("1", "2"):
         subprocess.run(
             [sys.executable, str(script), str(tmp_path / devices), devices], check=True, timeout=300, cwd=tmp_path

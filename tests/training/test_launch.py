@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_run import run
+from training_runs import run_lifting
 
 from kinegraph.errors import ConfigError
 from kinegraph.training.launch import check_devices
@@ -26,7 +26,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_the_folder_is_made(
 ) -> None:
     machine(monkeypatch, 0)
     with pytest.raises(ConfigError, match=r"^trainer.accelerator: found gpu, .* expected auto or cpu$"):
-        run(tmp_path / "runs" / "run", splits, trainer={"accelerator": "gpu"})
+        run_lifting(tmp_path / "runs" / "run", splits, trainer={"accelerator": "gpu"})
     assert not (tmp_path / "runs").exists()
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from lifting_samples import make_data
-from test_run import recipe, run
+from training_runs import lifting_recipe, run_lifting
 
 from kinegraph.errors import ConfigError
 from kinegraph.training.lifting_setup import prepare
@@ -31,24 +30,22 @@ def test_it_is_refused_and_leaves_no_folder(
     changes: dict[str, Any], message: str, tmp_path: Path, splits: LiftingSplits
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        run(tmp_path / "runs" / "run", splits, **changes)
+        run_lifting(tmp_path / "runs" / "run", splits, **changes)
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_single_pose_is_too_few_for_a_batch_norm_and_for_two_processes(tmp_path: Path, splits: LiftingSplits) -> None:
     one = LiftingSplits(make_data("tiny/one", 1, 1, 1), splits.validation)
     with pytest.raises(ConfigError, match="of a batch of 24, 1 training pose in all.* or more poses"):
-        prepare(recipe(tmp_path, trainer={"batch": 24}), one)
+        prepare(lifting_recipe(tmp_path, trainer={"batch": 24}), one)
     with pytest.raises(ConfigError, match="trainer.devices: 1 training poses a step for 2 processes; start fewer"):
-        prepare(recipe(tmp_path, trainer={"batch": 24, "devices": 2}), one)
+        prepare(lifting_recipe(tmp_path, trainer={"batch": 24, "devices": 2}), one)
 
 
 def test_networks_without_a_norm_over_poses_learn_from_one_at_a_time(tmp_path: Path, splits: LiftingSplits) -> None:
     """And are not changed by the trial."""
     model = {"name": "gcn", "channels": 8, "blocks": 1}
-    alone, usual = (
-        replace(recipe(tmp_path / "run", trainer={"batch": batch, "steps": 2}), model=model) for batch in (1, 25)
-    )
+    alone, usual = (lifting_recipe(tmp_path, model=model, trainer={"batch": batch, "steps": 2}) for batch in (1, 25))
     tried, plain = (prepare(one, splits).model.state_dict() for one in (alone, usual))
     assert all(torch.equal(value, tried[name]) for name, value in plain.items())
     assert train(alone, quiet=True, splits=splits).status == "finished"

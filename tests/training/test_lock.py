@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from test_run import run
+from training_runs import run_lifting
 
 from kinegraph.errors import KinegraphError
 from kinegraph.training.lifting_splits import LiftingSplits
@@ -39,15 +39,15 @@ def test_a_second_run_is_refused_while_one_goes_on_and_not_after_a_kill(tmp_path
     try:
         for resume in (False, True):
             with pytest.raises(KinegraphError, match=rf"process {process.pid} on .* trains there; .* another --out"):
-                run(tmp_path / "run", splits, resume=resume)
+                run_lifting(tmp_path / "run", splits, resume=resume)
         assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
-        assert run(tmp_path / "other", splits).status == "finished"
+        assert run_lifting(tmp_path / "other", splits).status == "finished"
     finally:
         process.kill()
         process.wait()
         process.stdout.close()  # type: ignore[union-attr]
     assert (tmp_path / "run" / LOCK).exists()  # nobody could remove it
-    assert run(tmp_path / "run", splits).status == "finished"
+    assert run_lifting(tmp_path / "run", splits).status == "finished"
     assert not (tmp_path / "run" / LOCK).exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from motion_samples import make_splits
 from moving_people import walker
-from test_run import assert_same_run, checkpoint, log
+from training_runs import SYMGNN, assert_same_run, checkpoint_of, lifting_recipe, log_of, motion_recipe, run_motion
 
 import kinegraph as kg
 from kinegraph.config import read_yaml
@@ -20,45 +20,23 @@ from kinegraph.training.motion_setup import prepare
 from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.motion_validation import MotionValidation
-from kinegraph.training.recipe import MotionRecipe, read_recipe
-from kinegraph.training.run import RunResult, train
+from kinegraph.training.recipe import read_recipe
+from kinegraph.training.run import train
 from kinegraph.weights import load_weights
 
-SYMGNN = {"name": "symgnn", "width": 0.05, "agim_width": 8, "differences": [0], "backbone": "light"}
 SIMLPE = {"name": "simlpe", "blocks": 2}
-
-
-def recipe(out: Path, **changes: Any) -> MotionRecipe:
-    data: dict[str, Any] = {
-        "task": "motion",
-        "model": SYMGNN,
-        "transform": {"observed": 8, "horizon": 3, "recognise": True},
-        "trainer": {"steps": 12, "batch": 12, "validate_every": 4, "checkpoint_every": 5, "log_every": 3},
-        "out": str(out),
-    }
-    data["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
-    for key, value in changes.items():
-        merge = isinstance(value, dict) and key in data and key != "model"
-        data[key] = {**data[key], **value} if merge else value
-    found = read_recipe(data)
-    assert isinstance(found, MotionRecipe)
-    return found
-
-
-def run(out: Path, splits: MotionSplits | None = None, *, resume: bool = False, **changes: Any) -> RunResult:
-    return train(recipe(out, **changes), resume=resume, quiet=True, splits=splits or make_splits())
 
 
 def test_run_folder_and_weights(tmp_path: Path) -> None:
     splits = make_splits()
-    result = run(tmp_path / "run", splits, trainer={"tensorboard": True})
+    result = run_motion(tmp_path / "run", splits, trainer={"tensorboard": True})
     names = sorted(path.name for path in result.folder.iterdir())
     assert names == ["best", "last.ckpt", "log.csv", "recipe.yaml", "run.json", "tensorboard"]
     assert (result.status, result.step) == ("finished", 12)
-    assert read_recipe(read_yaml(result.folder / "recipe.yaml")) == recipe(
+    assert read_recipe(read_yaml(result.folder / "recipe.yaml")) == motion_recipe(
         tmp_path / "run", trainer={"tensorboard": True}
     )
-    rows = log(result.folder)
+    rows = log_of(result.folder)
     assert [int(row["step"]) for row in rows] == [3, 4, 6, 8, 9, 12]
     assert list(rows[0]) == [
         *("step", "epoch", "lr", "train_loss", "train_recognition", "train_forecasting", "lambda"),
@@ -109,7 +87,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = VARIANTS[variant]
-    run(tmp_path / "straight", **changes)
+    run_motion(tmp_path / "straight", **changes)
     step = MotionTask.training_step
 
     def dies(self: MotionTask, batch: Any, batch_idx: int) -> Any:
@@ -120,10 +98,10 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path, variant: str, m
     with monkeypatch.context() as patch:
         patch.setattr(MotionTask, "training_step", dies)
         with pytest.raises(RuntimeError, match="pulled the plug"):
-            run(tmp_path / "killed", **changes)
-    assert checkpoint(tmp_path / "killed")["global_step"] == 5
+            run_motion(tmp_path / "killed", **changes)
+    assert checkpoint_of(tmp_path / "killed")["global_step"] == 5
     torch.manual_seed(99)  # whatever has happened to the generators meanwhile
-    assert run(tmp_path / "killed", resume=True, **changes).status == "finished"
+    assert run_motion(tmp_path / "killed", resume=True, **changes).status == "finished"
     assert_same_run(tmp_path / "straight", tmp_path / "killed")
 
 
@@ -132,7 +110,7 @@ def test_early_stopping_by_the_chosen_error(tmp_path: Path, monkeypatch: pytest.
     found = {"loss": 0.0, "euler": 1.0}
     monkeypatch.setattr(MotionTask, "evaluate", lambda *_: {**found, "error_rate": next(errors)})
     settings = {"validate_every": 2, "patience": 2, "monitor": "recognition"}
-    result = run(tmp_path / "run", trainer=settings)
+    result = run_motion(tmp_path / "run", trainer=settings)
     assert (result.status, result.step, result.best_step, result.best) == ("stopped early", 8, 4, 40.0)
     assert load_weights(result.weights).metadata["checkpoint"]["chosen_by"] == "lowest validation error rate"
 
@@ -140,12 +118,12 @@ def test_early_stopping_by_the_chosen_error(tmp_path: Path, monkeypatch: pytest.
 def test_a_fitted_network_goes_the_same_way(tmp_path: Path) -> None:
     splits = MotionSplits(make_splits().train, make_splits().train)
     settings: dict[str, Any] = {"model": {"name": "ridge", "strength": 1e-3}, "transform": {"recognise": False}}
-    result = run(tmp_path / "run", splits, **settings, trainer={"steps": None, "batch": 8})
+    result = run_motion(tmp_path / "run", splits, **settings, trainer={"steps": None, "batch": 8})
     assert sorted(path.name for path in result.folder.iterdir()) == ["best", "log.csv", "recipe.yaml", "run.json"]
     assert result.status == "finished"
     loaded = load_weights(result.weights)
     assert bool(loaded.model.fitted)
-    rows = log(result.folder)
+    rows = log_of(result.folder)
     assert [float(row["val_euler"]) for row in rows] == [result.best]
     # On its own training clips: a few sines, which are a linear function of their past.
     still = MotionTask(loaded.model, loaded.transform, steps=1, steps_per_epoch=1)  # type: ignore[arg-type]
@@ -154,7 +132,7 @@ def test_a_fitted_network_goes_the_same_way(tmp_path: Path) -> None:
     assert result.best < 0.5 * validation.forecasting_error(last, validation.rows(None))
     assert still.evaluate(validation)["euler"] == pytest.approx(result.best)
     with pytest.raises(ConfigError, match="fitted by one process"):
-        run(tmp_path / "two", splits, **settings, trainer={"devices": 2})
+        run_motion(tmp_path / "two", splits, **settings, trainer={"devices": 2})
 
 
 @pytest.mark.parametrize(
@@ -169,16 +147,14 @@ def test_a_fitted_network_goes_the_same_way(tmp_path: Path) -> None:
 )
 def test_mistakes_come_before_any_work(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        run(tmp_path / "run", **changes)
+        run_motion(tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_lifting_run_is_not_resumed_as_a_motion_run(tmp_path: Path) -> None:
-    run(tmp_path / "run")
-    from test_run import recipe as lifting
-
+    run_motion(tmp_path / "run")
     with pytest.raises(ConfigError, match="task: .* was begun with 'motion', the recipe says 'lift'"):
-        train(lifting(tmp_path / "run"), resume=True, quiet=True)
+        train(lifting_recipe(tmp_path / "run"), resume=True, quiet=True)
 
 
 @pytest.mark.parametrize("model", [{**SYMGNN, "parts": False}, {"name": "ridge", "strength": 1e-3}])
@@ -201,7 +177,7 @@ def test_what_cannot_be_trained_on_is_said_and_listed(
         "transform": {"recognise": False, "root": "heading"},
     }
     settings["trainer"] = {"steps": 2 if model["name"] == "symgnn" else None, "batch": 4}
-    train(recipe(tmp_path / "run", **settings), quiet=True)
+    train(motion_recipe(tmp_path / "run", **settings), quiet=True)
     rows = list(csv.DictReader((tmp_path / "run" / "bad.csv").open()))
     assert [row["file"] for row in rows] == ["norate.npz", "passing.npz", "walk/broken.bvh"]
     assert rows[1]["reason"] == "#2: 5 frames at 60 a second, 11 are needed"
@@ -219,7 +195,7 @@ def test_bones_of_positions_are_in_one_unit(tmp_path: Path, stream: str, represe
     splits = make_splits(representation=representation)
 
     def scales(per_channel: bool | None) -> int:
-        wanted = recipe(
+        wanted = motion_recipe(
             tmp_path,
             model={**SYMGNN, "stream": stream},
             transform={"recognise": False, "per_channel": per_channel},

@@ -10,35 +10,28 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from motion_samples import make_splits
-from test_motion_run import SYMGNN, recipe
 from torch import nn
+from training_runs import SYMGNN, motion_recipe
+from two_processes import join_processes, one_and_two
 
 from kinegraph.layers import NodeBatchNorm
 from kinegraph.training.motion_setup import prepare
 from kinegraph.training.parallel import JointBatchNorm, average_over_ranks
 
-HERE = Path(__file__).parent
-
-
-def _join(rank: int, world: int, out: Path) -> None:
-    torch.set_num_threads(1)
-    if world > 1:
-        dist.init_process_group("gloo", init_method=f"file://{out}.sync", rank=rank, world_size=world)
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def _steps(rank: int, world: int, out: Path, balance: str) -> None:
     """Three steps of the task in float64, where rounding does not hide a mistake."""
-    _join(rank, world, out)
+    join_processes(rank, world, out)
     changes: dict[str, Any] = {
         "model": {**SYMGNN, "dropout": 0.0},
         "trainer": {"batch": 12},
         "augment": {"mirror": 0.5, "noise": 0.01, "speed": [0.9, 1.1]},
         "objective": {"balance": balance, "normalise": "none" if balance == "fixed" else "loss+"},
     }
-    prepared = prepare(recipe(out, **changes), make_splits())
+    prepared = prepare(motion_recipe(out, **changes), make_splits())
     prepared.model.double()
     optimizer = torch.optim.SGD(prepared.model.parameters(), lr=0.02, momentum=0.9)
     weights = []
@@ -55,7 +48,7 @@ def _steps(rank: int, world: int, out: Path, balance: str) -> None:
 
 def _norms(rank: int, world: int, out: Path) -> None:
     """A network with both kinds of batch norm, forward and backward."""
-    _join(rank, world, out)
+    join_processes(rank, world, out)
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv1d(5, 4, 3), nn.BatchNorm1d(4, momentum=0.3), nn.Tanh()).double()
     norm = NodeBatchNorm(4, 6, norm="node_channel").double()
@@ -73,25 +66,12 @@ def _norms(rank: int, world: int, out: Path) -> None:
         torch.save({**dict(zip(names, found, strict=True)), **buffers}, out)
 
 
-def _both(work: Any, folder: Path, *options: Any) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """What one process finds, and what two do. They are forked: importing torch thrice would take the test's time."""
-    context = mp.get_context("fork")
-    jobs = [(0, 1, "one"), (0, 2, "two"), (1, 2, "two")]
-    running = [context.Process(target=work, args=(rank, world, folder / out, *options)) for rank, world, out in jobs]
-    for process in running:
-        process.start()
-    for process in running:
-        process.join(120)
-        assert process.exitcode == 0
-    return torch.load(folder / "one"), torch.load(folder / "two")
-
-
 @pytest.mark.parametrize("balance", ["mgda", "mgda-ub", "fixed"])
 def test_steps_of_two_processes_are_those_of_one(tmp_path: Path, balance: str) -> None:
-    one, two = _both(_steps, tmp_path, balance)
+    one, two = one_and_two(_steps, tmp_path, balance)
     assert one.keys() == two.keys()
     changes: dict[str, Any] = {"model": {**SYMGNN, "dropout": 0.0}}
-    start = prepare(recipe(tmp_path, **changes), make_splits()).model.state_dict()
+    start = prepare(motion_recipe(tmp_path, **changes), make_splits()).model.state_dict()
     for name, value in one.items():
         # Losses, and with them lambda, are float32.
         torch.testing.assert_close(
@@ -101,7 +81,7 @@ def test_steps_of_two_processes_are_those_of_one(tmp_path: Path, balance: str) -
 
 
 def test_batch_norm_over_two_processes_is_that_of_the_joined_batch(tmp_path: Path) -> None:
-    one, two = _both(_norms, tmp_path)
+    one, two = one_and_two(_norms, tmp_path)
     assert len(one) == 2 + 2 + 2 + 3 + 3
     for name, value in one.items():
         torch.testing.assert_close(
@@ -121,12 +101,12 @@ def test_alone_nothing_changes() -> None:
 
 TRAIN = """
     import sys
-    sys.path.insert(0, {here!r})
+    sys.path.insert(0, {samples!r})
     from pathlib import Path
     import torch
     torch.set_num_threads(1)
     from motion_samples import make_splits
-    from test_motion_run import SYMGNN, run
+    from training_runs import SYMGNN, run_motion
 
     out, devices = sys.argv[1:]
     changes = {{
@@ -135,14 +115,14 @@ TRAIN = """
         "augment": {{"mirror": 0.5, "noise": 0.01}},
         "optim": {{"name": "sgd", "lr": 0.01, "clip": 1.0, "ema": 0.9}},
     }}
-    run(Path(out), make_splits(), **changes)
+    run_motion(Path(out), make_splits(), **changes)
 """
 
 
 @pytest.mark.slow
 def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    script.write_text(textwrap.dedent(TRAIN).format(here=str(HERE)))
+    script.write_text(textwrap.dedent(TRAIN).format(samples=str(SAMPLES)))
     for devices in ("1", "2"):
         command = [sys.executable, str(script), str(tmp_path / devices), devices]
         subprocess.run(command, check=True, timeout=300, cwd=tmp_path)

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 import torch
 from clip_samples import make_clip_splits
-from test_parallel import _both, _join
-from test_recognition_run import HCSF, recipe
-from test_run import log
+from training_runs import HCSF, log_of, recognition_recipe
+from two_processes import join_processes, one_and_two
 
 from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.layers.clip_block import ClipNorm
@@ -41,14 +40,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def _steps(rank: int, world: int, out: Path, variant: str) -> None:
     """Three steps of the task, in float64 where rounding does not hide a mistake."""
-    _join(rank, world, out)
+    join_processes(rank, world, out)
     changes = {
         "objective": {"class_weights": "balanced", "label_smoothing": 0.1},
         "augment": {"rotation": 0.3, "noise": 0.01, "drop": 0.1},
         "optim": {"clip": 1.0},
         **VARIANTS[variant],
     }
-    prepared = prepare(recipe(out, **changes), make_clip_splits())
+    prepared = prepare(recognition_recipe(out, **changes), make_clip_splits())
     model, task = prepared.model.double(), prepared.task
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 
@@ -76,9 +75,9 @@ def _steps(rank: int, world: int, out: Path, variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_steps_of_two_processes_are_those_of_one(tmp_path: Path, variant: str) -> None:
-    one, two = _both(_steps, tmp_path, variant)
+    one, two = one_and_two(_steps, tmp_path, variant)
     assert one.keys() == two.keys()
-    start = prepare(recipe(tmp_path, **VARIANTS[variant]), make_clip_splits()).model.state_dict()
+    start = prepare(recognition_recipe(tmp_path, **VARIANTS[variant]), make_clip_splits()).model.state_dict()
     for name, value in one.items():
         # Weights of clips and the logits that the loss sees are float32.
         torch.testing.assert_close(
@@ -90,7 +89,7 @@ def test_steps_of_two_processes_are_those_of_one(tmp_path: Path, variant: str) -
 
 def _masked(rank: int, world: int, out: Path) -> None:
     """Batch norm over real frames; the second process has few of them, or nobody at all."""
-    _join(rank, world, out)
+    join_processes(rank, world, out)
     torch.manual_seed(0)
     norm = ClipNorm(3).double()
     x, y = torch.randn(5, 2, 6, 3).double() * torch.arange(1, 6).view(5, 1, 1, 1), torch.randn(5, 2, 6, 3).double()
@@ -107,7 +106,7 @@ def _masked(rank: int, world: int, out: Path) -> None:
 
 
 def test_masked_batch_norm_of_two_processes(tmp_path: Path) -> None:
-    one, two = _both(_masked, tmp_path)
+    one, two = one_and_two(_masked, tmp_path)
     assert set(one) == {"weight", "bias", "x", "running_mean", "running_var", "num_batches_tracked"}
     for name, value in one.items():
         torch.testing.assert_close(
@@ -130,7 +129,7 @@ ELASTIC = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2
 
 
 def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    plain = recipe(tmp_path)
+    plain = recognition_recipe(tmp_path)
     assert as_launched(plain) is plain
     assert is_leader()
     for name, value in ELASTIC.items():
@@ -138,11 +137,11 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPa
     assert not is_leader()
     trainer = as_launched(plain).trainer
     assert (trainer.devices, trainer.nodes, trainer.processes) == (2, 2, 4)
-    assert as_launched(recipe(tmp_path, trainer={"devices": 2, "nodes": 2})).trainer.processes == 4
+    assert as_launched(recognition_recipe(tmp_path, trainer={"devices": 2, "nodes": 2})).trainer.processes == 4
     with pytest.raises(ConfigError, match="trainer.devices: found 4, but torchrun started 2; leave it to torchrun"):
-        as_launched(recipe(tmp_path, trainer={"devices": 4}))
+        as_launched(recognition_recipe(tmp_path, trainer={"devices": 4}))
     with pytest.raises(ConfigError, match="trainer.batch: 6 poses cannot be shared equally by 4 devices"):
-        as_launched(recipe(tmp_path, trainer={"batch": 6}))
+        as_launched(recognition_recipe(tmp_path, trainer={"batch": 6}))
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ConfigError, match="start as many on every machine"):
         as_launched(plain)
@@ -236,6 +235,6 @@ def test_torchrun_trains_as_one_process_does(tmp_path: Path) -> None:
     assert one["global_step"] == two["global_step"] == 2
     for name, value in one["state_dict"].items():
         torch.testing.assert_close(two["state_dict"][name], value, atol=1e-4, rtol=1e-3)
-    for a, b in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
+    for a, b in zip(log_of(tmp_path / "one"), log_of(tmp_path / "two"), strict=True):
         assert float(a["val_loss"]) == pytest.approx(float(b["val_loss"]), rel=1e-3)
     assert load_weights(tmp_path / "two" / "best").metadata["recipe"]["trainer"]["devices"] == 2

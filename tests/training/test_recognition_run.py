@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from clip_samples import ACTIONS, SmallClips, make_clip_splits
-from test_run import assert_same_run, checkpoint, log
+from training_runs import HCSF, STGCN, assert_same_run, checkpoint_of, log_of, recognition_recipe, run_recognition
 
 from kinegraph.config import read_yaml
 from kinegraph.datasets.action_splits import split
@@ -20,35 +20,11 @@ from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_method
 from kinegraph.store.memory import MemoryClips
 from kinegraph.training.clip_data_module import ClipSplits
-from kinegraph.training.recipe import RecognitionRecipe, read_recipe
+from kinegraph.training.recipe import read_recipe
 from kinegraph.training.recognition_task import RecognitionTask
-from kinegraph.training.run import RunResult, train
+from kinegraph.training.run import train
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.weights import load_weights
-
-STGCN = {"name": "stgcn", "width": 0.05}
-HCSF = {"name": "hcsf_recognizer", "width": 0.05, "dynamic": "m+alpha_o", "dynamic_kernel": 3}
-
-
-def recipe(out: Path, **changes: Any) -> RecognitionRecipe:
-    data: dict[str, Any] = {
-        "task": "recognition",
-        "model": STGCN,
-        "transform": {"frames": 8},
-        "trainer": {"steps": 6, "batch": 4, "validate_every": 2, "checkpoint_every": 2, "log_every": 3},
-        "out": str(out),
-    }
-    data["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
-    for key, value in changes.items():
-        merge = isinstance(value, dict) and key in data and key != "model"
-        data[key] = {**data[key], **value} if merge else value
-    found = read_recipe(data)
-    assert isinstance(found, RecognitionRecipe)
-    return found
-
-
-def run(out: Path, splits: ClipSplits | None = None, *, resume: bool = False, **changes: Any) -> RunResult:
-    return train(recipe(out, **changes), resume=resume, quiet=True, splits=splits or make_clip_splits())
 
 
 def alone(splits: ClipSplits) -> ClipSplits:
@@ -58,13 +34,13 @@ def alone(splits: ClipSplits) -> ClipSplits:
 
 def test_run_folder_and_weights(tmp_path: Path) -> None:
     splits = make_clip_splits()
-    result = run(tmp_path / "run", splits, trainer={"tensorboard": True})
+    result = run_recognition(tmp_path / "run", splits, trainer={"tensorboard": True})
     names = sorted(path.name for path in result.folder.iterdir())
     assert names == ["best", "last.ckpt", "log.csv", "recipe.yaml", "run.json", "tensorboard"]
     assert (result.status, result.step) == ("finished", 6)
     again = read_recipe(read_yaml(result.folder / "recipe.yaml"))
-    assert again == recipe(tmp_path / "run", trainer={"tensorboard": True})
-    rows = log(result.folder)
+    assert again == recognition_recipe(tmp_path / "run", trainer={"tensorboard": True})
+    rows = log_of(result.folder)
     assert [int(row["step"]) for row in rows] == [2, 3, 4, 6]
     found = {int(row["step"]): float(row["val_error_rate"]) for row in rows if row["val_error_rate"]}
     assert result.best == min(found.values()) == found[result.best_step]
@@ -107,7 +83,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path, variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = VARIANTS[variant]
-    run(tmp_path / "straight", **changes)
+    run_recognition(tmp_path / "straight", **changes)
     step = RecognitionTask.training_step
 
     def dies(self: RecognitionTask, batch: Any, batch_idx: int) -> Any:
@@ -118,10 +94,10 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path, variant: str, m
     with monkeypatch.context() as patch:
         patch.setattr(RecognitionTask, "training_step", dies)
         with pytest.raises(RuntimeError, match="pulled the plug"):
-            run(tmp_path / "killed", **changes)
-    assert checkpoint(tmp_path / "killed")["global_step"] == 4
+            run_recognition(tmp_path / "killed", **changes)
+    assert checkpoint_of(tmp_path / "killed")["global_step"] == 4
     torch.manual_seed(99)  # whatever has happened to the generators meanwhile
-    assert run(tmp_path / "killed", resume=True, **changes).status == "finished"
+    assert run_recognition(tmp_path / "killed", resume=True, **changes).status == "finished"
     assert_same_run(tmp_path / "straight", tmp_path / "killed")
 
 
@@ -140,7 +116,7 @@ def test_bf16_learns_in_bf16_and_validates_in_full(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(RecognitionTask, "training_step", stepped)
     monkeypatch.setattr(RecognitionTask, "evaluate", evaluated)
-    result = run(tmp_path / "run", trainer={"precision": "bf16", "steps": 1, "validate_every": 1})
+    result = run_recognition(tmp_path / "run", trainer={"precision": "bf16", "steps": 1, "validate_every": 1})
     assert kinds == [("train", True, torch.float32), ("evaluate", torch.float32)]
     assert np.isfinite(result.best)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["precision"] == "bf16"
@@ -153,13 +129,13 @@ def test_early_stopping_and_what_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
             RecognitionTask, "evaluate", lambda *_, errors=errors: {"loss": 0.0, "error_rate": next(errors)}
         )
         settings = {"validate_every": 1, "patience": 2, "keep": keep}
-        result = run(tmp_path / keep, trainer=settings)
+        result = run_recognition(tmp_path / keep, trainer=settings)
         assert (result.status, result.step) == ("stopped early", 4)
         assert (result.best_step, result.best) == ((2, 40.0) if keep == "best" else (4, 45.0))
         loaded = load_weights(result.weights)
         assert loaded.metadata["checkpoint"]["chosen_by"] == chosen
         assert loaded.metadata["checkpoint"]["step"] == result.best_step
-        last = checkpoint(result.folder)["state_dict"]
+        last = checkpoint_of(result.folder)["state_dict"]
         same = all(torch.equal(value, last[f"model.{name}"]) for name, value in loaded.model.state_dict().items())
         assert same == (keep == "last")
 
@@ -167,10 +143,10 @@ def test_early_stopping_and_what_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_last_weights_of_a_run_that_holds_nothing_out(tmp_path: Path) -> None:
     splits = alone(make_clip_splits())
     with pytest.raises(ConfigError, match="trainer.keep: found best, but nothing is held out .* .--trainer.keep last"):
-        run(tmp_path / "run", splits)
-    result = run(tmp_path / "run", splits, trainer={"keep": "last"})
+        run_recognition(tmp_path / "run", splits)
+    result = run_recognition(tmp_path / "run", splits, trainer={"keep": "last"})
     assert result.monitor.label == "training error rate"
-    again = run(tmp_path / "run", splits, resume=True, trainer={"keep": "last"})
+    again = run_recognition(tmp_path / "run", splits, resume=True, trainer={"keep": "last"})
     assert (again.best_step, again.best) == (result.best_step, result.best) == (6, result.best)
 
 
@@ -184,20 +160,20 @@ def test_compiled_steps_are_the_same_steps(tmp_path: Path, monkeypatch: pytest.M
     real = torch.compile
     monkeypatch.setattr(torch, "compile", compile_cheaply)
     changes: dict[str, Any] = {"model": {**STGCN, "dropout": 0.0}}
-    small = partial(run, trainer={"steps": 2, "compile": True}, **changes)
+    small = partial(run_recognition, trainer={"steps": 2, "compile": True}, **changes)
     small(tmp_path / "compiled")
     assert len(compiled) == 1
-    run(tmp_path / "plain", trainer={"steps": 2}, **changes)
-    one, two = (checkpoint(tmp_path / name)["state_dict"] for name in ("compiled", "plain"))
+    run_recognition(tmp_path / "plain", trainer={"steps": 2}, **changes)
+    one, two = (checkpoint_of(tmp_path / name)["state_dict"] for name in ("compiled", "plain"))
     assert one.keys() == two.keys()
     for name, value in one.items():
         torch.testing.assert_close(value, two[name], atol=1e-5, rtol=1e-4)
 
 
 def test_resume_with_other_clips_is_refused(tmp_path: Path) -> None:
-    run(tmp_path / "run")
+    run_recognition(tmp_path / "run")
     with pytest.raises(DataError, match="the data of synthetic-recognition are not those"):
-        run(tmp_path / "run", make_clip_splits(seed=1), resume=True, trainer={"steps": 8})
+        run_recognition(tmp_path / "run", make_clip_splits(seed=1), resume=True, trainer={"steps": 8})
 
 
 @pytest.mark.parametrize(
@@ -208,9 +184,9 @@ def test_a_fitted_model_goes_the_same_way(tmp_path: Path, model: dict[str, Any],
     length: dict[str, Any] = {"keep": "last", "steps": None, "epochs": 2}
     if model["name"] == "nearest":
         with pytest.raises(ConfigError, match="model.frames: found 6, but the data and the recipe's transform gives 8"):
-            run(tmp_path / "no", splits, model=model, trainer=length)
+            run_recognition(tmp_path / "no", splits, model=model, trainer=length)
         model = {"name": "nearest"}
-    result = run(tmp_path / "run", splits, model=model, trainer=length, **more)
+    result = run_recognition(tmp_path / "run", splits, model=model, trainer=length, **more)
     assert sorted(path.name for path in result.folder.iterdir()) == ["best", "log.csv", "recipe.yaml", "run.json"]
     loaded = load_weights(result.weights)
     assert bool(loaded.model.fitted)
@@ -223,15 +199,17 @@ def test_a_fitted_model_goes_the_same_way(tmp_path: Path, model: dict[str, Any],
     task = RecognitionTask(loaded.model, loaded.transform, steps=1, steps_per_epoch=1)
     assert task.evaluate(splits.clips, splits.train)["error_rate"] == pytest.approx(result.best)
     with pytest.raises(KinegraphError, match="holds a run already; add --resume"):
-        run(tmp_path / "run", splits, model=model, trainer=length, **more)
+        run_recognition(tmp_path / "run", splits, model=model, trainer=length, **more)
     with pytest.raises(ConfigError, match=r"seed: .* was begun with 0, the recipe says 1"):
-        run(tmp_path / "run", splits, resume=True, model=model, trainer=length, seed=1, **more)
+        run_recognition(tmp_path / "run", splits, resume=True, model=model, trainer=length, seed=1, **more)
     with pytest.raises(DataError, match="the data of synthetic-recognition are not those"):
-        run(tmp_path / "run", alone(make_clip_splits(seed=1)), resume=True, model=model, trainer=length, **more)
-    again = run(tmp_path / "run", splits, resume=True, model=model, trainer=length, **more)
+        run_recognition(
+            tmp_path / "run", alone(make_clip_splits(seed=1)), resume=True, model=model, trainer=length, **more
+        )
+    again = run_recognition(tmp_path / "run", splits, resume=True, model=model, trainer=length, **more)
     assert again.best == result.best
     with pytest.raises(ConfigError, match="fitted by one process"):
-        run(tmp_path / "two", splits, model=model, trainer={**length, "devices": 2})
+        run_recognition(tmp_path / "two", splits, model=model, trainer={**length, "devices": 2})
 
 
 def test_weights_know_which_clips_of_ones_own_they_have_seen(tmp_path: Path) -> None:
@@ -240,7 +218,7 @@ def test_weights_know_which_clips_of_ones_own_they_have_seen(tmp_path: Path) -> 
     tested = split(clips, "folder", "test")
     splits = ClipSplits(clips, np.setdiff1d(np.arange(12), tested[:1]), np.setdiff1d([12, 13, 14], tested[:1]))
     own: dict[str, Any] = {"protocol": "folder", "source": "mine"}
-    method = load_clip_method(run(tmp_path / "run", splits, model={"name": "linear"}, data=own).weights)
+    method = load_clip_method(run_recognition(tmp_path / "run", splits, model={"name": "linear"}, data=own).weights)
     assert "names" not in method.info["trained_on"]
     assert marks_in(method.seen, clips.names) == [row != tested[0] for row in range(15)]
     found = "2 of these 3 clips trained these weights (under folder, by their names): no test of anything"
@@ -255,7 +233,7 @@ def test_weights_know_which_clips_they_have_seen_where_parts_are_named(tmp_path:
     clips.splits = (("train",),) * 12 + (("test",),) * 3
     splits = ClipSplits(clips, np.arange(9), np.arange(9, 12))
     own: dict[str, Any] = {"protocol": "folder", "source": "mine"}
-    method = load_clip_method(run(tmp_path / "run", splits, model={"name": "linear"}, data=own).weights)
+    method = load_clip_method(run_recognition(tmp_path / "run", splits, model={"name": "linear"}, data=own).weights)
     assert marks_in(method.trained, clips.names) == [row < 9 for row in range(15)]
 
 
@@ -276,7 +254,7 @@ def test_weights_know_which_clips_they_have_seen_where_parts_are_named(tmp_path:
 )
 def test_mistakes_come_before_any_work(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        run(tmp_path / "run", **changes)
+        run_recognition(tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import signal
@@ -10,12 +9,12 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from training_runs import FCN, assert_same_run, checkpoint_of, lifting_recipe, log_of, run_lifting
 
 from kinegraph.config import from_dict, read_yaml
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
@@ -24,67 +23,22 @@ from kinegraph.training.lifting_data_module import LiftingTensors
 from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.recipe import LiftingRecipe
-from kinegraph.training.run import RunResult, train
 from kinegraph.weights import load_weights
 
-HERE = Path(__file__).parent
-
-
-def recipe(out: Path, **changes: Any) -> LiftingRecipe:
-    data: dict[str, Any] = {
-        "model": {"name": "fcn", "width": 16},
-        "transform": {"target": "metric"},
-        "trainer": {"steps": 24, "batch": 25, "validate_every": 6, "checkpoint_every": 10, "log_every": 5},
-        "out": str(out),
-    }
-    data["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
-    for key, value in changes.items():
-        data[key] = {**data[key], **value} if isinstance(value, dict) and key in data else value
-    return from_dict(LiftingRecipe, data)
-
-
-def run(out: Path, splits: LiftingSplits, *, resume: bool = False, **changes: Any) -> RunResult:
-    return train(recipe(out, **changes), resume=resume, quiet=True, splits=splits)
-
-
-def checkpoint(out: Path) -> dict[str, Any]:
-    found: dict[str, Any] = torch.load(out / "last.ckpt", weights_only=True)
-    return found
-
-
-def log(out: Path) -> list[dict[str, str]]:
-    with (out / "log.csv").open() as file:
-        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
-
-
-def assert_same_run(one: Path, two: Path) -> None:
-    """Bitwise: weights, optimiser state, log (but for the clock) and the kept best."""
-    a, b = checkpoint(one), checkpoint(two)
-    assert a["global_step"] == b["global_step"]
-    for name, value in a["state_dict"].items():
-        assert torch.equal(value, b["state_dict"][name]), name
-    for index, state in a["optimizer_states"][0]["state"].items():
-        for key, value in state.items():
-            assert torch.equal(value, b["optimizer_states"][0]["state"][index][key])
-    if a["averaged"] is not None:
-        for name, value in a["averaged"].items():
-            assert torch.equal(value, b["averaged"][name]), name
-    assert log(one) == log(two)
-    kept = [load_weights(out / "best") for out in (one, two)]
-    assert kept[0].metadata["checkpoint"] == kept[1].metadata["checkpoint"]
-    for name, value in kept[0].model.state_dict().items():
-        assert torch.equal(value, kept[1].model.state_dict()[name])
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def test_run_folder(tmp_path: Path, splits: LiftingSplits) -> None:
-    result = run(tmp_path / "a" / "b", splits, trainer={"tensorboard": True})
+    result = run_lifting(tmp_path / "a" / "b", splits, trainer={"tensorboard": True})
     folder = result.folder
     assert sorted(path.name for path in folder.iterdir()) == [
         *("best", "last.ckpt", "log.csv", "recipe.yaml", "run.json", "tensorboard"),
     ]
     assert (result.status, result.step, result.steps) == ("finished", 24, 24)
-    assert from_dict(LiftingRecipe, read_yaml(folder / "recipe.yaml")) == recipe(folder, trainer={"tensorboard": True})
-    rows = log(folder)
+    assert from_dict(LiftingRecipe, read_yaml(folder / "recipe.yaml")) == lifting_recipe(
+        folder, trainer={"tensorboard": True}
+    )
+    rows = log_of(folder)
     assert [int(row["step"]) for row in rows] == [5, 6, 10, 12, 15, 18, 20, 24]
     validations = {int(row["step"]): float(row["val_mpjpe_mm"]) for row in rows if row["val_mpjpe_mm"]}
     assert list(validations) == [6, 12, 18, 24]
@@ -104,8 +58,7 @@ def test_weights_are_those_of_the_best_validation(
     tmp_path: Path, splits: LiftingSplits, model: dict[str, Any], average: float | None
 ) -> None:
     # Networks fold static graphs into their weights in eval mode: a fold kept from an earlier validation would show.
-    settings = replace(recipe(tmp_path / "run", optim={"ema": average}), model=model)
-    result = train(settings, quiet=True, splits=splits)
+    result = run_lifting(tmp_path / "run", splits, model=model, optim={"ema": average})
     assert result.best_step > 6
     loaded = load_weights(result.weights)
     assert loaded.metadata["metrics"]["validation_mpjpe_mm"] == result.best
@@ -118,9 +71,9 @@ def test_weights_are_those_of_the_best_validation(
 
 def test_a_run_repeats_and_its_seed_matters(tmp_path: Path, splits: LiftingSplits) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        run(tmp_path / name, splits, seed=seed)
+        run_lifting(tmp_path / name, splits, seed=seed)
     assert_same_run(tmp_path / "a", tmp_path / "b")
-    assert log(tmp_path / "a") != log(tmp_path / "c")
+    assert log_of(tmp_path / "a") != log_of(tmp_path / "c")
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -132,7 +85,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "transform": {"confidence": True},
     },
     "temporal bf16": {
-        "model": {"name": "videopose3d", "channels": 16, "width": None},
+        "model": {"name": "videopose3d", "channels": 16},
         "trainer": {"precision": "bf16"},
     },
 }
@@ -142,11 +95,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def test_a_killed_run_ends_as_if_it_had_not_been(
     tmp_path: Path, splits: LiftingSplits, variant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changes = {key: dict(value) for key, value in VARIANTS[variant].items()}
-    if "model" in changes:
-        changes = {**changes, "model": {"name": "videopose3d", "channels": 16}}
-        monkeypatch.setattr(sys.modules[__name__], "recipe", _without_width(recipe))
-    run(tmp_path / "straight", splits, **changes)
+    changes = VARIANTS[variant]
+    run_lifting(tmp_path / "straight", splits, **changes)
     step = LiftingTask.training_step
 
     def dies(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
@@ -157,30 +107,21 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
     with monkeypatch.context() as patch:
         patch.setattr(LiftingTask, "training_step", dies)
         with pytest.raises(RuntimeError, match="pulled the plug"):
-            run(tmp_path / "killed", splits, **changes)
-    assert checkpoint(tmp_path / "killed")["global_step"] == 10
+            run_lifting(tmp_path / "killed", splits, **changes)
+    assert checkpoint_of(tmp_path / "killed")["global_step"] == 10
     written = json.loads((tmp_path / "killed" / "run.json").read_text())
     assert (written["status"], written["error"]) == ("failed", "pulled the plug")
     torch.manual_seed(99)  # whatever has happened to the generators meanwhile
-    result = run(tmp_path / "killed", splits, resume=True, **changes)
+    result = run_lifting(tmp_path / "killed", splits, resume=True, **changes)
     assert result.status == "finished"
     assert_same_run(tmp_path / "straight", tmp_path / "killed")
-
-
-def _without_width(make: Any) -> Any:
-    def wrapped(out: Path, **changes: Any) -> LiftingRecipe:
-        model = changes.pop("model")
-        made = make(out, **changes)
-        return replace(made, model=model)
-
-    return wrapped
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_or_sigterm_stops_after_the_step_and_the_run_goes_on(
     tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    run(tmp_path / "straight", splits)
+    run_lifting(tmp_path / "straight", splits)
     step, terminated = LiftingTask.training_step, signal.getsignal(signal.SIGTERM)
 
     def pressed(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
@@ -190,10 +131,10 @@ def test_ctrl_c_or_sigterm_stops_after_the_step_and_the_run_goes_on(
 
     with monkeypatch.context() as patch:
         patch.setattr(LiftingTask, "training_step", pressed)
-        result = run(tmp_path / "stopped", splits)
+        result = run_lifting(tmp_path / "stopped", splits)
     assert (result.status, result.step) == ("interrupted", 13)
     assert json.loads((tmp_path / "stopped" / "run.json").read_text())["status"] == "interrupted"
-    run(tmp_path / "stopped", splits, resume=True)
+    run_lifting(tmp_path / "stopped", splits, resume=True)
     assert_same_run(tmp_path / "straight", tmp_path / "stopped")
     with pytest.raises(KeyboardInterrupt):  # the handler in place before the run is back
         signal.raise_signal(signal.SIGINT)
@@ -216,11 +157,11 @@ def test_a_run_stopped_before_its_first_validation_writes_json_all_the_same(
 
     with monkeypatch.context() as patch:
         patch.setattr(LiftingTask, "training_step", pressed)
-        run(tmp_path / "run", splits, optim={"clip": float("inf")})
+        run_lifting(tmp_path / "run", splits, optim={"clip": float("inf")})
     written = strict((tmp_path / "run" / "run.json").read_text())
     assert (written["status"], written["step"]) == ("interrupted", 3)
     assert written["best"] == {"step": 0, "validation_mpjpe_mm": None}
-    result = run(tmp_path / "run", splits, resume=True, optim={"clip": float("inf")})
+    result = run_lifting(tmp_path / "run", splits, resume=True, optim={"clip": float("inf")})
     written = strict((tmp_path / "run" / "run.json").read_text())
     assert written["best"] == {"step": result.best_step, "validation_mpjpe_mm": result.best}
 
@@ -240,25 +181,27 @@ def test_a_run_that_is_cut_to_what_it_has_ends_as_any_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(LiftingTask, "training_step", pressed)
-        run(tmp_path / "cut", splits, trainer=settings)
-    result = run(tmp_path / "cut", splits, resume=True, trainer={**settings, "steps": steps})
+        run_lifting(tmp_path / "cut", splits, trainer=settings)
+    result = run_lifting(tmp_path / "cut", splits, resume=True, trainer={**settings, "steps": steps})
     assert (result.status, result.step) == ("finished", 13)
-    validated = {int(row["step"]): float(row["val_mpjpe_mm"]) for row in log(tmp_path / "cut") if row["val_mpjpe_mm"]}
+    validated = {
+        int(row["step"]): float(row["val_mpjpe_mm"]) for row in log_of(tmp_path / "cut") if row["val_mpjpe_mm"]
+    }
     assert list(validated) == [8, 13]
-    entries = [row["step"] for row in log(tmp_path / "cut")]
+    entries = [row["step"] for row in log_of(tmp_path / "cut")]
     assert entries == sorted(set(entries), key=int)
     kept = load_weights(tmp_path / "cut" / "best")
     assert kept.metadata["checkpoint"]["step"] == result.best_step
     assert result.best_step == (13 if keep == "last" else min(validated, key=lambda s: validated[s]))
     assert result.best == validated[result.best_step]
     before = (tmp_path / "cut" / "log.csv").read_text()
-    again = run(tmp_path / "cut", splits, resume=True, trainer={**settings, "steps": steps})
+    again = run_lifting(tmp_path / "cut", splits, resume=True, trainer={**settings, "steps": steps})
     assert (again.status, again.step, again.best) == (result.status, 13, result.best)
     assert (tmp_path / "cut" / "log.csv").read_text() == before
     # and it can be made longer again
-    run(tmp_path / "straight", splits, trainer=settings)
-    run(tmp_path / "cut", splits, resume=True, trainer=settings)
-    one, two = checkpoint(tmp_path / "straight"), checkpoint(tmp_path / "cut")
+    run_lifting(tmp_path / "straight", splits, trainer=settings)
+    run_lifting(tmp_path / "cut", splits, resume=True, trainer=settings)
+    one, two = checkpoint_of(tmp_path / "straight"), checkpoint_of(tmp_path / "cut")
     assert one["global_step"] == two["global_step"] == 24
     assert all(torch.equal(value, two["state_dict"][name]) for name, value in one["state_dict"].items())
 
@@ -268,9 +211,9 @@ def test_a_run_cut_before_its_first_validation_has_weights(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(StopSignals, "requested", property(lambda self: True, lambda self, value: None), raising=False)
-        assert run(tmp_path / "run", splits).step == 1
+        assert run_lifting(tmp_path / "run", splits).step == 1
     assert not (tmp_path / "run" / "best").exists()
-    result = run(tmp_path / "run", splits, resume=True, trainer={"steps": 1})
+    result = run_lifting(tmp_path / "run", splits, resume=True, trainer={"steps": 1})
     assert (result.status, result.best_step) == ("finished", 1)
     assert load_weights(result.weights).metadata["metrics"]["validation_mpjpe_mm"] == result.best < float("inf")
 
@@ -287,12 +230,12 @@ def test_a_logged_step_that_is_validated_late_has_one_entry(
 
     with monkeypatch.context() as patch:
         patch.setattr(LiftingTask, "training_step", pressed)
-        run(tmp_path / "cut", splits, trainer={"validate_every": 8})
-    before = log(tmp_path / "cut")[-1]
+        run_lifting(tmp_path / "cut", splits, trainer={"validate_every": 8})
+    before = log_of(tmp_path / "cut")[-1]
     assert (before["step"], before["val_mpjpe_mm"]) == ("10", "")
-    result = run(tmp_path / "cut", splits, resume=True, trainer={"validate_every": 8, "steps": 10})
-    assert [row["step"] for row in log(tmp_path / "cut")] == ["5", "8", "10"]
-    after = log(tmp_path / "cut")[-1]
+    result = run_lifting(tmp_path / "cut", splits, resume=True, trainer={"validate_every": 8, "steps": 10})
+    assert [row["step"] for row in log_of(tmp_path / "cut")] == ["5", "8", "10"]
+    after = log_of(tmp_path / "cut")[-1]
     assert after["train_loss"] == before["train_loss"]
     assert float(after["val_mpjpe_mm"]) > 0
     assert result.step == 10
@@ -308,32 +251,32 @@ def test_a_second_ctrl_c_leaves_an_interrupted_run(
 
     monkeypatch.setattr(LiftingTask, "training_step", pressed)
     with pytest.raises(KeyboardInterrupt, match="--resume continues"):
-        run(tmp_path / "run", splits)
+        run_lifting(tmp_path / "run", splits)
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
 
 
 def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: LiftingSplits) -> None:
-    run(tmp_path / "straight", splits, trainer={"steps": 30})
-    run(tmp_path / "two", splits, trainer={"steps": 18})
-    run(tmp_path / "two", splits, resume=True, trainer={"steps": 30})
-    assert checkpoint(tmp_path / "two")["global_step"] == 30
+    run_lifting(tmp_path / "straight", splits, trainer={"steps": 30})
+    run_lifting(tmp_path / "two", splits, trainer={"steps": 18})
+    run_lifting(tmp_path / "two", splits, resume=True, trainer={"steps": 30})
+    assert checkpoint_of(tmp_path / "two")["global_step"] == 30
     assert_same_run(tmp_path / "straight", tmp_path / "two")
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, splits: LiftingSplits) -> None:
-    first = run(tmp_path / "run", splits)
-    again = run(tmp_path / "run", splits, resume=True)
+    first = run_lifting(tmp_path / "run", splits)
+    again = run_lifting(tmp_path / "run", splits, resume=True)
     assert (again.status, again.step, again.best) == (first.status, first.step, first.best)
 
 
 def test_resume_with_nothing_there_begins(tmp_path: Path, splits: LiftingSplits) -> None:
-    assert run(tmp_path / "run", splits, resume=True).status == "finished"
+    assert run_lifting(tmp_path / "run", splits, resume=True).status == "finished"
 
 
 def test_a_second_run_into_a_folder_is_refused(tmp_path: Path, splits: LiftingSplits) -> None:
-    run(tmp_path / "run", splits)
+    run_lifting(tmp_path / "run", splits)
     with pytest.raises(KinegraphError, match="add --resume to continue it"):
-        run(tmp_path / "run", splits)
+        run_lifting(tmp_path / "run", splits)
 
 
 @pytest.mark.parametrize("name", ["recipe.yaml", "log.csv", "best"])
@@ -342,54 +285,54 @@ def test_files_of_ones_own_are_not_overwritten(tmp_path: Path, splits: LiftingSp
     (tmp_path / name).write_text("# my notes\n")
     for resume in (False, True):
         with pytest.raises(KinegraphError, match=f"{name} is not of a run, and would be overwritten"):
-            run(tmp_path, splits, resume=resume)
+            run_lifting(tmp_path, splits, resume=resume)
     assert (tmp_path / name).read_text() == "# my notes\n"
 
 
 def test_resume_with_another_recipe_names_the_field(tmp_path: Path, splits: LiftingSplits) -> None:
-    run(tmp_path / "run", splits)
+    run_lifting(tmp_path / "run", splits)
     with pytest.raises(ConfigError, match=r"optim.lr: .* was begun with 0.001, the recipe says 0.5"):
-        run(tmp_path / "run", splits, resume=True, optim={"lr": 0.5})
+        run_lifting(tmp_path / "run", splits, resume=True, optim={"lr": 0.5})
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path, splits: LiftingSplits) -> None:
     """As two runs in one folder may have left it: the recipe of one, the checkpoint of the other."""
-    run(tmp_path / "run", splits)
-    run(tmp_path / "other", splits, optim={"lr": 0.5}, trainer={"steps": 6})
+    run_lifting(tmp_path / "run", splits)
+    run_lifting(tmp_path / "other", splits, optim={"lr": 0.5}, trainer={"steps": 6})
     (tmp_path / "other" / "last.ckpt").replace(tmp_path / "run" / "last.ckpt")
     with pytest.raises(ConfigError, match=r"optim.lr: .*last.ckpt was begun with 0.5, the recipe says 0.001"):
-        run(tmp_path / "run", splits, resume=True)
-    content = checkpoint(tmp_path / "run")
+        run_lifting(tmp_path / "run", splits, resume=True)
+    content = checkpoint_of(tmp_path / "run")
     del content["recipe"]
     torch.save(content, tmp_path / "run" / "last.ckpt")
     with pytest.raises(FormatError, match="last.ckpt: not a checkpoint"):
-        run(tmp_path / "run", splits, resume=True)
+        run_lifting(tmp_path / "run", splits, resume=True)
 
 
 def test_resume_with_other_data_is_refused(tmp_path: Path, splits: LiftingSplits) -> None:
-    run(tmp_path / "run", splits)
+    run_lifting(tmp_path / "run", splits)
     with pytest.raises(DataError, match="not those"):
-        run(tmp_path / "run", LiftingSplits(splits.validation, splits.train), resume=True)
+        run_lifting(tmp_path / "run", LiftingSplits(splits.validation, splits.train), resume=True)
 
 
 def test_damaged_files_of_a_run(tmp_path: Path, splits: LiftingSplits) -> None:
-    run(tmp_path / "run", splits)
+    run_lifting(tmp_path / "run", splits)
     for name, content in (("run.json", b"{}"), ("recipe.yaml", b"a: ["), ("last.ckpt", b"PK nothing")):
         before = (tmp_path / "run" / name).read_bytes()
         (tmp_path / "run" / name).write_bytes(content)
         with pytest.raises(KinegraphError, match=name):
-            run(tmp_path / "run", splits, resume=True)
+            run_lifting(tmp_path / "run", splits, resume=True)
         (tmp_path / "run" / name).write_bytes(before)
-    assert run(tmp_path / "run", splits, resume=True).status == "finished"
+    assert run_lifting(tmp_path / "run", splits, resume=True).status == "finished"
 
 
 def test_what_a_kill_in_a_write_leaves_is_cleared_away(tmp_path: Path, splits: LiftingSplits) -> None:
-    folder = run(tmp_path / "run", splits).folder
+    folder = run_lifting(tmp_path / "run", splits).folder
     (folder / ".last.0123abcd.part.ckpt").write_bytes(b"half")
     (folder / ".best.0123abcd.part").mkdir()
     (folder / ".mine").write_text("kept")
     (folder / "best").rename(folder / ".best.4567abcd.old")  # the kill came between the two renames
-    run(folder, splits, resume=True)
+    run_lifting(folder, splits, resume=True)
     assert sorted(path.name for path in folder.iterdir() if path.name.startswith(".")) == [".mine"]
     assert load_weights(folder / "best").metadata["checkpoint"]["step"] > 0
 
@@ -397,43 +340,45 @@ def test_what_a_kill_in_a_write_leaves_is_cleared_away(tmp_path: Path, splits: L
 def test_early_stopping(tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter([5.0, 4.0, 4.5, 4.2, 1.0])
     monkeypatch.setattr(LiftingTask, "evaluate", lambda *_: {"loss": 0.0, "mpjpe_mm": next(errors)})
-    result = run(tmp_path / "run", splits, trainer={"validate_every": 2, "patience": 2})
+    result = run_lifting(tmp_path / "run", splits, trainer={"validate_every": 2, "patience": 2})
     assert (result.status, result.step, result.best_step) == ("stopped early", 8, 4)
-    assert checkpoint(tmp_path / "run")["global_step"] == 8
+    assert checkpoint_of(tmp_path / "run")["global_step"] == 8
     for _ in range(2):  # its patience is used up: resumed, it takes no step more
-        again = run(tmp_path / "run", splits, resume=True, trainer={"validate_every": 2, "patience": 2})
+        again = run_lifting(tmp_path / "run", splits, resume=True, trainer={"validate_every": 2, "patience": 2})
         assert (again.status, again.step, again.best_step) == ("stopped early", 8, 4)
-    patient = run(tmp_path / "run", splits, resume=True, trainer={"validate_every": 2, "patience": 3, "steps": 10})
+    patient = run_lifting(
+        tmp_path / "run", splits, resume=True, trainer={"validate_every": 2, "patience": 3, "steps": 10}
+    )
     assert (patient.status, patient.step, patient.best_step) == ("finished", 10, 10)
 
 
 def test_a_diverging_run_says_so(tmp_path: Path, splits: LiftingSplits) -> None:
     with pytest.raises(KinegraphError, match=r"training loss is .* at step \d+; lower optim.lr"):
-        run(tmp_path / "run", splits, optim={"lr": 1e30})
+        run_lifting(tmp_path / "run", splits, optim={"lr": 1e30})
 
 
 def test_unknown_model_options_are_named(tmp_path: Path, splits: LiftingSplits) -> None:
     with pytest.raises(ConfigError, match=r"model.widht: unknown key; did you mean 'width'\?"):
-        run(tmp_path / "run", splits, model={"widht": 3})
+        run_lifting(tmp_path / "run", splits, model={**FCN, "widht": 3})
     with pytest.raises(ConfigError, match=r"model.in_channels: found 3, but the transform gives 2"):
-        run(tmp_path / "run", splits, model={"in_channels": 3})
+        run_lifting(tmp_path / "run", splits, model={**FCN, "in_channels": 3})
     with pytest.raises(ConfigError, match=r"did you mean 'fcn'\?"):
-        run(tmp_path / "run", splits, model={"name": "fcnn"})
+        run_lifting(tmp_path / "run", splits, model={"name": "fcnn"})
     with pytest.raises(ConfigError, match="data.step: found 2, but fcn sees one frame; leave it out"):
-        run(tmp_path / "run", splits, data={"step": 2})
+        run_lifting(tmp_path / "run", splits, data={"step": 2})
     assert not (tmp_path / "run").exists()
 
 
 def test_unwritable_folder(tmp_path: Path, splits: LiftingSplits) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(KinegraphError, match="cannot make the run folder"):
-        run(tmp_path / "file" / "run", splits)
+        run_lifting(tmp_path / "file" / "run", splits)
 
 
 def test_checkpoint_by_the_clock(tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     monkeypatch.setattr(RunKeeper, "_checkpoint", lambda self, trainer: written.append(trainer.global_step))
-    run(tmp_path / "run", splits, trainer={"steps": 4, "checkpoint_minutes": 1e-9})
+    run_lifting(tmp_path / "run", splits, trainer={"steps": 4, "checkpoint_minutes": 1e-9})
     assert written == [1, 2, 3, 4]
 
 
@@ -470,23 +415,22 @@ def test_progress_redraws_one_line_in_a_terminal_and_is_brief_in_a_file() -> Non
 
 KILLED = """
     import sys
-    sys.path[:0] = [{here!r}, {here!r} + "/../samples"]
+    sys.path.insert(0, {samples!r})
     import torch
     torch.set_num_threads(1)
     from pathlib import Path
-    from lifting_samples import make_data
-    from test_run import recipe
-    from kinegraph.training.lifting_splits import LiftingSplits
+    from lifting_samples import make_lifting_splits
+    from training_runs import lifting_recipe
     from kinegraph.training.run import train
-    splits = LiftingSplits(make_data("tiny/train", 4, 25, 1), make_data("tiny/val", 2, 10, 2))
-    train(recipe(Path({out!r}), trainer={{"steps": 10**6, "validate_every": 10**6}}), quiet=True, splits=splits)
+    recipe = lifting_recipe(Path({out!r}), trainer={{"steps": 10**6, "validate_every": 10**6}})
+    train(recipe, quiet=True, splits=make_lifting_splits())
 """
 
 
 @pytest.mark.slow
 def test_kill_9_leaves_a_run_that_goes_on(tmp_path: Path, splits: LiftingSplits) -> None:
     out = tmp_path / "killed"
-    code = textwrap.dedent(KILLED).format(here=str(HERE), out=str(out))
+    code = textwrap.dedent(KILLED).format(samples=str(SAMPLES), out=str(out))
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
         deadline = time.monotonic() + 120
@@ -498,9 +442,9 @@ def test_kill_9_leaves_a_run_that_goes_on(tmp_path: Path, splits: LiftingSplits)
     finally:
         process.kill()
         process.wait()
-    reached = checkpoint(out)["global_step"]
+    reached = checkpoint_of(out)["global_step"]
     assert reached % 10 == 0
     settings = {"trainer": {"steps": reached + 5, "validate_every": 10**6}}
-    run(out, splits, resume=True, **settings)
-    run(tmp_path / "straight", splits, **settings)
+    run_lifting(out, splits, resume=True, **settings)
+    run_lifting(tmp_path / "straight", splits, **settings)
     assert_same_run(tmp_path / "straight", out)
