@@ -76,7 +76,7 @@ def test_noise_on_human36m_as_in_training(human36m, weights, capsys):
     assert not np.array_equal(one.keypoints_px, two.keypoints_px)
 
 
-def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
+def test_several_models_stand_in_one_table(human36m, weights, tmp_path, capsys):
     models = [
         weights("a", "metric"),
         weights("b", "metric", model="lcn"),
@@ -90,13 +90,6 @@ def test_several_models_and_analysis(human36m, weights, tmp_path, capsys):
     assert [r["model"] for r in content["results"]] == ["a", "b", "c"]
     assert content["results"][0]["data"]["poses"] == 6 * 5 * 4
     assert "| N-MPJPE" in printed
-    pictures = tmp_path / "new" / "pictures"
-    hard = pictures / "h.json"
-    assert main(["analyze", "hard-poses", *models, *common, "--json", str(hard), "--out", str(pictures)]) == 0
-    assert {p.name for p in pictures.iterdir()} == {"error_histogram.png", "hardest_poses.png", "h.json"}
-    content = json.loads(hard.read_text())
-    assert content["target"] == "metric"
-    assert set(content["cross_mm"]["5"]) == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize(

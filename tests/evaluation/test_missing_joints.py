@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kinegraph.cli import main
 from kinegraph.datasets import synthetic
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.lifting import evaluate_lifting
@@ -53,17 +50,3 @@ def test_targets_are_not_mixed(data: Any) -> None:
     metric = replace(flat, transform=replace(flat.transform, target="metric"))
     with pytest.raises(ConfigError, match="analyse them apart"):
         missing_curve([flat, metric], data, "synthetic-lifting", shares=(0.0,))
-
-
-def test_the_command_prints_draws_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["analyze", "missing-joints", "flat", "--protocol", "synthetic-lifting", "--shares", "0", "0.3"]
-    assert main([*arguments, "--no-flip", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "m.json")]) == 0
-    printed = capsys.readouterr().out
-    assert "synthetic-lifting | target pixel | jitter 0 px | test split, " in printed
-    assert f"data {synthetic.load('test').fingerprint[:12]} | no flip test" in printed
-    assert (tmp_path / "out" / "missing_joints.png").stat().st_size > 10_000
-    content = json.loads((tmp_path / "m.json").read_text())
-    assert content["methods"][0]["shares"] == [0.0, 0.3]
-    assert content["methods"][0]["mpjpe_mm"][0] < content["methods"][0]["mpjpe_mm"][1]
-    assert main([*arguments, "--input", "cpn"]) == 2
-    assert "--input cpn" in capsys.readouterr().err

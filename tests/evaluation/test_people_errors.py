@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kinegraph.cli import main
 from kinegraph.datasets import synthetic
 from kinegraph.evaluation import people_errors as module
 from kinegraph.evaluation.lifting import evaluate_lifting
@@ -56,14 +53,3 @@ def test_tables_have_a_column_for_each_person(data: Any) -> None:
     table = people_report([found], markdown=True).splitlines()
     assert table[0].count("|") == 2 + len(found)
     assert table[-1].startswith("note: mean over the poses of each person (")
-
-
-def test_the_command_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["--protocol", "synthetic-lifting", "--no-flip"]
-    assert main(["analyze", "people", "flat", *given, "--json", str(tmp_path / "p.json")]) == 0
-    assert "target pixel | input exact | test split" in capsys.readouterr().out
-    rows = json.loads((tmp_path / "p.json").read_text())["results"]
-    assert {row["model"] for row in rows} == {"flat"}
-    assert len(rows[0]["offsets_mm"]["head"]) == 3
-    assert main(["analyze", "people", "flat", "lift", *given]) == 2
-    assert "analyse them apart" in capsys.readouterr().err

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import kinegraph as kg
-from kinegraph.cli import main
 from kinegraph.errors import DataError
 from kinegraph.evaluation.steadiness import draw_steps, measure_steadiness, steadiness, steadiness_report
 from kinegraph.sequence import SkeletonSequence
@@ -95,7 +94,7 @@ def test_only_lifted_recordings_are_measured() -> None:
         steadiness(recording(walk(), fps=None), recording="r", model="m", stage="s")
 
 
-def test_pictures_are_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_are_no_video(tmp_path: Path) -> None:
     """Unrelated images leap from one to the next, whatever the network."""
     people = np.random.default_rng(0).uniform(100, 400, (3, 17, 3))
     people[..., 2] = 2
@@ -109,8 +108,6 @@ def test_pictures_are_no_video(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not pictures.is_video
     with pytest.raises(DataError, match=r"^mine holds single pictures; expected a video"):
         measure_steadiness([("mine", pictures)], [])
-    assert main(["analyze", "steadiness", "lift", "--recordings", str(tmp_path / "pictures.json")]) == 2
-    assert "holds single pictures" in capsys.readouterr().err
 
 
 def test_both_stages_of_each_network_are_measured(shared_data: Path, tmp_path: Path) -> None:
@@ -129,25 +126,3 @@ def test_both_stages_of_each_network_are_measured(shared_data: Path, tmp_path: P
     assert found[1].limb_variation < 1e-6  # one length a limb
     assert found[1].acceleration < found[0].acceleration  # smoothed
     assert draw_steps(found, tmp_path)[0].stat().st_size > 10_000
-
-
-def test_the_command_prints_draws_and_writes(
-    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clip = str(shared_data / "openpose_json" / "clip_1")
-    argv = ["analyze", "steadiness", "lift", "--recordings", clip]
-    assert main([*argv, "--out", str(tmp_path / "out"), "--json", str(tmp_path / "s.json"), "--markdown"]) == 0
-    printed = capsys.readouterr().out
-    assert "| clip_1 | lift | network | 81 | 30 |" in printed
-    assert "frame rate unknown and assumed: clip_1" in printed
-    assert (tmp_path / "out" / "steadiness.png").is_file()
-    rows = json.loads((tmp_path / "s.json").read_text())["results"]
-    assert [row["stage"] for row in rows] == ["network", "lifted"]
-    assert main([*argv, "--fps", "25"]) == 0
-    assert "assumed" not in capsys.readouterr().out
-    assert main(["analyze", "steadiness", "lift", "lift", "--recordings", clip]) == 2
-    assert "named twice" in capsys.readouterr().err
-    assert main(["analyze", "steadiness", "recognize", "--recordings", clip]) == 2
-    assert "recognises actions in clips" in capsys.readouterr().err
-    assert main(["analyze", "steadiness", "lift", "--recordings", str(tmp_path / "none.json")]) == 2
-    assert "none.json" in capsys.readouterr().err

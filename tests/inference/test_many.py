@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lifting_people import keypoints, motion
+from lifting_people import keypoints, motion, write_mixed_folder
 
 import kinegraph as kg
-from kinegraph.cli import main
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.inference.many import find_recordings
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three good recordings, one a folder of frames and one further down; two bad; a note beside them."""
-    place = tmp_path / "in"
-    (place / "deep").mkdir(parents=True)
-    walk = keypoints(motion()).slice_frames(0, 8)
-    kg.save(walk, place / "a.npz")
-    kg.save(walk.to_skeleton(kg.get_skeleton("body25"), minimum=0.3), place / "b", "openpose")
-    (place / "c.csv").write_text("this is no table\n")
-    kg.save(walk, place / "deep" / "d.json")
-    kg.save(kg.load(np.zeros((4, 17, 3)), skeleton="h36m17"), place / "e.npz")
-    (place / "notes.md").write_text("about these recordings")
-    return place
+    return write_mixed_folder(tmp_path / "in")
 
 
 def test_recordings_are_found_in_order(folder: Path) -> None:
@@ -130,19 +118,7 @@ def test_options_that_suit_no_recording_are_refused_before_the_first(
         kg.lift_files(folder, **options)
 
 
-def test_the_command_takes_folders(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["lift", str(folder), "--out", str(tmp_path / "out"), "--to", "csv"]) == 2
-    said = capsys.readouterr()
-    assert (tmp_path / "out" / "deep" / "d.csv").is_file()
-    assert "3 of 5 recordings lifted" in said.out
-    assert "c.csv" in said.err
-    for bad in ("c.csv", "e.npz"):
-        (folder / bad).unlink()
-    assert main(["lift", str(folder), "--out", str(tmp_path / "out")]) == 0
-    assert (tmp_path / "out" / "a.bvh").is_file()
-
-
-def test_who_leaves_is_told_for_each_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_who_leaves_is_told_for_each_recording(tmp_path: Path) -> None:
     walk = keypoints(motion())
     points = np.concatenate([walk.positions, walk.positions + 300])
     late = round((walk.fps or 30) * 1.5)
@@ -155,22 +131,6 @@ def test_who_leaves_is_told_for_each_recording(tmp_path: Path, capsys: pytest.Ca
     assert two.notes[0].startswith(f"person 2 is away in frames 0-{late - 1} and stands still there")
     assert whole.notes == ()
     assert next(kg.lift_files(tmp_path / "in", tmp_path / "out", to="npz")).notes == ()  # it holds gaps
-    assert main(["lift", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert f"  note: {two.notes[0]}" in said
-    assert sum(line.startswith("  note:") for line in said) == 1
-    assert main(["lift", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--json"]) == 0
-    first = json.loads(capsys.readouterr().out)["recordings"][0]
-    assert first["notes"] == [*two.sequence.notes, *two.notes]
-
-
-def test_a_folder_is_resampled_as_one_file_is(folder: Path, tmp_path: Path) -> None:
-    many = ["lift", str(folder / "deep"), "--out", str(tmp_path / "out"), "--to", "npz", "--fps", "15"]
-    assert main(many) == 0
-    assert main(["lift", str(folder / "deep" / "d.json"), "--out", str(tmp_path / "alone.npz"), "--fps", "15"]) == 0
-    alone, one = kg.load(tmp_path / "alone.npz"), kg.load(tmp_path / "out" / "d.npz")
-    assert (alone.frames, alone.fps) == (4, 15)
-    np.testing.assert_allclose(one.positions, alone.positions)
 
 
 # ---- recognised and forecast ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+import kinegraph as kg
 from kinegraph.inference import Lifter
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -116,3 +117,16 @@ def flat_person(x: torch.Tensor) -> torch.Tensor:
     xy = centre[..., :2] - centre[..., :1, :2]
     metres = xy * 500 / 229.0
     return torch.cat([metres, torch.zeros_like(metres[..., :1])], dim=-1) / 0.3
+
+
+def write_mixed_folder(place: Path) -> Path:
+    """Three good recordings, one a folder of frames and one further down; two bad; a note beside them."""
+    (place / "deep").mkdir(parents=True)
+    walk = keypoints(motion()).slice_frames(0, 8)
+    kg.save(walk, place / "a.npz")
+    kg.save(walk.to_skeleton(kg.get_skeleton("body25"), minimum=0.3), place / "b", "openpose")
+    (place / "c.csv").write_text("this is no table\n")
+    kg.save(walk, place / "deep" / "d.json")
+    kg.save(kg.load(np.zeros((4, 17, 3)), skeleton="h36m17"), place / "e.npz")
+    (place / "notes.md").write_text("about these recordings")
+    return place
