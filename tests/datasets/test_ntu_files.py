@@ -10,6 +10,7 @@ import pytest
 
 from kinegraph.datasets.action_splits import split
 from kinegraph.datasets.ntu import XSUB_60, NtuSource
+from kinegraph.datasets.synthetic import kinect
 from kinegraph.datasets.synthetic.kinect import CLASSES, KinectBody, KinectStage
 from kinegraph.datasets.synthetic.ntu_files import SETTINGS, skeleton_text, write_ntu
 from kinegraph.errors import ConfigError, KinegraphError
@@ -86,6 +87,37 @@ def test_two_people_face_each_other() -> None:
         forward = np.array([-across[2], across[0]])  # left x up, on the ground
         towards = (other[0] - body[0])[[0, 2]]
         assert forward @ towards > 0.7 * np.linalg.norm(forward) * np.linalg.norm(towards)
+
+
+def test_nobody_walks_through_anybody_or_into_a_sensor() -> None:
+    """Noise is 4 mm, that of a hidden joint 3 cm; the pelvis is never hidden."""
+    actions = list(CLASSES.values())
+    crossing = [actions.index(pair) for pair in (("walking", "walking"), ("running", "standing"), ("cartwheel",))]
+    stage = KinectStage(clips=3 * len(CLASSES) * 6)
+    for index in (3 * (turn * len(CLASSES) + action) + turn % 3 for turn in range(6) for action in crossing):
+        bodies = stage.bodies(index)
+        assert min(body.positions[..., 2].min() for body in bodies) > 0.9, stage.stem(index)
+        if len(bodies) > 1:
+            between = bodies[0].positions[:, 0] - bodies[1].positions[:, 0]
+            assert np.linalg.norm(between, axis=-1).min() > 0.6, stage.stem(index)
+
+
+def test_only_who_would_touch_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = KinectStage(clips=3 * len(CLASSES))
+    walking, clapping = (
+        next(n for n in range(stage.clips) if CLASSES[stage.name(n).action] == (action, action))
+        for action in ("walking", "clapping")
+    )
+    moved = {index: stage.bodies(index) for index in (walking, clapping)}
+    monkeypatch.setattr(kinect, "_APART", 0.0)
+    for index, bodies in moved.items():
+        shifts = [one.positions - two.positions for one, two in zip(stage.bodies(index), bodies, strict=True)]
+        if index == clapping:
+            assert not np.any(shifts)
+            continue
+        assert 0.1 < np.linalg.norm(shifts[0][0, 0]) < 1.5
+        np.testing.assert_allclose(shifts[0], -shifts[1], atol=1e-9)  # each by half of it, the same way in every frame
+        np.testing.assert_allclose(np.ptp(shifts[0], axis=(0, 1)), 0, atol=1e-9)
 
 
 def test_text_says_what_was_made(tmp_path: Path) -> None:

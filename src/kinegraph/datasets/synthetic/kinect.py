@@ -40,6 +40,8 @@ _NOISE, _NOISE_INFERRED = 0.004, 0.03  # metres
 _BYSTANDER, _LOST, _HIDDEN = 0.05, 0.15, 0.25  # shares of clips
 _MOST_LOST = 6  # frames
 _FIRST_ID = 2**56
+_APART = 0.65  # metres on the floor between two people, pelvis to pelvis, at the least
+_NEAREST = 1.0  # metres before a sensor, of any joint
 _LIMBS = tuple(
     tuple(f"{side}_{joint}" for joint in joints)
     for side in ("left", "right")
@@ -132,6 +134,7 @@ class KinectStage:
             self._person(person, action, shared, frames, towards, place if len(people) > 1 else None)
             for place, (person, action) in enumerate(zip(people, programmes, strict=True))
         ]
+        scenes = _in_sight(_apart(scenes), name.setup)
         rng = np.random.default_rng([self.seed, index])
         lost = np.zeros(frames, dtype=bool)
         if rng.uniform() < _LOST and frames > _MOST_LOST:
@@ -177,19 +180,53 @@ def _joints(points: dict[str, Array], stature: float) -> Array:
     return np.stack([found[name] for name in get_skeleton("ntu25").joints], axis=1)
 
 
-def _filmed(
-    scene: Array, name: NtuName, rng: np.random.Generator, identity: int, seen: NDArray[np.bool_]
-) -> KinectBody:
-    """A body before one of the sensors: its coordinates, noise, and joints that are only guessed."""
-    setup = np.random.default_rng(name.setup)  # a setup is the same whatever the seed
-    height, distance = setup.uniform(1.5, 2.5), setup.uniform(2.8, 4.2)
-    azimuth = _AZIMUTHS[name.camera - 1]
+def _apart(scenes: list[Array]) -> list[Array]:
+    """Two people whose ways cross or touch, moved aside by as little as keeps them `_APART` in every frame."""
+    if len(scenes) < 2:
+        return scenes
+    between = (scenes[0] - scenes[1])[:, get_skeleton("ntu25").index("pelvis"), :2]
+    if np.linalg.norm(between, axis=-1).min() >= _APART:
+        return scenes
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    directions = np.stack([np.cos(angles), np.sin(angles), np.zeros(72)], axis=-1)
+    moved = 0.0
+    while True:
+        moved += 0.02
+        gaps = np.linalg.norm(between[:, None] + moved * directions[:, :2], axis=-1).min(axis=0)
+        if gaps.max() >= _APART:
+            half = 0.5 * moved * directions[gaps.argmax()]
+            return [scenes[0] + half, scenes[1] - half]
+
+
+def _in_sight(scenes: list[Array], setup: int) -> list[Array]:
+    """Everybody, moved away from the sensors where a joint comes nearer than `_NEAREST` to one of them."""
+    away = 0.0
+    step = np.array([0.0, 1.0, 0.0])
+    for camera in range(1, CAMERAS + 1):
+        depth = min(_before(scene, setup, camera)[..., 2].min() for scene in scenes)
+        gained = (_before(step, setup, camera) - _before(0 * step, setup, camera))[2]  # by a metre away
+        away = max(away, (_NEAREST - depth) / gained)
+    return [scene + away * step for scene in scenes] if away > 0 else scenes
+
+
+def _before(scene: Array, setup: int, camera: int) -> Array:
+    """Points ``(..., 3)`` of the stage in the frame of a sensor: x to its left, y up but for its tilt, z ahead."""
+    place = np.random.default_rng(setup)  # a setup is the same whatever the seed
+    height, distance = place.uniform(1.5, 2.5), place.uniform(2.8, 4.2)
+    azimuth = _AZIMUTHS[camera - 1]
     forward = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
     left = np.array([-forward[1], forward[0], 0.0])
     level = scene @ np.stack([left, [0.0, 0.0, 1.0], forward]).T + [0.0, -height, distance]
     tilt = np.arctan2(height - 0.9, distance)  # the sensor looks at the middle of a body
     cosine, sine = np.cos(tilt), np.sin(tilt)
-    positions = level @ np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]]).T
+    return np.asarray(level @ np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]]).T)
+
+
+def _filmed(
+    scene: Array, name: NtuName, rng: np.random.Generator, identity: int, seen: NDArray[np.bool_]
+) -> KinectBody:
+    """A body before one of the sensors: its coordinates, noise, and joints that are only guessed."""
+    positions = _before(scene, name.setup, name.camera)
     frames = len(positions)
     noise = np.full((frames, 25, 1), _NOISE)
     tracking = np.full((frames, 25), 2, dtype=np.int8)
