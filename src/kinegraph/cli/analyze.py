@@ -36,7 +36,7 @@ _MODULES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Analysis:
+class AnalyzeCommand:
     """One subcommand."""
 
     help: str
@@ -49,9 +49,9 @@ class Analysis:
     """Takes ``--field.sub value`` of a recipe, as ``args.unknown``."""
 
 
-def analyses() -> dict[str, Analysis]:
+def analyses() -> dict[str, AnalyzeCommand]:
     """Every analysis by name, in the order of the help."""
-    found: dict[str, Analysis] = {}
+    found: dict[str, AnalyzeCommand] = {}
     for name in _MODULES:
         found |= import_module(f"kinegraph.cli.{name}").ANALYSES
     return found

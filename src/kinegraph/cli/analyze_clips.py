@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 
 __all__ = ["ANALYSES"]
@@ -55,7 +55,7 @@ def _early(args: argparse.Namespace) -> int:
 
 
 ANALYSES = {
-    "early": Analysis(
+    "early": AnalyzeCommand(
         help="recognisers of clips: accuracy from the first 10 to 100 % of each clip",
         description="How soon is the action known? Each test clip's first 10, 20, ... 100 % of frames, sampled to the "
         "frames that the network\ntakes; nothing is trained anew. (early-recognition trains motion networks that "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 from kinegraph.cli.evaluate import add_protocol_arguments, results_of
 
@@ -49,7 +49,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 ANALYSES = {
-    "hard-poses": Analysis(
+    "hard-poses": AnalyzeCommand(
         help="lifting: where several methods fail, and whether together",
         description=_DESCRIPTION,
         examples=_EXAMPLES,

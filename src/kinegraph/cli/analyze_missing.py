@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 from kinegraph.cli.evaluate import add_protocol_arguments, lifting_of
 
@@ -65,7 +65,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 ANALYSES = {
-    "missing-joints": Analysis(
+    "missing-joints": AnalyzeCommand(
         help="lifting: how errors grow as joints go missing",
         description=_DESCRIPTION,
         examples=_EXAMPLES,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ def _examples(*lines: str) -> str:
 
 
 ANALYSES = {
-    "robustness": Analysis(
+    "robustness": AnalyzeCommand(
         help="Fig. 14: error and accuracy under noise on the input",
         description="Gaussian noise on the input: raw features, radians (exponential maps) or metres (positions), "
         "every channel that moves.\nThe error under the protocol, and of networks that recognise CMU's actions the "
@@ -363,7 +363,7 @@ ANALYSES = {
         add_arguments=_add_robustness,
         run=_robustness,
     ),
-    "stability": Analysis(
+    "stability": AnalyzeCommand(
         help="Theorem 1, Fig. 15: how the first layer answers to disturbed input, and its bound",
         description="Theorem 1 of the Sym-GNN paper on a trained network: noise on the input, the response of the "
         "actional graph\n(ratio ||A*X* - AX|| / ||X* - X||, amplify factor q), the measured distortion of the first "
@@ -372,7 +372,7 @@ ANALYSES = {
         add_arguments=_add_stability,
         run=_stability,
     ),
-    "actional-graph": Analysis(
+    "actional-graph": AnalyzeCommand(
         help="Fig. 11: the strongest edges of an action's graph, on the skeleton",
         description="The mean actional graph over an action's windows: its strongest edges as a list and, with --out, "
         "on the body.\nAn edge a <- b says that joint a gathers features from joint b. Where a network sees bones "
@@ -384,7 +384,7 @@ ANALYSES = {
         add_arguments=_add_graph,
         run=_graph,
     ),
-    "tsne": Analysis(
+    "tsne": AnalyzeCommand(
         help="Fig. 12: actional graphs of all actions on one map",
         description="Every window's actional graph as a point, similar graphs close together (t-SNE), and the "
         "silhouette score:\n1 where actions stand apart, 0 where they mix. Needs scikit-learn: "
@@ -393,7 +393,7 @@ ANALYSES = {
         add_arguments=_add_tsne,
         run=_tsne,
     ),
-    "poses": Analysis(
+    "poses": AnalyzeCommand(
         help="Fig. 13: forecast poses below the true ones, every 80 ms",
         description="One window of a protocol: the truth in the first row, then a row for each model with the truth "
         "pale behind,\nand the mean distance of the joints.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 from kinegraph.cli.evaluate import add_protocol_arguments, lifting_of
 
@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 ANALYSES = {
-    "people": Analysis(
+    "people": AnalyzeCommand(
         help="lifting: whose errors, and how much is a joint that other data put elsewhere",
         description=_DESCRIPTION,
         examples=_EXAMPLES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 
 __all__ = ["ANALYSES"]
@@ -68,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 ANALYSES = {
-    "steadiness": Analysis(
+    "steadiness": AnalyzeCommand(
         help="lifting: flips, leaps and limbs that stretch in your own videos, without a truth",
         description=_DESCRIPTION,
         examples=_EXAMPLES,

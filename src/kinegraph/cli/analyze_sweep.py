@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kinegraph.cli.analyze import Analysis
+from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def _example(name: str, more: str = "", protocol: str = "cmu-euler-64") -> str:
 
 
 ANALYSES = {
-    "compare": Analysis(
+    "compare": AnalyzeCommand(
         help="recipes of recognisers side by side on your clips: streams, fused, joints missing",
         description="Which recogniser is best on these clips? Every recipe is trained in every stream; one more row "
         "each sums the\nscores of its streams: joint and bone count 1 and 1; with motions 0.6, 0.6, 0.4, 0.4, as "
@@ -277,7 +277,7 @@ examples:
         run=_run_compare,
         overrides=True,
     ),
-    "sweep": Analysis(
+    "sweep": AnalyzeCommand(
         help="train variants of a recipe and measure them: any field, any values",
         description=f"One field of a recipe varied.\n{_COMMON}",
         examples=_example("sweep", "--vary model.gamma 1 2 3 4 "),
@@ -286,7 +286,7 @@ examples:
         overrides=True,
     ),
     **{
-        name: Analysis(
+        name: AnalyzeCommand(
             help=f"sweep, {preset.line}",
             description=f"{preset.text}\n(Li et al., Sym-GNN, TPAMI 2021, {preset.table}.)\n{_COMMON}",
             examples=_example(name),
@@ -297,7 +297,7 @@ examples:
         for name, preset in _PRESETS.items()
     },
     **{
-        name: Analysis(
+        name: AnalyzeCommand(
             help=f"sweep, {preset.line}",
             description=f"{preset.text}\n(Zeng et al., HCSF, ICCV 2021, {preset.table}.)\n{_COMMON}",
             examples=_CLIPS.format(name=name),
@@ -307,7 +307,7 @@ examples:
         )
         for name, preset in _CLIP_PRESETS.items()
     },
-    "early-recognition": Analysis(
+    "early-recognition": AnalyzeCommand(
         help="sweep, Fig. 9: the action from the first frames, forecasting 10, all or none",
         description="Recognition from the first 10 to 90 % of a window of 50 frames, by networks that forecast 10 "
         "frames, all the rest of\nthe window, or nothing: one training for each ratio and strategy.\n"
