@@ -3,6 +3,6 @@
 from kinegraph.store.clip import ActionClip, Clips, ClipSource
 from kinegraph.store.clip_store import ClipStore
 from kinegraph.store.memory import MemoryClips
-from kinegraph.store.prepare import Prepared, prepare_clips
+from kinegraph.store.prepare import PreparedClips, prepare_clips
 
-__all__ = ["ActionClip", "ClipSource", "ClipStore", "Clips", "MemoryClips", "Prepared", "prepare_clips"]
+__all__ = ["ActionClip", "ClipSource", "ClipStore", "Clips", "MemoryClips", "PreparedClips", "prepare_clips"]

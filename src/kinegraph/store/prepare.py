@@ -29,7 +29,7 @@ from kinegraph.store.clip_store import MANIFEST, ClipStore, shard_name, write_ma
 from kinegraph.store.processes import in_processes, processes
 from kinegraph.store.shard import DType, arrow, cast, write_shard
 
-__all__ = ["BAD", "Prepared", "prepare_clips"]
+__all__ = ["BAD", "PreparedClips", "prepare_clips"]
 
 BAD = "bad.csv"
 _VERSION = "1"  # of what a source's reading means; a change makes earlier shards stale
@@ -38,7 +38,7 @@ _OURS = re.compile(r"shard-\d{5}\.(arrow|json)|\.shard-\d{5}\.[0-9a-f]+\.part\.(
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedClips:
     """What was done.
 
     Attributes:
@@ -60,7 +60,7 @@ def prepare_clips(
     workers: int | None = None,
     progress: bool = True,
     origin: Path | str | None = None,
-) -> Prepared:
+) -> PreparedClips:
     """Read every clip once and write the folder that :class:`ClipStore` opens.
 
     Args:
@@ -310,7 +310,7 @@ def _read(job: _Job, index: int) -> ActionClip:
     return clip
 
 
-def _finish(job: _Job, notes: list[dict[str, Any]], kept: int, known: dict[str, Any]) -> Prepared:
+def _finish(job: _Job, notes: list[dict[str, Any]], kept: int, known: dict[str, Any]) -> PreparedClips:
     source, folder = job.source, job.folder
     bad = tuple((str(name), str(reason)) for note in notes for name, reason in note["bad"])
     clips = sum(note["clips"] for note in notes)
@@ -344,4 +344,4 @@ def _finish(job: _Job, notes: list[dict[str, Any]], kept: int, known: dict[str, 
     digest = hashlib.sha256(json.dumps([head, [note["digest"] for note in notes]]).encode())
     facts = {"complete": True, "fingerprint": digest.hexdigest(), **facts}
     write_text(folder / MANIFEST, write_manifest_text(facts))
-    return Prepared(ClipStore(folder), bad, kept)
+    return PreparedClips(ClipStore(folder), bad, kept)
