@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kinegraph.datasets.lifting_data import LiftingData, concatenate, windows
+from kinegraph.datasets.lifting_data import LiftingData, concatenate
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.skeleton import get_skeleton
 
@@ -132,38 +132,6 @@ def test_concatenate_merges_names_and_keeps_clips_apart():
     assert both.clip.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 3]
     with pytest.raises(DataError, match="differ"):
         concatenate([a, make(fps=25.0)], "both")
-
-
-def slow_windows(clip, frames, step, target=None):
-    half, rows = frames // 2 if target is None else target, []
-    for i, label in enumerate(clip):
-        members = [k for k, other in enumerate(clip) if other == label]
-        row = []
-        for offset in range(-half, frames - half):
-            row.append(min(max(i + offset * step, members[0]), members[-1]))
-        rows.append(row)
-    return rows
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.integers(1, 7), min_size=1, max_size=5),
-    st.sampled_from([1, 3, 9]),
-    st.integers(1, 3),
-)
-def test_windows_match_the_loop(lengths, frames, step):
-    clip = np.repeat(np.arange(len(lengths)) * 3, lengths)
-    got = windows(clip, frames, step)
-    assert got.tolist() == slow_windows(clip.tolist(), frames, step)
-    assert (clip[got] == clip[:, None]).all()
-    causal = windows(clip, frames, step, frames - 1)
-    assert causal.tolist() == slow_windows(clip.tolist(), frames, step, frames - 1)
-    assert (causal <= np.arange(len(clip))[:, None]).all()
-
-
-def test_even_windows_are_refused():
-    with pytest.raises(DataError, match="odd"):
-        windows(np.zeros(4), 8)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

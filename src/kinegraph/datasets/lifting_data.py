@@ -197,36 +197,6 @@ class LiftingData:
             raise FormatError(file, f"not a prepared lifting file ({error!r}); prepare it again") from error
 
 
-def windows(clip: NDArray[Any], frames: int, step: int = 1, target: int | None = None) -> IntArray:
-    """Row indices of the window of ``frames`` frames around each pose.
-
-    Args:
-        clip: (N,) clip of each pose; equal values contiguous.
-        frames: odd window length.
-        step: distance between neighbouring window frames, in rows.
-        target: which frame of the window is the pose itself: the centre if None, ``frames - 1`` for causal windows.
-
-    Returns:
-        (N, frames) int32. Beyond either end of a clip its first or last pose is repeated, so a window never
-        holds poses of two clips.
-    """
-    if frames < 1 or frames % 2 == 0:
-        raise DataError(f"a window needs an odd number of frames so that it has a centre, found {frames}")
-    first, last = (bound[:, None] for bound in clip_bounds(clip))
-    offsets = (np.arange(frames, dtype=np.int32) - (frames // 2 if target is None else target)) * np.int32(step)
-    rows = np.arange(len(first), dtype=np.int32)[:, None] + offsets
-    return np.clip(rows, first, last).astype(np.int32)
-
-
-def clip_bounds(clip: NDArray[Any]) -> tuple[IntArray, IntArray]:
-    """First and last row (N,) int32 of the clip that each pose is of."""
-    labels = np.asarray(clip)
-    change = np.flatnonzero(labels[1:] != labels[:-1]) + 1
-    starts = np.concatenate([[0], change]).astype(np.int32)
-    ends = np.concatenate([change, [len(labels)]]).astype(np.int32)
-    return np.repeat(starts, ends - starts), np.repeat(ends - 1, ends - starts)
-
-
 class FilmedClip(NamedTuple):
     """One recording through one camera: what :func:`from_clips` is given. T frames, J joints."""
 

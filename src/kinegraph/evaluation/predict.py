@@ -131,7 +131,7 @@ def predict(
             f"'{data.skeleton.name}'; prepare the data on the model's layout"
         )
     transform = method.transform
-    inputs = torch.from_numpy(transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size))
+    inputs = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
     windows = None
     if method.frames > 1:
         windows = paced_windows(data.clip, method.frames, pace_in(method, data), method.target)
@@ -149,8 +149,8 @@ def predict(
     for start in range(0, len(data), batch):
         part = slice(start, start + batch)
         x = inputs[part] if windows is None else windows.of(inputs, part)
-        x = x.to(device)
-        y = flip_tested(answer, x, mirror) if flip_test else answer(x)
+        poses = torch.from_numpy(x).to(device)
+        y = flip_tested(answer, poses, mirror) if flip_test else answer(poses)
         outputs.append(y.to("cpu", torch.float64).numpy())
     truth = data.camera_m.astype(np.float64)
     return np.asarray(

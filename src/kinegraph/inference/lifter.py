@@ -334,12 +334,13 @@ class Lifter(Pretrained):
         pace = frames_apart(fps, self.fps)
         windows = paced_windows(np.zeros(len(inputs)), self.frames, pace, self.target)
         mirror = torch.tensor(self.skeleton.mirror)
-        poses = torch.from_numpy(np.ascontiguousarray(inputs))
         outputs, others = [], []
         with torch.inference_mode():
             for start in range(0, len(inputs), options.batch):
                 rows = slice(start, start + options.batch)
-                batch = windows.of(poses, rows) if self.frames > 1 else poses[rows]
+                batch = torch.from_numpy(
+                    windows.of(inputs, rows) if self.frames > 1 else np.ascontiguousarray(inputs[rows])
+                )
                 answer = self._answer(batch)
                 outputs.append(answer)
                 others.append(mirrored(self._answer(mirrored(batch, mirror)), mirror) if options.flip else answer)

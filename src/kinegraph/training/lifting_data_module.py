@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinegraph.datasets.lifting_data import LiftingData, windows
+from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.window_pace import paced_windows
 from kinegraph.errors import DataError
 from kinegraph.geometry.cameras import project
 from kinegraph.training.lifting_recipe import LiftingAugmentRecipe
@@ -60,7 +61,7 @@ class LiftingTensors:
         """Encode every pose of `data` once."""
         inputs = transform.encode_inputs(data.keypoints_px, data.confidence, data.image_size)
         targets = transform.encode_targets(data.camera_m, data.intrinsics, data.image_size)
-        rows = None if frames == 1 else torch.from_numpy(windows(data.clip, frames, step, target).astype(np.int64))
+        rows = None if frames == 1 else torch.from_numpy(paced_windows(data.clip, frames, step, target).before)
         return cls(inputs=torch.from_numpy(inputs), targets=torch.from_numpy(targets), windows=rows)
 
     def __len__(self) -> int:

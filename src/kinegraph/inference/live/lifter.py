@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from kinegraph.datasets.window_pace import frames_apart
+from kinegraph.datasets.window_pace import blended, frames_apart
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.formats.tracking import ORDINARY_FPS, Tracker
 from kinegraph.inference.answers import finite
@@ -327,12 +327,9 @@ class LiftStream:
         after = np.minimum(np.searchsorted(times, wanted - 1e-6), len(times) - 1)
         before = np.where((np.abs(times[after] - wanted) < 1e-6) | (after == 0), after, after - 1)
         apart = np.where(after > before, times[after] - times[before], 1.0)
-        w = np.where(after > before, (wanted - times[before]) / apart, 0.0)[:, None, None].astype(np.float32)
+        w = np.where(after > before, (wanted - times[before]) / apart, 0.0).astype(np.float32)
         poses = np.stack([x for _, x in past])
-        first, second = poses[before], poses[after]
-        both = (first != 0).any(axis=-1, keepdims=True) & (second != 0).any(axis=-1, keepdims=True)
-        mixed: NDArray[np.float32] = np.where(both, (1 - w) * first + w * second, np.where(w < 0.5, first, second))
-        return mixed
+        return blended(poses[before], poses[after], w)
 
     def _answer(self, batch: torch.Tensor) -> Floats:
         """Network outputs (people, joints, 3), residual added, averaged with the mirror image's."""
