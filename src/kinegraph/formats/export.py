@@ -1,4 +1,4 @@
-"""What the writers of 3D motion files share: units, the up axis, who is there, and one file per person."""
+"""What the writers of 3D motion files share: units, who is there, and one file per person."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
@@ -20,8 +19,6 @@ __all__ = [
     "person_files",
     "person_paths",
     "present",
-    "turned_y_up",
-    "y_up",
 ]
 
 UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
@@ -37,24 +34,6 @@ _RIGS = {
 }
 _GAP_S = 1.0  # the longest in which somebody not seen is taken to be there; a rig is posed through it
 _SHOWN = 5  # spans named in a note
-
-# what turns a space into y up, as a matrix on column vectors
-_TO_Y_UP = {
-    "camera": np.diag([1.0, -1.0, -1.0]),
-    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
-    "y": np.eye(3),
-}
-
-
-def y_up(sequence: SkeletonSequence) -> NDArray[np.float64]:
-    """Rotation matrix (3, 3) from the sequence's space to a world with y up; a world of unstated up is taken as is."""
-    return _TO_Y_UP["camera" if sequence.space == "camera" else sequence.up or "y"]
-
-
-def turned_y_up(sequence: SkeletonSequence) -> SkeletonSequence:
-    """The positions in a world with y up, see :func:`y_up`; rotations, which would have to turn too, are left out."""
-    turned = sequence.positions @ y_up(sequence).T
-    return sequence.replace(positions=turned, rotations=None, offsets=None, space="world", up="y")
 
 
 def check_metric(sequence: SkeletonSequence, format_name: str, unit: str) -> float:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.axes import y_up
 from kinegraph.datasets.clip_batches import Encoded
 from kinegraph.errors import DataError, KinegraphError
-from kinegraph.formats.export import y_up
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.sequence import UNIT_NAMES, SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton, map_joints

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, FormatError, KinegraphError
-from kinegraph.formats.export import y_up
 from kinegraph.hub import locate
 from kinegraph.inference.answers import finite
 from kinegraph.models import REGISTRY, MotionModel, baselines, build
@@ -33,7 +32,6 @@ __all__ = [
     "MotionNetwork",
     "PersonWindow",
     "baseline_of",
-    "ground",
     "last_stay",
     "load_motion_network",
     "motion_network",
@@ -180,13 +178,6 @@ class PersonWindow:
 
     features: Array
     codec: RotationFeatures | PositionFeatures
-
-
-def ground(sequence: SkeletonSequence) -> Array:
-    """Height (people,) of the ground under each: their lowest joint's, the lowest hundredth of frames left out."""
-    heights = (sequence.positions @ y_up(sequence).T)[..., 1]
-    heights = np.where(np.isfinite(heights), heights, np.inf).min(axis=-1)
-    return np.array([np.quantile(h[np.isfinite(h)], 0.01) if np.isfinite(h).any() else 0.0 for h in heights])
 
 
 def ready(sequence: SkeletonSequence) -> SkeletonSequence:

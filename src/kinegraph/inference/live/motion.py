@@ -14,8 +14,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from kinegraph.axes import ground, y_up
 from kinegraph.errors import DataError
-from kinegraph.formats.export import y_up
 from kinegraph.geometry.posing import bridge_gaps, finished
 from kinegraph.inference.live.frames import Clock, Frame, FrameBuffer, Id, read_frame
 from kinegraph.inference.motion_window import (
@@ -23,7 +23,6 @@ from kinegraph.inference.motion_window import (
     MotionNetwork,
     PersonWindow,
     check_rate,
-    ground,
     person_window,
     ready,
 )
