@@ -10,7 +10,7 @@ from pathlib import Path
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import ConfigError
 from kinegraph.training.folder import LOG, RunResult
-from kinegraph.training.prepared import Prepared
+from kinegraph.training.prepared import PreparedRun
 from kinegraph.training.recipe_parts import RunRecipe
 from kinegraph.training.task import TrainingTask
 
@@ -18,7 +18,7 @@ __all__ = ["fit_model"]
 
 
 def fit_model(
-    prepared: Prepared,
+    prepared: PreparedRun,
     recipe: RunRecipe,
     folder: Path,
     save_best: Callable[[TrainingTask, dict[str, float], float], None],

@@ -18,13 +18,13 @@ from kinegraph.training.lifting_data_module import LiftingDataModule
 from kinegraph.training.lifting_recipe import LiftingRecipe
 from kinegraph.training.lifting_splits import LiftingSplits, load_lifting_splits
 from kinegraph.training.lifting_task import LiftingTask
-from kinegraph.training.prepared import Prepared, least_share, model_config, network_entry
+from kinegraph.training.prepared import PreparedRun, least_share, model_config, network_entry
 from kinegraph.transforms.lifting import LiftingTransform
 
 __all__ = ["prepare"]
 
 
-def prepare(recipe: LiftingRecipe, splits: LiftingSplits | None = None) -> Prepared:
+def prepare(recipe: LiftingRecipe, splits: LiftingSplits | None = None) -> PreparedRun:
     """Read the data, or take `splits`, and build the network.
 
     Raises:
@@ -73,7 +73,7 @@ def prepare(recipe: LiftingRecipe, splits: LiftingSplits | None = None) -> Prepa
         flip_test=recipe.augment.flip_test,
         compile_model=recipe.trainer.compile,
     )
-    return Prepared(
+    return PreparedRun(
         model=model,
         task=task,
         data=data,

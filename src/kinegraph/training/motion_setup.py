@@ -19,12 +19,12 @@ from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_splits import MotionSplits, load_motion_splits
 from kinegraph.training.motion_task import MotionTask
 from kinegraph.training.motion_view import fit_transform
-from kinegraph.training.prepared import Prepared, least_share, model_config, network_entry
+from kinegraph.training.prepared import PreparedRun, least_share, model_config, network_entry
 
 __all__ = ["prepare"]
 
 
-def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepared:
+def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> PreparedRun:
     """Read the data, or take `splits`, and build the network. What cannot be used is said on stderr.
 
     Raises:
@@ -81,7 +81,7 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
         monitor=recipe.trainer.monitor,
         compile_model=recipe.trainer.compile,
     )
-    return Prepared(
+    return PreparedRun(
         model=model,
         task=task,
         data=data,

@@ -17,11 +17,11 @@ from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["Prepared", "least_share", "model_config", "network_entry"]
+__all__ = ["PreparedRun", "least_share", "model_config", "network_entry"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedRun:
     """A run that can begin."""
 
     model: nn.Module

@@ -18,7 +18,7 @@ from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.store.clip import Clips
 from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, encode_clip, validation_rows
 from kinegraph.training.launch import is_leader
-from kinegraph.training.prepared import Prepared, least_share, model_config, network_entry
+from kinegraph.training.prepared import PreparedRun, least_share, model_config, network_entry
 from kinegraph.training.recognition_recipe import ClipDataRecipe, RecognitionRecipe
 from kinegraph.training.recognition_task import RecognitionTask
 from kinegraph.transforms.clips import ClipTransform
@@ -66,7 +66,7 @@ def load_clip_splits(recipe: ClipDataRecipe, seed: int = 0, clips: Clips | None 
     return ClipSplits(clips, train, validation)
 
 
-def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prepared:
+def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> PreparedRun:
     """Open the clips, or take `splits`, and build the network.
 
     Raises:
@@ -117,7 +117,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
     )
     parts = {"train": splits.train, "validation": splits.validation}
     watched = splits.validation if len(splits.validation) else splits.train
-    return Prepared(
+    return PreparedRun(
         model=model,
         task=task,
         data=data,

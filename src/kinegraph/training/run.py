@@ -40,14 +40,14 @@ from kinegraph.training.launch import as_launched, check_devices, is_leader
 from kinegraph.training.lock import run_lock
 from kinegraph.training.parallel import UnwrappedDDP
 from kinegraph.training.precision import computed_in
-from kinegraph.training.prepared import Prepared
+from kinegraph.training.prepared import PreparedRun
 from kinegraph.training.recipe import RunRecipe
 from kinegraph.training.task import TrainingTask
 from kinegraph.weights import save_weights
 
 __all__ = ["PREPARE", "RunResult", "train"]
 
-PREPARE: dict[str, Callable[[Any, Any], Prepared]] = {
+PREPARE: dict[str, Callable[[Any, Any], PreparedRun]] = {
     "lift": lifting_setup.prepare,
     "motion": motion_setup.prepare,
     "recognition": recognition_setup.prepare,
@@ -128,7 +128,7 @@ def _train(recipe: RunRecipe, folder: Path, resume: bool, quiet: bool, splits: A
 
 
 def _descend(
-    prepared: Prepared,
+    prepared: PreparedRun,
     recipe: RunRecipe,
     folder: Path,
     parameters: int,
