@@ -10,7 +10,7 @@ from kinegraph.axes import ground
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.export.lifting import LiftClip
-from kinegraph.export.motion import MotionClip
+from kinegraph.export.motion import CheckMotion
 from kinegraph.export.plan import Array
 from kinegraph.geometry.cameras import look_at, project
 from kinegraph.inference.clip_window import ClipNetwork, encoded
@@ -65,7 +65,7 @@ def lift_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> Lif
     return LiftClip(pixels, np.full(pixels.shape[:3], 0.9), (SIDE_PX, SIDE_PX), _INTRINSICS, name)
 
 
-def motion_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> MotionClip:
+def motion_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> CheckMotion:
     """World features of a motion network.
 
     Raises:
@@ -80,14 +80,14 @@ def motion_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> M
         recording = ready(recording)
         check_rate(recording, network)
         features = person_window(recording, 0, network, float(ground(recording)[0])).features
-        return MotionClip(features, recording.source or "the recording")
+        return CheckMotion(features, recording.source or "the recording")
     try:
         body = ready(_walk(transform.fps))
         features = person_window(body, 0, network, float(ground(body)[0])).features
-        return MotionClip(features, "a procedural walk")
+        return CheckMotion(features, "a procedural walk")
     except (SkeletonError, DataError):
         mean, scale = np.array(transform.mean), np.array(transform.scale)
-        return MotionClip(_noise((60, len(mean), 3)) * scale + mean, "random motion")
+        return CheckMotion(_noise((60, len(mean), 3)) * scale + mean, "random motion")
 
 
 def action_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> tuple[Array, str]:

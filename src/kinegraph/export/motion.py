@@ -20,7 +20,7 @@ from kinegraph.transforms.heading import heading_absolute, heading_relative
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import LoadedWeights
 
-__all__ = ["EncodeGraph", "ForecastGraph", "MotionClip", "StepGraph", "plan_motion"]
+__all__ = ["EncodeGraph", "ForecastGraph", "CheckMotion", "StepGraph", "plan_motion"]
 
 _NAMES = {name: "pose" if name == "frame" else name for name in PredictionState._fields}
 """Fields of the state -> names of tensors; 'frame' is what a step puts out."""
@@ -28,7 +28,7 @@ _MOVING = ("hidden", "frame", "velocity", "acceleration")  # fields that change 
 _NEXT = "_next"
 
 
-class MotionClip:
+class CheckMotion:
     """World features (frames, joints, 3) of the network to check it by, and a name for the report."""
 
     def __init__(self, features: Array, name: str) -> None:
@@ -145,7 +145,7 @@ def _prefixes(model: SymGNN) -> tuple[str, ...]:
     return ("",) if len(names) == 1 else tuple(f"{name}_" for name in names)
 
 
-def plan_motion(weights: LoadedWeights, clip: MotionClip) -> ExportPlan:
+def plan_motion(weights: LoadedWeights, clip: CheckMotion) -> ExportPlan:
     """The graphs of a motion network, and what they must answer on a clip.
 
     Raises:
@@ -303,7 +303,7 @@ def _rollout(runs: Mapping[str, Run], case: Case) -> dict[str, Array]:
 # ---- check ---------------------------------------------------------------------------------------------------------
 
 
-def _window(clip: MotionClip, frames: int, start: int) -> Array:
+def _window(clip: CheckMotion, frames: int, start: int) -> Array:
     """Consecutive frames, the clip run back and forth where it is too short."""
     count = len(clip.features)
     at = np.abs((start + np.arange(frames) + count - 1) % max(1, 2 * count - 2) - (count - 1))
@@ -311,7 +311,7 @@ def _window(clip: MotionClip, frames: int, start: int) -> Array:
     return window
 
 
-def _cases(weights: LoadedWeights, clip: MotionClip) -> Iterator[Case]:
+def _cases(weights: LoadedWeights, clip: CheckMotion) -> Iterator[Case]:
     transform, model = weights.transform, weights.model
     assert isinstance(transform, MotionTransform)
     assert isinstance(model, MotionModel)
