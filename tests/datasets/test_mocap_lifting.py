@@ -16,7 +16,7 @@ from kinegraph.errors import DataError, FormatError, KinegraphError
 
 @pytest.fixture(scope="module")
 def recordings(shared_data):
-    return ml.find_recordings(shared_data)
+    return ml.benchmark_recordings(shared_data)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_prepared_data(small, tmp_path):
 
 
 def test_the_bvh_lead_in_is_gone(small):
-    recordings = {item.name: item for item in ml.find_recordings(small)}
+    recordings = {item.name: item for item in ml.benchmark_recordings(small)}
     sequence = ml.read_recording(recordings["cmu/08_01"])
     steps = np.linalg.norm(np.diff(sequence.positions[0], axis=0), axis=-1).max(axis=-1)
     assert steps[:10].max() < 0.05  # a foot of a walking person moves 5 m/s at most; the swing-in moves 20
@@ -110,7 +110,7 @@ def test_the_bvh_lead_in_is_gone(small):
 
 def test_anatomy_is_comparable_between_the_rigs(small):
     """The points every 2D layout has must sit at the same places of both rigs' bodies."""
-    recordings = {item.name: item for item in ml.find_recordings(small)}
+    recordings = {item.name: item for item in ml.benchmark_recordings(small)}
     from kinegraph.skeleton import get_skeleton
 
     target = get_skeleton("h36m17")
@@ -131,39 +131,39 @@ def test_anatomy_is_comparable_between_the_rigs(small):
 
 
 def test_the_key_follows_the_files(small, tmp_path):
-    before = ml.cache_key(ml.find_recordings(small))
+    before = ml.cache_key(ml.benchmark_recordings(small))
     copy = tmp_path / "copy"
     shutil.copytree(small, copy, symlinks=True)
-    assert ml.cache_key(ml.find_recordings(copy)) == before
+    assert ml.cache_key(ml.benchmark_recordings(copy)) == before
     rig = copy / "hdm05" / "HDM_mm.asf"
     content = rig.read_bytes()
     other = content.replace(b"length 7", b"length 8", 1)  # a longer bone, as many bytes
     assert other != content
     rig.unlink()  # it may be a link
     rig.write_bytes(other)
-    assert ml.cache_key(ml.find_recordings(copy)) != before
+    assert ml.cache_key(ml.benchmark_recordings(copy)) != before
     rig.write_bytes(content)
-    assert ml.cache_key(ml.find_recordings(copy)) == before
+    assert ml.cache_key(ml.benchmark_recordings(copy)) == before
     (copy / "cmu_bvh" / "08" / "08_01.bvh").unlink()
-    assert ml.cache_key(ml.find_recordings(copy)) != before
+    assert ml.cache_key(ml.benchmark_recordings(copy)) != before
 
 
 def test_refusals(small, tmp_path):
     with pytest.raises(DataError, match="no such folder"):
-        ml.find_recordings(tmp_path / "nowhere")
+        ml.benchmark_recordings(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no HDM05 recordings"):
-        ml.find_recordings(tmp_path)
+        ml.benchmark_recordings(tmp_path)
     with pytest.raises(DataError, match="not prepared"):
         read_splits(tmp_path, ml.NAME)
     copy = tmp_path / "copy"
     shutil.copytree(small, copy, symlinks=True)
     (copy / "hdm05" / "HDM_tr.asf").unlink()
     with pytest.raises(DataError, match="HDM_tr.asf is missing"):
-        ml.find_recordings(copy)
+        ml.benchmark_recordings(copy)
     odd = copy / "hdm05" / "test" / "1" / "walk.amc"
     odd.write_text("1\n")
     with pytest.raises(DataError, match="'walk' is no subject of test; expected HDM_"):
-        ml.find_recordings(copy)
+        ml.benchmark_recordings(copy)
 
 
 def test_one_benchmark_never_goes_by_the_name_of_another(small, tmp_path):

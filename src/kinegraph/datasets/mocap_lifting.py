@@ -78,7 +78,7 @@ class Recording:
     split: str
 
 
-def find_recordings(source: Path | str, extra: Sequence[Path | str] = ()) -> list[Recording]:
+def benchmark_recordings(source: Path | str, extra: Sequence[Path | str] = ()) -> list[Recording]:
     """Every recording of the benchmark under ``source`` and further CMU folders ``extra``, ordered by name.
 
     Args:
@@ -153,7 +153,7 @@ def read_recording(recording: Recording) -> SkeletonSequence:
 
 def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> PreparedSplits:
     """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``."""
-    recordings = find_recordings(source, extra)
+    recordings = benchmark_recordings(source, extra)
     refuse_other(Path(out), NAME)
     with made_folder(out) as folder:
         parts = {
@@ -217,7 +217,7 @@ def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str
         if extra:
             raise DataError(f"{source} is already prepared: extra folders can only be added to recordings")
         return read_splits(source, NAME)
-    recordings = find_recordings(source, extra)
+    recordings = benchmark_recordings(source, extra)
     folder = Path(cache) if cache is not None else default_cache()
     folder = folder / f"{NAME}-{cache_key(recordings)}"
     if is_prepared(folder, NAME):
