@@ -139,7 +139,7 @@ def test_a_fitted_network_goes_the_same_way(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"model": {"name": "zero_velocity"}}, "zero_velocity has nothing to learn; evaluate it by its name"),
-        ({"model": {"name": "fcn"}}, "fcn is a lifting model and the task is motion; set task: lift"),
+        ({"model": {"name": "fcn"}}, "fcn is for task lift and the recipe for motion; set task: lift"),
         ({"model": {**SYMGNN, "observed": 9}}, "model.observed: found 9, but the recipe's transform gives 8"),
         ({"model": {**SYMGNN, "widht": 9}}, r"model.widht: unknown key; did you mean 'width'\?"),
         ({"trainer": {"devices": 2, "compile": True}}, "trainer.compile: joint batch norm"),

@@ -240,10 +240,10 @@ def test_weights_know_which_clips_they_have_seen_where_parts_are_named(tmp_path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"name": "fcn"}}, "model.name: fcn is a lifting model and the task is recognition; set task: lift"),
+        ({"model": {"name": "fcn"}}, "model.name: fcn is for task lift and the recipe for recognition; set task: lift"),
         (
             {"model": {"name": "symgnn"}},
-            "model.name: symgnn is a motion model and the task is recognition; set task: motion",
+            "model.name: symgnn is for task motion and the recipe for recognition; set task: motion",
         ),
         ({"model": {"name": "stgnc"}}, "did you mean 'stgcn'"),
         ({"model": {**STGCN, "classes": 9}}, "model.classes: found 9, but the data and .* gives 3; leave it out"),
