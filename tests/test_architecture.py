@@ -116,6 +116,12 @@ def test_numpy_side_imports_no_torch(name: str) -> None:
     assert not _modules_after(f"import kinegraph.{name}") & {"torch", "lightning"}
 
 
+def test_data_is_made_ready_without_torch() -> None:
+    ready = [p for p in FILES if p.relative_to(SOURCE).parts[0] in {"formats", "transforms", "store", "datasets"}]
+    names = [".".join(p.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__") for p in ready]
+    assert not _modules_after("\n".join(f"import {name}" for name in names)) & {"torch", "lightning"}
+
+
 def test_no_file_is_long_and_none_is_called_utils() -> None:
     long = {str(p.relative_to(SOURCE)): n for p in FILES if (n := len(p.read_text().splitlines())) > 500}
     assert not long

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from action_files import ListSource
 
-from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.datasets.open_clips import synthetic_clips
 from kinegraph.evaluation.clip_recognition import ClipMethod
 from kinegraph.models import build
@@ -18,6 +17,7 @@ from kinegraph.skeleton import get_skeleton
 from kinegraph.store import ActionClip
 from kinegraph.store.clip import Clips
 from kinegraph.store.memory import MemoryClips
+from kinegraph.transforms.clip_batches import pad_clips
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.prenormalise import PreNormalise
 from kinegraph.weights import save_weights

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.inference.answers import finite
 from kinegraph.inference.clip_window import (
@@ -30,6 +29,7 @@ from kinegraph.inference.recognition import ScoredWindows
 from kinegraph.inference.traced import traced
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import map_joints
+from kinegraph.transforms.clip_batches import pad_clips
 
 __all__ = ["ClipScores"]
 

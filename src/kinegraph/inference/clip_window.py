@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.axes import y_up
-from kinegraph.datasets.clip_batches import Encoded
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.sequence import UNIT_NAMES, SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton, map_joints
 from kinegraph.store.clip import liveliest
+from kinegraph.transforms.clip_batches import Encoded
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.image_units import image_scale
 from kinegraph.weights import LoadedWeights

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, Clips
 from kinegraph.training.recognition_recipe import ClipAugmentRecipe
+from kinegraph.transforms.clip_batches import pad_clips
 from kinegraph.transforms.clips import ClipTransform
 
 __all__ = ["ClipBatch", "ClipDataModule", "ClipSplits", "encode_clip", "validation_rows"]

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.store.clip import Clips
 from kinegraph.training.clip_data_module import ClipBatch, encode_clip
 from kinegraph.training.parallel import JointBatchNorm, average_over_ranks, ranks
 from kinegraph.training.recipe_parts import DescentRecipe, ScheduleRecipe
 from kinegraph.training.task import Monitor, TrainingTask
+from kinegraph.transforms.clip_batches import pad_clips
 from kinegraph.transforms.clips import ClipTransform
 
 __all__ = ["RecognitionTask"]
