@@ -6,22 +6,16 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
+from motion_files import write_takes
 
 import kinegraph as kg
 from kinegraph.calibration.forecasting import procedural_recordings
 from kinegraph.cli import main
-from kinegraph.cli.calibrate import _held_out, _recordings, _who
-from kinegraph.config import from_dict
 from kinegraph.datasets import mocap_lifting, synthetic
 from kinegraph.datasets.synthetic import SyntheticMotion
 from kinegraph.datasets.synthetic.lifting import SyntheticLifting, synthetic_lifting
-from kinegraph.errors import ConfigError
-from kinegraph.training.motion_recipe import MotionRecipe
-from kinegraph.training.motion_setup import prepare
 
 
 @pytest.fixture
@@ -58,24 +52,6 @@ def test_a_lifter_is_calibrated_and_checked(small: None, tmp_path: Path, capsys:
     assert kg.Lifter.from_pretrained(folder).calibration is not None
 
 
-@pytest.mark.parametrize(
-    ("data", "procedural"),
-    [
-        ({"name": "mocap-lifting", "add_synthetic": True}, True),
-        ({"name": "synthetic"}, True),
-        ({"name": "mocap-lifting", "add_synthetic": False}, False),
-        ({"name": "h36m"}, False),
-    ],
-)
-def test_procedural_people_are_held_out_where_the_recipe_had_them(
-    small: None, data: dict[str, Any], procedural: bool, tmp_path: Path
-) -> None:
-    validation = mocap_lifting.load(tmp_path).val
-    held = _held_out(validation, data)
-    assert held.name == (f"{validation.name} and procedural people" if procedural else validation.name)
-    assert len(held) == len(validation) * (3 if procedural else 1)
-
-
 def test_a_forecaster_is_calibrated_on_a_folder(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,76 +71,6 @@ def test_a_forecaster_is_calibrated_on_a_folder(
     assert most > 0.7
     future = kg.forecast(mine / "02_01.amc", 0.5, model=folder)
     assert future.uncertainty is not None
-
-
-def _trained_on(folder: Path, out: Path, *, names: bool = True) -> kg.Forecaster:
-    """The network in the package, as if it had been trained on a folder; without names, as before they were kept."""
-    place = kg.Forecaster.from_pretrained().save_pretrained(out)
-    config = json.loads((place / "config.json").read_text())
-    recipe = config["metadata"]["recipe"]
-    recipe["data"] |= {
-        "source": str(folder),
-        "representation": "positions",
-        "held_out_by": "name" if names else "place",
-    }
-    recipe["transform"]["recognise"] = False
-    data = dict(prepare(from_dict(MotionRecipe, recipe)).splits)
-    if not names:
-        data = {role: {key: value for key, value in part.items() if key != "names"} for role, part in data.items()}
-    config["metadata"]["data"] = data
-    if not names:
-        del recipe["data"]["held_out_by"]
-    (place / "config.json").write_text(json.dumps(config))
-    return kg.Forecaster.from_pretrained(place)
-
-
-def _takes(folder: Path, count: int, people: int = 1, seconds: float = 1.5) -> None:
-    motion = SyntheticMotion(subjects=people, takes=count, seconds=seconds, fps=30.0)
-    folder.mkdir()
-    for take in range(count):
-        found = [motion.clip(person, "walking", take) for person in range(people)]
-        both = kg.SkeletonSequence(
-            np.concatenate([one.positions for one in found]), found[0].skeleton, fps=30, unit="m", space="world", up="z"
-        )
-        kg.save(both, folder / f"take{take:02d}.npz")
-
-
-@pytest.mark.parametrize("names", [True, False])
-def test_what_was_held_out_then_is_known_when_the_folder_has_grown(names: bool, tmp_path: Path) -> None:
-    _takes(mine := tmp_path / "mine", 8)
-    forecaster = _trained_on(mine, tmp_path / "net", names=names)
-    then = {file.stem for _, file in _recordings(mine, forecaster)}
-    assert len(then) == 1
-    kg.save(kg.load(mine / "take00.npz"), mine / "a new take.npz")
-    if names:
-        assert {file.stem for _, file in _recordings(mine, forecaster)} == then
-        (mine / f"{then.pop()}.npz").unlink()
-        with pytest.raises(ConfigError, match="no recording of which all was held out"):
-            _recordings(mine, forecaster)
-    else:
-        with pytest.raises(ConfigError, match="not the folder as it was in training"):
-            _recordings(mine, forecaster)
-
-
-def test_recordings_of_two_people_are_held_out_whole(tmp_path: Path) -> None:
-    _takes(mine := tmp_path / "mine", 8, people=2)
-    held = _recordings(mine, _trained_on(mine, tmp_path / "net"))
-    assert [file.parent for _, file in held] == [mine]
-    with pytest.raises(ConfigError, match="no recording of which all was held out"):  # only second people were
-        _recordings(mine, _trained_on(mine, tmp_path / "older", names=False))
-
-
-def test_whose_recordings_they_are() -> None:
-    files = (
-        ("07_01.amc", "07"),
-        ("any/07_01.amc", "07"),
-        ("HDM_mm_cut.amc", "mm"),
-        ("anna/take_01.bvh", "anna"),
-        ("ben/take_02.bvh", "ben"),
-        ("take_01.bvh", "take_01"),
-        ("take_02.bvh", "take_02"),
-    )
-    assert [_who(Path("mine") / file, Path("mine")) for file, _ in files] == [name for _, name in files]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +101,7 @@ def test_recordings_that_are_of_no_use_are_told(
     monkeypatch.setattr("kinegraph.calibration.forecasting.procedural_recordings", lambda: made)
     folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
     (folder / "calibration.json").unlink(missing_ok=True)
-    _takes(mine := tmp_path / "mine", 1, seconds=4.0)
+    write_takes(mine := tmp_path / "mine", 1, seconds=4.0)
     kg.save(kg.load(mine / "take00.npz").replace(fps=None), mine / "a_norate.npz")
     argv = ["calibrate", str(folder), "--data", str(mine), "--size", "50", "--check", str(mine)]
     assert main(argv) == 0
@@ -220,7 +126,7 @@ def test_a_check_that_cannot_be_is_found_before_the_fit(
 
     monkeypatch.setattr("kinegraph.calibration.forecasting.calibrate_forecaster", fitted)
     folder = kg.Forecaster.from_pretrained().save_pretrained(tmp_path / "net")
-    _takes(mine := tmp_path / "mine", 1)
+    write_takes(mine := tmp_path / "mine", 1)
     argv = ["calibrate", str(folder), "--data", str(mine), "--check"]
     assert main([*argv, str(tmp_path / "typo")]) == 2
     assert "typo" in capsys.readouterr().err
@@ -278,7 +184,7 @@ def test_only_check_needs_something_to_check(tmp_path: Path, capsys: pytest.Capt
         assert f"{' '.join(more)} belongs to fitting" in capsys.readouterr().err
     assert main(["calibrate", "lift", "--data", str(tmp_path), "--only-check", "--size", "900"]) == 2
     assert "--size 900 belongs to fitting" in capsys.readouterr().err
-    _takes(mine := tmp_path / "mine", 1, seconds=4.0)
+    write_takes(mine := tmp_path / "mine", 1, seconds=4.0)
     assert main(["calibrate", "forecast", "--only-check", "--check", str(mine)]) == 0  # no --data, which is not read
     assert "errors below the stated quantile" in capsys.readouterr().out
     (folder / "calibration.json").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Recordings in the form of the CMU actions, and untrained networks for them, small enough for any test."""
+"""Folders of recordings, those in the form of the CMU actions too, and small untrained networks for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy as np
 import torch
 
 from kinegraph.datasets import cmu_actions
+from kinegraph.datasets.synthetic import SyntheticMotion
+from kinegraph.formats import write
 from kinegraph.models import build
+from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import save_weights
 
@@ -56,3 +59,14 @@ def write_weights(place: Path, recordings: Path, name: str = "net", **options: A
     network = build("symgnn", train.skeleton, config)
     save_weights(run / "best", network, "symgnn", {"seed": 3}, transform=transform, task="motion")
     return run / "best"
+
+
+def write_takes(folder: Path, count: int, people: int = 1, seconds: float = 1.5) -> None:
+    """A folder of so many files, take00.npz and on: everybody walks, each in their own way."""
+    motion = SyntheticMotion(subjects=people, takes=count, seconds=seconds, fps=30.0)
+    folder.mkdir()
+    for take in range(count):
+        found = [motion.clip(person, "walking", take) for person in range(people)]
+        together = np.concatenate([one.positions for one in found])
+        whole = SkeletonSequence(together, found[0].skeleton, fps=30, unit="m", space="world", up="z")
+        write(whole, folder / f"take{take:02d}.npz")

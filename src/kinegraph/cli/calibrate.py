@@ -23,12 +23,9 @@ from kinegraph.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from kinegraph.calibration.lifting import MeasuredErrors
-    from kinegraph.datasets.lifting_data import LiftingData
     from kinegraph.inference.error_model import Calibration
     from kinegraph.inference.forecaster import Forecaster
     from kinegraph.inference.lifter import Lifter
-    from kinegraph.sequence import SkeletonSequence
-    from kinegraph.training.motion_splits import MotionSplits
 
 HELP = "fit and check how far a network's results may be off"
 
@@ -127,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str, MeasuredErrors]]]:
+    from kinegraph.calibration.held_out import held_out_poses
     from kinegraph.calibration.lifting import calibrate_lifter, lift_errors
     from kinegraph.cli.render import Progress
     from kinegraph.datasets import mocap_lifting
@@ -138,7 +136,7 @@ def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str
         if args.only_check:
             calibration = _there(lifter)
         else:
-            data = _held_out(benchmark.val, _recipe(lifter).get("data", {}))
+            data = held_out_poses(lifter, benchmark.val)
             calibration = calibrate_lifter(lifter, data, poses=args.size or 8000, progress=progress)
         tables = {}
         for name, flip in (("flip", True), ("plain", False)):
@@ -149,34 +147,13 @@ def _lifting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str
     return calibration, tables
 
 
-def _held_out(validation: LiftingData, recipe: Mapping[str, Any]) -> LiftingData:
-    """What the network of a recipe did not learn from: matching clips of the validation split; and other procedural
-    people, if it learnt from some."""
-    import dataclasses
-    import fnmatch
-
-    from kinegraph.datasets import synthetic
-    from kinegraph.datasets.lifting_data import concatenate
-
-    pattern = recipe.get("clips")
-    if pattern is not None:
-        validation = validation.clips(
-            [fnmatch.fnmatch(clip, str(pattern)) for clip in validation.clip_names], f"{validation.name} ({pattern})"
-        )
-    if not (recipe.get("add_synthetic") or recipe.get("name") == "synthetic"):
-        return validation
-    config = synthetic.SyntheticLifting()
-    config = dataclasses.replace(config, motion=dataclasses.replace(config.motion, fps=validation.fps))
-    made = [synthetic.load(split, config) for split in ("val", "test")]
-    return concatenate([validation, *made], f"{validation.name} and procedural people")
-
-
 def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple[str, MeasuredErrors]]]:
     from kinegraph.calibration.forecasting import (
         calibrate_forecaster,
         forecast_errors,
         procedural_recordings,
     )
+    from kinegraph.calibration.held_out import people_in
     from kinegraph.cli.render import Progress
     from kinegraph.inference.forecaster import Forecaster
 
@@ -185,8 +162,8 @@ def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple
         raise ConfigError("--only-check needs --check DIR with recordings of other people")
     calibration = _there(forecaster) if args.only_check else None
     # what can be wrong about folders is found before the minutes of fitting: a check that fails would lose the fit
-    check = None if args.check is None else _recordings(args.check, None)
-    own = [] if args.only_check else _recordings(args.data, forecaster if args.held_out else None)
+    check = None if args.check is None else people_in(args.check)
+    own = [] if args.only_check else people_in(args.data, forecaster if args.held_out else None)
     tables: dict[str, tuple[str, MeasuredErrors]] = {}
     with Progress("forecasting") as progress:
         if check is not None:
@@ -203,81 +180,6 @@ def _forecasting(args: argparse.Namespace) -> tuple[Calibration, dict[str, tuple
                     f"{calibration.about['left_out']['first']}"
                 )
     return calibration, tables
-
-
-def _recordings(folder: Path, held_out_of: Forecaster | None) -> list[tuple[str, Path | SkeletonSequence]]:
-    """Who moves, and the file, of every recording in a folder, or of those that a training held out."""
-    from kinegraph.datasets.recordings import find_files
-
-    files = find_files(folder)
-    if held_out_of is not None:
-        files = _held_out_files(folder, files, held_out_of)
-    return [(_who(file, folder), file) for file in files]
-
-
-def _who(file: Path, folder: Path) -> str:
-    """The subject as CMU and HDM05 name files, else the folder below the given one, else the file itself.
-
-    Everybody weighs alike, and what is stated for strangers is fitted by leaving one out: takes of all must not count
-    as one person's.
-    """
-    from kinegraph.datasets import cmu_files, hdm05
-
-    subject = cmu_files.named_subject(file) or hdm05.named_subject(file)
-    if subject is not None:
-        return subject
-    within = file.relative_to(folder)
-    return within.parent.as_posix() if len(within.parts) > 1 else file.stem
-
-
-def _held_out_files(folder: Path, files: list[Path], forecaster: Forecaster) -> list[Path]:
-    """What a training held out, by the names kept with the weights: the folder may have grown since.
-
-    Raises:
-        ConfigError: nothing of it is there; or older weights keep no names, and the folder is another than it was.
-    """
-    from kinegraph.datasets.recordings import file_name
-    from kinegraph.datasets.seen_clips import marks_in
-
-    about = forecaster.weights.metadata.get("data") if forecaster.weights is not None else None
-    parts = [part if isinstance(part, dict) else {} for part in map((about or {}).get, ("train", "validation"))]
-    names = [file_name(file, folder) for file in files]
-    if parts[1].get("names"):
-        learnt, held = (marks_in(part.get("names"), names) for part in parts)
-    else:
-        splits = _splits_as_then(folder, forecaster)
-        if [part.fingerprint for part in splits] != [part.get("fingerprint") for part in parts]:
-            raise ConfigError(
-                f"--held-out: {folder} is not the folder as it was in training, and these weights keep no names of "
-                "recordings: what is held out of it today may have trained them; give the folder as it was"
-            )
-        known = [{clip.recording for clip in part.clips} for part in splits]
-        learnt, held = ([name in own for name in names] for own in known)
-    found = [file for file, own, others in zip(files, held, learnt, strict=True) if own and not others]
-    if not found:
-        raise ConfigError(
-            f"--held-out: {folder} has no recording of which all was held out in training; give the folder of training"
-        )
-    return found
-
-
-def _splits_as_then(folder: Path, forecaster: Forecaster) -> MotionSplits:
-    """As folders were divided before weights kept the names of their recordings."""
-    from kinegraph.config import from_dict
-    from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
-    from kinegraph.training.motion_splits import load_motion_splits
-
-    recipe = _recipe(forecaster)
-    data = {**recipe.get("data", {}), "source": str(folder)}
-    if data.get("name") == "recordings":
-        data["held_out_by"] = "place"
-    transform = from_dict(MotionTransformRecipe, recipe.get("transform", {}), "transform")
-    return load_motion_splits(from_dict(MotionDataRecipe, data, "data"), transform)
-
-
-def _recipe(network: Lifter | Forecaster) -> Mapping[str, Any]:
-    recipe = network.weights.metadata.get("recipe") if network.weights is not None else None
-    return recipe if isinstance(recipe, Mapping) else {}
 
 
 def _there(network: Lifter | Forecaster) -> Calibration:

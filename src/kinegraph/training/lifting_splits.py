@@ -12,7 +12,7 @@ from kinegraph.datasets.lifting_data import LiftingData, concatenate
 from kinegraph.errors import ConfigError
 from kinegraph.training.lifting_recipe import LiftingDataRecipe
 
-__all__ = ["LiftingSplits", "limit_poses", "load_lifting_splits", "matching_clips"]
+__all__ = ["LiftingSplits", "limit_poses", "load_lifting_splits", "matching_clips", "procedural_people"]
 
 
 class LiftingSplits(NamedTuple):
@@ -56,7 +56,8 @@ def load_lifting_splits(recipe: LiftingDataRecipe) -> LiftingSplits:
     if recipe.clips is not None:
         train, validation = matching_clips(train, recipe.clips), matching_clips(validation, recipe.clips)
     if recipe.add_synthetic:
-        train = _with_synthetic(train)
+        made = procedural_people("train", train.fps)
+        train = concatenate([train, made], f"{train.name} + {made.name}")
     if recipe.max_poses is not None:
         train = limit_poses(train, recipe.max_poses)
     if recipe.input == "noisy":
@@ -66,13 +67,12 @@ def load_lifting_splits(recipe: LiftingDataRecipe) -> LiftingSplits:
     return LiftingSplits(train, validation)
 
 
-def _with_synthetic(train: LiftingData) -> LiftingData:
+def procedural_people(split: str, fps: float) -> LiftingData:
+    """The procedural people of a split as others are recorded, at `fps` frames a second."""
     from kinegraph.datasets import synthetic
 
     config = synthetic.SyntheticLifting()
-    motion = dataclasses.replace(config.motion, fps=train.fps)
-    made = synthetic.load("train", dataclasses.replace(config, motion=motion))
-    return concatenate([train, made], f"{train.name} + {made.name}")
+    return synthetic.load(split, dataclasses.replace(config, motion=dataclasses.replace(config.motion, fps=fps)))
 
 
 def _load_h36m(recipe: LiftingDataRecipe) -> tuple[LiftingData, LiftingData]:
