@@ -20,7 +20,7 @@ from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
-from kinegraph.inference.preparation import Prepared, check_view, main_of_each, prepare
+from kinegraph.inference.preparation import PreparedKeypoints, check_view, main_of_each, prepare
 from kinegraph.models.lifting_model import mirrored, with_residual
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
@@ -269,7 +269,9 @@ class Lifter(Pretrained):
 
     # ---- the network ----------------------------------------------------------------------------------------------
 
-    def _poses(self, ready: Prepared, person: int, options: LiftOptions, fps: float) -> tuple[Floats, Floats, str]:
+    def _poses(
+        self, ready: PreparedKeypoints, person: int, options: LiftOptions, fps: float
+    ) -> tuple[Floats, Floats, str]:
         """Root-relative poses (frames, joints, 3) in camera axes, metres; NaN where the person is away.
 
         Also how far the answers for the pose and its mirror image are apart (frames, joints), metres.
@@ -307,7 +309,7 @@ class Lifter(Pretrained):
             poses = framing.turn_back(poses, ready.intrinsics)
         return poses, spread, "image" if framing is None else "person"
 
-    def _image_suits(self, ready: Prepared, person: int, options: LiftOptions) -> bool:
+    def _image_suits(self, ready: PreparedKeypoints, person: int, options: LiftOptions) -> bool:
         """Whether the network sees the image itself, or a view that follows the person."""
         if options.framing != "auto":
             return options.framing == "image"
@@ -319,7 +321,7 @@ class Lifter(Pretrained):
         scale = scale[ready.present[person] & np.isfinite(scale)]
         return bool(len(scale) and np.percentile(scale, 10) >= FAR and np.percentile(scale, 90) <= NEAR)
 
-    def _depth(self, keypoints: Floats, seen: NDArray[np.bool_], ready: Prepared) -> Floats:
+    def _depth(self, keypoints: Floats, seen: NDArray[np.bool_], ready: PreparedKeypoints) -> Floats:
         """Root depth (frames,) of an average adult of this size in the image: one a clip, one pose tells little."""
         scale = scale_of_pose(keypoints, seen, self.skeleton)
         scale = scale[np.isfinite(scale) & (scale > 0)]
@@ -352,7 +354,7 @@ class Lifter(Pretrained):
 
     # ---- after the network ------------------------------------------------------------------------------------------
 
-    def _finish(self, poses: Floats, ready: Prepared, person: int, options: LiftOptions, fps: float) -> Floats:
+    def _finish(self, poses: Floats, ready: PreparedKeypoints, person: int, options: LiftOptions, fps: float) -> Floats:
         """Smooth, make rigid and place one person's poses (frames, joints, 3); NaN where joints stay missing."""
         present, trust = ready.present[person], ready.trust[person]
         if options.one_euro and len(poses) > 1:

@@ -30,7 +30,7 @@ FOCAL_SHARE = 1.145
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedKeypoints:
     """A 2D recording on a network's skeleton.
 
     ``positions (people, frames, joints, 2)`` px are finite everywhere (guesses included), ``confidence`` (people,
@@ -50,7 +50,7 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions) -> Prepared:
+def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions) -> PreparedKeypoints:
     """Ready a 2D sequence for a network on ``skeleton``.
 
     Raises:
@@ -124,7 +124,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
         extent = np.stack([flat.min(axis=0), flat.max(axis=0)])
         intrinsics, camera_note = camera(image_size, options, _median(scales), extent)
     notes.append(camera_note)
-    return Prepared(
+    return PreparedKeypoints(
         positions=complete_poses(positions, seen, skeleton),
         confidence=np.where(seen, confidence, 0.0),
         present=present,
