@@ -36,7 +36,7 @@ from kinegraph.transforms.heading import HeadingFrame, heading_absolute, heading
 from kinegraph.transforms.posed_body import PosedBody, posed_body_steps
 from kinegraph.transforms.reposing import KnownRig
 
-__all__ = ["MotionStream", "Observation", "Prepared", "Rollout"]
+__all__ = ["MotionStream", "Observation", "SeenMotion", "Rollout"]
 
 Floats = NDArray[np.float64]
 _REFIT_FIRST_S = 1.0
@@ -45,7 +45,7 @@ _RECENT_S = 1.0  # holds the last fifth of a second, and the beginning of every 
 _FIT_FRAMES = 40  # at most: lengths and shapes are medians and means, which more frames hardly move
 
 
-class Prepared(NamedTuple):
+class SeenMotion(NamedTuple):
     """What a network will see of one person."""
 
     time: float
@@ -75,7 +75,7 @@ class Rollout:
     """
 
     def __init__(
-        self, network: MotionNetwork, seen: Prepared, state: SymGNNState | None = None, steps: Floats | None = None
+        self, network: MotionNetwork, seen: SeenMotion, state: SymGNNState | None = None, steps: Floats | None = None
     ) -> None:
         self.network, self._seen, self._state = network, seen, state
         self._steps: list[Floats] = [] if steps is None else list(steps)
@@ -122,7 +122,7 @@ class Observation:
     time: float
     window: PersonWindow
     recent: Floats
-    """(frames, joints, 3) metres, of :class:`Prepared`."""
+    """(frames, joints, 3) metres, of :class:`SeenMotion`."""
     scores: Floats | None
     """(classes,) probabilities."""
     rollout: Rollout | None
@@ -270,7 +270,7 @@ class MotionStream:
             self._found[name] = self.answer(self.prepare(name))
         return self._found[name]
 
-    def prepare(self, name: Id) -> Prepared:
+    def prepare(self, name: Id) -> SeenMotion:
         """The first half of :meth:`observe`: what the network will see."""
         assert self.time is not None
         network, transform = self.network, self.network.transform
@@ -281,9 +281,9 @@ class MotionStream:
             relative, frame = heading_relative(relative, -1, network.skeleton, transform.representation)
         recent = ready(self.recent(name, _RECENT_S)).positions[0]
         x = torch.from_numpy(transform.encode(relative))
-        return Prepared(self.time, window, history, relative, frame, x, recent)
+        return SeenMotion(self.time, window, history, relative, frame, x, recent)
 
-    def answer(self, seen: Prepared) -> Observation:
+    def answer(self, seen: SeenMotion) -> Observation:
         """The second half: what the network makes of it, at any later time."""
         network, model = self.network, self.network.model
         state: SymGNNState | None = None

@@ -19,7 +19,7 @@ from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.live.forecaster import ForecastStream, LiveForecast
 from kinegraph.inference.live.frames import Id
 from kinegraph.inference.live.lifter import LiftStream, LiveLiftOptions
-from kinegraph.inference.live.motion import MotionStream, Observation, Prepared
+from kinegraph.inference.live.motion import MotionStream, Observation, SeenMotion
 from kinegraph.inference.live.recognizer import LiveActions, MotionRecognizeStream, RecognizeStream
 from kinegraph.inference.live.world import LiveWorld
 from kinegraph.inference.motion_window import MotionNetwork
@@ -245,7 +245,7 @@ class Live:
             return partial(self._fit, pieces)
         return None
 
-    def _answer(self, name: Id, seen: Prepared) -> Piece | None:
+    def _answer(self, name: Id, seen: SeenMotion) -> Piece | None:
         assert self._motion is not None
         observed = self._motion.answer(seen)
         if self._scored is not None and observed.scores is not None:
