@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 import kinegraph as kg
-from kinegraph.errors import FormatError, KinegraphError, MissingExtraError
+from kinegraph.errors import ConfigError, FormatError, KinegraphError, MissingExtraError
+from kinegraph.evaluation.clip_recognition import load_clip_method
+from kinegraph.evaluation.forecasting import load_forecast_method
+from kinegraph.evaluation.methods import task_named
+from kinegraph.evaluation.predict import load_lifting_method
+from kinegraph.evaluation.recognition import load_recognition_method
 from kinegraph.hub import is_hub_id, locate
 from kinegraph.shipped import FOLDER
 from kinegraph.weights import load_weights
@@ -79,6 +84,36 @@ def test_motion_networks_are_fetched_too(hub: FakeHub, kind: Any) -> None:
     hub.folder = FOLDER / "forecast"
     assert kind.from_pretrained("you/mover").network.model is not None
     assert hub.asked[-1]["repo_id"] == "you/mover"
+
+
+@pytest.mark.parametrize(
+    ("load", "network"),
+    [
+        (load_lifting_method, "lift"),
+        (load_forecast_method, "forecast"),
+        (load_recognition_method, "forecast"),
+        (load_clip_method, "recognize"),
+    ],
+)
+def test_what_is_measured_is_fetched_too(hub: FakeHub, load: Any, network: str) -> None:
+    hub.folder = FOLDER / network
+    method = load("you/mover")
+    assert hub.asked[-1]["repo_id"] == "you/mover"
+    assert method.label == "you/mover"  # and not the digest that the copy's folder is called
+    assert method.info["parameters"] == load(network).info["parameters"]
+    assert load(network).label == network
+    assert task_named("you/mover") == task_named(network) == load_weights(FOLDER / network).task
+    wrong = load_clip_method if network == "lift" else load_lifting_method
+    with pytest.raises(ConfigError, match="you/mover holds a .* this protocol measures"):
+        wrong("you/mover")
+
+
+def test_what_has_no_weights_is_not_fetched(hub: FakeHub) -> None:
+    assert task_named("zero-velocity") is task_named("linear") is None
+    for name, message in (("zero-velocity", "is a baseline of forecasting"), ("linear", "is trained first")):
+        with pytest.raises(ConfigError, match=message):
+            load_clip_method(name)
+    assert not hub.asked
 
 
 def test_no_network_is_said_plainly(hub: FakeHub) -> None:

@@ -122,7 +122,7 @@ def test_a_folder_here_comes_first(package: Path) -> None:
         (kg.Recognizer.from_pretrained, FormatError),
         (locate, FormatError),
         (find_weights, ConfigError),
-        (load_lifting_method, ConfigError),
+        (load_lifting_method, FormatError),
     ],
 )
 def test_unknown_names_list_what_there_is(package: Path, read: object, error: type[Exception]) -> None:

@@ -23,7 +23,7 @@ from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
-from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, load_weights, save_weights
+from kinegraph.weights import CONFIG_FILE, TENSORS_FILE, load_weights, save_weights, task_of, transform_of
 
 LIFTERS = [name for name, entry in REGISTRY.items() if entry.task == "lift"]
 SMALL: dict[str, dict[str, Any]] = {name: {"channels": 8} for name in LIFTERS} | {"fcn": {"width": 8}}
@@ -201,6 +201,20 @@ def test_a_skeleton_of_a_million_joints_is_not_built(folder: Path) -> None:
     edit(folder, "skeleton", "landmarks", value={})
     edit(folder, "skeleton", "edges", value=[])
     refused(folder, ".")
+
+
+def test_the_task_is_read_without_the_tensors(folder: Path, tmp_path: Path) -> None:
+    (folder / TENSORS_FILE).write_bytes(b"no tensors")
+    assert task_of(folder) == "lift"
+    assert transform_of(folder) == TRANSFORM
+    with pytest.raises(FormatError, match="no such weights folder"):
+        task_of(tmp_path / "nowhere")
+    edit(folder, "transform", "target", value="somewhere")
+    with pytest.raises(FormatError, match="target"):
+        transform_of(folder)
+    (folder / TENSORS_FILE).unlink()
+    with pytest.raises(FormatError, match="model.safetensors is missing"):
+        task_of(folder)
 
 
 def test_a_lifter_is_no_motion_network(folder: Path, tmp_path: Path) -> None:

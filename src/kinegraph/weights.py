@@ -34,7 +34,16 @@ from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["CONFIG_FILE", "TENSORS_FILE", "LoadedWeights", "load_weights", "refuse_set_aside", "save_weights"]
+__all__ = [
+    "CONFIG_FILE",
+    "TENSORS_FILE",
+    "LoadedWeights",
+    "load_weights",
+    "refuse_set_aside",
+    "save_weights",
+    "task_of",
+    "transform_of",
+]
 
 CONFIG_FILE = "config.json"
 TENSORS_FILE = "model.safetensors"
@@ -214,13 +223,7 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
     """
     folder = Path(folder)
     config_path, tensors_path = folder / CONFIG_FILE, folder / TENSORS_FILE
-    if not folder.is_dir():
-        refuse_set_aside(folder)
-        raise FormatError(folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}")
-    for path in (config_path, tensors_path):
-        if not path.is_file():
-            raise FormatError(folder, f"not a weights folder: {path.name} is missing")
-    config = _read_config(config_path)
+    config = _config_of(folder)
     if task is not None and config["task"] != task:
         raise KinegraphError(f"{folder}: this network {_USES[config['task']]}")
     try:
@@ -256,6 +259,41 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
         folder=folder,
         sha256=str(config["sha256"]),
     )
+
+
+def task_of(folder: Path | str) -> str:
+    """What weights are for, "lift", "motion" or "recognition", from `config.json` alone.
+
+    Raises:
+        FormatError: the folder or a file in it is missing, or the configuration damaged.
+    """
+    return str(_config_of(Path(folder))["task"])
+
+
+def transform_of(folder: Path | str) -> LiftingTransform | MotionTransform | ClipTransform:
+    """What weights were trained with, from `config.json` alone.
+
+    Raises:
+        FormatError: as of :func:`task_of`.
+    """
+    config = _config_of(Path(folder))
+    try:
+        return from_dict(_TRANSFORMS[config["task"]], config["transform"], "transform")
+    except ConfigError as error:
+        raise FormatError(Path(folder) / CONFIG_FILE, str(error)) from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise FormatError(Path(folder) / CONFIG_FILE, f"transform is malformed ({error})") from error
+
+
+def _config_of(folder: Path) -> dict[str, Any]:
+    """The configuration in a folder that has the files of weights."""
+    if not folder.is_dir():
+        refuse_set_aside(folder)
+        raise FormatError(folder, f"no such weights folder; expected one with {CONFIG_FILE} and {TENSORS_FILE}")
+    for name in (CONFIG_FILE, TENSORS_FILE):
+        if not (folder / name).is_file():
+            raise FormatError(folder, f"not a weights folder: {name} is missing")
+    return _read_config(folder / CONFIG_FILE)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_several_models_stand_in_one_table(human36m, weights, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["evaluate", "nowhere", "--protocol", "mocap-lifting"], "neither a weights folder nor a baseline"),
+        (["evaluate", "nowhere", "--protocol", "mocap-lifting"], "nowhere: no such weights folder"),
         (["evaluate", "flat", "--protocol", "mocap-liftin"], "did you mean 'mocap-lifting'"),
         (["evaluate", "flat", "--protocol", "h36m-pixel"], "--data DIR"),
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--data", "nowhere"], "data_3d_h36m.npz: no such file"),

@@ -10,7 +10,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.datasets import cmu_actions
-from kinegraph.errors import ConfigError, DataError, SkeletonError
+from kinegraph.errors import ConfigError, DataError, FormatError, SkeletonError
 from kinegraph.evaluation.forecasting import (
     ActionWindows,
     ForecastMethod,
@@ -253,7 +253,7 @@ def test_protocol_choices(tmp_path):
         load_forecast_protocol("cmu-mpjpe", tmp_path, split="train")
     with pytest.raises(ConfigError, match="that is ntu-pck's"):
         load_forecast_protocol("cmu-mpjpe", tmp_path, normaliser="torso")
-    with pytest.raises(ConfigError, match="neither a weights folder nor a baseline of forecasting"):
+    with pytest.raises(FormatError, match="no such weights folder.*; baselines: .*zero-velocity"):
         load_forecast_method("flat")
 
 

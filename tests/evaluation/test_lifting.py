@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinegraph.errors import ConfigError, DataError, SkeletonError
+from kinegraph.errors import ConfigError, DataError, FormatError, SkeletonError
 from kinegraph.evaluation import (
     LiftingMethod,
     evaluate_lifting,
@@ -329,7 +329,7 @@ def test_unknown_names():
         load_lifting_protocol("mocap-lift")
     with pytest.raises(ConfigError, match="--data"):
         load_lifting_protocol("mocap-lifting")
-    with pytest.raises(ConfigError, match="neither a weights folder nor a baseline"):
+    with pytest.raises(FormatError, match="no such weights folder.*; baselines: flat.*did you mean 'flat'"):
         load_lifting_method("flatt")
     with pytest.raises(ConfigError, match="train and test"):
         load_lifting_protocol("h36m-pixel", ".", split="val")

@@ -62,9 +62,12 @@ def _robustness(args: argparse.Namespace) -> int:
     from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS, load_forecast_protocol
     from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS, load_recognition_method
     from kinegraph.evaluation.robustness import forecasting_robustness, recognition_robustness, robustness_report
+    from kinegraph.hub import locate
+    from kinegraph.inference.motion_window import baseline_of
+    from kinegraph.models import baselines
     from kinegraph.seeds import check_seed
     from kinegraph.shipped import find_folder
-    from kinegraph.weights import load_weights
+    from kinegraph.weights import transform_of
 
     check_seed(args.seed, "--seed")
     forecasting = args.protocol in FORECAST_PROTOCOLS
@@ -72,11 +75,10 @@ def _robustness(args: argparse.Namespace) -> int:
         known = ", ".join((*FORECAST_PROTOCOLS, *RECOGNITION_PROTOCOLS))
         raise ConfigError(f"unknown protocol '{args.protocol}' (there are {known})")
     noise = {"sigmas": args.sigmas, "draws": args.draws, "seed": args.seed}
-    folders = {name: find_folder(name) for name in args.models}
-    loaded = {name: load_weights(folder) for name, folder in folders.items() if folder is not None}
     forecasters, recognisers = [], []
     for name in args.models:
-        transform: Any = loaded[name].transform if name in loaded else None
+        plain = find_folder(name) is None and baseline_of(name) is not None
+        transform: Any = None if plain else transform_of(locate(name, others=baselines()))
         horizon, actions = getattr(transform, "horizon", 1), getattr(transform, "actions", ())
         if forecasting and horizon:
             forecasters.append(load_forecast_method(name))

@@ -1,6 +1,6 @@
 """Measure trained weights under a named protocol.
 
-M is a weights folder (of `kinegraph train`: <run>/best) or a baseline's name. Several give one comparison table.
+M is a weights folder (of `kinegraph train`: <run>/best), a hub id or a baseline's name. Several give one table.
 
 lifting      synthetic-lifting, mocap-lifting, mocap-folder, h36m-pixel, h36m-metric, 3dhp. A table never mixes the
              targets `pixel` (absolute camera space, true root depth and intrinsics granted) and `metric`
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments
 from kinegraph.cli.options import check_place
+from kinegraph.shipped import model_help
 
 if TYPE_CHECKING:
     from kinegraph.datasets.lifting_data import LiftingData
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="M",
-        help="a weights folder, a network of the package, or a baseline: flat, zero-velocity, constant-velocity",
+        help=model_help("or a baseline: flat, zero-velocity, constant-velocity"),
     )
     add_protocol_arguments(parser)
     parser.add_argument(
@@ -206,11 +207,10 @@ def _task(args: argparse.Namespace) -> str:
 def _windows_or_clips(args: argparse.Namespace) -> str:
     """What the weights are of decides what is counted."""
     from kinegraph.errors import ConfigError
-    from kinegraph.shipped import find_folder
-    from kinegraph.weights import load_weights
+    from kinegraph.evaluation.methods import task_named
 
-    folders = {name: find_folder(name) for name in args.models}
-    tasks = {name: load_weights(folder).task for name, folder in folders.items() if folder is not None}
+    found = {name: task_named(name) for name in args.models}
+    tasks = {name: task for name, task in found.items() if task is not None}
     of_clips = [name for name, task in tasks.items() if task == "recognition"]
     if of_clips and len(of_clips) < len(tasks):
         other = next(name for name in tasks if name not in of_clips)

@@ -14,25 +14,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from kinegraph.datasets.clip_batches import pad_clips
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split, takes_files_word
-from kinegraph.datasets.clip_batches import pad_clips
 from kinegraph.datasets.clip_sources import LIVELIER_FIRST
 from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.evaluation.clip_views import ClipView
+from kinegraph.evaluation.methods import named_weights
 from kinegraph.evaluation.processes import gather_rows, own_device, share_of
-from kinegraph.evaluation.provenance import names_seen, run_label, weights_info
+from kinegraph.evaluation.provenance import names_seen, weights_info
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores
 from kinegraph.sequence import UNIT_NAMES
-from kinegraph.shipped import find_folder, named
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import Clips
 from kinegraph.transforms.clips import ClipTransform
-from kinegraph.weights import load_weights
 
 __all__ = ["BATCH", "ClipMethod", "check_fit", "clip_method", "evaluate_clips", "load_clip_method", "part_rows"]
 
@@ -93,30 +92,15 @@ class ClipMethod:
 
 
 def load_clip_method(folder: Path | str, label: str | None = None, *, device: str = "cpu") -> ClipMethod:
-    """A method from a weights folder or a network of the package.
-
-    Raises:
-        FormatError: the folder holds no usable weights.
-        ConfigError: weights of another task.
-    """
-    place = find_folder(folder)
-    if place is None:
-        raise ConfigError(
-            f"'{folder}' is no weights folder; recognition is learned (the floors nearest and linear too): give one of "
-            f"kinegraph train, or one {named()}"
-        )
-    weights = load_weights(place)
-    if not isinstance(weights.transform, ClipTransform):
-        raise ConfigError(
-            f"{folder} holds {weights.kind} ({weights.model_name}); this protocol measures recognition of clips: "
-            "give weights of a recipe with task: recognition"
-        )
+    """A method from weights by name; see :func:`kinegraph.evaluation.methods.named_weights`."""
+    weights, label = named_weights(folder, "recognition of clips", label)
+    assert isinstance(weights.transform, ClipTransform)  # of the task
     recipe = weights.metadata.get("recipe")
     return clip_method(
         weights.model,
         weights.transform,
         weights.skeleton,
-        label=label or run_label(place),
+        label=label,
         recipe=recipe if isinstance(recipe, dict) else {},
         info=weights_info(weights),
         device=device,

@@ -16,14 +16,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
-from kinegraph.evaluation.provenance import ntu_benchmark, run_label, weights_info
+from kinegraph.errors import ConfigError, DataError, SkeletonError
+from kinegraph.evaluation.methods import named_weights
+from kinegraph.evaluation.provenance import ntu_benchmark, weights_info
+from kinegraph.inference.motion_window import baseline_of
 from kinegraph.models import baselines, build
 from kinegraph.models.motion_model import MotionModel
-from kinegraph.shipped import find_folder, named
+from kinegraph.shipped import find_folder
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.motion import MotionTransform
-from kinegraph.weights import LoadedWeights, load_weights
+from kinegraph.weights import LoadedWeights
 
 __all__ = [
     "ActionWindows",
@@ -199,31 +201,20 @@ class ForecastResult:
 def load_forecast_method(
     name: str | Path, label: str | None = None, *, batch: int = 256, device: str = "cpu"
 ) -> ForecastMethod:
-    """A method from a weights folder or a network of the package, or a baseline by name (``zero-velocity``).
+    """A method from weights by name, or a baseline (``zero-velocity``).
 
     Raises:
-        FormatError: the folder holds no usable weights.
-        ConfigError: neither a folder nor a baseline, or weights that lift or only recognise.
+        ConfigError: weights that only recognise.
+        KinegraphError: as of :func:`kinegraph.evaluation.methods.named_weights`.
     """
-    folder, known = find_folder(name), baselines()
-    if folder is None:
-        registered = known.get(str(name).replace("_", "-"))
-        if registered is None:
-            raise ConfigError(
-                f"'{name}' is neither a weights folder nor a baseline of forecasting{nearest(str(name), known)} "
-                f"(baselines: {', '.join(known) or 'none'}; others are trained first; {named()})"
-            )
-        return _baseline(registered, label or str(name).replace("_", "-"))
-    weights = load_weights(folder)
-    transform = weights.transform
-    if not isinstance(transform, MotionTransform):
-        raise ConfigError(
-            f"{name} holds {weights.kind} ({weights.model_name}); this protocol measures forecasting: give weights "
-            "of a motion recipe, or a lifting protocol"
-        )
-    if not transform.horizon:
+    registered = baseline_of(str(name))
+    if registered is not None and find_folder(name) is None:
+        return _baseline(registered, label or registered.replace("_", "-"))
+    weights, label = named_weights(name, "forecasting", label, baselines())
+    assert isinstance(weights.transform, MotionTransform)  # of the task
+    if not weights.transform.horizon:
         raise ConfigError(f"{name} ({weights.model_name}) only recognises; this protocol measures forecasting")
-    return forecast_method(weights, label or run_label(folder), batch=batch, device=device)
+    return forecast_method(weights, label, batch=batch, device=device)
 
 
 def forecast_method(weights: LoadedWeights, label: str, *, batch: int = 256, device: str = "cpu") -> ForecastMethod:

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.window_pace import frames_apart, paced_windows, training_rate
-from kinegraph.errors import ConfigError, SkeletonError, nearest
-from kinegraph.evaluation.provenance import names_seen, run_label, weights_info
+from kinegraph.errors import SkeletonError
+from kinegraph.evaluation.methods import named_weights
+from kinegraph.evaluation.provenance import names_seen, weights_info
 from kinegraph.models.lifting_model import flip_tested, with_residual
-from kinegraph.shipped import find_folder, named
+from kinegraph.shipped import find_folder
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.lifting import LiftingTransform
-from kinegraph.weights import load_weights
 
 Array = NDArray[np.float64]
 
@@ -62,33 +62,18 @@ BASELINES = ("flat",)
 
 
 def load_lifting_method(name: str | Path, label: str | None = None) -> LiftingMethod:
-    """A method from a weights folder or a network of the package, or a baseline by name.
-
-    Raises:
-        FormatError: the folder holds no usable weights.
-        ConfigError: neither a folder nor a baseline.
-    """
-    folder = find_folder(name)
-    if folder is None:
-        if str(name) == "flat":
-            # Output 0 is "no correction to xy, no depth": the residual adds the input.
-            transform = LiftingTransform(target="pixel")
-            return LiftingMethod(
-                label=label or "flat", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=transform
-            )
-        raise ConfigError(
-            f"'{name}' is neither a weights folder nor a baseline{nearest(str(name), BASELINES)} "
-            f"(baselines: {', '.join(BASELINES)}; {named()})"
+    """A method from weights by name, or a baseline; see :func:`kinegraph.evaluation.methods.named_weights`."""
+    if str(name) == "flat" and find_folder(name) is None:
+        # Output 0 is "no correction to xy, no depth": the residual adds the input.
+        transform = LiftingTransform(target="pixel")
+        return LiftingMethod(
+            label=label or "flat", model=lambda x: x.new_zeros((*x.shape[:-1], 3)), transform=transform
         )
-    weights = load_weights(folder)
-    if not isinstance(weights.transform, LiftingTransform):
-        raise ConfigError(
-            f"{name} holds {weights.kind} ({weights.model_name}); this protocol measures lifting: give weights of a "
-            "lifting recipe, or a protocol of forecasting or recognition"
-        )
+    weights, label = named_weights(name, "lifting", label, BASELINES)
+    assert isinstance(weights.transform, LiftingTransform)  # of the task
     recipe = weights.metadata.get("recipe") or {}
     return LiftingMethod(
-        label=label or run_label(folder),
+        label=label,
         model=weights.model,
         transform=weights.transform,
         skeleton=weights.skeleton,

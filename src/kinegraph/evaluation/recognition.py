@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
-from kinegraph.evaluation.provenance import run_label, weights_info
+from kinegraph.evaluation.methods import named_weights
+from kinegraph.evaluation.provenance import weights_info
 from kinegraph.evaluation.recognition_result import RecognitionResult, count_scores, fuse
 from kinegraph.models.motion_model import MotionModel
-from kinegraph.shipped import find_folder, named
 from kinegraph.transforms.motion import MotionTransform
-from kinegraph.weights import load_weights
 
 __all__ = [
     "RECOGNITION_PROTOCOLS",
@@ -69,24 +68,16 @@ class RecognitionMethod:
 def load_recognition_method(
     folder: Path | str, label: str | None = None, *, batch: int = 256, device: str = "cpu"
 ) -> RecognitionMethod:
-    """A method from a weights folder or a network of the package.
+    """A method from weights by name.
 
     Raises:
-        FormatError: the folder holds no usable weights.
-        ConfigError: weights that lift, or that only forecast.
+        ConfigError: weights that only forecast.
+        KinegraphError: as of :func:`kinegraph.evaluation.methods.named_weights`.
     """
-    place = find_folder(folder)
-    if place is None:
-        raise ConfigError(
-            f"'{folder}' is no weights folder; recognition is learned: give one of kinegraph train, or one {named()}"
-        )
-    weights = load_weights(place)
+    weights, label = named_weights(folder, "recognition", label)
     transform, model = weights.transform, weights.model
-    if not isinstance(transform, MotionTransform) or not isinstance(model, MotionModel):
-        raise ConfigError(
-            f"{folder} holds {weights.kind} ({weights.model_name}); this protocol measures recognition: give weights "
-            "of a motion recipe"
-        )
+    assert isinstance(transform, MotionTransform)  # of the task, and so the model
+    assert isinstance(model, MotionModel)
     if not transform.actions or not model.classes:
         raise ConfigError(f"{folder} ({weights.model_name}) only forecasts; this protocol measures recognition")
     model.eval().to(device)
@@ -98,7 +89,7 @@ def load_recognition_method(
         return np.asarray(torch.cat(parts).to("cpu", torch.float64).numpy())
 
     return RecognitionMethod(
-        label=label or run_label(place),
+        label=label,
         logits=logits,
         joints=weights.skeleton.joints,
         representation=transform.representation,
