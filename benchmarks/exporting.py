@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 def _models(name: str) -> tuple[ExportPlan, Models]:
     plan = plan_export(find_weights(name))
-    exact = {part.name: to_onnx(part, trace(part), "{}") for part in plan.parts}
+    exact = {part.name: to_onnx(part, trace(part)) for part in plan.parts}
     return plan, {
         "fp32": exact,
         **{p: {k: reduce_precision(m, p) for k, m in exact.items()} for p in ("fp16", "bf16", "int8")},

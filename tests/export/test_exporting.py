@@ -143,7 +143,7 @@ def test_an_integrator_needs_onnxruntime_alone(lifter: tuple[Path, Exported]) ->
     assert session.get_outputs()[0].shape == ["batch", "frames", 17, 3]
     facts = json.loads(session.get_modelmeta().custom_metadata_map["kinegraph"])
     beside = json.loads(out.with_name("lifter.onnx.json").read_text())
-    assert {key: beside[key] for key in facts} == facts
+    assert beside == facts
     assert facts["joints"] == list(BODY.joints)
     assert beside["check"]["largest_error_float32"] == done.error < 1e-5
     keypoints = np.full((1, 1, 17, 2), np.nan, dtype=np.float32)
@@ -181,6 +181,8 @@ def test_fewer_bits_are_smaller_and_their_cost_is_told(tmp_path: Path, precision
     done = export(weights, tmp_path / "small.onnx", precision=precision)  # type: ignore[arg-type]
     assert done.sizes[0] < {"fp16": 0.6, "bf16": 0.6, "int8": 0.4}[precision] * whole.sizes[0]
     assert done.error == whole.error < 1e-5
+    model = onnxruntime.InferenceSession(str(tmp_path / "small.onnx")).get_modelmeta().custom_metadata_map
+    assert json.loads(model["kinegraph"]) == json.loads((tmp_path / "small.onnx.json").read_text())
     cost = done.figures[0]
     assert cost.unit == "mm"
     assert whole.figures[0].mean < cost.mean < 100
@@ -197,7 +199,11 @@ def test_stacks_of_matrices_in_int8(tmp_path: Path) -> None:
 def test_a_program_of_torch(tmp_path: Path) -> None:
     done = export(loaded("fcn"), tmp_path / "lifter.pt2")
     assert done.error < 1e-5
-    program = torch.export.load(tmp_path / "lifter.pt2")
+    inside = {"kinegraph.json": ""}
+    program = torch.export.load(tmp_path / "lifter.pt2", extra_files=inside)
+    facts = json.loads(inside["kinegraph.json"])
+    assert facts == json.loads((tmp_path / "lifter.pt2.json").read_text())
+    assert facts["check"]["largest_error_float32"] == done.error
     found = program.module()(torch.rand(1, 1, 17, 2), torch.ones(1, 1, 17))
     assert found.shape == (1, 1, 17, 3)
 
@@ -226,7 +232,7 @@ def test_every_network_as_program_and_as_onnx(name: str) -> None:
     assert len({case.label for case in plan.cases}) > 1
     as_program = {part.name: _program_run(part, programs[part.name]) for part in plan.parts}
     assert compare(plan, as_program)[0] < 1e-4
-    as_onnx = {part.name: load_run(to_onnx(part, programs[part.name], "{}")) for part in plan.parts}
+    as_onnx = {part.name: load_run(to_onnx(part, programs[part.name])) for part in plan.parts}
     assert compare(plan, as_onnx)[0] < 1e-4
 
 
@@ -250,7 +256,7 @@ def test_an_operation_that_onnx_lacks_is_named() -> None:
 
     part = plan_export(loaded("fcn")).parts[0]
     with pytest.raises(KinegraphError, match=r"cannot be written as ONNX \(No ONNX function found for .*cummax"):
-        onnx_file.to_onnx(part, torch.export.export(Running(), (torch.rand(2, 3),)), "{}")
+        onnx_file.to_onnx(part, torch.export.export(Running(), (torch.rand(2, 3),)))
 
 
 def test_no_network_is_forgotten() -> None:

@@ -19,7 +19,7 @@ from kinegraph.export.checks import action_clip, lift_clip, motion_clip
 from kinegraph.export.clips import plan_recognizer
 from kinegraph.export.lifting import plan_lifter
 from kinegraph.export.motion import plan_motion
-from kinegraph.export.onnx_file import Precision, check_installed, load_run, quiet, reduce_precision, to_onnx
+from kinegraph.export.onnx_file import Precision, check_installed, describe, load_run, quiet, reduce_precision, to_onnx
 from kinegraph.export.plan import Array, ExportPlan, Feed, Measure, Part, Run
 from kinegraph.hub import is_hub_id, locate
 from kinegraph.inference import Lifter
@@ -168,26 +168,26 @@ def export(
 
     names = [out.with_name(f"{out.stem}_{p.name}{out.suffix}") if p.name else out for p in plan.parts]
     sidecar = out.with_name(out.name + ".json")
-    facts = _facts(weights, plan, precision, [path.name for path in names])
-    text = json.dumps(facts, indent=1, allow_nan=False)
     with ExitStack() as stack:
         temporary = [stack.enter_context(atomic_path(path)) for path in (*names, sidecar)]
         exact: dict[str, Run] = {}
         written: dict[str, Run] = {}
+        graphs: list[Any] = []
         for part, path in zip(plan.parts, temporary, strict=False):
             program = trace(part)
             step()
             if out.suffix == ".onnx":
-                model = to_onnx(part, program, text)
+                model = to_onnx(part, program)
                 exact[part.name] = written[part.name] = load_run(model)
                 if precision != "fp32":
                     model = reduce_precision(model, precision)
                     written[part.name] = load_run(model)
-                path.write_bytes(model.SerializeToString())
+                graphs.append(model)
             else:
                 with quiet():
-                    torch.export.save(program, path, extra_files={"kinegraph.json": text})
+                    torch.export.save(program, path)
                     exact[part.name] = written[part.name] = _program_run(part, torch.export.load(path))
+                graphs.append(program)
             step()
         error, label, figures = compare(plan, exact)
         if not error < limit:
@@ -198,13 +198,17 @@ def export(
         if precision != "fp32":
             _, _, figures = compare(plan, written)
         step()
+        facts = _facts(weights, plan, precision, [path.name for path in names])
         facts["check"] = {
             "on": plan.checked_on,
             "cases": [case.label for case in plan.cases],
             "largest_error_float32": error,
             "errors": [vars(figure) for figure in figures],
         }
-        temporary[-1].write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        text = json.dumps(facts, indent=1, allow_nan=False)
+        for graph, path in zip(graphs, temporary, strict=False):
+            _write(graph, path, text)
+        temporary[-1].write_text(text + "\n", encoding="utf-8")
         sizes = tuple(path.stat().st_size for path in temporary[:-1])
     return Exported(
         files=(*names, sidecar),
@@ -217,6 +221,16 @@ def export(
         figures=figures,
         sizes=sizes,
     )
+
+
+def _write(graph: Any, path: Path, facts: str) -> None:
+    """An ONNX model or a program of torch.export as a file, with what is known of it inside."""
+    if isinstance(graph, torch.export.ExportedProgram):
+        with quiet():
+            torch.export.save(graph, path, extra_files={"kinegraph.json": facts})
+        return
+    describe(graph, facts)
+    path.write_bytes(graph.SerializeToString())
 
 
 def check_target(out: Path, precision: str) -> None:

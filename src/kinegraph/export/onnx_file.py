@@ -18,7 +18,7 @@ import torch
 from kinegraph.errors import KinegraphError, require
 from kinegraph.export.plan import Array, Feed, Part, Run
 
-__all__ = ["Precision", "check_installed", "load_run", "reduce_precision", "to_onnx"]
+__all__ = ["Precision", "check_installed", "describe", "load_run", "reduce_precision", "to_onnx"]
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 _PURPOSE = "exporting to ONNX"
@@ -51,8 +51,8 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def to_onnx(part: Part, program: torch.export.ExportedProgram, facts: str) -> Any:
-    """The graph as an ONNX model in memory, its axes named, `facts` (JSON) among its metadata.
+def to_onnx(part: Part, program: torch.export.ExportedProgram) -> Any:
+    """The graph as an ONNX model in memory, its axes named.
 
     Raises:
         KinegraphError: the exporter does not know one of its operations.
@@ -77,10 +77,13 @@ def to_onnx(part: Part, program: torch.export.ExportedProgram, facts: str) -> An
     assert made is not None
     model = made.model_proto
     _name_axes(model, part)
-    entry = model.metadata_props.add()
-    entry.key, entry.value = "kinegraph", facts
     model.producer_name = "kinegraph"
     return model
+
+
+def describe(model: Any, facts: str) -> None:
+    """Put `facts` (JSON) among a model's metadata."""
+    model.metadata_props.add(key="kinegraph", value=facts)
 
 
 def _name_axes(model: Any, part: Part) -> None:
