@@ -85,6 +85,9 @@ def lift_errors(
         stills: every pose as a single picture; of each part, one pose in :data:`STILL_EVERY`.
         seed: of noise and bodies.
         progress: called with (parts done, parts in all).
+
+    Raises:
+        DataError: data on another skeleton than the network, or of which nothing could be lifted.
     """
     if data.skeleton.joints != lifter.skeleton.joints:
         raise DataError(f"{data.name} is on {data.skeleton.name}, the network on {lifter.skeleton.name}; expected one")
@@ -204,7 +207,11 @@ def coverage(table: ErrorTable, measured: MeasuredErrors) -> dict[str, Any]:
 def calibrate_lifter(
     lifter: Lifter, data: LiftingData, *, poses: int = 8000, progress: Callable[[int, int], None] | None = None
 ) -> Calibration:
-    """Fit the tables with and without the flip test on recordings that the network did not learn from."""
+    """Fit the tables with and without the flip test on recordings that the network did not learn from.
+
+    Raises:
+        DataError: a lifter without weights; and as :func:`lift_errors`.
+    """
     if lifter.weights is None:
         raise DataError("a lifter without weights cannot be calibrated")
     tables = {}

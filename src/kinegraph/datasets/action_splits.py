@@ -257,10 +257,13 @@ def hold_out(labels: NDArray[np.int64], indices: Indices, share: float, seed: in
     """Divide training clips into those that train and those that validate, the same share of every class.
 
     Args:
-        labels: of all clips of the store.
-        indices: the training part.
+        labels: ``(clips,)`` of all clips of the store.
+        indices: ``(N,)`` numbers of the clips of the training part.
         share: of each class that validates, 0 to below 1; rounded, and at least one clip stays in training.
         seed: of the choice.
+
+    Returns:
+        Ascending numbers of the clips that train and of those that validate, together the N.
 
     Raises:
         ConfigError: a share outside its range.

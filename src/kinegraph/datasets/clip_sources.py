@@ -36,6 +36,9 @@ class SourceOptions:
         fps: frame rate of the clips (folder).
         people: at most so many in a clip; two by default (folder, NTU, Kinetics).
         image_size: width and height of the image in px, where files of 2D keypoints do not state it (folder).
+
+    Raises:
+        ConfigError: a value outside its range.
     """
 
     missing: tuple[str, ...] = ()

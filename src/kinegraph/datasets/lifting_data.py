@@ -50,6 +50,9 @@ class LiftingData:
         subject_names: the subjects.
         fps: frames per second of every clip.
         fingerprint: sha256 (hex) of everything above; two equal fingerprints are the same data.
+
+    Raises:
+        DataError: no poses, or arrays of other shapes or values than these; a joint behind its camera.
     """
 
     name: str
@@ -139,6 +142,9 @@ class LiftingData:
         """The poses where ``mask`` is true (or the ascending indices it lists); names and order are kept.
 
         Dropping frames inside a clip leaves the rest adjacent: subset whole clips where time matters.
+
+        Raises:
+            DataError: indices that do not ascend, or no pose is left.
         """
         rows = np.asarray(mask)
         if rows.dtype != np.bool_ and rows.size and (np.diff(rows) <= 0).any():
@@ -266,7 +272,11 @@ def is_lifting_file(path: Path) -> bool:
 
 
 def concatenate(parts: Sequence[LiftingData], name: str) -> LiftingData:
-    """One data set out of several with the same skeleton and rate; names are merged, clips stay apart."""
+    """One data set out of several with the same skeleton and rate; names are merged, clips stay apart.
+
+    Raises:
+        DataError: no parts, or parts on different skeletons or at different rates.
+    """
     if not parts:
         raise DataError(f"{name}: nothing to concatenate")
     first = parts[0]

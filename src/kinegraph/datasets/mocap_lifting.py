@@ -206,12 +206,16 @@ def default_cache() -> Path:
 
 
 def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str | None = None) -> PreparedSplits:
-    """The benchmark from a prepared folder, or from recordings (prepared once, then read from the cache).
+    """The benchmark's splits from a prepared folder, or from recordings (prepared once, then read from the cache).
 
     Args:
         source: a folder :func:`prepare` wrote, or one that holds ``hdm05/``, ``cmu_asfamc/``, ``cmu_bvh/``.
         extra: further CMU folders, for recordings only.
         cache: where prepared files are kept; :func:`default_cache` by default.
+
+    Raises:
+        DataError: no recordings there, or `extra` folders beside a prepared one.
+        FormatError: a prepared file that is damaged.
     """
     if is_prepared(source, NAME):
         if extra:

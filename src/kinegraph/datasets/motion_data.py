@@ -53,6 +53,9 @@ class MotionData:
         actions: class names.
         clips: the recordings.
         mirror: features ``(..., joints, 3)`` -> features of the mirrored motion; None where it has no meaning.
+
+    Raises:
+        DataError: no clips, or features of another shape, not finite, or of an unknown action.
     """
 
     name: str

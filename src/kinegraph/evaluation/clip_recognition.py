@@ -183,10 +183,21 @@ def check_fit(method: ClipMethod, clips: Clips) -> NDArray[np.int64]:
 
 
 def part_rows(clips: Clips, protocol: str, part: str, fold: int, recipe: dict[str, Any]) -> tuple[Indices, list[str]]:
-    """Numbers of the clips of a part, and remarks on them.
+    """Numbers (N,) of the clips of a part, ascending, and remarks on them.
 
     Where the data has no validation part, ``val`` is what training held out, by its recipe's share and seed; and
     ``train`` is without them.
+
+    Args:
+        clips: of the whole protocol.
+        protocol: its name.
+        part: ``test``, ``val`` or ``train``.
+        fold: of the protocol.
+        recipe: of the training, as plain values.
+
+    Raises:
+        ConfigError: no such part.
+        DataError: no clips of that part.
     """
     if part not in _PARTS:
         raise ConfigError(f"split '{part}': expected {', '.join(_PARTS)}")

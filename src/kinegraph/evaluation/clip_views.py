@@ -41,6 +41,9 @@ class ClipView:
         missing_by: lost throughout the `clip`, or drawn anew in every `frame`.
         observed: share of the frames, from the first, that is seen.
         seed: of all draws.
+
+    Raises:
+        ConfigError: a value outside its range or choices.
     """
 
     looks: int = 1

@@ -225,6 +225,9 @@ def forecast_method(weights: LoadedWeights, label: str, *, batch: int = 256, dev
         label: its name in tables.
         batch: sequences at once.
         device: where the network runs.
+
+    Raises:
+        ConfigError: weights of another kind of network.
     """
     transform, model = weights.transform, weights.model
     if not isinstance(transform, MotionTransform) or not isinstance(model, MotionModel):

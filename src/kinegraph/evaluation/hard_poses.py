@@ -82,7 +82,11 @@ class HardPoses:
 
 
 def hardest(errors_mm: Array, percent: float) -> NDArray[np.int64]:
-    """Indices of the hardest ``percent`` of poses (at least one), hardest first; ties by position."""
+    """Indices of the hardest ``percent`` of poses (at least one), hardest first; ties by position.
+
+    Raises:
+        DataError: a percentage that is not above 0, up to 100.
+    """
     if not 0 < percent <= 100:
         raise DataError(f"a share of {percent} %; expected above 0, up to 100")
     count = max(1, int(np.floor(len(errors_mm) * percent / 100 + 0.5)))

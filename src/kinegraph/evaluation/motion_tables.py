@@ -60,7 +60,11 @@ def forecast_comparison(results: Sequence[ForecastResult], *, markdown: bool = F
 
 
 def recognition_report(results: Sequence[RecognitionResult], *, markdown: bool = False) -> str:
-    """One or several recognisers: top-1 and top-5, then each class of the last one, then the printed rows."""
+    """One or several recognisers: top-1 and top-5, then each class of the last one, then the printed rows.
+
+    Raises:
+        DataError: no results.
+    """
     if not results:
         raise DataError("nothing to report")
     last = results[-1]

@@ -71,6 +71,7 @@ def motion_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> C
     Raises:
         DataError: the recording is no 3D motion, or too slow.
         SkeletonError: it lacks too many of the network's joints.
+        ConfigError: weights of another kind of network.
     """
     transform = weights.transform
     if not isinstance(transform, MotionTransform) or not isinstance(weights.model, MotionModel):
@@ -96,6 +97,7 @@ def action_clip(weights: LoadedWeights, recording: SkeletonSequence | None) -> t
     Raises:
         DataError: the recording has gaps, or not the dimensions of the network, or states too little to be prepared.
         SkeletonError: it lacks too many of the network's joints.
+        ConfigError: weights of another kind of network.
     """
     transform, model = weights.transform, weights.model
     if not isinstance(transform, ClipTransform) or not isinstance(model, RecognitionModel):

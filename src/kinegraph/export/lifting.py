@@ -141,8 +141,11 @@ def plan_lifter(weights: LoadedWeights, clip: LiftClip, fps: float | None) -> Ex
 
     Args:
         weights: of task "lift".
-        clip: on the network's skeleton.
+        clip: on the network's skeleton, px.
         fps: moments a second in the windows of training; None for a single frame, or where it is not known.
+
+    Raises:
+        ConfigError: weights of another kind of network.
     """
     model, transform = weights.model, weights.transform
     if not isinstance(model, LiftingModel) or not isinstance(transform, LiftingTransform):

@@ -22,7 +22,7 @@ _TINY = 1e-9
 
 
 def quaternion_of(vector: Tensor) -> Tensor:
-    """Unit quaternions of rotation vectors."""
+    """Unit quaternions ``(..., 4)`` xyzw of rotation vectors ``(..., 3)``, radians."""
     half = torch.linalg.vector_norm(vector, dim=-1, keepdim=True) / 2
     near = half < 1e-3  # the series is exact to float32 there, and the division is not
     share = torch.where(near, 0.5 - half.square() / 12, torch.sin(half) / (2 * torch.where(near, 1.0, half)))
@@ -30,7 +30,7 @@ def quaternion_of(vector: Tensor) -> Tensor:
 
 
 def rotation_vector(quaternion: Tensor) -> Tensor:
-    """Rotation vectors of unit quaternions, of at most half a turn."""
+    """Rotation vectors ``(..., 3)``, radians, of unit quaternions ``(..., 4)`` xyzw, of at most half a turn."""
     q = torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
     sine = torch.linalg.vector_norm(q[..., :3], dim=-1, keepdim=True)
     near = sine < 1e-6
@@ -39,7 +39,7 @@ def rotation_vector(quaternion: Tensor) -> Tensor:
 
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
-    """The rotation that applies b, then a."""
+    """The rotation that applies b, then a: products of quaternions ``(..., 4)`` xyzw."""
     ax, ay, az, aw = a.unbind(-1)
     bx, by, bz, bw = b.unbind(-1)
     parts = (
@@ -52,7 +52,7 @@ def multiply(a: Tensor, b: Tensor) -> Tensor:
 
 
 def about_y(turn: Tensor, vector: Tensor) -> Tensor:
-    """Vectors turned by quaternions about y: (0, s, 0, c) with s = sin(yaw / 2)."""
+    """Vectors ``(..., 3)`` turned by quaternions ``(..., 4)`` about y: (0, s, 0, c) with s = sin(yaw / 2)."""
     s, c = turn[..., 1], turn[..., 3]
     sine, cosine = 2 * s * c, c * c - s * s
     x, y, z = vector.unbind(-1)

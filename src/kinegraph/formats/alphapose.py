@@ -33,7 +33,11 @@ def read(path: Path, *, image: int | str | None = None, **options: Unpack[Keypoi
 def from_json(
     data: object, path: Path, *, image: int | str | None = None, **options: Unpack[KeypointOptions]
 ) -> SkeletonSequence:
-    """As :func:`read`, from the JSON value that `path` holds."""
+    """As :func:`read`, from the JSON value that `path` holds.
+
+    Raises:
+        FormatError: no results of AlphaPose.
+    """
     if isinstance(data, list):
         return coco.results(data, path, image=image, **options)
     entries: list[dict[str, Any]] = []

@@ -88,7 +88,11 @@ def from_json(
     video: int | str | None = None,
     **options: Unpack[KeypointOptions],
 ) -> SkeletonSequence:
-    """As :func:`read`, from the JSON value that `path` holds."""
+    """As :func:`read`, from the JSON value that `path` holds.
+
+    Raises:
+        FormatError: no annotations with keypoints.
+    """
     if isinstance(data, list):
         return results(data, path, image=image, **options)
     content = members(data, dict, path, "the file")
@@ -125,7 +129,11 @@ def from_json(
 def results(
     data: list[Any], path: Path, *, image: int | str | None = None, **options: Unpack[KeypointOptions]
 ) -> SkeletonSequence:
-    """People listed one by one with the image each is in, as COCO results and AlphaPose have them."""
+    """People listed one by one with the image each is in, as COCO results and AlphaPose have them.
+
+    Raises:
+        FormatError: nobody, or an entry without keypoints.
+    """
     images: dict[int | str, _Image] = {}
     rows: list[tuple[_Image, dict[str, Any], str]] = []
     for index, entry in enumerate(data):

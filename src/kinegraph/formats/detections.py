@@ -179,6 +179,9 @@ def to_sequence(
 
     Unless the reader knows the unit, it is px, or "normalized" where all values are within -1..1. `image_size` is
     what the file says; the user's, in `options`, comes first. Raises FormatError when nobody is there.
+
+    Raises:
+        ConfigError: an image size or options that are none.
     """
     positions, confidence, more = assemble(
         frames,
@@ -237,6 +240,10 @@ def assemble(
         people: keep only so many people, the best seen; None keeps all.
         min_frames: leave out whoever is seen in fewer frames, as false detections are.
         max_gap: see :func:`kinegraph.formats.tracking.track`.
+
+    Raises:
+        ConfigError: an option outside its range or choices.
+        FormatError: more people or values than a recording may hold.
     """
     if tracking not in TRACKING:
         raise ConfigError(f"tracking is {tracking!r}; expected one of {', '.join(TRACKING)}")

@@ -37,7 +37,11 @@ def read(path: Path, *, fps: float | None = None) -> SkeletonSequence:
 
 
 def from_json(data: object, path: Path, *, fps: float | None = None) -> SkeletonSequence:
-    """As :func:`read`, from the JSON value that `path` holds."""
+    """As :func:`read`, from the JSON value that `path` holds.
+
+    Raises:
+        FormatError: another format or version, or fields that contradict each other.
+    """
     content = members(data, dict, path, "the file")
     if content.get("format") != FORMAT:
         raise FormatError(path, f"'format' is {str(content.get('format'))[:40]!r}; expected {FORMAT!r}")

@@ -48,7 +48,12 @@ def read(path: Path, *, best: int | None = None, **options: Unpack[KeypointOptio
 def from_json(
     data: object, path: Path, *, best: int | None = None, **options: Unpack[KeypointOptions]
 ) -> SkeletonSequence:
-    """As :func:`read`, from the JSON value that `path` holds."""
+    """As :func:`read`, from the JSON value that `path` holds.
+
+    Raises:
+        ConfigError: `best` is no number of people.
+        FormatError: frames or poses that are none.
+    """
     if best is not None and (type(best) is not int or best < 1):
         raise ConfigError(f"best is {best!r}; expected a number of people, at least 1")
     content = members(data, dict, path, "the file")

@@ -76,7 +76,12 @@ def read(path: Path, *, landmarks: str | None = None, **options: Unpack[Keypoint
 def from_json(
     data: object, path: Path, *, landmarks: str | None = None, **options: Unpack[KeypointOptions]
 ) -> SkeletonSequence:
-    """As :func:`read`, from the JSON value that `path` holds."""
+    """As :func:`read`, from the JSON value that `path` holds.
+
+    Raises:
+        ConfigError: no such landmarks.
+        FormatError: no results of MediaPipe, or an image without pixels.
+    """
     if landmarks not in (None, "image", "world"):
         raise ConfigError(f"landmarks is {landmarks!r}; expected 'image' or 'world'")
     size = options.get("image_size")

@@ -44,7 +44,11 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
 
 
 def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
-    """As :func:`read`, from the JSON value that `path` holds."""
+    """As :func:`read`, from the JSON value that `path` holds.
+
+    Raises:
+        FormatError: no predictions of mmpose, or several layouts.
+    """
     names: list[str] | None = None
     if isinstance(data, dict):
         if "instance_info" not in data:

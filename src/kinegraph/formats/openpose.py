@@ -48,7 +48,11 @@ _KEYS = ("pose_keypoints_2d", "pose_keypoints")
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The frames in a folder, by name: ``*_keypoints.json`` or, where there are none, every ``*.json``."""
+    """The frames in a folder, by name: ``*_keypoints.json`` or, where there are none, every ``*.json``.
+
+    Raises:
+        FormatError: the folder cannot be read.
+    """
     try:
         every = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".json" and not p.name.startswith("."))
     except OSError as error:

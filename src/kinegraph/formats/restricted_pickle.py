@@ -77,6 +77,11 @@ class PickledArray:
         self.fill(state[1], state[2], bool(state[3]), state[4])
 
     def fill(self, shape: object, kind: object, fortran: bool, data: object) -> None:
+        """Take what the pickle says of the array.
+
+        Raises:
+            RefusedError: no shape or no element type.
+        """
         if not (isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape) and len(shape) <= 32):
             raise RefusedError("an array with an impossible shape")
         if not isinstance(kind, _DType):
@@ -84,6 +89,11 @@ class PickledArray:
         self.shape, self.kind, self.fortran, self.data = shape, kind, fortran, data
 
     def build(self, resolve: Callable[[object], object]) -> np.ndarray[Any, Any]:
+        """The array; `resolve` finishes the objects in it.
+
+        Raises:
+            RefusedError: bytes or objects that do not fill the shape.
+        """
         count = 1
         for n in self.shape:
             count *= n
@@ -198,7 +208,11 @@ class _Held(Protocol):
 
 
 def resolve(root: object, held: _Held | None = None) -> object:
-    """Replace the placeholders in nested containers by what they stand for; shared objects stay shared."""
+    """Replace the placeholders in nested containers by what they stand for; shared objects stay shared.
+
+    Raises:
+        RefusedError: an element type outside an array.
+    """
     done: dict[int, object] = {}
 
     def visit(item: object) -> object:

@@ -43,7 +43,11 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
 
 
 def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
-    """As :func:`read`, from the JSON value that `path` holds."""
+    """As :func:`read`, from the JSON value that `path` holds.
+
+    Raises:
+        FormatError: no keypoints, or several layouts.
+    """
     images = members(data, list, path, "the file")
     if images and isinstance(images[0], dict):
         images = [images]

@@ -36,6 +36,9 @@ class Camera:
         image_size: ``(width, height)`` in px.
         distortion: ``(5,)`` Brown-Conrady k1, k2, k3, p1, p2; zeros for an ideal lens. Used only on request.
         name: an identifier for reports, such as Human3.6M's serial number.
+
+    Raises:
+        DataError: another shape, values that are not finite, no rotation, or no focal length.
     """
 
     intrinsics: Array
@@ -91,6 +94,10 @@ def project(
 
     Returns:
         ``(..., joints, 2)`` px.
+
+    Raises:
+        ConfigError: no such `behind`.
+        DataError: a point at or behind the camera, with ``behind="raise"``.
     """
     if behind not in ("raise", "nan"):
         raise ConfigError(f"behind is {behind!r}; expected 'raise' or 'nan'")
@@ -136,7 +143,11 @@ def look_at(position: ArrayLike, target: ArrayLike, up: str = "z") -> tuple[Arra
 
 
 def up_vector(up: str) -> Array:
-    """The unit vector of a world's up axis, ``"y"`` or ``"z"``."""
+    """The unit vector of a world's up axis, ``"y"`` or ``"z"``.
+
+    Raises:
+        ConfigError: another axis.
+    """
     if up not in UP_AXES:
         raise ConfigError(f"up is {up!r}; expected 'y' or 'z'")
     return np.array(UP_AXES[up])
@@ -154,6 +165,9 @@ class CameraSampling:
         height: range of the height above the floor, metres.
         resolution: width and height of the square image, px.
         centre_px: standard deviation of the principal point about the image centre, px.
+
+    Raises:
+        ConfigError: a value outside its range.
     """
 
     count: int = 4

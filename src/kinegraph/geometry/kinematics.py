@@ -43,6 +43,9 @@ def forward_kinematics(parents: Sequence[int], rotations: ArrayLike, translation
     Returns:
         positions (..., joints, 3) in world space and global rotation matrices (..., joints, 3, 3):
         ``global = parent_global @ local`` and ``position = parent_position + parent_global @ translation``.
+
+    Raises:
+        DataError: rotations or translations of other shapes.
     """
     local = np.asarray(rotations, dtype=np.float64)
     joints = len(parents)

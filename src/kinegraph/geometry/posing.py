@@ -160,7 +160,11 @@ def posing_steps(
     pivots: bool = True,
     tolerance: float = 0.002,
 ) -> Generator[None, None, Posed]:
-    """:func:`rotations_from_positions` a joint at a time, for those who may not be kept waiting (live)."""
+    """:func:`rotations_from_positions` a joint at a time, for those who may not be kept waiting (live).
+
+    Raises:
+        DataError: positions of another shape, or that are not finite (with the first step).
+    """
     points = np.asarray(positions, dtype=np.float64)
     count = len(joints)
     if points.ndim != 3 or points.shape[1:] != (count, 3) or not len(points) or len(parents) != count:

@@ -148,6 +148,9 @@ def euler_to_quaternion(angles: ArrayLike, order: str) -> Array:
 
     ``order="zxy"`` means ``Rz(angles[0]) @ Rx(angles[1]) @ Ry(angles[2])``, the way a BVH file lists its
     channels. For extrinsic (fixed-axis) angles reverse both order and angles.
+
+    Raises:
+        ConfigError: as many angles as the order has axes are not there, or an axis that is none.
     """
     order = check_order(order)
     a = np.asarray(angles, dtype=np.float64)
@@ -169,6 +172,9 @@ def matrix_to_euler(matrix: ArrayLike, order: str) -> Array:
 
     The middle angle lies in [-pi/2, pi/2]. In gimbal lock the last angle is set to 0 and the first one
     takes the whole turn, so the rotation itself is always reproduced.
+
+    Raises:
+        ConfigError: an order that does not name each axis once.
     """
     order = check_order(order)
     if len(set(order)) != 3:

@@ -87,11 +87,16 @@ def clip_network(weights: LoadedWeights) -> ClipNetwork:
 
 
 def stretches_of(seen: NDArray[np.bool_], window: int, stride: int) -> list[Stretch]:
-    """Windows of one person, or of a pair.
+    """Windows of one person, or of a pair, in frames of the recording: each a number, its first frame, and the one after.
 
     They slide over the time from the first frame to the last in which `seen`, evenly, no further apart than `stride`;
     there is one window where that time is no longer than it. A window begins and ends with a frame in which they are
     seen, and is left out where they are seen in less than half of it.
+
+    Args:
+        seen: ``(frames,)`` bool.
+        window: frames.
+        stride: frames, at most, from the start of one window to that of the next.
     """
     there = np.flatnonzero(seen)
     if not len(there):

@@ -42,6 +42,9 @@ class ErrorTable:
         features: their names, in order; the first is the constant 1.
         weights: ``(quantiles, joints + 1, features)``.
         low, high: ``(features,)`` the range met when fitting; features beyond are taken as at its end.
+
+    Raises:
+        DataError: weights of another shape, or values that are not finite.
     """
 
     joints: tuple[str, ...]

@@ -45,6 +45,9 @@ class Extrinsics:
         floor: the floor's height on that axis, metres; None if it is not known.
         intrinsics: ``(4,)`` fx, fy, cx, cy in px; None if they are not stated.
         image_size: width and height in px; None if it is not stated.
+
+    Raises:
+        DataError: no rotation, or values of another shape or outside their range.
     """
 
     rotation: Floats

@@ -74,6 +74,9 @@ class Forecaster(Pretrained):
     Args:
         network: a trained network, or the name of a baseline (``"zero-velocity"``, ``"constant-velocity"``).
 
+    Raises:
+        KinegraphError: a network that does not forecast, or an unknown baseline.
+
     Example:
         >>> forecaster = Forecaster.from_pretrained("runs/symgnn/best")              # doctest: +SKIP
         >>> walk = kinegraph.load("walk.amc", joints="starts")                       # doctest: +SKIP

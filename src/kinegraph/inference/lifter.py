@@ -42,6 +42,9 @@ class Lifter(Pretrained):
     Args:
         weights: what :func:`kinegraph.weights.load_weights` returns.
 
+    Raises:
+        ConfigError: weights of another kind of network.
+
     Example:
         >>> lifter = Lifter.from_pretrained("runs/hcsf/best")           # doctest: +SKIP
         >>> motion = lifter.lift(kinegraph.load("keypoints/"))          # doctest: +SKIP

@@ -55,7 +55,12 @@ class MotionScores:
         stride_s: float | None,
         progress: Callable[[int, int], None] | None,
     ) -> tuple[list[ScoredWindows], list[str]]:
-        """The windows of every person, and what was assumed. See :meth:`Recognizer.recognize`."""
+        """The windows of every person, and what was assumed. See :meth:`Recognizer.recognize`.
+
+        Raises:
+            DataError: no 3D motion in metres, too slow or too short a recording, or nobody is seen for long enough.
+            SkeletonError: it lacks too many of the network's joints.
+        """
         network = self.network
         transform = network.transform
         sequence = ready(sequence)

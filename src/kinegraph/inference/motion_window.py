@@ -206,7 +206,11 @@ def last_stay(sequence: SkeletonSequence, person: int) -> tuple[int, int] | None
 
 
 def check_rate(sequence: SkeletonSequence, network: MotionNetwork) -> None:
-    """Refuse a recording so slow that the network's motion is not in it."""
+    """Refuse a recording so slow that the network's motion is not in it.
+
+    Raises:
+        DataError: it is.
+    """
     assert sequence.fps is not None
     least = _SLOWEST * network.transform.fps
     if sequence.fps < least:

@@ -35,6 +35,9 @@ class LiftOptions:
             appear in it as they did in training.
         stills: the frames are single pictures and no video: nothing is bridged, smoothed or compared across them.
         batch: poses (or windows) at a time.
+
+    Raises:
+        ConfigError: a value outside its range or choices, or both a focal length and a field of view.
     """
 
     people: Literal["all", "main"] = "all"

@@ -80,6 +80,9 @@ class ActionalGraph(nn.Module):
         dropout: between the two layers of each MLP.
 
     Shapes: (batch, nodes, features) -> (batch, nodes, nodes), rows sum to 1.
+
+    Raises:
+        ConfigError: `iterations` below 0, or above 0 for a single joint.
     """
 
     def __init__(self, nodes: int, features: int, *, width: int = 128, iterations: int = 2, dropout: float = 0.0):

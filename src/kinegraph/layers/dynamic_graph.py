@@ -38,6 +38,9 @@ class DynamicGraph(nn.Module):
 
     Shapes: x ``(batch, frames, nodes, in_channels)`` -> ``(batch * frames, nodes, nodes)``, or ``(nodes, nodes)``
     for mode ``"m"``.
+
+    Raises:
+        ConfigError: mode ``"none"``, an even kernel, numbers below 1, or a dense start on the hop's own pairs.
     """
 
     support: Tensor

@@ -46,6 +46,9 @@ class StridedConv(nn.Module):
     """A convolution along time, padded with zeros so that ``ceil(frames / stride)`` frames come out.
 
     Shapes: (batch, nodes, frames, in) -> (batch, nodes, ceil(frames / stride), out).
+
+    Raises:
+        ConfigError: an even kernel.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:

@@ -31,7 +31,11 @@ Fusion = Literal["concat", "add", "multiply"]
 
 @dataclass(frozen=True, kw_only=True)
 class HCSFOptions:
-    """Options of an HCSF layer (section 3; defaults: the paper's single-frame lifter without dynamic graph)."""
+    """Options of an HCSF layer (section 3; defaults: the paper's single-frame lifter without dynamic graph).
+
+    Raises:
+        ConfigError: hops that do not ascend, or a ratio outside its range.
+    """
 
     short_hops: int = 1
     """S: nodes within so many hops (self included) keep full width."""

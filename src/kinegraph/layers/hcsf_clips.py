@@ -48,6 +48,9 @@ class ClipHCSF(HCSF, Constants):
         distances, in_channels, out_channels, options, width: as :class:`HCSF`; sharing is ``shared``.
 
     Shapes: (rows, nodes, frames, in) -> (rows, nodes, frames, out).
+
+    Raises:
+        ConfigError: weights that are not shared.
     """
 
     def __init__(

@@ -40,6 +40,9 @@ class HopConv(Constants):
         kernel: frames under its temporal convolutions.
 
     Shapes: (rows, nodes, frames, in) -> (rows, nodes, frames, out).
+
+    Raises:
+        ConfigError: no hops, one twice, or more than there are features.
     """
 
     def __init__(

@@ -29,6 +29,9 @@ class JointGraphConv(nn.Module):
         lambda_act: weight of the actional part; None leaves it out.
 
     Shapes: (batch, nodes, frames, in) and the actional graph (batch, nodes, nodes) -> (batch, nodes, frames, out).
+
+    Raises:
+        ConfigError: neither part.
     """
 
     def __init__(
@@ -56,7 +59,11 @@ class JointGraphConv(nn.Module):
         """W of the structural orders 1..G, then W_act, (terms, in, out)."""
 
     def structural_graphs(self) -> Tensor:
-        """A~^g * M_g, (G, nodes, nodes)."""
+        """A~^g * M_g, (G, nodes, nodes).
+
+        Raises:
+            ConfigError: there is no structural part.
+        """
         if self.edges is None:
             raise ConfigError("this convolution has no structural graphs")
         return self.get_buffer("polynomials") * self.edges

@@ -43,6 +43,9 @@ class MultiBranchTemporal(Constants):
         pool: frames under the maximum; odd.
 
     Shapes: (rows, nodes, frames, channels), zero where padded -> (rows, nodes, ceil(frames / stride), channels).
+
+    Raises:
+        ConfigError: fewer channels than branches.
     """
 
     def __init__(

@@ -26,6 +26,9 @@ class TemporalConv(nn.Module):
 
     Shapes: ``(batch, frames, ..., in) -> (batch, fewer frames, ..., out)``; what stands between frames and channels
     (joints) is convolved separately with the same weights.
+
+    Raises:
+        ConfigError: an even kernel.
     """
 
     def __init__(

@@ -15,7 +15,11 @@ from kinegraph.errors import DataError
 
 
 def joint_errors(predicted: Tensor, target: Tensor) -> Tensor:
-    """Euclidean distance of every joint. ``(..., J, D)`` twice -> ``(..., J)``."""
+    """Euclidean distance of every joint, in the unit of the input. ``(..., J, D)`` twice -> ``(..., J)``.
+
+    Raises:
+        DataError: two different shapes.
+    """
     if predicted.shape != target.shape:
         raise DataError(
             f"predicted poses are {tuple(predicted.shape)}, the truth {tuple(target.shape)}; they must agree"
@@ -107,6 +111,9 @@ def velocity_error(predicted: Tensor, target: Tensor) -> Tensor:
 
     Returns:
         ``(..., frames - 1)``, the unit of the input *per frame*; multiply by fps for a speed.
+
+    Raises:
+        DataError: two different shapes, or fewer than two frames.
     """
     joint_errors(predicted, target)
     if predicted.shape[-3] < 2:

@@ -24,6 +24,9 @@ def pck(errors_mm: Tensor, threshold_mm: float = PCK_THRESHOLD_MM, joints: Seque
 
     Returns:
         ``(...)`` in 0..100.
+
+    Raises:
+        DataError: no joints.
     """
     if errors_mm.shape[-1] == 0 or (joints is not None and len(joints) == 0):
         raise DataError("PCK needs at least one joint")
@@ -37,7 +40,11 @@ def auc(
     thresholds_mm: Sequence[float] = AUC_THRESHOLDS_MM,
     joints: Sequence[int] | None = None,
 ) -> Tensor:
-    """Mean :func:`pck` over ``thresholds_mm``. ``(..., J)`` mm -> ``(...)``; the largest is 96.77."""
+    """Mean :func:`pck` over ``thresholds_mm``. ``(..., J)`` mm -> ``(...)``; the largest is 96.77.
+
+    Raises:
+        DataError: no joints or no thresholds.
+    """
     if not thresholds_mm:
         raise DataError("AUC needs at least one threshold")
     return torch.stack([pck(errors_mm, threshold, joints) for threshold in thresholds_mm]).mean(dim=0)

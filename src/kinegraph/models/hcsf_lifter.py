@@ -23,7 +23,11 @@ _SLOPE = 0.2  # of LeakyReLU below zero
 
 @dataclass(frozen=True, kw_only=True)
 class HCSFLifterConfig(HCSFOptions):
-    """Configuration of :class:`HCSFLifter`: the options of its HCSF layers and those of the network."""
+    """Configuration of :class:`HCSFLifter`: the options of its HCSF layers and those of the network.
+
+    Raises:
+        ConfigError: a value outside its range, or a temporal option of a single frame.
+    """
 
     in_channels: int = 2
     """2 (x, y) or 3 (x, y, confidence)."""

@@ -36,6 +36,9 @@ class HCSFRecognizerConfig(HCSFOptions, GraphRecognizerConfig):
 
     The layers' defaults are the paper's for recognition, with the learned graph that is the same for every input;
     its best figures are of ``dynamic="m+alpha_o", dynamic_kernel=3``, which costs more time than all the rest.
+
+    Raises:
+        ConfigError: a value outside its range, or weights that are not shared.
     """
 
     short_hops: int = 5

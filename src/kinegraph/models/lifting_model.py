@@ -31,6 +31,9 @@ class LiftingModel(nn.Module):
         frames: frames of one input; 1 for a single-frame network.
         target: which of them is lifted: the middle one, or the last for a causal network.
         in_channels: 2 (x, y) or 3 (x, y, confidence).
+
+    Raises:
+        ConfigError: `in_channels` is neither.
     """
 
     def __init__(self, skeleton: Skeleton, config: Any, *, frames: int = 1, causal: bool = False) -> None:

@@ -34,6 +34,9 @@ class MotionModel(nn.Module):
         any_horizon: whether `forward` takes a longer horizon than the built one.
         trains: how it gets its weights: by ``"gradient"`` descent; by ``"fit"``, its method ``fit(inputs, targets)`` in
             closed form; or it has ``"nothing"`` to learn and needs no weights.
+
+    Raises:
+        ConfigError: a number below its least, or neither frames to forecast nor classes.
     """
 
     any_horizon = False

@@ -51,6 +51,9 @@ class Nearest(RecognitionModel):
     Attributes:
         clips: (examples, frames, features) the training clips.
         labels: (examples,) their actions.
+
+    Raises:
+        ConfigError: no such metric.
     """
 
     trains = "fit"
@@ -94,7 +97,11 @@ class Nearest(RecognitionModel):
         self.config = replace(self.config, examples=len(labels))
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Recognise; see :meth:`RecognitionModel.forward`."""
+        """Recognise; see :meth:`RecognitionModel.forward`.
+
+        Raises:
+            DataError: it has no training clips yet.
+        """
         self.check_input(x, mask)
         if not self.fitted:
             raise DataError("Nearest has no training clips; call fit first")

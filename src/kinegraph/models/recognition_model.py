@@ -43,6 +43,9 @@ class RecognitionModel(nn.Module, ABC):
         frames: frames of a clip, where the network needs a fixed number; None where any number will do.
         trains: how it gets its weights: by ``"gradient"`` descent, or by ``"fit"``, its method
             ``fit(x, labels, mask=None)``.
+
+    Raises:
+        ConfigError: no classes.
     """
 
     trains: ClassVar[Literal["gradient", "fit"]] = "gradient"

@@ -20,7 +20,11 @@ STREAMS = {"joint": ("joint",), "bone": ("bone",), "dual": ("joint", "bone")}
 
 @dataclass(frozen=True, kw_only=True)
 class BranchConfig:
-    """Backbone, actional graph and streams, for forecasts and for clips; the paper's values for Human3.6M and CMU."""
+    """Backbone, actional graph and streams, for forecasts and for clips; the paper's values for Human3.6M and CMU.
+
+    Raises:
+        ConfigError: a value outside its range or choices, or no graph at all.
+    """
 
     channels: int = 3
     """Features of a joint in a frame."""
@@ -80,6 +84,9 @@ class SymGNNConfig(BranchConfig):
     """Configuration of :class:`kinegraph.models.symgnn.SymGNN`.
 
     The defaults are the paper's for Human3.6M and CMU, without the bone net.
+
+    Raises:
+        ConfigError: as :class:`BranchConfig`, or a share outside 0 to 1.
     """
 
     observed: int = 50

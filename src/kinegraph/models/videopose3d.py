@@ -21,7 +21,11 @@ from kinegraph.skeleton import Skeleton
 
 @dataclass(frozen=True, kw_only=True)
 class VideoPose3DConfig:
-    """Configuration of :class:`VideoPose3D`."""
+    """Configuration of :class:`VideoPose3D`.
+
+    Raises:
+        ConfigError: kernels that are even, or none above 1.
+    """
 
     in_channels: int = 2
     """2 (x, y) or 3 (x, y, confidence)."""

@@ -24,6 +24,9 @@ class ServeSettings:
         read_s: seconds of computing that reading a file may take; a file that takes more is answered 422.
         read_mb: MiB of memory that reading a file may take, likewise.
         forecast_s: how far the forecast at the end looks, seconds.
+
+    Raises:
+        ConfigError: a value outside its range.
     """
 
     host: str = "127.0.0.1"

@@ -37,7 +37,11 @@ def hop_distances(matrix: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def normalise(matrix: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
-    """``D^-1 A`` for ``kind="row"``, ``D^-1/2 A D^-1/2`` for ``"symmetric"``; isolated nodes stay zero."""
+    """``D^-1 A`` for ``kind="row"``, ``D^-1/2 A D^-1/2`` for ``"symmetric"``; isolated nodes stay zero.
+
+    Raises:
+        SkeletonError: no such kind.
+    """
     degree = matrix.sum(axis=1)
     if kind == "row":
         by_row: NDArray[np.float64] = matrix / np.maximum(degree, 1e-12)[:, None]
@@ -50,7 +54,11 @@ def normalise(matrix: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
 
 
 def powers(matrix: NDArray[np.float64], order: int) -> NDArray[np.float64]:
-    """Matrix powers 1..``order`` stacked to ``(order, nodes, nodes)``."""
+    """Matrix powers 1..``order`` stacked to ``(order, nodes, nodes)``.
+
+    Raises:
+        SkeletonError: an order below 1.
+    """
     if order < 1:
         raise SkeletonError(f"polynomial order {order} is not positive; give 1 or more")
     stack = [matrix]

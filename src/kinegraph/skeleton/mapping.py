@@ -49,6 +49,9 @@ class JointMap:
 
         A target joint whose sources are all seen gets their weighted mean and the lowest of their confidences;
         if any source is missing (confidence 0) so is the target: NaN with confidence 0.
+
+        Raises:
+            DataError: positions of another number of joints.
         """
         positions = np.asarray(positions, dtype=np.float64)
         if positions.shape[-2] != self.source.num_joints:

@@ -60,7 +60,11 @@ def clip_streams() -> Sweep:
 
 
 def squeeze(values: Sequence[Any] | None = None) -> Sweep:
-    """Supplement, Table 5: how fast the width falls from hop to hop, with each of the three graphs."""
+    """Supplement, Table 5: how fast the width falls from hop to hop, with each of the three graphs.
+
+    Raises:
+        ConfigError: a ratio that is not above 0, to 1, or stands twice.
+    """
     found = list((1, 1 / 2, 1 / 4, 1 / 8, 1 / 16) if values is None else values)
     for value in found:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:

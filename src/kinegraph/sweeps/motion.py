@@ -25,7 +25,11 @@ __all__ = ["MotionMeasure"]
 
 
 class MotionMeasure:
-    """Evaluates runs under the protocol, and keeps what fusions and the table need."""
+    """Evaluates runs under the protocol, and keeps what fusions and the table need.
+
+    Raises:
+        ConfigError: an unknown protocol, one that the networks do not serve, or no folder of its files.
+    """
 
     def __init__(
         self, protocol: str, data: str | None, split: str, sweep: Sweep, recipes: Sequence[MotionRecipe]

@@ -145,7 +145,11 @@ def _check_same(begun: Path, before: RunRecipe, recipe: RunRecipe) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Refuse a folder that cannot be made, before any work is done for it."""
+    """Refuse a folder that cannot be made, before any work is done for it.
+
+    Raises:
+        KinegraphError: it cannot.
+    """
     place = folder.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -165,7 +169,13 @@ def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoint: Checkpoint | None) -> None:
-    """Write down in the run folder what is about to happen."""
+    """Write down in the run folder what is about to happen.
+
+    Raises:
+        KinegraphError: the folder cannot be cleared.
+        DataError: the run was begun with other data.
+        FormatError: what the run has written is damaged.
+    """
     if not is_leader():
         return
     try:

@@ -133,6 +133,9 @@ class LiftingDataModule(pl.LightningDataModule):
         batch: poses per step over all ranks.
         augment: changes to the training inputs.
         seed: decides order, mirroring and noise.
+
+    Raises:
+        DataError: training and validation data on different skeletons.
     """
 
     def __init__(

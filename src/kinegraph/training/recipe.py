@@ -97,7 +97,11 @@ def find_recipe(name: str) -> Path:
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> RunRecipe:
-    """Read a recipe by path or shipped name and lay `--field.sub value` overrides over it."""
+    """Read a recipe by path or shipped name and lay `--field.sub value` overrides over it.
+
+    Raises:
+        ConfigError: no such recipe, or a field that is unknown or impossible.
+    """
     path = find_recipe(name)
     data = apply_overrides(read_yaml(path), _one_length(overrides))
     try:

@@ -39,6 +39,9 @@ class BodyVariation:
         tilt_deg: standard deviation of a lean towards the camera and of one to the side.
         distance: standard deviation of the logarithm of the distance to the camera.
         mix: share of arms and legs that lie to the trunk as those of another pose of the batch do.
+
+    Raises:
+        ConfigError: a value outside its range.
     """
 
     size: float = 0.0

@@ -31,7 +31,7 @@ def mirror(positions: Array, skeleton: Skeleton, width: float = 0.0) -> Array:
     """The clip in a mirror: x, horizontal in every convention, becomes ``width - x``, left and right change places.
 
     Args:
-        positions: of the clip.
+        positions: ``(people, frames, joints, dims)`` of the clip, in any unit.
         skeleton: whose left and right.
         width: of the picture from whose left edge x counts; 0 where x counts from the body or from nowhere.
     """
@@ -41,7 +41,7 @@ def mirror(positions: Array, skeleton: Skeleton, width: float = 0.0) -> Array:
 
 
 def random_rotation(positions: Array, limit: float, rng: Generator) -> Array:
-    """Turn by angles uniform in ``-limit..limit`` rad: about x, then y, then z; in 2D in the plane."""
+    """Turn ``(..., dims)`` by angles uniform in ``-limit..limit`` rad: about x, then y, then z; in 2D in the plane."""
     if positions.shape[-1] == 2:
         c, s = np.cos(a := rng.uniform(-limit, limit)), np.sin(a)
         return turned(positions, np.array([[c, -s], [s, c]]))
@@ -56,12 +56,12 @@ def random_rotation(positions: Array, limit: float, rng: Generator) -> Array:
 
 
 def random_scale(positions: Array, limit: float, rng: Generator) -> Array:
-    """Multiply each axis by its own factor, uniform in ``1-limit..1+limit``."""
+    """Multiply each axis of ``(..., dims)`` by its own factor, uniform in ``1-limit..1+limit``."""
     return turned(positions, np.diag(rng.uniform(1 - limit, 1 + limit, positions.shape[-1])))
 
 
 def random_shear(positions: Array, limit: float, rng: Generator) -> Array:
-    """Add to each axis the others times factors uniform in ``-limit..limit``."""
+    """Add to each axis of ``(..., dims)`` the others times factors uniform in ``-limit..limit``."""
     dims = positions.shape[-1]
     matrix = rng.uniform(-limit, limit, (dims, dims))
     np.fill_diagonal(matrix, 1.0)
@@ -69,7 +69,7 @@ def random_shear(positions: Array, limit: float, rng: Generator) -> Array:
 
 
 def jitter(positions: Array, sigma: float, rng: Generator) -> Array:
-    """Add Gaussian noise of standard deviation `sigma`, in the positions' unit, to every coordinate."""
+    """Add Gaussian noise of standard deviation `sigma`, in the positions' unit, to every coordinate of ``(..., dims)``."""
     noise = rng.standard_normal(positions.shape, dtype=np.float32) * np.float32(sigma)
     return np.asarray(positions + noise, dtype=positions.dtype)
 
@@ -78,6 +78,12 @@ def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool =
     """Take joints away (NaN), each with probability `rate`: throughout the clip, or frame by frame.
 
     Every person keeps at least one joint (in every frame, where frames are drawn apart).
+
+    Args:
+        positions: ``(people, frames, joints, dims)`` of the clip.
+        rate: probability, 0 to 1.
+        rng: of the draws.
+        frames: draw anew for every frame.
     """
     people, length, joints, _ = positions.shape
     chance = rng.random((people, length if frames else 1, joints))
@@ -95,7 +101,11 @@ def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool =
 
 @dataclass(frozen=True, kw_only=True)
 class ClipAugmentation:
-    """What is done to training clips, and how strongly; 0 switches a change off, and 1 the crop."""
+    """What is done to training clips, and how strongly; 0 switches a change off, and 1 the crop.
+
+    Raises:
+        ConfigError: a value outside its range.
+    """
 
     mirror: float = 0.0
     """Probability that a clip is mirrored, left and right exchanged. Not for classes that tell left from right."""
@@ -129,7 +139,7 @@ class ClipAugmentation:
         return self.mirror > 0 and rng.random() < self.mirror
 
     def space(self, positions: Array, rng: Generator) -> Array:
-        """Turned, scaled, sheared and jittered."""
+        """Positions ``(people, frames, joints, dims)`` turned, scaled, sheared and jittered."""
         if self.rotation:
             positions = random_rotation(positions, self.rotation, rng)
         if self.scale:
@@ -139,5 +149,5 @@ class ClipAugmentation:
         return jitter(positions, self.noise, rng) if self.noise else positions
 
     def joints(self, positions: Array, rng: Generator) -> Array:
-        """With joints taken away."""
+        """Positions ``(people, frames, joints, dims)`` with joints taken away: NaN."""
         return drop_joints(positions, self.drop, rng, frames=self.drop_frames) if self.drop else positions

@@ -73,6 +73,9 @@ def resize(positions: Array, length: int) -> Array:
 
     New frame i lies at ``(i + 1/2) frames / length - 1/2``, held within the clip, as images are resized. Where one of
     the two frames beside it lacks a joint, the other's is taken.
+
+    Raises:
+        ConfigError: no frames, or a length below 1.
     """
     frames = positions.shape[1]
     if length < 1 or frames < 1:

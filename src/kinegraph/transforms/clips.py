@@ -42,6 +42,9 @@ class ClipTransform:
         clip_frames: how long they are, the median in frames; None where it is not known. How much of a long recording
             is looked at at a time follows from it.
         actions: names of the classes in the order of the network's scores.
+
+    Raises:
+        ConfigError: a value outside its range or choices.
     """
 
     prenormalise: PreNormalise = field(default_factory=PreNormalise)

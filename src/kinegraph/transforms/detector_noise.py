@@ -39,6 +39,9 @@ class DetectorNoise:
             only how long errors last: jitter, outliers, drops and swaps all persist.
         fading: how strongly confidence tells the error: it is multiplied by exp(-fading * error / sigma_px), and
             kept above 0.05 so that an uncertain joint stays a joint.
+
+    Raises:
+        ConfigError: a value outside its range.
     """
 
     sigma_px: float = 5.0
@@ -61,7 +64,11 @@ class DetectorNoise:
             raise ConfigError("detector noise: fading needs sigma_px above 0, the error it is measured in")
 
     def scaled(self, factor: float) -> DetectorNoise:
-        """The same kind of noise, ``factor`` times as strong; probabilities stay at most 0.95."""
+        """The same kind of noise, ``factor`` times as strong; probabilities stay at most 0.95.
+
+        Raises:
+            ConfigError: a negative factor.
+        """
         if not 0 <= factor < float("inf"):
             raise ConfigError(f"detector noise: factor is {factor}; expected 0 or more")
         rates = {name: min(0.95, factor * getattr(self, name)) for name in ("drop", "outlier", "swap", "cut")}

@@ -30,6 +30,9 @@ class LiftingTransform:
         confidence: give the detector's confidence as a third input channel; missing joints are then (0, 0, 0).
         root: index of the root joint.
         scale: metres that one unit of a metric target stands for; about the spread of the data.
+
+    Raises:
+        ConfigError: a value outside its range or choices, or pixels that are not of the screen.
     """
 
     target: Literal["pixel", "metric"] = "metric"

@@ -38,6 +38,9 @@ class MotionTransform:
         scale: ``(joints, 3)`` what one unit of the network's channel stands for; 0 marks a channel that never moves:
             the network sees 0 and the last observed value is kept.
         actions: names of the classes in the order of the network's logits; empty without recognition.
+
+    Raises:
+        ConfigError: a value outside its range or choices, or means and scales of other shapes.
     """
 
     representation: Literal["expmap", "positions"] = "expmap"
@@ -92,6 +95,9 @@ class MotionTransform:
                 (their root mean square deviation), which leaves radians or metres comparable between joints.
             keep: ``(joints, 3)`` channels to use; the others count as constant.
             settings: the remaining fields.
+
+        Raises:
+            DataError: nothing moves.
         """
         frames = np.concatenate([np.asarray(clip, np.float64) for clip in clips])
         mean, deviation = frames.mean(axis=0), frames.std(axis=0)

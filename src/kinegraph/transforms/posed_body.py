@@ -110,7 +110,11 @@ def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
 
 
 def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[None, None, PosedBody]:
-    """:func:`posed_body` a joint at a time; what it refuses, it refuses at the first step."""
+    """:func:`posed_body` a joint at a time; what it refuses, it refuses at the first step.
+
+    Raises:
+        DataError: see :func:`posed_body`.
+    """
     check_motion(sequence)
     skeleton, turn = sequence.skeleton, y_up(sequence)
     upright = matrix_to_quaternion(turn)

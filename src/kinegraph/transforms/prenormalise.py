@@ -66,6 +66,9 @@ class PreNormalise:
         centre: what is subtracted, a joint or landmark of the skeleton.
         bottom, top: ends of what is turned to z.
         left, right: ends of what is turned to x (from left to right).
+
+    Raises:
+        ConfigError: no such convention.
     """
 
     convention: Convention = "ctr-gcn"

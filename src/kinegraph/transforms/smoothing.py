@@ -127,6 +127,9 @@ class OneEuro:
         min_cutoff_hz: cut-off at rest.
         beta: how much the cut-off rises with speed, Hz per (unit / second).
         derivative_cutoff_hz: cut-off of the speed estimate.
+
+    Raises:
+        DataError: a value outside its range.
     """
 
     fps: float
@@ -144,7 +147,10 @@ class OneEuro:
             raise DataError(f"one-euro filter: beta is {self.beta}; expected a finite number, 0 or more")
 
     def step(self, value: Floats) -> Floats:
-        """The filtered ``value``; NaN entries pass through, and a joint that comes back starts afresh."""
+        """The next frame ``(...)``, filtered, in its own unit; every frame has the first one's shape.
+
+        NaN entries pass through, and a joint that comes back starts afresh.
+        """
         value = np.asarray(value, dtype=np.float64)
         if self._value is None or self._speed is None:
             self._value, self._speed = value.copy(), np.zeros_like(value)

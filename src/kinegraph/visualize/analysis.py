@@ -142,6 +142,7 @@ class Analyst:
 
         Raises:
             KinegraphError: no 3D, too short a history before `start`, or no network.
+            DataError: no 3D motion.
         """
         solid = analysis.solid
         self.prepare()

@@ -61,6 +61,9 @@ class SyntheticMotion:
         fps: frames per second.
         seed: of everything.
         actions: a choice of :data:`ACTIONS`, in order; all by default.
+
+    Raises:
+        ConfigError: nobody, nothing or no time, or an unknown action.
     """
 
     subjects: int = 8

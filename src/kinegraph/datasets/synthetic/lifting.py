@@ -28,6 +28,9 @@ class SyntheticLifting:
         cameras: how each clip is filmed.
         validation: subjects, counted back from the test subjects, that choose checkpoints.
         test: the last subjects, on which results are reported.
+
+    Raises:
+        ConfigError: a split without a subject.
     """
 
     motion: SyntheticMotion = field(default_factory=lambda: SyntheticMotion(subjects=9, takes=1))
@@ -43,7 +46,11 @@ class SyntheticLifting:
             )
 
     def subjects(self, split: str) -> range:
-        """Numbers of the subjects of a split."""
+        """Numbers of the subjects of a split.
+
+        Raises:
+            ConfigError: no such split.
+        """
         if split not in SPLITS:
             raise ConfigError(f"no split '{split}'{nearest(split, SPLITS)}; there are {', '.join(SPLITS)}")
         first_test = self.motion.subjects - self.test

@@ -49,6 +49,9 @@ class ForecastStream:
     Args:
         forecaster: with a trained network.
         motion: the stream of its network, shared with a recogniser or its own.
+
+    Raises:
+        KinegraphError: a forecaster without a network.
     """
 
     def __init__(self, forecaster: Forecaster, motion: MotionStream) -> None:
@@ -122,7 +125,11 @@ class ForecastStream:
 
 
 def forecast_stream(forecaster: Forecaster, skeleton: str | Skeleton, options: dict[str, Any]) -> ForecastStream:
-    """What :meth:`Forecaster.stream` makes."""
+    """What :meth:`Forecaster.stream` makes.
+
+    Raises:
+        KinegraphError: a forecaster without a network.
+    """
     if forecaster.network is None:
         raise KinegraphError(
             f"{forecaster.name} has no network to stream with; call forecast() on the last frames instead"

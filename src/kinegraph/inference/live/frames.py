@@ -38,6 +38,9 @@ class Clock:
 
     Args:
         fps: of frames without a stated time.
+
+    Raises:
+        DataError: a rate that is none.
     """
 
     fps: float

@@ -57,6 +57,9 @@ class LiveLiftOptions:
         fov_deg: likewise.
         centre_px: likewise.
         away_s: who is not seen for longer is forgotten.
+
+    Raises:
+        ConfigError: a value outside its range.
     """
 
     flip: bool = True
@@ -122,6 +125,10 @@ class LiftStream:
     Attributes:
         skeleton: of the result.
         notes: what was assumed so far.
+
+    Raises:
+        ConfigError: an unknown unit, or options that need the image's size without it.
+        DataError: normalised keypoints without it.
     """
 
     def __init__(

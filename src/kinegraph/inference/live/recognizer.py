@@ -293,6 +293,7 @@ def recognize_stream(
 
     Raises:
         ConfigError: a window for a motion network, which has its own.
+        DataError: keypoints for a recogniser of 3D motion.
     """
     if isinstance(recognizer.network, MotionNetwork):
         if window_s is not None:

@@ -329,6 +329,7 @@ def live(
     Raises:
         ConfigError: impossible options.
         FormatError: weights that cannot be read.
+        DataError: a recogniser that was trained on 2D keypoints.
 
     Example:
         >>> import kinegraph as kg

@@ -32,6 +32,9 @@ class LiveWorld:
         skeleton: of the people.
         pitch_deg: how far the camera looks down, degrees; None learns it.
         camera_height_m: of the camera over the floor; None puts the floor under the feet.
+
+    Raises:
+        ConfigError: a value outside its range.
     """
 
     def __init__(
