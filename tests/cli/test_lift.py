@@ -150,7 +150,8 @@ def test_shares_are_of_those_who_are_there_and_the_same_in_info(
 def test_options_reach_the_lifter(keypoints: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.npz"
     base = ["lift", str(keypoints), "--out", str(out), "--model", str(model)]
-    main([*base, "--space", "camera", "--root", "relative", "--smooth", "0", "--no-rigid", "--no-flip", "--fov", "60"])
+    given = "--space camera --root relative --smooth 0 --no-constant-limbs --no-flip --fov 60"
+    main([*base, *given.split()])
     back = read(out)
     assert back.space == "camera"
     np.testing.assert_allclose(back.positions[:, :, BODY.root], 0, atol=1e-12)

@@ -89,7 +89,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="one length per limb, fitted over the clip (default), or as the network gives them",
     )
-    parser.add_argument("--no-rigid", action="store_true", help="the same as --no-constant-limbs")
     parser.add_argument("--no-flip", action="store_true", help="no averaging with the mirror image (half the time)")
     add_recording_arguments(parser)
 
@@ -165,7 +164,7 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
         "people": args.people,
         "flip": not args.no_flip,
         "fill_s": args.fill,
-        "rigid": args.constant_limbs and not args.no_rigid,
+        "rigid": args.constant_limbs,
         "one_euro": args.one_euro,
         "height_m": None if args.height is None else args.height[0] if len(args.height) == 1 else args.height,
         "extrinsics": args.extrinsics,
