@@ -150,7 +150,11 @@ def _refuse_of_other_lifting(args: argparse.Namespace) -> None:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device this machine does not have."""
+    """Refuse a device this machine does not have.
+
+    Raises:
+        ConfigError: it is not there.
+    """
     import torch
 
     from kinegraph.errors import ConfigError

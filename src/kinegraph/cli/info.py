@@ -88,6 +88,9 @@ def summarize(sequence: SkeletonSequence, file: str, format: str) -> dict[str, A
     ``extent`` the smallest and largest coordinate on each axis and ``body_size`` the median over frames of the
     diagonal of a person's bounding box, both in ``unit``; ``bones`` the mean length of each bone in metres and its
     coefficient of variation over time (3D only), of the first person.
+
+    Raises:
+        DataError: nobody is seen in it.
     """
     import numpy as np
 

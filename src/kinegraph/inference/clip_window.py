@@ -87,7 +87,7 @@ def clip_network(weights: LoadedWeights) -> ClipNetwork:
 
 
 def stretches_of(seen: NDArray[np.bool_], window: int, stride: int) -> list[Stretch]:
-    """Windows of one person, or of a pair, in frames of the recording: each a number, its first frame, and the one after.
+    """Windows of one person, or of a pair: the number of each, its first frame in the recording, and the one after.
 
     They slide over the time from the first frame to the last in which `seen`, evenly, no further apart than `stride`;
     there is one window where that time is no longer than it. A window begins and ends with a frame in which they are

@@ -69,7 +69,7 @@ def random_shear(positions: Array, limit: float, rng: Generator) -> Array:
 
 
 def jitter(positions: Array, sigma: float, rng: Generator) -> Array:
-    """Add Gaussian noise of standard deviation `sigma`, in the positions' unit, to every coordinate of ``(..., dims)``."""
+    """Add Gaussian noise to every coordinate of ``(..., dims)``, of standard deviation `sigma` in their unit."""
     noise = rng.standard_normal(positions.shape, dtype=np.float32) * np.float32(sigma)
     return np.asarray(positions + noise, dtype=positions.dtype)
 
