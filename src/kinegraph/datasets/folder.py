@@ -113,6 +113,11 @@ class FolderSource(ClipSource):
         )
 
     def read(self, index: int) -> ActionClip:
+        """One clip, see :meth:`ClipSource.read`.
+
+        Raises:
+            DataError: other dimensions or another unit than the others, or nobody is seen.
+        """
         item = self.items[index]
         sequence = read(item.path)
         if self.space == "image" and sequence.space == "image" and sequence.unit != self.unit:

@@ -75,6 +75,11 @@ class KineticsSource(ClipSource):
         return stamp(self.items[index][1])
 
     def read(self, index: int) -> ActionClip:
+        """One clip, see :meth:`ClipSource.read`.
+
+        Raises:
+            DataError: an action that is none of the classes.
+        """
         name, path, splits = self.items[index]
         data = load_json(path)
         label = kinetics.label_index(data, path)

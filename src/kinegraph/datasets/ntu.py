@@ -149,6 +149,11 @@ class NtuSource(ClipSource):
         return f"{stamp(self.paths[index])} tracked"  # shards in which all joints count are made anew
 
     def read(self, index: int) -> ActionClip:
+        """One clip, see :meth:`ClipSource.read`.
+
+        Raises:
+            DataError: its name is none of a sample, or nobody is in it.
+        """
         name, fault = parse_name(self.paths[index].stem), name_fault(self.paths[index].stem)
         if name is None or fault is not None:
             raise DataError(f"{self.paths[index]}: mislabelled, {fault}; rename it or leave it out")

@@ -118,6 +118,11 @@ class PysklSource(ClipSource):
         return self._stamp
 
     def read(self, index: int) -> ActionClip:
+        """One clip, see :meth:`ClipSource.read`.
+
+        Raises:
+            FormatError: keypoints, scores or a size of other shapes than the annotations' own.
+        """
         item, name = self.annotations[index], self.names[index]
         positions = self._array(item, "keypoint", name)
         if positions is None or positions.ndim != 4 or positions.shape[2:] != (self.skeleton.num_joints, self.dims):
