@@ -14,7 +14,7 @@ from kinegraph.config import read_yaml
 from kinegraph.datasets import open_clips as opening
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.training import recognition_setup
-from kinegraph.training.clip_data_module import ClipBatch, ClipDataModule, ClipSplits, validation_rows
+from kinegraph.training.clip_data_module import ClipBatch, ClipDataModule, ClipSplits
 from kinegraph.training.recognition_recipe import ClipAugmentRecipe, ClipDataRecipe
 from kinegraph.training.recognition_setup import load_clip_splits
 from kinegraph.transforms.clips import ClipTransform
@@ -125,13 +125,6 @@ def test_small_data_make_small_batches() -> None:
     data = module(batch=64)
     assert (data.batch, data.steps_per_epoch) == (8, 1)
     assert module(batch=3).steps_per_epoch == 2
-
-
-def test_validation_rows_are_spread_evenly() -> None:
-    rows = np.arange(10, 20)
-    assert validation_rows(rows, None) is rows
-    assert validation_rows(rows, 4).tolist() == [10, 13, 16, 19]
-    assert validation_rows(rows, 99) is rows
 
 
 def parts(clips: Any, monkeypatch: pytest.MonkeyPatch, **recipe: Any) -> ClipSplits:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
 from kinegraph.evaluation.provenance import ntu_benchmark
@@ -111,7 +112,7 @@ def load_labelled_windows(
         own = rows[action_of == action]
         if not len(own):
             continue
-        own = own[np.unique(np.linspace(0, len(own) - 1, min(most, len(own))).round().astype(int))]
+        own = evenly_spaced(own, most)
         features += [data.clips[clip].features[start : start + transform.observed, joints] for clip, start in own]
         labels += [len(names)] * len(own)
         names.append(name)

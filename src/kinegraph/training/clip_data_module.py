@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, Clips
 from kinegraph.training.recognition_recipe import ClipAugmentRecipe
 from kinegraph.transforms.clip_batches import pad_clips
 from kinegraph.transforms.clips import ClipTransform
 
-__all__ = ["ClipBatch", "ClipDataModule", "ClipSplits", "encode_clip", "validation_rows"]
+__all__ = ["ClipBatch", "ClipDataModule", "ClipSplits", "encode_clip"]
 
 Indices = NDArray[np.int64]
 
@@ -65,13 +66,6 @@ def encode_clip(
     if augment is not None and rng is not None and rng.random() < augment.share:
         changes = augment
     return transform.encode(clip.positions, skeleton, clip.confidence, rng=rng, augmentation=changes)
-
-
-def validation_rows(rows: Indices, most: int | None) -> Indices:
-    """At most so many, evenly spaced."""
-    if most is None or len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).round().astype(np.int64)]
 
 
 class ClipDataModule(pl.LightningDataModule):
@@ -120,7 +114,7 @@ class ClipDataModule(pl.LightningDataModule):
         """What the validation clips, or `most` of them, say about the task's kept weights; where nothing is held out,
         the training clips."""
         held_out = self.splits.validation
-        rows = validation_rows(held_out if len(held_out) else self.splits.train, most)
+        rows = evenly_spaced(held_out if len(held_out) else self.splits.train, most)
         found: dict[str, float] = task.evaluate(self.splits.clips, rows)
         return found
 

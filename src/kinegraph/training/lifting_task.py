@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.metrics import mpjpe, root_relative
 from kinegraph.models.lifting_model import flip_tested, mirrored, with_residual
@@ -137,8 +138,7 @@ class LiftingTask(TrainingTask):
             tensors: its encoding.
             most: use this many poses, evenly spaced; None uses all.
         """
-        count = len(data) if most is None else min(most, len(data))
-        rows = np.linspace(0, len(data) - 1, count).round().astype(np.int64)
+        rows = evenly_spaced(np.arange(len(data)), most)
         index = torch.from_numpy(rows)
         output = self.predict_poses(tensors, index)
         loss = float(self._loss(output, tensors.targets[index]))

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import DataError
 from kinegraph.geometry.expmap_euler import expmap_to_protocol_euler
@@ -78,12 +79,12 @@ class MotionValidation:
         count = len(self) if most is None else min(most, len(self))
         known = np.flatnonzero(self.actions >= 0)
         if not self.transform.actions or len(known) in (0, len(self)):
-            return _spaced(np.arange(len(self)), count)
+            return evenly_spaced(np.arange(len(self)), count)
         share = round(count * len(known) / len(self))
         share = min(max(share, (count + 1) // 2), len(known))
         others = np.flatnonzero(self.actions < 0)
         share = max(share, count - len(others))
-        return np.sort(np.concatenate([_spaced(known, share), _spaced(others, count - share)]))
+        return np.sort(np.concatenate([evenly_spaced(known, share), evenly_spaced(others, count - share)]))
 
     def windows(self, rows: NDArray[np.int64]) -> Array:
         """(B, T + H, J, C) features of the windows, as the network is meant to see them; raw units."""
@@ -130,9 +131,3 @@ class MotionValidation:
     def _over_actions(self, values: Array, rows: NDArray[np.int64]) -> float:
         actions = self.actions[rows]
         return float(np.mean([values[actions == action].mean() for action in np.unique(actions)]))
-
-
-def _spaced(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """So many of the rows, evenly spaced."""
-    found: NDArray[np.int64] = rows[np.linspace(0, len(rows) - 1, count).round().astype(np.int64)]
-    return found

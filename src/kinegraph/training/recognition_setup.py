@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split
+from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.open_clips import SYNTHETIC, open_clips
 from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.models import build
 from kinegraph.models.recognition_model import RecognitionModel
 from kinegraph.store.clip import Clips
-from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, encode_clip, validation_rows
+from kinegraph.training.clip_data_module import ClipDataModule, ClipSplits, encode_clip
 from kinegraph.training.launch import is_leader
 from kinegraph.training.prepared import PreparedRun, least_share, model_config, network_entry
 from kinegraph.training.recognition_recipe import ClipDataRecipe, RecognitionRecipe
@@ -126,7 +127,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
         weights_task="recognition",
         splits={role: _facts(recipe, splits, rows) for role, rows in parts.items()},
         protocol=recipe.data.protocol,
-        validated={validated_on: recipe.data.protocol, "clips": len(validation_rows(watched, trainer.validate_poses))},
+        validated={validated_on: recipe.data.protocol, "clips": len(evenly_spaced(watched, trainer.validate_poses))},
     )
 
 
