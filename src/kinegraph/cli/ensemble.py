@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fuse, count, say it."""
     from kinegraph.atomic import write_text
-    from kinegraph.cli.evaluate_clips import check_files, write_results
+    from kinegraph.cli.clip_results import check_files, write_results
     from kinegraph.errors import ConfigError
     from kinegraph.evaluation.recognition_merge import SeedResults
     from kinegraph.evaluation.recognition_result import fuse
