@@ -41,7 +41,11 @@ def test_clips_are_counted(clips):
     assert [list(row) for row in result.confusion] == [[3, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     content = json.loads(json.dumps(result.to_json()))
     assert {"top1", "top5", "per_class", "confusion", "ece", "nll", "mean_class_top1", "clips"} <= set(content)
-    assert "66.7" in clip_report([SeedResults(label="made", results={0: result})])
+    long = dataclasses.replace(result, info={**result.info, "parameters": 12345, "train_seconds": 7200})
+    row = next(
+        line for line in clip_report([SeedResults(label="made", results={0: long})]).splitlines() if "66.7" in line
+    )
+    assert row.endswith("12,345     2.0 h")
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4, 5, 64])

@@ -237,8 +237,10 @@ def test_what_does_not_fit_is_refused(protocol, changes, error, message):
 
 def test_tables_refuse_to_mix(protocol):
     first = evaluate_forecast(ZERO, protocol)
-    both = forecast_comparison([first, dataclasses.replace(first, label="other")], markdown=True)
+    other = dataclasses.replace(first, label="other", info={"train_seconds": 7200})
+    both = forecast_comparison([first, other], markdown=True)
     assert "| other |" in both
+    assert "2.0 h |" in both
     for change in ({"protocol": "else"}, {"data": {"fingerprint": "g"}}, {"average_over": ("a",)}):
         with pytest.raises(DataError):
             forecast_comparison([first, dataclasses.replace(first, **change)])

@@ -21,7 +21,7 @@ from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.evaluation.predict import LiftingMethod, pace_in, predict
-from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck
+from kinegraph.metrics import action_mean, auc, joint_errors, mpjpe, n_mpjpe, pa_mpjpe, pck, velocity_error
 
 Array = NDArray[np.float64]
 Target = Literal["pixel", "metric"]
@@ -355,4 +355,4 @@ def _velocity(p: torch.Tensor, t: torch.Tensor, data: LiftingData) -> float | No
     same = torch.from_numpy(data.clip[1:] == data.clip[:-1])
     if not bool(same.any()):
         return None
-    return float(mpjpe(p.diff(dim=0)[same], t.diff(dim=0)[same]).mean())
+    return float(velocity_error(p, t)[same].mean())  # of neighbours that are of two clips it means nothing

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from kinegraph.errors import DataError
 from kinegraph.evaluation.forecasting import ForecastResult
 from kinegraph.evaluation.provenance import told_facts
 from kinegraph.evaluation.published import CMU_RECOGNITION, PublishedRow, published, published_average
 from kinegraph.evaluation.recognition import RecognitionResult
-from kinegraph.evaluation.tables import check_comparable, text_table
+from kinegraph.evaluation.tables import check_comparable, cost, text_table
 
 __all__ = ["forecast_comparison", "forecast_report", "recognition_report"]
 
@@ -49,7 +48,7 @@ def forecast_comparison(results: Sequence[ForecastResult], *, markdown: bool = F
     check_comparable(results, "protocol", "average_over", "times_ms", "metric")
     decimals = _decimals(first)
     header = ["method", *(str(time) for time in first.times_ms), "parameters", "training"]
-    rows = [[r.label, *_cells(r.average, decimals), *_cost(r.info)] for r in results]
+    rows = [[r.label, *_cells(r.average, decimals), *cost(r.info)] for r in results]
     lines = [_headline(first), text_table(header, rows, markdown=markdown)]
     for figure, title in _FIGURES.items():
         if all(figure in result.further for result in results):
@@ -143,11 +142,3 @@ def _decimals(result: ForecastResult) -> int:
 
 def _cells(values: Sequence[float], decimals: int) -> list[str]:
     return [f"{value:.{decimals}f}" for value in values]
-
-
-def _cost(info: Mapping[str, Any]) -> list[str]:
-    parameters, seconds = info.get("parameters"), info.get("train_seconds")
-    return [
-        "-" if parameters is None else f"{parameters:,}",
-        "-" if seconds is None else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
-    ]

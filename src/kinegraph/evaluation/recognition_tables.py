@@ -7,7 +7,7 @@ from typing import Any
 
 from kinegraph.errors import DataError
 from kinegraph.evaluation.recognition_merge import SeedResults
-from kinegraph.evaluation.tables import text_table
+from kinegraph.evaluation.tables import cost, text_table
 from kinegraph.metrics import CALIBRATION_BINS
 
 __all__ = ["clip_report", "joint_stream"]
@@ -63,7 +63,6 @@ def _summary(groups: Sequence[SeedResults], markdown: bool) -> str:
     rows = []
     for group in groups:
         info = group.first.info
-        seconds, parameters = info.get("train_seconds"), info.get("parameters")
         rows.append(
             [
                 group.label,
@@ -73,8 +72,7 @@ def _summary(groups: Sequence[SeedResults], markdown: bool) -> str:
                 f"{group.mean('class_top1'):.1f}",
                 f"{group.mean('ece'):.1f}",
                 f"{group.mean('nll'):.3f}",
-                "-" if parameters is None else f"{parameters:,}",
-                "-" if seconds is None else f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s",
+                *cost(info),
             ]
         )
     return text_table(header, rows, markdown=markdown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kinegraph.errors import DataError
@@ -31,6 +31,12 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, markdown
 
 def _right(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+
+
+def cost(info: Mapping[str, Any]) -> list[str]:
+    """Cells of a network's size and of how long it trained; ``-`` where one is not known."""
+    parameters, seconds = info.get("parameters"), info.get("train_seconds")
+    return ["-" if parameters is None else f"{parameters:,}", "-" if seconds is None else _duration(float(seconds))]
 
 
 def check_comparable(results: Sequence[Any], *conditions: str) -> None:
@@ -89,14 +95,12 @@ def lifting_comparison(results: Sequence[LiftingResult], *, markdown: bool = Fal
     header = ["method", *(_TITLES[key] for key in keys), "MPJVE", "parameters", "training"]
     rows = []
     for result in results:
-        seconds, parameters = result.info.get("train_seconds"), result.info.get("parameters")
         rows.append(
             [
                 result.label,
                 *(f"{getattr(result, key):.1f}" for key in keys),
                 "-" if result.mpjve_mm is None else f"{result.mpjve_mm:.2f}",
-                "-" if parameters is None else f"{parameters:,}",
-                "-" if seconds is None else _duration(float(seconds)),
+                *cost(result.info),
             ]
         )
     notes = tuple(dict.fromkeys(note for result in results for note in result.notes))
