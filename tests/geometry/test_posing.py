@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from kinegraph.errors import DataError
 from kinegraph.geometry.kinematics import forward_kinematics
-from kinegraph.geometry.posing import Posed, rest_directions, rotations_from_positions
+from kinegraph.geometry.posing import Posed, rest_directions, rotations_from_positions, swing
+from kinegraph.geometry.rotations import quaternion_rotate
 from kinegraph.skeleton import get_skeleton
 
 H36M = get_skeleton("h36m17")
@@ -68,6 +69,25 @@ def test_positions_are_met_up_to_bone_length_normalisation(seed: int) -> None:
     assert error.max() < 0.015
     exact = rotations_from_positions(points, H36M.joints, H36M.parents, fps=FPS, tolerance=0.0)
     np.testing.assert_allclose(own(exact), normalised(points, H36M.parents), atol=1e-9)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 90])
+def test_bones_that_swing_together_swing_as_alone_and_none_whirls(frames: int) -> None:
+    rng = np.random.default_rng(1)
+    rest = rng.normal(size=(5, 3))
+    rest /= np.linalg.norm(rest, axis=-1, keepdims=True)
+    size = np.array([0.5, 1.0, 3.0, 6.0, 9.0])  # radians: the last ones pass the opposite of their rest direction
+    turns = size[:, None] * smooth(rng, frames, 5, 1.0)
+    turns[:, 4] = np.linspace(0, 9, frames)[:, None] * np.cross(rest[4], [0.3, -0.5, 0.8]) + 0.02  # straight through it
+    direction = np.stack([Rotation.from_rotvec(turns[:, bone]).apply(rest[bone]) for bone in range(5)], axis=1)
+    above = Rotation.from_rotvec(smooth(rng, frames, 5, 0.3).reshape(-1, 3)).as_quat().reshape(frames, 5, 4)
+    found = swing(above, rest, direction, FPS)
+    np.testing.assert_allclose(quaternion_rotate(found, rest), direction, atol=1e-9)
+    for bone in range(5):
+        alone = swing(above[:, [bone]], rest[[bone]], direction[:, [bone]], FPS)
+        np.testing.assert_array_equal(found[:, bone], alone[:, 0])
+    moved = np.arccos(np.clip((direction[1:] * direction[:-1]).sum(-1), -1, 1))
+    assert (steps(found) < moved + 10.0 / FPS + 1e-6).all()  # a limb turns about itself by at most 10 rad/s
 
 
 def test_forward_kinematics_of_the_result_gives_the_stated_positions_with_constant_bones() -> None:

@@ -8,7 +8,7 @@ import pytest
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
-from kinegraph.transforms.completion import complete_faces, complete_poses
+from kinegraph.transforms.completion import complete_faces, complete_poses, face_pairs, share_faces
 from kinegraph.transforms.outliers import remove_spikes
 
 COCO = get_skeleton("coco17")
@@ -34,6 +34,25 @@ def test_the_hidden_ear_takes_the_place_of_the_seen_one() -> None:
     assert got.confidence[0, 2, left] == pytest.approx(0.4)
     assert not got.seen[0, 3, [left, right]].any()
     assert not got.seen[0, 4, COCO.index("left_wrist")]
+
+
+def test_faces_are_shared_pair_by_pair_whatever_the_leading_axes() -> None:
+    assert [[COCO.joints[i].split("_")[1] for i in pair] for pair in face_pairs(COCO)] == [["eye"] * 2, ["ear"] * 2]
+    assert face_pairs(BODY) == []
+    rng = np.random.default_rng(0)
+    positions, confidence = rng.normal(size=(30, 17, 2)), rng.uniform(size=(30, 17)) * (rng.random((30, 17)) < 0.5)
+    places, sure, count = positions.copy(), confidence.copy(), 0
+    for row in range(30):
+        for left, right in face_pairs(COCO):
+            for hidden, shown in ((left, right), (right, left)):
+                if confidence[row, hidden] == 0 < confidence[row, shown]:
+                    places[row, hidden], sure[row, hidden] = positions[row, shown], confidence[row, shown] / 2
+                    count += 1
+    grouped = positions.reshape(5, 6, 17, 2).copy(), confidence.reshape(5, 6, 17).copy()
+    assert share_faces(*grouped, face_pairs(COCO)) == share_faces(positions, confidence, face_pairs(COCO)) == count > 0
+    for found, sure_of in ((positions, confidence), (grouped[0].reshape(30, 17, 2), grouped[1].reshape(30, 17))):
+        np.testing.assert_array_equal(found, places)
+        np.testing.assert_array_equal(sure_of, sure)
 
 
 def test_a_missing_joint_keeps_its_last_offset_from_its_neighbour() -> None:

@@ -28,6 +28,7 @@ from kinegraph.geometry.rotations import (
     make_continuous,
     matrix_to_quaternion,
     quaternion_between,
+    quaternion_conjugate,
     quaternion_multiply,
     quaternion_rotate,
     quaternion_to_matrix,
@@ -37,6 +38,7 @@ Array = NDArray[np.float64]
 T = TypeVar("T")
 
 __all__ = [
+    "NO_LENGTH",
     "Posed",
     "bridge_gaps",
     "finished",
@@ -71,7 +73,8 @@ _REST: Mapping[str, tuple[float, float, float]] = {
     "small_toe": (0.3, -0.3, 1),
 }
 
-_ZERO = 1e-9
+NO_LENGTH = 1e-9
+"""A bone this short, in metres, points nowhere."""
 _TWIST_SPEED = 10.0  # rad/s that a limb may turn about itself without being moved to
 
 
@@ -188,18 +191,18 @@ def posing_steps(
         yield
         # in the order of the tree: a pivot above j has been decided when j's parent was solved
         above = own_pivot.get(j, turned[parents[j]])
-        bones = [c for c in children[j] if lengths[c] > _ZERO]
+        bones = [c for c in children[j] if lengths[c] > NO_LENGTH]
         if len(bones) <= 1:
             turned[j] = above
             for c in bones:
                 shape[c] = _direction(wanted[c], shape[j])
-                turned[j] = swing(above, shape[c], directions[:, c], fps)
+                turned[j] = swing(above[:, None], shape[[c]], directions[:, [c]], fps)[:, 0]
             continue
         turned[j], fitted, missed = _fit(directions[:, bones], lengths[bones], wanted[bones], above)
         shape[bones] = fitted
         for c, off in zip(bones, missed, strict=True):
             if pivots and off > tolerance:
-                own_pivot[c] = swing(turned[j], shape[c], directions[:, c], fps)
+                own_pivot[c] = swing(turned[j][:, None], shape[[c]], directions[:, [c]], fps)[:, 0]
     return _assemble(points, joints, parents, lengths, shape, turned, own_pivot)
 
 
@@ -209,10 +212,10 @@ def _bones(points: Array, parents: Sequence[int]) -> tuple[Array, Array]:
     child = [j for j, parent in enumerate(parents) if parent >= 0]
     vectors[:, child] = points[:, child] - points[:, [parents[j] for j in child]]
     norms = np.linalg.norm(vectors, axis=-1)
-    directions = vectors / np.where(norms > _ZERO, norms, 1.0)[..., None]
-    for j in np.flatnonzero((norms <= _ZERO).any(axis=0)):
+    directions = vectors / np.where(norms > NO_LENGTH, norms, 1.0)[..., None]
+    for j in np.flatnonzero((norms <= NO_LENGTH).any(axis=0)):
         # a bone that collapses in some frames keeps the direction it had last
-        valid = np.flatnonzero(norms[:, j] > _ZERO)
+        valid = np.flatnonzero(norms[:, j] > NO_LENGTH)
         if len(valid):
             last = np.searchsorted(valid, np.arange(len(points)), side="right") - 1
             directions[:, j] = directions[valid[np.maximum(last, 0)], j]
@@ -222,27 +225,35 @@ def _bones(points: Array, parents: Sequence[int]) -> tuple[Array, Array]:
 
 def _direction(wanted: Array, before: Array) -> Array:
     """Rest direction of a single bone: the one asked for, else straight on from the bone before it, else up."""
-    if np.isfinite(wanted).all() and np.linalg.norm(wanted) > _ZERO:
+    if np.isfinite(wanted).all() and np.linalg.norm(wanted) > NO_LENGTH:
         unit: Array = wanted / np.linalg.norm(wanted)
         return unit
-    return before if np.linalg.norm(before) > _ZERO else np.array([0.0, 1.0, 0.0])
+    return before if np.linalg.norm(before) > NO_LENGTH else np.array([0.0, 1.0, 0.0])
 
 
 def swing(above: Array, rest: Array, direction: Array, fps: float) -> Array:
-    """Global rotations (frames, 4) that carry `rest` (3,) to `direction` (frames, 3), starting from `above`."""
-    base = quaternion_rotate(above, rest)
-    shortest = quaternion_multiply(quaternion_between(base, direction), above)
+    """Global rotations (frames, n, 4) that carry `rest` (n, 3) to `direction` (frames, n, 3), starting from `above`."""
+    shortest = quaternion_multiply(quaternion_between(quaternion_rotate(above, rest), direction), above)
     if len(direction) == 1:
         return shortest
     # The turn about the bone from one frame to the next, beyond what moving the bone itself needs:
     carried = quaternion_multiply(quaternion_between(direction[:-1], direction[1:]), shortest[:-1])
-    excess = quaternion_multiply(shortest[1:], carried * np.array([-1.0, -1.0, -1.0, 1.0]))
-    turn = 2 * np.arctan2((excess[:, :3] * direction[1:]).sum(axis=-1), excess[:, 3])
+    excess = quaternion_multiply(shortest[1:], quaternion_conjugate(carried))
+    turn = 2 * np.arctan2((excess[..., :3] * direction[1:]).sum(axis=-1), excess[..., 3])
     turn = (turn + np.pi) % (2 * np.pi) - np.pi
     # The parent's own turning about this bone is wanted; only sudden turns are held back.
     limit = _TWIST_SPEED / fps
-    if np.abs(turn).max() <= limit:
-        return shortest
+    for bone in np.flatnonzero((np.abs(turn) > limit).any(axis=0)):
+        twist = _twist_back(turn[:, bone], direction[:, bone], limit)
+        shortest[:, bone] = quaternion_multiply(twist, shortest[:, bone])
+    return shortest
+
+
+def _twist_back(turn: Array, direction: Array, limit: float) -> Array:
+    """Rotations (frames, 4) about a bone (frames, 3) that let it turn by no more than `limit` from frame to frame.
+
+    `turn` (frames - 1,) is how far it turns, in radians; what is held back is made up for later.
+    """
     held = np.zeros(len(direction))
     lag = 0.0
     for f, step in enumerate(turn.tolist(), start=1):
@@ -252,8 +263,7 @@ def swing(above: Array, rest: Array, direction: Array, fps: float) -> Array:
         lag = lag + taken - step
         lag = (lag + np.pi) % (2 * np.pi) - np.pi
         held[f] = lag
-    twist = np.concatenate((direction * np.sin(held / 2)[:, None], np.cos(held / 2)[:, None]), axis=-1)
-    return quaternion_multiply(twist, shortest)
+    return np.concatenate((direction * np.sin(held / 2)[:, None], np.cos(held / 2)[:, None]), axis=-1)
 
 
 def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tuple[Array, Array, Array]:
@@ -268,7 +278,7 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tupl
     """
     matrices = quaternion_to_matrix(above)
     shape = np.where(np.isfinite(wanted).all(axis=-1, keepdims=True), wanted, 0.0)
-    free = np.linalg.norm(shape, axis=-1) <= _ZERO
+    free = np.linalg.norm(shape, axis=-1) <= NO_LENGTH
     if free.all():
         shape, free = directions[0].copy(), np.zeros(len(lengths), dtype=bool)
     asked, known = shape.copy(), ~free
@@ -280,7 +290,7 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tupl
         local = np.einsum("fji,fcj->fci", turned, directions)
         mean = local.mean(axis=0)
         norm = np.linalg.norm(mean, axis=-1, keepdims=True)
-        new = np.where(norm > _ZERO, mean / np.where(norm > _ZERO, norm, 1.0), shape)
+        new = np.where(norm > NO_LENGTH, mean / np.where(norm > NO_LENGTH, norm, 1.0), shape)
         if known.any():
             # the mean shape drifts with the poses it was seen in; bring it back to the T-pose as one piece
             back = kabsch(asked[None, known], new[known], weights[known], np.eye(3)[None])[0]

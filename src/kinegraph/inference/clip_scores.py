@@ -25,6 +25,7 @@ from kinegraph.inference.clip_window import (
     stretches_of,
     unit_scale,
 )
+from kinegraph.inference.motion_window import check_rate
 from kinegraph.inference.recognition import ScoredWindows
 from kinegraph.inference.traced import traced
 from kinegraph.sequence import SkeletonSequence
@@ -36,7 +37,6 @@ __all__ = ["ClipScores"]
 Array = NDArray[np.float64]
 _Forward = Callable[[Tensor, Tensor], Tensor]
 _BATCH = 16
-_SLOWEST = 0.2  # of the network's rate: under it, the motion between two frames is not in the recording
 _LONGEST_S = 600.0
 _MOST_WINDOWS = 1_000_000
 _SHORT = 0.5  # of a training clip: under it, a note
@@ -182,12 +182,7 @@ class ClipScores:
         if self.dims == 3 and sequence.unit != "m":
             raise DataError(f"{name} is in {sequence.unit}, expected metres; state the unit when reading it")
         for network in self.networks:
-            rate = network.transform.fps
-            if rate is not None and sequence.fps < _SLOWEST * rate:
-                raise DataError(
-                    f"{name} has {sequence.fps:g} frames a second; {network.name} works at {rate:g} and needs at least "
-                    f"{_SLOWEST * rate:g}. State the right rate (--fps), if this is wrong"
-                )
+            check_rate(sequence, network)
             unit_scale(network, sequence)
             map_joints(sequence.skeleton, network.skeleton)
         return sequence.fps

@@ -20,7 +20,7 @@ from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
-from kinegraph.inference.preparation import PreparedKeypoints, check_view, main_of_each, prepare
+from kinegraph.inference.preparation import PreparedKeypoints, check_view, main_of_each, prepare, spanned_size
 from kinegraph.models.lifting_model import mirrored, with_residual
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
@@ -260,15 +260,12 @@ class Lifter(Pretrained):
         scale = scale_of_pose(
             positions.reshape(-1, *positions.shape[2:]), confidence.reshape(-1, len(mapping.status)) > 0, self.skeleton
         )
-        width, height = (int(np.ceil(max(float(v), 1.0))) for v in np.max(sequence.positions[sequence.seen], axis=0))
+        size, note = spanned_size(sequence)
         focal = options.focal_px
         if focal is None and np.isfinite(scale).any():
             focal = float(np.nanmedian(scale)) * DISTANCE_M
-        note = (
-            f"image size not stated: {width} x {height} px assumed, what the keypoints span; "
-            f"people about {DISTANCE_M:g} m away"
-        )
-        return sequence.replace(image_size=(width, height)), replace(options, framing="person", focal_px=focal), note
+        note = f"{note}; people about {DISTANCE_M:g} m away"
+        return sequence.replace(image_size=size), replace(options, framing="person", focal_px=focal), note
 
     # ---- the network ----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.hub import locate
 from kinegraph.inference.answers import finite
+from kinegraph.inference.clip_window import ClipNetwork
 from kinegraph.models import REGISTRY, MotionModel, baselines, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
@@ -205,18 +206,18 @@ def last_stay(sequence: SkeletonSequence, person: int) -> tuple[int, int] | None
     return int(there[began[-1] + 1 if len(began) else 0]), int(there[-1])
 
 
-def check_rate(sequence: SkeletonSequence, network: MotionNetwork) -> None:
-    """Refuse a recording so slow that the network's motion is not in it.
+def check_rate(sequence: SkeletonSequence, network: MotionNetwork | ClipNetwork) -> None:
+    """Refuse a recording so slow that the network's motion is not in it; a network without a rate takes any.
 
     Raises:
         DataError: it is.
     """
     assert sequence.fps is not None
-    least = _SLOWEST * network.transform.fps
-    if sequence.fps < least:
+    rate = network.transform.fps
+    if rate is not None and sequence.fps < _SLOWEST * rate:
         raise DataError(
             f"{sequence.source or 'the sequence'} has {sequence.fps:g} frames a second; {network.name} works at "
-            f"{network.transform.fps:g} and needs at least {least:g}. State the right rate (--fps), if this is wrong"
+            f"{rate:g} and needs at least {_SLOWEST * rate:g}. State the right rate (--fps), if this is wrong"
         )
 
 

@@ -222,10 +222,14 @@ def _in_pixels(sequence: SkeletonSequence) -> tuple[SkeletonSequence, tuple[int,
         return sequence, size, True
     if not sequence.seen.any():
         return sequence, (1, 1), False
-    flat = sequence.positions[sequence.seen]
-    width, height = (int(np.ceil(max(float(v), 1.0))) for v in np.max(flat, axis=0))
-    note = f"image size not stated: {width} x {height} px assumed, what the keypoints span"
-    return sequence.with_note(note), (width, height), False
+    size, note = spanned_size(sequence)
+    return sequence.with_note(note), size, False
+
+
+def spanned_size(sequence: SkeletonSequence) -> tuple[tuple[int, int], str]:
+    """Width and height in px that reach as far as the keypoints, for an image whose size nobody states; and a note."""
+    width, height = (int(np.ceil(max(float(v), 1.0))) for v in np.max(sequence.positions[sequence.seen], axis=0))
+    return (width, height), f"image size not stated: {width} x {height} px assumed, what the keypoints span"
 
 
 def _confident(sequence: SkeletonSequence, minimum: float) -> SkeletonSequence:

@@ -5,6 +5,8 @@ A guess is only ever an input; what comes out at such a joint is marked missing 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,26 +18,47 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _FACE = ("ear", "eye")
+_FACE_TRUST = 0.5
 
 
-def complete_faces(sequence: SkeletonSequence, *, trust: float = 0.5) -> SkeletonSequence:
-    """Where one ear (or eye) is hidden, it takes the place of the other, with ``trust`` times its confidence.
+def face_pairs(skeleton: Skeleton) -> list[tuple[int, int]]:
+    """Left and right of the ears and of the eyes, as far as the layout has them."""
+    return [
+        (skeleton.index(left), skeleton.index(right))
+        for left, right in skeleton.pairs
+        if any(word in left.split("_") for word in _FACE)
+    ]
+
+
+def share_faces(positions: Floats, confidence: Floats, pairs: Sequence[tuple[int, int]]) -> int:
+    """Where one ear (or eye) is hidden, it takes the place of the other, with half its confidence.
 
     A head in profile shows one ear, and the two then lie on one line of sight: their common place is right to a few
     centimetres, while without it the whole head would be lost to layouts that derive it from both ears.
+
+    Args:
+        positions: (..., joints, dims), changed in place.
+        confidence: (..., joints), 0 where hidden; changed in place.
+        pairs: of :func:`face_pairs`.
+
+    Returns:
+        How many were put in the place of the other.
     """
-    positions = sequence.positions.copy()
-    confidence = np.array(sequence.confidence, dtype=np.float64)
-    seen, count = sequence.seen, 0
-    for left, right in sequence.skeleton.pairs:
-        if not any(word in left.split("_") for word in _FACE):
-            continue
-        a, b = sequence.skeleton.index(left), sequence.skeleton.index(right)
+    seen, count = confidence > 0, 0
+    for a, b in pairs:
         for hidden, shown in ((a, b), (b, a)):
             take = seen[..., shown] & ~seen[..., hidden]
             positions[..., hidden, :][take] = positions[..., shown, :][take]
-            confidence[..., hidden][take] = trust * confidence[..., shown][take]
+            confidence[..., hidden][take] = _FACE_TRUST * confidence[..., shown][take]
             count += int(take.sum())
+    return count
+
+
+def complete_faces(sequence: SkeletonSequence) -> SkeletonSequence:
+    """A recording whose hidden ears and eyes lie where the seen ones do; see :func:`share_faces`."""
+    positions = sequence.positions.copy()
+    confidence = np.array(sequence.confidence, dtype=np.float64)
+    count = share_faces(positions, confidence, face_pairs(sequence.skeleton))
     if not count:
         return sequence
     note = f"{count} hidden eyes and ears put in the place of the seen one"

@@ -12,13 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.geometry.posing import kabsch, swing
+from kinegraph.geometry.posing import NO_LENGTH, kabsch, swing
 from kinegraph.geometry.rotations import (
     matrix_to_quaternion,
-    quaternion_between,
     quaternion_conjugate,
     quaternion_multiply,
-    quaternion_rotate,
     quaternion_to_matrix,
 )
 from kinegraph.skeleton import Skeleton
@@ -30,8 +28,6 @@ __all__ = ["KnownRig", "PosedFeatures"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
-_ZERO = 1e-9
-_TWIST_SPEED = 10.0  # rad/s, as in geometry.posing
 
 
 class _Level(NamedTuple):
@@ -66,7 +62,7 @@ class KnownRig:
             if at >= 0:
                 self.joints[at] = joint
         lengths = np.linalg.norm(body.offsets, axis=-1)
-        self.shape = body.offsets / np.where(lengths > _ZERO, lengths, 1.0)[:, None]
+        self.shape = body.offsets / np.where(lengths > NO_LENGTH, lengths, 1.0)[:, None]
         pivots = self.joints < 0
         # where a bone starts: pivots lie on the joint above them
         self.starts = np.array(
@@ -74,7 +70,7 @@ class KnownRig:
         )
         ends: dict[int, list[int]] = {j: [] for j in range(rig.num_joints)}
         for joint in range(rig.num_joints):
-            if lengths[joint] <= _ZERO or self.parents[joint] < 0:
+            if lengths[joint] <= NO_LENGTH or self.parents[joint] < 0:
                 continue
             ends[int(self.parents[joint])].append(joint)
             if pivots[self.parents[joint]]:
@@ -121,7 +117,7 @@ class KnownRig:
             if len(level.still):
                 result[:, level.still] = above(level.still)
             if len(level.swung):
-                result[:, level.swung] = _swing_all(
+                result[:, level.swung] = swing(
                     above(level.swung), self.shape[level.bones], directions[:, level.bones], fps
                 )
             for joint, bones, counts in level.fitted:
@@ -146,7 +142,7 @@ class KnownRig:
         """Unit direction (frames, rig joints, 3) of the bone that ends in each joint."""
         vectors = points - points[:, np.maximum(self.starts, 0)]
         norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
-        good = np.isfinite(norms) & (norms > _ZERO)
+        good = np.isfinite(norms) & (norms > NO_LENGTH)
         return np.where(good, vectors / np.where(good, norms, 1.0), self.shape)
 
 
@@ -187,17 +183,3 @@ def _steadiness(turned: Array, directions: Array) -> Array:
     off = np.sqrt(((local - local.mean(axis=0)) ** 2).sum(axis=-1).mean(axis=0))
     result: Array = 1.0 / (off + 0.01)
     return result
-
-
-def _swing_all(above: Array, rest: Array, direction: Array, fps: float) -> Array:
-    """:func:`swing` of several joints at once: (frames, n, 4), (n, 3), (frames, n, 3)."""
-    shortest = quaternion_multiply(quaternion_between(quaternion_rotate(above, rest), direction), above)
-    if len(direction) == 1:
-        return shortest
-    carried = quaternion_multiply(quaternion_between(direction[:-1], direction[1:]), shortest[:-1])
-    excess = quaternion_multiply(shortest[1:], quaternion_conjugate(carried))
-    turn = 2 * np.arctan2((excess[..., :3] * direction[1:]).sum(axis=-1), excess[..., 3])
-    turn = np.abs((turn + np.pi) % (2 * np.pi) - np.pi)
-    for joint in np.flatnonzero((turn > _TWIST_SPEED / fps).any(axis=0)):
-        shortest[:, joint] = swing(above[:, joint], rest[joint], direction[:, joint], fps)
-    return shortest

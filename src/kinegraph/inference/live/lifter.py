@@ -28,6 +28,7 @@ from kinegraph.inference.preparation import ENOUGH, INFERRED, camera
 from kinegraph.inference.traced import Forward, traced
 from kinegraph.models.lifting_model import mirrored, with_residual
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
+from kinegraph.transforms.completion import face_pairs, share_faces
 from kinegraph.transforms.gaps import ASSUMED_FPS, LONGEST_GAP_S
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["LiftStream", "LiftedFrame", "LiveLiftOptions"]
 
 Floats = NDArray[np.float64]
-_FACE = ("ear", "eye")
-_FACE_TRUST = 0.5
 _RECORDED = 2  # people for whom the network is recorded; for more it runs as it is
 
 
@@ -162,11 +161,7 @@ class LiftStream:
         self._absent = np.array([status == "missing" for status in self.mapping.status])
         self._needed = max(3, int(np.ceil(ENOUGH * self.skeleton.num_joints)))
         self._used = [np.flatnonzero(row) for row in self.mapping.weights]
-        self._faces = [
-            (self.layout.index(a), self.layout.index(b))
-            for a, b in self.layout.pairs
-            if any(word in a.split("_") for word in _FACE)
-        ]
+        self._faces = face_pairs(self.layout)
         self._mirror = torch.tensor(self.skeleton.mirror)
         self._moments = self._window_moments()
         self._forward: dict[int, Forward] = {}
@@ -244,11 +239,7 @@ class LiftStream:
         points = positions.copy()
         if self.unit == "normalized":
             points = points * np.array(self.image_size, dtype=np.float64)
-        for left, right in self._faces:
-            for hidden, shown in ((left, right), (right, left)):
-                take = (sure[:, hidden] == 0) & (sure[:, shown] > 0)
-                points[take, hidden] = points[take, shown]
-                sure[take, hidden] = _FACE_TRUST * sure[take, shown]
+        share_faces(points, sure, self._faces)
         mapped = self.mapping.weights @ np.where((sure > 0)[..., None], points, 0.0)
         result = np.zeros(mapped.shape[:2])
         for row, used in enumerate(self._used):
