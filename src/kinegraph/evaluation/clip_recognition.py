@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from kinegraph.datasets.clip_batches import pad_clips
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -31,6 +30,7 @@ from kinegraph.evaluation.recognition_result import RecognitionResult, count_sco
 from kinegraph.sequence import UNIT_NAMES
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import Clips
+from kinegraph.transforms.clip_batches import pad_clips
 from kinegraph.transforms.clips import ClipTransform
 
 __all__ = ["BATCH", "ClipMethod", "check_fit", "clip_method", "evaluate_clips", "load_clip_method", "part_rows"]
