@@ -18,11 +18,12 @@ from training_runs import FCN, assert_same_run, checkpoint_of, lifting_recipe, l
 
 from kinegraph.config import from_dict, read_yaml
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
-from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
+from kinegraph.training.callbacks import RunKeeper
 from kinegraph.training.lifting_data_module import LiftingTensors
 from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.recipe import LiftingRecipe
+from kinegraph.training.stop_signals import StopSignals
 from kinegraph.weights import load_weights
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -380,37 +381,6 @@ def test_checkpoint_by_the_clock(tmp_path: Path, splits: LiftingSplits, monkeypa
     monkeypatch.setattr(RunKeeper, "_checkpoint", lambda self, trainer: written.append(trainer.global_step))
     run_lifting(tmp_path / "run", splits, trainer={"steps": 4, "checkpoint_minutes": 1e-9})
     assert written == [1, 2, 3, 4]
-
-
-class Terminal:
-    """A stream that notes what is written."""
-
-    def __init__(self, live: bool) -> None:
-        self.live, self.text = live, ""
-
-    def isatty(self) -> bool:
-        return self.live
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def flush(self) -> None:
-        pass
-
-
-def test_progress_redraws_one_line_in_a_terminal_and_is_brief_in_a_file() -> None:
-    live, file = Terminal(True), Terminal(False)
-    for stream in (live, file):
-        line = ProgressLine(10, stream)  # type: ignore[arg-type]
-        line.update(1, "a")
-        line._drawn = 0.0
-        line.update(2, "b")
-        line.update(3, "c", keep=True)
-        line.close()
-    assert live.text.count("\n") == 1
-    assert live.text.count("\r") == 3
-    assert file.text.count("\n") == 1
-    assert file.text.startswith("step 3/10  c")
 
 
 KILLED = """

@@ -1,4 +1,4 @@
-"""What happens between steps: validation, the best weights, the log, checkpoints, the progress line, a clean stop.
+"""What happens between steps: validation, the best weights, the log, checkpoints.
 
 All of it is driven by the step count in one callback, in a fixed order, so that a run that was stopped and resumed
 validates, logs and keeps weights at the same steps as one that was not.
@@ -9,13 +9,10 @@ from __future__ import annotations
 import csv
 import math
 import os
-import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import torch
@@ -24,10 +21,12 @@ from kinegraph.atomic import atomic_path
 from kinegraph.config import to_dict
 from kinegraph.errors import KinegraphError
 from kinegraph.training.folder import CHECKPOINT, LOG, OF_RECIPE
+from kinegraph.training.progress_line import ProgressLine
 from kinegraph.training.recipe_parts import RunRecipe
+from kinegraph.training.stop_signals import StopSignals
 from kinegraph.training.task import TrainingTask
 
-__all__ = ["ProgressLine", "RunData", "RunKeeper", "StopSignals"]
+__all__ = ["RunData", "RunKeeper"]
 
 
 class RunData(Protocol):
@@ -39,87 +38,6 @@ class RunData(Protocol):
 
     def evaluate(self, task: Any, most: int | None) -> dict[str, float]:
         """What the validation split, or `most` of it, says about the task's kept weights."""
-
-
-class StopSignals:
-    """Turns the first Ctrl-C or SIGTERM into a request to stop after the step; a second one stops at once."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> StopSignals:
-        self.listen()
-        return self
-
-    def listen(self) -> None:
-        """Take the signals; anew, where somebody has put their own handlers there meanwhile."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                before = signal.signal(number, self._request)
-            except ValueError:
-                break  # not the main thread: signals are somebody else's
-            self._before.setdefault(number, before)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt("stopped at once; --resume continues from the last checkpoint")
-        self.requested = True
-
-
-class ProgressLine:
-    """One line that says where the run is: redrawn in a terminal, one line per validation in a file."""
-
-    def __init__(self, steps: int, stream: TextIO | None = None) -> None:
-        self.steps = steps
-        self.stream = stream if stream is not None else sys.stderr
-        self.live = self.stream.isatty()
-        self._started = time.monotonic()
-        self._first_step = 0
-        self._drawn = 0.0
-        self._width = 0
-
-    def begin(self, step: int) -> None:
-        """Start the clock at `step`."""
-        self._first_step, self._started = step, time.monotonic()
-
-    def update(self, step: int, text: str, *, keep: bool = False) -> None:
-        """Show `text` at `step`; `keep` starts a new line after it. Redrawn at most five times a second."""
-        now = time.monotonic()
-        if not keep and (not self.live or now - self._drawn < 0.2):
-            return
-        self._drawn = now
-        speed = (step - self._first_step) / max(now - self._started, 1e-9)
-        left = (self.steps - step) / speed if speed > 0 else math.inf
-        line = f"step {step}/{self.steps}  {text}  {speed:.1f} steps/s  {_clock(left)} left"
-        try:
-            if self.live:
-                padding = " " * max(0, self._width - len(line))
-                self.stream.write("\r" + line + padding + ("\n" if keep else ""))
-                self._width = 0 if keep else len(line)
-            else:
-                self.stream.write(line + "\n")
-            self.stream.flush()
-        except OSError:
-            self.live = False  # nobody is reading; the run goes on
-
-    def close(self) -> None:
-        """End the line that is being redrawn."""
-        if self.live and self._width:
-            self.stream.write("\n")
-            self._width = 0
-
-
-def _clock(seconds: float) -> str:
-    if not math.isfinite(seconds):
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 class RunKeeper(pl.Callback):

@@ -23,7 +23,7 @@ import torch
 
 from kinegraph.errors import KinegraphError, require
 from kinegraph.training import lifting_setup, motion_setup, recognition_setup
-from kinegraph.training.callbacks import ProgressLine, RunKeeper, StopSignals
+from kinegraph.training.callbacks import RunKeeper
 from kinegraph.training.fitting import fit_model
 from kinegraph.training.folder import (
     BEST,
@@ -41,7 +41,9 @@ from kinegraph.training.lock import run_lock
 from kinegraph.training.parallel import UnwrappedDDP
 from kinegraph.training.precision import computed_in
 from kinegraph.training.prepared import PreparedRun
+from kinegraph.training.progress_line import ProgressLine
 from kinegraph.training.recipe import RunRecipe
+from kinegraph.training.stop_signals import StopSignals
 from kinegraph.training.task import TrainingTask
 from kinegraph.weights import save_weights
 
