@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kinegraph.cli import COMMANDS
+
 SOURCE = Path(__file__).parents[1] / "src" / "kinegraph"
 
 # A module may import those to its left (and its own package). Order is the data's way through the house.
@@ -80,6 +82,24 @@ def test_imports_point_one_way(path: Path) -> None:
     if own in ISOLATED:
         allowed = ISOLATED[own] | {own}
     assert _imports(path) <= allowed, f"{path} imports {sorted(_imports(path) - allowed)}, which stand after it"
+
+
+COMMAND_FILES = sorted((SOURCE / "cli").glob("*.py"))
+
+
+def _command_of(name: str) -> str | None:
+    """The command that a module of cli belongs to, ``analyze`` for analyze_people; None for what commands share."""
+    return next((command for command in COMMANDS if name == command or name.startswith(f"{command}_")), None)
+
+
+@pytest.mark.parametrize("path", COMMAND_FILES, ids=lambda p: p.name)
+def test_commands_share_modules_and_not_each_other(path: Path) -> None:
+    own = _command_of(path.stem)
+    tree = ast.parse(path.read_text())
+    names = {f"{n.module}.{alias.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for alias in n.names}
+    found = {name.split(".")[2] for name in names if name.startswith("kinegraph.cli.")}
+    others = sorted(m for m in found if _command_of(m) not in (None, own))
+    assert not others, f"{path.name} imports from the commands {others}; move what they share to a module of neither"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def _add_early(parser: argparse.ArgumentParser) -> None:
 
 
 def _early(args: argparse.Namespace) -> int:
-    from kinegraph.cli.evaluate import check_device
+    from kinegraph.cli.protocols import check_device
     from kinegraph.datasets.open_clips import open_clips
     from kinegraph.evaluation.clip_recognition import load_clip_method
     from kinegraph.evaluation.early_clips import RATIOS, draw_early, early_curve, early_report

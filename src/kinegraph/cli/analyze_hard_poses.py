@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kinegraph.cli.analyze import AnalyzeCommand
 from kinegraph.cli.analyze_report import add_report_arguments, write_json
-from kinegraph.cli.evaluate import add_protocol_arguments, results_of
+from kinegraph.cli.protocols import add_protocol_arguments, results_of
 
 __all__ = ["ANALYSES"]
 

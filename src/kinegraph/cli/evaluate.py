@@ -18,18 +18,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments
 from kinegraph.cli.options import check_place
+from kinegraph.cli.protocols import add_protocol_arguments, batch_of, check_device, refuse, results_of
 from kinegraph.shipped import model_help
-
-if TYPE_CHECKING:
-    from kinegraph.datasets.lifting_data import LiftingData
-    from kinegraph.evaluation.lifting import LiftingResult
-    from kinegraph.evaluation.predict import LiftingMethod
 
 HELP = "measure weights under a named protocol"
 
@@ -47,7 +43,6 @@ examples:
   kinegraph evaluate runs/one_*/best --protocol hdm05-11-one --data ../shared/data --missing-joints 0.2
   kinegraph evaluate runs/joint/best --protocol ntu60-xsub --data ntu60/ --save-scores joint.npz --views 10"""
 
-_BATCH = {"lifting": 2048, "motion": 256, "clips": 32}
 _LIFTING_ONLY = ("target", "extra", "input", "no_flip", "keep_s11_directions")
 _NTU_ONLY = ("normaliser", "ntu_split")
 
@@ -76,109 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_clip_arguments(parser)
     parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON, unrounded")
     parser.add_argument("--markdown", action="store_true", help="print Markdown tables")
-
-
-def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `evaluate` and `analyze` share."""
-    parser.add_argument("--protocol", required=True, help="a protocol's name, e.g. mocap-lifting, cmu-euler-64, cmu-8")
-    parser.add_argument("--data", metavar="DIR", help="folder of the protocol's files, or of prepared ones")
-    parser.add_argument("--extra", metavar="DIR", action="append", default=[], help="further CMU folder (repeatable)")
-    parser.add_argument("--input", default="exact", help="exact (default), noisy, or a Human3.6M detector's name")
-    parser.add_argument(
-        "--target", choices=("pixel", "metric"), help="insist on this target; default: the weights' own"
-    )
-    parser.add_argument("--split", default="test", help="test (default), val or train")
-    parser.add_argument("--no-flip", action="store_true", help="do not average with the mirrored input")
-    parser.add_argument("--keep-s11-directions", action="store_true", help="Human3.6M: keep S11's damaged recording")
-    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--batch", type=int, help="poses (default 2048), windows (256) or clips (32) at once")
-
-
-def results_of(args: argparse.Namespace) -> list[LiftingResult]:
-    """Evaluate every named model on the data of the protocol."""
-    from kinegraph.evaluation.lifting import evaluate_lifting
-
-    methods, data, options = lifting_of(args)
-    return [evaluate_lifting(method, data, args.protocol, input=args.input, **options) for method in methods]
-
-
-def lifting_of(
-    args: argparse.Namespace, input: str | None = None
-) -> tuple[list[LiftingMethod], LiftingData, dict[str, Any]]:
-    """The named models, the data of the protocol (its `input`, or that of the arguments) and how to evaluate."""
-    from kinegraph.evaluation.lifting import load_lifting_protocol
-    from kinegraph.evaluation.predict import load_lifting_method
-
-    _refuse_of_other_lifting(args)
-    batch = _batch(args, "lifting")
-    check_device(args.device)
-    methods = [load_lifting_method(name) for name in args.models]  # a wrong name fails before minutes of loading
-    data = load_lifting_protocol(
-        args.protocol,
-        args.data,
-        input=input or args.input,
-        split=args.split,
-        extra=args.extra,
-        drop_s11_directions=not args.keep_s11_directions,
-    )
-    notes = []
-    if args.protocol.startswith("h36m") and args.split == "test":
-        notes.append(f"S11 'Directions' {'kept' if args.keep_s11_directions else 'left out, as in VideoPose3D'}")
-    options = {
-        "split": args.split,
-        "target": args.target,
-        "flip_test": not args.no_flip,
-        "batch": batch,
-        "device": args.device,
-        "notes": notes,
-    }
-    return methods, data, options
-
-
-def _refuse_of_other_lifting(args: argparse.Namespace) -> None:
-    """Options of some lifting protocols are errors with the others."""
-    from kinegraph.evaluation.lifting import LIFTING_PROTOCOLS
-
-    if args.protocol not in LIFTING_PROTOCOLS:
-        return  # which is an error of its own
-    if not args.protocol.startswith("h36m"):
-        _refuse(args, ("keep_s11_directions",), "h36m-pixel and h36m-metric")
-    if args.protocol != "mocap-lifting":
-        _refuse(args, ("extra",), "mocap-lifting")
-    if args.protocol == "synthetic-lifting":
-        _refuse(args, ("data",), "protocols of recordings")
-
-
-def check_device(device: str) -> None:
-    """Refuse a device this machine does not have.
-
-    Raises:
-        ConfigError: it is not there.
-    """
-    import torch
-
-    from kinegraph.errors import ConfigError
-
-    if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
-        raise ConfigError(f"--device {device} is not available here; use cpu")
-
-
-def _batch(args: argparse.Namespace, task: str) -> int:
-    from kinegraph.errors import ConfigError
-
-    if args.batch is not None and args.batch < 1:
-        raise ConfigError(f"--batch is {args.batch}; expected 1 or more")
-    return _BATCH[task] if args.batch is None else int(args.batch)
-
-
-def _refuse(args: argparse.Namespace, names: Sequence[str], belongs: str) -> None:
-    """An option of other protocols is an error, not ignored."""
-    from kinegraph.errors import ConfigError
-
-    for name in names:
-        if getattr(args, name) not in (None, False, []) and (name, getattr(args, name)) != ("input", "exact"):
-            flag = "--" + name.replace("_", "-")
-            raise ConfigError(f"{flag} belongs to {belongs}; {args.protocol} has no such choice: leave it out")
 
 
 def _task(args: argparse.Namespace) -> str:
@@ -233,15 +125,15 @@ def run(args: argparse.Namespace) -> int:
     check_place("--json", args.json)  # before minutes of work, and before anything else is written
     task = _task(args)
     if task not in ("windows", "clips"):
-        _refuse(args, ("fuse",), "recognition protocols")
+        refuse(args, ("fuse",), "recognition protocols")
     if task != "lifting":
-        _refuse(args, _LIFTING_ONLY, "lifting protocols")
+        refuse(args, _LIFTING_ONLY, "lifting protocols")
     if task not in ("forecasting", "clips"):
-        _refuse(args, ("mirror_test",), "forecasting protocols and clips")
+        refuse(args, ("mirror_test",), "forecasting protocols and clips")
     if task != "clips":
-        _refuse(args, CLIP_ONLY, "recognition of clips")
+        refuse(args, CLIP_ONLY, "recognition of clips")
     if args.protocol != "ntu-pck":
-        _refuse(args, _NTU_ONLY, "ntu-pck")
+        refuse(args, _NTU_ONLY, "ntu-pck")
     measure = {
         "lifting": _lifting,
         "forecasting": _forecasting,
@@ -273,7 +165,7 @@ def _forecasting(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from kinegraph.evaluation.forecasting_protocols import load_forecast_protocol
     from kinegraph.evaluation.motion_tables import forecast_comparison, forecast_report
 
-    batch = _batch(args, "motion")
+    batch = batch_of(args, "motion")
     check_device(args.device)
     methods = [load_forecast_method(name, batch=batch, device=args.device) for name in args.models]
     benchmark = benchmark_of(methods, args.ntu_split) if args.protocol == "ntu-pck" else None
@@ -330,7 +222,7 @@ def _windows(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from kinegraph.evaluation.motion_tables import recognition_report
     from kinegraph.evaluation.recognition import evaluate_recognition, fuse, load_recognition_method
 
-    batch = _batch(args, "motion")
+    batch = batch_of(args, "motion")
     check_device(args.device)
     if args.fuse is not None and len(args.fuse) != len(args.models):
         raise ConfigError(f"--fuse has {len(args.fuse)} weights for {len(args.models)} models; give one each")
@@ -348,6 +240,6 @@ def _windows(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
 def _clips(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from kinegraph.cli.evaluate_clips import evaluate_clip_models
 
-    _batch(args, "clips")
+    batch_of(args, "clips")
     check_device(args.device)
     return evaluate_clip_models(args)
