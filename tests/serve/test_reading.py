@@ -256,6 +256,16 @@ def test_layout_and_rate_are_heard_as_the_command_line_hears_them(
     assert (sequence.rotations is None) == (expected.rotations is None)
 
 
+def test_a_rate_that_swells_a_recording_is_refused(reader: Reader, tmp_path: Path) -> None:
+    """Two minutes are 1.2 million frames at the highest rate, and 400 are few in the file."""
+    (tmp_path / "long.bvh").write_text(BVH.format(frames=400, step=0.3, rows=ROW * 400))
+    with pytest.raises(RefusedFileError) as refused:
+        reader.read(tmp_path / "long.bvh", layout=None, fps=10_000)
+    assert refused.value.status in (413, 422)
+    assert str(refused.value).startswith("long.bvh")
+    assert reader.read(tmp_path / "long.bvh", layout=None, fps=10)[0].frames == 1198
+
+
 def test_the_name_in_an_archive_is_not_the_path_it_was_unpacked_to(reader: Reader, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "walk.zip", "w") as archive:
         archive.writestr("inner/walk.bvh", BVH.format(frames=3, step=0.033, rows=ROW * 3))
