@@ -58,6 +58,7 @@ def test_posed_anew_it_turns_as_in_the_fit(fitted: PosedBody) -> None:
 
 def test_features_are_those_of_the_rotations(fitted: PosedBody) -> None:
     rig, points = rig_of(fitted), fitted.positions()
-    found = rig.features(points[:, fitted.shown], FPS, 0.0).encode()
-    expected = RotationFeatures(fitted, rig.network, rig.mean).encode()
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    found = rig.features(points[:, fitted.shown], FPS, 0.0)
+    expected = RotationFeatures(fitted, rig.network, rig.mean)
+    np.testing.assert_allclose(found.encode(), expected.encode(), atol=1e-6)
+    np.testing.assert_allclose(found.body.positions(), points, atol=1e-6)
