@@ -68,65 +68,23 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     mapping = map_joints(sequence.skeleton, skeleton)
     notes = list(sequence.notes)
     sequence, image_size, size_known = _in_pixels(sequence)
-    sequence = _confident(sequence, options.minimum_confidence)
-    people = _people(sequence, options.people)
-    if not people:
-        raise DataError(f"{who}: no person is seen in any frame; nothing to lift")
-    if len(people) < sequence.people:
-        notes_people = f"{len(people)} of {sequence.people} people lifted"
-        notes_people += (
-            " (the main one)"
-            if options.people == "main"
-            else f" (the others are seen in fewer than {GHOST_FRAMES} frames)"
-        )
-        sequence = sequence.with_note(notes_people)
-    sequence = sequence.select_people(people)
+    sequence, people = _chosen(_confident(sequence, options.minimum_confidence), options.people)
     sequence = complete_faces(fill_gaps(remove_spikes(sequence), options.fill_s))
     positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
-    seen = confidence > 0
-    # Pose by pose: half a body is lifted, a stray limb is not.
-    needed = max(3, int(np.ceil(ENOUGH * skeleton.num_joints)))
-    present = seen.sum(axis=-1) >= needed
-    if not present.any():
-        raise DataError(
-            f"{who}: no frame shows the {needed} of {skeleton.num_joints} joints that lifting needs; "
-            "check the layout (--layout) and the detector's confidences"
-        )
-    whole = np.flatnonzero(present.any(axis=1))
-    if len(whole) < len(present):
-        notes.append(f"{len(present) - len(whole)} people of whom no frame shows {needed} joints left out")
-        people = [people[i] for i in whole]
-        sequence = sequence.select_people(whole.tolist())
-        positions, confidence, seen, present = positions[whole], confidence[whole], seen[whole], present[whole]
-    seen &= present[..., None]
-    absent = np.array([status == "missing" for status in mapping.status])
-    trust = np.where(seen, confidence, 0.0)
-    trust[..., absent] = np.where(present, INFERRED, 0.0)[..., None]
+    present, needed = _liftable(confidence, who)
+    whole = present.any(axis=1)
+    if not whole.all():
+        notes.append(f"{int((~whole).sum())} people of whom no frame shows {needed} joints left out")
+        people = [person for person, kept in zip(people, whole, strict=True) if kept]
+        positions, confidence, present = positions[whole], confidence[whole], present[whole]
     notes += [n for n in sequence.notes if n not in notes]
     notes.append(f"mapped {mapping.source.name} -> {mapping.target.name}: {mapping.summary()}")
-    # At the ends of a recording nothing bridges a gap; a short one is guessed from the pose beside it.
-    before, after = neighbours(seen)
-    near, last = int(options.fill_s * (sequence.fps or ASSUMED_FPS) + 1e-9), sequence.frames - 1
-    opening = (before < 0) & (after <= min(near, last))
-    closing = (after > last) & (before >= max(0, last - near))
-    guessed = ~seen & present[..., None] & (opening | closing)
-    trust = np.where(guessed, np.maximum(trust, INFERRED), trust)
-    lost = int((present[..., None] & ~seen & ~guessed)[..., ~absent].sum())
-    if lost:
-        notes.append(f"{lost} joints in gaps longer than {options.fill_s:g} s stay missing")
-    if absent.any():
-        notes.append(f"joints the layout lacks are the network's guess, confidence {INFERRED}")
-    if size_known:
-        intrinsics, camera_note = camera(image_size, options)
-    else:
-        scales = np.concatenate([scale_of_pose(positions[p], seen[p], skeleton) for p in range(len(positions))])
-        flat = positions[seen]
-        extent = np.stack([flat.min(axis=0), flat.max(axis=0)])
-        intrinsics, camera_note = camera(image_size, options, _median(scales), extent)
-    notes.append(camera_note)
+    confidence = np.where(present[..., None], confidence, 0.0)
+    trust, told = _trust(confidence, present, mapping, options.fill_s, sequence.fps or ASSUMED_FPS)
+    intrinsics, camera_note = _camera(positions, confidence > 0, skeleton, image_size, size_known, options)
     return PreparedKeypoints(
-        positions=complete_poses(positions, seen, skeleton),
-        confidence=np.where(seen, confidence, 0.0),
+        positions=complete_poses(positions, confidence > 0, skeleton),
+        confidence=confidence,
         present=present,
         trust=trust,
         mapping=mapping,
@@ -134,8 +92,88 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
         image_size=image_size,
         intrinsics=intrinsics,
         size_known=size_known,
-        notes=tuple(notes),
+        notes=(*notes, *told, camera_note),
     )
+
+
+def _chosen(sequence: SkeletonSequence, which: str) -> tuple[SkeletonSequence, list[int]]:
+    """The people to lift, and their numbers in the recording.
+
+    Raises:
+        DataError: nobody is seen.
+    """
+    people = _people(sequence, which)
+    if not people:
+        raise DataError(f"{sequence.source or 'the sequence'}: no person is seen in any frame; nothing to lift")
+    if len(people) < sequence.people:
+        why = "the main one" if which == "main" else f"the others are seen in fewer than {GHOST_FRAMES} frames"
+        sequence = sequence.with_note(f"{len(people)} of {sequence.people} people lifted ({why})")
+    return sequence.select_people(people), people
+
+
+def _liftable(confidence: Floats, who: str) -> tuple[Mask, int]:
+    """Where a pose (people, frames) has enough of the network's joints to be lifted, and how many are enough.
+
+    Pose by pose: half a body is lifted, a stray limb is not.
+
+    Raises:
+        DataError: no pose has.
+    """
+    joints = confidence.shape[-1]
+    needed = max(3, int(np.ceil(ENOUGH * joints)))
+    present = (confidence > 0).sum(axis=-1) >= needed
+    if not present.any():
+        raise DataError(
+            f"{who}: no frame shows the {needed} of {joints} joints that lifting needs; "
+            "check the layout (--layout) and the detector's confidences"
+        )
+    return present, needed
+
+
+def _trust(confidence: Floats, present: Mask, mapping: JointMap, fill_s: float, fps: float) -> tuple[Floats, list[str]]:
+    """Confidence (people, frames, joints) of the result, and notes on what is guessed and what stays missing.
+
+    Args:
+        confidence: (people, frames, joints) of what was seen or bridged.
+        present: (people, frames) where there is a pose to lift.
+        mapping: says which joints the layout lacks.
+        fill_s: longest gap that is guessed, seconds.
+        fps: of the recording.
+    """
+    seen, last = confidence > 0, confidence.shape[1] - 1
+    absent = np.array([status == "missing" for status in mapping.status])
+    trust = confidence.copy()
+    trust[..., absent] = np.where(present, INFERRED, 0.0)[..., None]
+    # At the ends of a recording nothing bridges a gap; a short one is guessed from the pose beside it.
+    before, after = neighbours(seen)
+    near = int(fill_s * fps + 1e-9)
+    opening = (before < 0) & (after <= min(near, last))
+    closing = (after > last) & (before >= max(0, last - near))
+    guessed = ~seen & present[..., None] & (opening | closing)
+    trust = np.where(guessed, np.maximum(trust, INFERRED), trust)
+    notes = []
+    lost = int((present[..., None] & ~seen & ~guessed)[..., ~absent].sum())
+    if lost:
+        notes.append(f"{lost} joints in gaps longer than {fill_s:g} s stay missing")
+    if absent.any():
+        notes.append(f"joints the layout lacks are the network's guess, confidence {INFERRED}")
+    return trust, notes
+
+
+def _camera(
+    positions: Floats,
+    seen: Mask,
+    skeleton: Skeleton,
+    image_size: tuple[int, int],
+    size_known: bool,
+    options: LiftOptions,
+) -> tuple[Floats, str]:
+    """As :func:`camera`, by the size of the people and by where they are if the image's size is not known."""
+    if size_known:
+        return camera(image_size, options)
+    scales = np.concatenate([scale_of_pose(p, s, skeleton) for p, s in zip(positions, seen, strict=True)])
+    flat = positions[seen]
+    return camera(image_size, options, _median(scales), np.stack([flat.min(axis=0), flat.max(axis=0)]))
 
 
 def camera(
