@@ -7,6 +7,7 @@ import pytest
 from moving_people import body, walker
 
 from kinegraph.geometry.rotations import quaternion_rotate
+from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.motion_features import RotationFeatures
 from kinegraph.transforms.posed_body import PosedBody, posed_body
 from kinegraph.transforms.reposing import KnownRig, global_rotations
@@ -14,10 +15,11 @@ from kinegraph.transforms.reposing import KnownRig, global_rotations
 FPS = 60.0
 
 
-@pytest.fixture(scope="module")
-def fitted() -> PosedBody:
-    """A walk as it is fitted from its positions alone."""
-    return posed_body(walker(2.0).replace(rotations=None, offsets=None))
+@pytest.fixture(scope="module", params=["cmu38", "h36m17"])
+def fitted(request: pytest.FixtureRequest) -> PosedBody:
+    """A walk as it is fitted from its positions alone; only h36m17's root has bones of its own."""
+    positions = walker(2.0).replace(rotations=None, offsets=None)
+    return posed_body(positions.to_skeleton(get_skeleton(request.param)))
 
 
 def rig_of(fitted: PosedBody) -> KnownRig:
@@ -60,5 +62,5 @@ def test_features_are_those_of_the_rotations(fitted: PosedBody) -> None:
     rig, points = rig_of(fitted), fitted.positions()
     found = rig.features(points[:, fitted.shown], FPS, 0.0)
     expected = RotationFeatures(fitted, rig.network, rig.mean)
-    np.testing.assert_allclose(found.encode(), expected.encode(), atol=1e-6)
-    np.testing.assert_allclose(found.body.positions(), points, atol=1e-6)
+    np.testing.assert_allclose(found.encode(), expected.encode(), atol=1e-3)
+    np.testing.assert_allclose(found.body.positions(), points, atol=1e-3)
