@@ -72,7 +72,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     sequence = complete_faces(fill_gaps(remove_spikes(sequence), options.fill_s))
     positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
     present, needed = _liftable(confidence, who)
-    whole = present.any(axis=1)
+    whole = np.asarray(present.any(axis=1))
     if not whole.all():
         notes.append(f"{int((~whole).sum())} people of whom no frame shows {needed} joints left out")
         people = [person for person, kept in zip(people, whole, strict=True) if kept]
