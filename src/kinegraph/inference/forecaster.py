@@ -173,8 +173,8 @@ class Forecaster(Pretrained):
         looked_at = max(HISTORY_S, 2 * self.network.observed_s if self.network is not None else 0.0)
         recent = _last(observed, looked_at)
         positions = np.full((history.people, count, history.joints, 3), np.nan)
-        rotations: list[Array | None] = []
-        actions: list[dict[str, float]] = []
+        rotations: list[Array | None] = [None] * history.people
+        actions: list[dict[str, float]] = [{} for _ in range(history.people)]
         notes: list[str] = []
         unseen: list[str] = []
         for person in range(history.people):
@@ -183,24 +183,16 @@ class Forecaster(Pretrained):
             if stay is None or reason:
                 unseen.append(f"{who(history, person)} {reason}")
                 notes.append(f"{unseen[-1]} and was left out")
-                rotations.append(None)
-                actions.append({})
                 continue
-            # who was away began anew: what was seen before is of another stay, perhaps of somebody else
-            window, network = self._window(ready(recent.select_people([person]).slice_frames(stay[0], None)))
-            done = person * count
 
-            def step(made: int, done: int = done) -> None:
+            def step(made: int, done: int = person * count) -> None:
                 if progress is not None:
                     progress(done + made, history.people * count)
 
-            features, scores = _roll(network, window, count, history.fps, step)
-            posed = window.codec.pose(features, network.transform.fps).resample(history.fps)
-            placed, turned = window.codec.finish(posed.slice_frames(1, count + 1))
-            positions[person] = placed
-            rotations.append(turned)
-            actions.append({} if scores is None else dict(zip(network.transform.actions, scores.tolist(), strict=True)))
-            notes += _notes(network, window, count / history.fps)
+            # who was away began anew: what was seen before is of another stay, perhaps of somebody else
+            one = ready(recent.select_people([person]).slice_frames(stay[0], None))
+            positions[person], rotations[person], actions[person], told = self._one(one, count, step)
+            notes += told
         if len(unseen) == history.people:
             raise DataError(
                 f"{history.source or 'the sequence'}: nobody is seen at the end of the observed part for as long as "
@@ -278,10 +270,23 @@ class Forecaster(Pretrained):
             return ""
         return f"was seen for {span:.2f} s of the needed {back:.2f} s at the end ({back - span:.2g} s too little)"
 
-    def _window(self, one: SkeletonSequence) -> tuple[PersonWindow, MotionNetwork]:
-        """Of a recording of one person."""
+    def _one(
+        self, one: SkeletonSequence, count: int, step: Callable[[int], None]
+    ) -> tuple[Array, Array | None, dict[str, float], list[str]]:
+        """One person's `count` frames after a recording of them alone.
+
+        Returns:
+            Places (frames, joints, 3), rotations (frames, joints, 4) if the recording has them, scores of the classes
+            by name, and notes.
+        """
+        assert one.fps is not None
         network = untrained(self.baseline, one, 0) if self.network is None else self.network
-        return person_window(one, 0, network, float(ground(one)[0])), network
+        window = person_window(one, 0, network, float(ground(one)[0]))
+        features, scores = _roll(network, window, count, one.fps, step)
+        posed = window.codec.pose(features, network.transform.fps).resample(one.fps)
+        placed, turned = window.codec.finish(posed.slice_frames(1, count + 1))
+        actions = {} if scores is None else dict(zip(network.transform.actions, scores.tolist(), strict=True))
+        return placed, turned, actions, _notes(network, window, count / one.fps)
 
 
 def observed_part(sequence: SkeletonSequence, until: float | None) -> SkeletonSequence:
