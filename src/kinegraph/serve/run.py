@@ -11,7 +11,7 @@ from kinegraph.serve.addresses import viewer_addresses
 from kinegraph.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
-    from kinegraph.serve.analysis import Analyst
+    from kinegraph.visualize.analysis import Analyst
 
 __all__ = ["serve"]
 
