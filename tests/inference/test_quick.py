@@ -182,3 +182,17 @@ def test_weights_that_are_calibrated_meanwhile_are_read_again(tmp_path: Path) ->
     assert kg.lift(walk, model=folder).uncertainty is None
     table.write_bytes(stated)
     assert kg.lift(walk, model=folder).uncertainty is not None
+
+
+def test_a_name_stands_for_the_folder_it_has_now(
+    tmp_path: Path, two_d: kg.SkeletonSequence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the package, then in another one; so has a relative path after a change of the working folder."""
+    assert lifter_for(two_d, "lift-temporal").frames == 9
+    shutil.copytree(Path(kg.__file__).parent / "weights_data" / "lift", tmp_path / "lift-temporal")
+    with monkeypatch.context() as patch:
+        patch.setattr("kinegraph.shipped.FOLDER", tmp_path)
+        assert lifter_for(two_d, "lift-temporal").frames == 1
+    assert lifter_for(two_d, "lift-temporal").frames == 9
+    monkeypatch.chdir(tmp_path)
+    assert lifter_for(two_d, "lift-temporal").frames == 1

@@ -20,7 +20,7 @@ from kinegraph.inference.placement import upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
 from kinegraph.inference.stature import checked_heights, scaled_to_height
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.shipped import default_weights
+from kinegraph.shipped import default_weights, find_folder
 from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = [
@@ -307,9 +307,11 @@ def _network(kind: type[_Network], model: _Network | Path | str | None) -> _Netw
         return model
     if model is not None and not isinstance(model, str | Path):
         raise ConfigError(f"model is a {type(model).__name__}; expected a {kind.__name__}, a weights folder or an id")
+    place = None if model is None else find_folder(model)  # a name may stand for another folder by now
     # All of it: a calibration is added to weights that are there.
-    held = sorted(Path(model).iterdir()) if model is not None and Path(model).is_dir() else []
-    key = (kind.__name__, str(model), tuple((file.name, file.stat().st_mtime_ns) for file in held))
+    held = sorted(place.iterdir()) if place is not None and place.is_dir() else []
+    named = str(model if place is None else place.resolve())
+    key = (kind.__name__, named, tuple((file.name, file.stat().st_mtime_ns) for file in held))
     if key not in _networks:
         if len(_networks) >= 8:
             _networks.pop(next(iter(_networks)))
