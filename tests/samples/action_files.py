@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kinegraph.formats import write
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.skeleton import get_skeleton
+from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.store import ActionClip, ClipSource, ClipStore, prepare_clips
 
 
@@ -89,7 +89,7 @@ class ListSource(ClipSource):
     fps = 30.0
 
     def __init__(
-        self, clips: Sequence[ActionClip], classes: int, skeleton: str = "ntu25", dataset: str = "list"
+        self, clips: Sequence[ActionClip], classes: int, skeleton: str | Skeleton = "ntu25", dataset: str = "list"
     ) -> None:
         self.clips, self.skeleton, self.dataset = clips, get_skeleton(skeleton), dataset
         self.classes = tuple(f"action {n}" for n in range(classes))

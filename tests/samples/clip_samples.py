@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from action_files import ListSource
 
 from kinegraph.skeleton import Skeleton, contract, get_skeleton
-from kinegraph.store.clip import ActionClip, ClipSource
+from kinegraph.store.clip import ActionClip
 from kinegraph.store.memory import MemoryClips
 from kinegraph.training.clip_data_module import ClipSplits
 
@@ -21,7 +22,7 @@ def small_skeleton() -> Skeleton:
     return contract(get_skeleton("ntu25"), JOINTS, name="small")
 
 
-class SmallClips(ClipSource):
+class SmallClips(ListSource):
     """Clips of one or two people and of different lengths; the tempo tells the action.
 
     Args:
@@ -31,8 +32,6 @@ class SmallClips(ClipSource):
         lengths: of each clip, frames; None: 9 to 20.
     """
 
-    dataset, fps, classes = "small", 30.0, ACTIONS
-
     def __init__(
         self,
         labels: Sequence[int],
@@ -40,9 +39,9 @@ class SmallClips(ClipSource):
         splits: Sequence[tuple[str, ...]] | None = None,
         lengths: Sequence[int] | None = None,
     ) -> None:
-        self.skeleton = small_skeleton()
-        rng, joints = np.random.default_rng(seed), self.skeleton.num_joints
-        self.clips = []
+        skeleton = small_skeleton()
+        rng, joints = np.random.default_rng(seed), skeleton.num_joints
+        clips = []
         for index, label in enumerate(labels):
             frames = int(rng.integers(9, 21)) if lengths is None else lengths[index]
             people = 1 + index % 2
@@ -51,7 +50,7 @@ class SmallClips(ClipSource):
             motion = rest + 0.3 * np.sin(0.4 * label * t + rng.uniform(0, 1, (people, 1, joints, 3)))
             if people == 2:
                 motion[1, frames - 3 :] = np.nan  # the second person leaves
-            self.clips.append(
+            clips.append(
                 ActionClip(
                     name=f"clip{index}",
                     label=label,
@@ -60,18 +59,8 @@ class SmallClips(ClipSource):
                     splits=() if splits is None else splits[index],
                 )
             )
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def name(self, index: int) -> str:
-        return self.clips[index].name
-
-    def stamp(self, index: int) -> str:
-        return "1"
-
-    def read(self, index: int) -> ActionClip:
-        return self.clips[index]
+        super().__init__(clips, len(ACTIONS), skeleton, "small")
+        self.classes = ACTIONS
 
 
 def make_clips(labels: Sequence[int] = (0, 1, 2, 0, 1, 2, 1, 1, 1, 0, 1, 2), **options: object) -> MemoryClips:

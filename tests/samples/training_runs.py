@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from clip_samples import make_clip_splits
@@ -17,19 +17,22 @@ from kinegraph.training.recipe import LiftingRecipe, MotionRecipe, RecognitionRe
 from kinegraph.training.run import RunResult, train
 from kinegraph.weights import load_weights
 
+Kind = TypeVar("Kind", LiftingRecipe, MotionRecipe, RecognitionRecipe)
 FCN = {"name": "fcn", "width": 16}
 SYMGNN = {"name": "symgnn", "width": 0.05, "agim_width": 8, "differences": [0], "backbone": "light"}
 STGCN = {"name": "stgcn", "width": 0.05}
 HCSF = {"name": "hcsf_recognizer", "width": 0.05, "dynamic": "m+alpha_o", "dynamic_kernel": 3}
 
 
-def _changed(recipe: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _read(kind: type[Kind], recipe: dict[str, Any], changes: dict[str, Any]) -> Kind:
     """A recipe with other fields; a model is another one, not the same with other options."""
     recipe["trainer"] |= {"accelerator": "cpu", "tensorboard": False}
     for key, value in changes.items():
         merge = isinstance(value, dict) and key in recipe and key != "model"
         recipe[key] = {**recipe[key], **value} if merge else value
-    return recipe
+    found = read_recipe(recipe)
+    assert isinstance(found, kind)
+    return found
 
 
 def lifting_recipe(out: Path, **changes: Any) -> LiftingRecipe:
@@ -39,9 +42,7 @@ def lifting_recipe(out: Path, **changes: Any) -> LiftingRecipe:
         "trainer": {"steps": 24, "batch": 25, "validate_every": 6, "checkpoint_every": 10, "log_every": 5},
         "out": str(out),
     }
-    found = read_recipe(_changed(recipe, changes))
-    assert isinstance(found, LiftingRecipe)
-    return found
+    return _read(LiftingRecipe, recipe, changes)
 
 
 def motion_recipe(out: Path, **changes: Any) -> MotionRecipe:
@@ -52,9 +53,7 @@ def motion_recipe(out: Path, **changes: Any) -> MotionRecipe:
         "trainer": {"steps": 12, "batch": 12, "validate_every": 4, "checkpoint_every": 5, "log_every": 3},
         "out": str(out),
     }
-    found = read_recipe(_changed(recipe, changes))
-    assert isinstance(found, MotionRecipe)
-    return found
+    return _read(MotionRecipe, recipe, changes)
 
 
 def recognition_recipe(out: Path, **changes: Any) -> RecognitionRecipe:
@@ -65,9 +64,7 @@ def recognition_recipe(out: Path, **changes: Any) -> RecognitionRecipe:
         "trainer": {"steps": 6, "batch": 4, "validate_every": 2, "checkpoint_every": 2, "log_every": 3},
         "out": str(out),
     }
-    found = read_recipe(_changed(recipe, changes))
-    assert isinstance(found, RecognitionRecipe)
-    return found
+    return _read(RecognitionRecipe, recipe, changes)
 
 
 def run_lifting(out: Path, splits: LiftingSplits, *, resume: bool = False, **changes: Any) -> RunResult:

@@ -47,18 +47,22 @@ def _numbers(values: Sequence[Any] | None, default: Sequence[float], least: floa
     return found
 
 
-def noisy_targets(values: Sequence[Any] | None = None) -> Sweep:
-    """Table 9: does a forecasting head help recognition, and how many wrong futures does it bear?"""
-    shares = _numbers(values, (0.0, 0.1, 0.2, 0.5, 0.7, 1.0), 0, 1, "noisy-targets")
-    variants = [
+def _shuffled(what: str, values: Sequence[Any] | None, default: Sequence[float]) -> list[Variant]:
+    """A variant for each share of the targets or labels of training that is shuffled."""
+    return [
         Variant(
-            name=f"targets_{share:g}",
-            label=f"{100 * share:g} % of the targets",
-            changes={"augment.shuffle_targets": float(share)},
+            name=f"{what}_{share:g}",
+            label=f"{100 * share:g} % of the {what}",
+            changes={f"augment.shuffle_{what}": float(share)},
             x=100.0 * share,
         )
-        for share in shares
+        for share in _numbers(values, default, 0, 1, f"noisy-{what}")
     ]
+
+
+def noisy_targets(values: Sequence[Any] | None = None) -> Sweep:
+    """Table 9: does a forecasting head help recognition, and how many wrong futures does it bear?"""
+    variants = _shuffled("targets", values, (0.0, 0.1, 0.2, 0.5, 0.7, 1.0))
     return Sweep(
         name="noisy-targets",
         title="noisy forecasting targets (Table 9)",
@@ -82,16 +86,7 @@ def noisy_targets(values: Sequence[Any] | None = None) -> Sweep:
 
 def noisy_labels(values: Sequence[Any] | None = None) -> Sweep:
     """Table 10: does a recognition head help forecasting, and how many wrong labels does it bear?"""
-    shares = _numbers(values, (0.0, 0.1, 0.2, 0.3, 0.5, 1.0), 0, 1, "noisy-labels")
-    variants = [
-        Variant(
-            name=f"labels_{share:g}",
-            label=f"{100 * share:g} % of the labels",
-            changes={"augment.shuffle_labels": float(share)},
-            x=100.0 * share,
-        )
-        for share in shares
-    ]
+    variants = _shuffled("labels", values, (0.0, 0.1, 0.2, 0.3, 0.5, 1.0))
     rows = {
         "0": [0.26, 0.49, 0.79, 0.92],
         "10": [0.26, 0.48, 0.79, 0.93],
