@@ -126,7 +126,8 @@ def save_weights(
         model_name: its name in the registry.
         metadata: plain values (JSON) to keep with the weights.
         transform: what the model was trained with.
-        state: tensors to store in place of the model's own, under the same names (averaged weights, say).
+        state: tensors to store in place of the model's own, of the same shapes under the same names (averaged weights,
+            say).
         dtype: precision on disk. float16 halves the file; poses then move by well under a millimetre.
         task: what the model does, "lift", "motion" or "recognition".
         extra: further files of the folder by name: a model card, a calibration.

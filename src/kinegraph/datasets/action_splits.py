@@ -155,7 +155,7 @@ def protocol(name: str) -> ActionProtocol:
 
 
 def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
-    """Numbers of the clips of one part, in order; clips without a label are in none.
+    """Numbers ``(clips,)`` of the clips of one part, in order; clips without a label are in none.
 
     Args:
         store: the prepared clips.

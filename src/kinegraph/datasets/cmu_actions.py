@@ -217,7 +217,10 @@ def features_of(values: Array, representation: Representation = "expmap") -> Arr
 
 
 def mirror_of(skeleton: Skeleton, representation: Representation) -> partial[Array]:
-    """The reflection across the body's plane of symmetry (x = 0: the left hip lies at +x) as a function of features."""
+    """The reflection across the body's plane of symmetry (x = 0: the left hip lies at +x) as a function of features.
+
+    It takes and gives ``(..., joints, 3)``.
+    """
     return partial(_mirror, order=skeleton.mirror, sign=(1, -1, -1) if representation == "expmap" else (-1, 1, 1))
 
 
@@ -284,7 +287,7 @@ def load(
 
 
 def protocol_starts(frames: int, *, windows: int = 8, length: int = 75, seed: int = 1234567890) -> NDArray[np.int64]:
-    """First frames of the Euler protocols' test windows in a decimated clip of `frames` frames.
+    """First frames ``(windows,)`` of the Euler protocols' test windows in a decimated clip of `frames` frames.
 
     Every action starts a fresh ``RandomState(seed)``: ``randint(0, frames - length)``, eight times.
 

@@ -146,7 +146,7 @@ def protocol_windows(source: Path | str) -> dict[str, Array]:
 
 
 def fingerprint(windows: Mapping[str, Array]) -> str:
-    """SHA-256 of the windows."""
+    """SHA-256 (hex) of actions and their windows, ``(8, 75, 99)`` each."""
     digest = hashlib.sha256()
     for action, rows in windows.items():
         digest.update(action.encode())

@@ -139,7 +139,7 @@ class LiftingData:
         }
 
     def subset(self, mask: NDArray[Any], name: str | None = None) -> LiftingData:
-        """The poses where ``mask`` is true (or the ascending indices it lists); names and order are kept.
+        """The poses where ``mask``, (N,), is true (or the ascending indices it lists); names and order are kept.
 
         Dropping frames inside a clip leaves the rest adjacent: subset whole clips where time matters.
 
@@ -152,7 +152,7 @@ class LiftingData:
         return self.replace(name=name or self.name, **{key: getattr(self, key)[rows] for key in _ARRAYS})
 
     def clips(self, keep: Sequence[bool] | NDArray[np.bool_], name: str | None = None) -> LiftingData:
-        """The poses of the clips for which ``keep`` (K booleans) is true."""
+        """The poses of the clips for which ``keep``, (K,), is true."""
         return self.subset(np.asarray(keep, dtype=bool)[self.clip], name)
 
     def replace(self, **changes: Any) -> LiftingData:

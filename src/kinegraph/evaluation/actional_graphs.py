@@ -68,7 +68,7 @@ def node_names(skeleton: Skeleton, stream: Stream) -> tuple[str, ...]:
 
 
 def moving_nodes(moving: NDArray[np.bool_], skeleton: Skeleton, stream: Stream) -> NDArray[np.bool_]:
-    """Which nodes ever move, of which joints do: a bone does with either of its ends."""
+    """Which nodes ever move, (nodes,), of which joints do, (joints,): a bone does with either of its ends."""
     if stream == "joint":
         return moving
     ends = np.array([joint if parent < 0 else parent for joint, parent in enumerate(skeleton.parents)])

@@ -61,7 +61,7 @@ def draw_curves(
 def draw_courses(
     panels: Mapping[str, Mapping[str, tuple[Array, Array]]], path: Path, *, across: str, up: str
 ) -> list[Path]:
-    """Write a panel per title, one below the other, with a line over time per label, to `path`."""
+    """Write a panel per title, one below the other, with a line over time per label, x and y (points,), to `path`."""
     figure, all_axes = _figure(len(panels), 8.0, 2.2, columns=1)
     for axes, (title, courses) in zip(all_axes, panels.items(), strict=True):
         for index, (label, (x, y)) in enumerate(courses.items()):

@@ -143,7 +143,7 @@ def clip_method(
 
 
 def check_fit(method: ClipMethod, clips: Clips) -> NDArray[np.int64]:
-    """Whether a method can look at these clips; the place of each of their classes among its scores.
+    """Whether a method can look at these clips; the place of each of their classes among its scores, (classes,).
 
     Raises:
         SkeletonError: other joints. Of the same ones, bones and landmarks are those the network was trained with.

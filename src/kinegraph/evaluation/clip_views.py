@@ -112,7 +112,10 @@ class ClipView:
     def encode(
         self, clip: ActionClip, transform: ClipTransform, skeleton: Skeleton, unit: str, livelier_first: bool = False
     ) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-        """Every look at a clip as the network's input, see :meth:`ClipTransform.encode` and :func:`beginning`."""
+        """Every look at a clip as the network's input: (people, frames, joints, channels) and a mask (people, frames).
+
+        See :meth:`ClipTransform.encode` and :func:`beginning`.
+        """
         shown = beginning(clip, self.observed, livelier_first)
         if self.missing:
             lost = _chance(self.seed, clip.name, _LOST)

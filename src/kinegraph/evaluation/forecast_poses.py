@@ -50,7 +50,7 @@ class PoseStrip:
     info: dict[str, Any]
 
     def errors_mm(self, label: str) -> Array:
-        """Mean distance of the method's joints from the true ones at every instant, mm."""
+        """Mean distance of the method's joints from the true ones at every instant, (instants,) mm."""
         return np.asarray(1000.0 * np.linalg.norm(self.methods[label] - self.truth, axis=-1).mean(axis=-1))
 
     def to_json(self) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class HardPoses:
 
 
 def hardest(errors_mm: Array, percent: float) -> NDArray[np.int64]:
-    """Indices of the hardest ``percent`` of poses (at least one), hardest first; ties by position.
+    """Indices (n,) of the hardest ``percent`` of poses (at least one) by errors (N,), worst first; ties by position.
 
     Raises:
         DataError: a percentage that is not above 0, up to 100.

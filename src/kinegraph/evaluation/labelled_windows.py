@@ -51,7 +51,7 @@ class LabelledWindows:
     data: dict[str, Any]
 
     def of(self, action: str) -> Array:
-        """The windows of one action.
+        """The windows of one action, (windows, observed, joints, 3).
 
         Raises:
             ConfigError: there are none of that name.

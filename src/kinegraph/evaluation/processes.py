@@ -43,7 +43,7 @@ def own_device(device: str) -> str:
 
 
 def share_of(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows that this process does: every so many-th."""
+    """Those of ``(rows,)`` that this process does: every so many-th."""
     return rows if _world() == 1 else rows[dist.get_rank() :: dist.get_world_size()]
 
 

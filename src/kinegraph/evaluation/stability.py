@@ -145,6 +145,9 @@ def norm_bound(
 def amplify_factor(epsilon: ArrayLike, response: ArrayLike) -> tuple[float, float]:
     """q and C of ``response <= C epsilon^q``: q by least squares of the logarithms, then the smallest C that holds.
 
+    Args:
+        epsilon, response: values of any shape, the same in both.
+
     Raises:
         DataError: fewer than two different disturbances above 0.
     """

@@ -49,7 +49,8 @@ def read_source(
     """A sequence from whatever a person has.
 
     Args:
-        source: a file or folder, an array, or a sequence.
+        source: a file or folder, a sequence, or an array ``(people, frames, joints, n)``, whose first axes may be
+            left out, see :func:`kinegraph.formats.arrays.from_array`.
         skeleton: the layout of an array, or of a file that does not tell it.
         fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
         dims: 2 or 3: what the last axis of an array, in memory or in a file, is taken for.

@@ -27,8 +27,8 @@ def load(
     """A motion file, a NumPy array with its layout, or a sequence, as a sequence.
 
     Args:
-        source: a file or folder, read by :func:`kinegraph.formats.read`; an array, see :func:`from_array`; or a
-            sequence, which comes back as it is (with `fps`, if it states none).
+        source: a file or folder, read by :func:`kinegraph.formats.read`; an array, ``(people, frames, joints, n)`` as
+            :func:`from_array` takes it; or a sequence, which comes back as it is (with `fps`, if it states none).
         format: name of a file's format, if name and content do not tell it.
         options: what the reader of the file's format takes, or :func:`from_array`; e.g. ``skeleton`` and ``fps``.
 
@@ -73,7 +73,8 @@ def save(
     """Write a sequence, or an array with its layout; the suffix of `path` tells the format.
 
     Args:
-        motion: what to write; of an array the layout must be named.
+        motion: what to write; of an array, ``(people, frames, joints, n)`` as :func:`from_array` takes it, the layout
+            must be named.
         path: the file.
         format: name of the format, if the suffix does not tell it.
         skeleton: layout of an array.

@@ -26,7 +26,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Bone:
-    """One bone: unit `direction` and `length` (metres) at rest, its `axis` frame and its `dof` names in file order."""
+    """One bone: its `vector` at rest (metres; the root's is its position), its frame `axis` (3, 3), the `order` of its
+    rotations and its `dof` names in file order."""
 
     name: str
     parent: int

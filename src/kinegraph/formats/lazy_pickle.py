@@ -57,7 +57,7 @@ class LazyArray:
     fortran: bool
 
     def load(self) -> NDArray[Any]:
-        """The array. Raises FormatError when the file has changed, or its bytes do not fill the shape."""
+        """The array, of any shape. Raises FormatError when the file has changed, or its bytes do not fill the shape."""
         try:
             with self.path.open("rb") as stream:
                 stream.seek(self.offset)

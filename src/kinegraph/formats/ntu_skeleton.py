@@ -87,7 +87,10 @@ class NtuBodies:
 
     @property
     def seen(self) -> Array:
-        """`positions` with NaN for joints that are not tracked as well: where those stand in the file means nothing."""
+        """`positions`, ``(people, frames, 25, 3)`` metres, with NaN for joints that are not tracked as well.
+
+        Where those stand in the file means nothing.
+        """
         found: Array = np.where(self.tracking[..., None] > 0, self.positions, np.nan)
         return found
 

@@ -89,7 +89,7 @@ class PickledArray:
         self.shape, self.kind, self.fortran, self.data = shape, kind, fortran, data
 
     def build(self, resolve: Callable[[object], object]) -> np.ndarray[Any, Any]:
-        """The array; `resolve` finishes the objects in it.
+        """The array, of any shape; `resolve` finishes the objects in it.
 
         Raises:
             RefusedError: bytes or objects that do not fill the shape.

@@ -178,6 +178,11 @@ def contained_layout(joints: Sequence[str], parents: Sequence[int], offsets: NDA
     Further joints (bone ends, pivots) may lie between and beyond. Files made from Acclaim skeletons by other tools
     bear the same names for the *start* of each bone; their ``lhipjoint`` coincides with the root, so a layout is
     only recognised when no bone of it has zero length.
+
+    Args:
+        joints: names.
+        parents: index of each joint's parent, -1 for a root.
+        offsets: ``(joints, 3)`` from the parent, in any unit.
     """
     at = {joint: i for i, joint in enumerate(joints)}
     found: list[Skeleton] = []

@@ -143,7 +143,7 @@ def look_at(position: ArrayLike, target: ArrayLike, up: str = "z") -> tuple[Arra
 
 
 def up_vector(up: str) -> Array:
-    """The unit vector of a world's up axis, ``"y"`` or ``"z"``.
+    """The unit vector ``(3,)`` of a world's up axis, ``"y"`` or ``"z"``.
 
     Raises:
         ConfigError: another axis.

@@ -165,6 +165,8 @@ def posing_steps(
 ) -> Generator[None, None, Posed]:
     """:func:`rotations_from_positions` a joint at a time, for those who may not be kept waiting (live).
 
+    Positions (frames, joints, 3) and all else as there.
+
     Raises:
         DataError: positions of another shape, or that are not finite (with the first step).
     """

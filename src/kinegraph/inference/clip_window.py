@@ -118,7 +118,7 @@ def snapped(there: NDArray[np.intp], start: int, stop: int) -> tuple[int, int] |
     """Frames `start` to before `stop` cut to those in which somebody is seen; None where that is in less than half.
 
     Args:
-        there: numbers of all frames in which they are, in order.
+        there: ``(n,)`` numbers of all frames in which they are, in order.
         start, stop: of a window.
     """
     first, after = np.searchsorted(there, (start, stop)).tolist()
@@ -134,7 +134,7 @@ def cut(sequence: SkeletonSequence, people: list[int], start: int, stop: int) ->
 
 
 def encoded(network: ClipNetwork, piece: SkeletonSequence) -> Encoded:
-    """A window as the network sees it."""
+    """A window as the network sees it: ``(people, frames, joints, channels)`` and its mask ``(people, frames)``."""
     transform = network.transform
     piece = piece.to_skeleton(network.skeleton)
     if transform.fps is not None:
@@ -149,7 +149,7 @@ def encoded(network: ClipNetwork, piece: SkeletonSequence) -> Encoded:
 
 
 def unit_scale(network: ClipNetwork, sequence: SkeletonSequence) -> Array | float:
-    """What 2D keypoints are multiplied by to be in the unit of the training clips.
+    """What 2D keypoints are multiplied by, ``(2,)``, to be in the unit of the training clips; 1 for 3D joints.
 
     Raises:
         DataError: the size of the image is asked for and not known.

@@ -62,7 +62,7 @@ class ErrorTable:
             raise DataError("an error table holds values that are not finite")
 
     def rows(self, joints: tuple[str, ...]) -> NDArray[np.int64]:
-        """The row of each joint by name."""
+        """The row of each joint by name, ``(joints,)``."""
         place = {name: row for row, name in enumerate(self.joints)}
         return np.array([place.get(name, len(self.joints)) for name in joints])
 
@@ -121,10 +121,11 @@ class ErrorTable:
         (conformal prediction over groups: Vovk, Gammerman and Shafer, 2005; the groups are subjects).
 
         Args:
-            features, errors, subject: as :meth:`fit` got them; at least two subjects.
+            features, errors, subject: ``(N, J, F)``, ``(N, J)`` metres and ``(N,)``, as :meth:`fit` got them; at
+                least two subjects.
 
         Returns:
-            the table, and the factor of each quantile.
+            the table, and the factor of each quantile, ``(quantiles,)``.
 
         Raises:
             DataError: fewer than two subjects, or too few rows without one of them.

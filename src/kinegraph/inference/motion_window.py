@@ -87,7 +87,7 @@ class MotionNetwork:
         return future[0], scores
 
     def check(self, values: Array) -> None:
-        """Refuse values that are not finite."""
+        """Refuse values, of any shape, that are not finite."""
         finite(values, self.folder or self.name)
 
 

@@ -239,7 +239,7 @@ def forecast(
     """How the motion goes on; 2D keypoints are lifted first.
 
     Args:
-        source: as of :func:`recognize`.
+        source: as of :func:`recognize`; arrays are ``(..., joints, n)``.
         seconds: how far, above 0 and at most 60.
         skeleton: layout of an array, or of a file that does not tell it.
         fps: frames per second, where `source` does not tell it; else it is resampled to them.

@@ -39,6 +39,8 @@ def hop_distances(matrix: NDArray[np.float64]) -> NDArray[np.int64]:
 def normalise(matrix: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
     """``D^-1 A`` for ``kind="row"``, ``D^-1/2 A D^-1/2`` for ``"symmetric"``; isolated nodes stay zero.
 
+    A and what comes of it are ``(nodes, nodes)``.
+
     Raises:
         SkeletonError: no such kind.
     """

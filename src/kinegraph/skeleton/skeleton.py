@@ -217,7 +217,7 @@ class Skeleton:
         return tuple(int(n) for n in np.bincount(self.hop_distances().ravel()))
 
     def normalised_adjacency(self, kind: str = "row") -> NDArray[np.float64]:
-        """Adjacency with self-loops, as ``D^-1 A`` (``"row"``) or ``D^-1/2 A D^-1/2`` (``"symmetric"``)."""
+        """``D^-1 A`` (``"row"``) or ``D^-1/2 A D^-1/2`` (``"symmetric"``), ``(joints, joints)``; A has self-loops."""
         return graph.normalise(self.adjacency(self_loops=True), kind)
 
     def polynomials(self, order: int, kind: str = "row") -> NDArray[np.float64]:

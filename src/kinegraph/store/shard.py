@@ -139,7 +139,7 @@ class Rows:
 
     Attributes:
         known: column -> list or array of what is small.
-        positions, confidence: flat values of all clips.
+        positions, confidence: flat values of all clips, ``(values,)``.
         starts, sure: where each clip's positions and confidence begin, ``(clips + 1,)``.
     """
 

@@ -53,7 +53,7 @@ def fill_gaps(sequence: SkeletonSequence, limit_s: float = LONGEST_GAP_S, *, tru
 
 
 def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First place, and the one after the last, of every run of True."""
+    """First place, and the one after the last, of every run of True in ``(n,)``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(first), int(last)) for first, last in edges.reshape(-1, 2)]
 

@@ -68,7 +68,7 @@ class RotationFeatures:
         return tuple(j for j, s in zip(self.match.body.joints, self.match.source, strict=True) if s < 0)
 
     def with_mean(self, mean: Array) -> RotationFeatures:
-        """The same person, joints that are missing at another mean."""
+        """The same person, joints that are missing at another mean (joints, 3)."""
         return RotationFeatures(self.body, self.network, mean, self.floor)
 
     def encode(self) -> Array:

@@ -94,7 +94,7 @@ class PositionFeatures:
         return tuple(joint for joint, found in zip(self.inner.joints, self.found, strict=True) if not found)
 
     def with_mean(self, mean: Array) -> PositionFeatures:
-        """The same person, joints that are missing at another mean."""
+        """The same person, joints that are missing at another mean (joints, 3)."""
         other = copy(self)
         other.mean = np.asarray(mean, dtype=np.float64)
         return other
@@ -113,7 +113,10 @@ class PositionFeatures:
         return features
 
     def pose(self, features: Array, fps: float) -> SkeletonSequence:
-        """Frames that follow the recording's last one, on its own joints, y up; see `RotationFeatures.pose`."""
+        """Frames that follow the recording's last one, on its own joints, y up.
+
+        Of `features` (frames, network joints, 3); see `RotationFeatures.pose`.
+        """
         relative = features[:, self.joints]
         if self.has_trajectory:
             root = features[:, self.network.index(TRAJECTORY)] + np.array([0.0, self.floor, 0.0])

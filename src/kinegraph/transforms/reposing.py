@@ -147,7 +147,14 @@ class KnownRig:
 
 
 class PosedFeatures(RotationFeatures):
-    """:class:`RotationFeatures` of a body whose match with the network and whose global rotations are at hand."""
+    """:class:`RotationFeatures` of a body whose match with the network and whose global rotations are at hand.
+
+    Args:
+        body, network, floor: as of :class:`RotationFeatures`.
+        mean: (joints, 3) features that stand for joints which the recording lacks.
+        match: of the body's rig and the network.
+        turned: (frames, rig joints, 4) global rotations of `body`.
+    """
 
     def __init__(
         self, body: PosedBody, network: Skeleton, mean: Array, floor: float, match: RigMatch, turned: Array

@@ -47,7 +47,7 @@ class Canvas:
         self._draw.rectangle([v * OVERSAMPLE for v in box], outline=colour, width=OVERSAMPLE)
 
     def line(self, a: Array, b: Array, width: float, colour: RGB, *, ends: bool = True) -> None:
-        """A line, with round ends or with none."""
+        """A line from `a` to `b`, (2,) each, with round ends or with none."""
         s, w = OVERSAMPLE, max(1, round(width * OVERSAMPLE))
         self._draw.line([(a[0] * s, a[1] * s), (b[0] * s, b[1] * s)], fill=colour, width=w)
         if ends and w > 3:
@@ -59,7 +59,7 @@ class Canvas:
         self._draw.polygon([(x * OVERSAMPLE, y * OVERSAMPLE) for x, y in corners], fill=colour)
 
     def dot(self, at: Array, radius: float, colour: RGB) -> None:
-        """A filled disc."""
+        """A filled disc round `at`, (2,)."""
         s = OVERSAMPLE
         self._draw.ellipse(
             [(at[0] - radius) * s, (at[1] - radius) * s, (at[0] + radius) * s, (at[1] + radius) * s], fill=colour

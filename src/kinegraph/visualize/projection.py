@@ -85,7 +85,10 @@ class Stage:
 
 
 def facing(points: Array, sequence: SkeletonSequence) -> float | None:
-    """Azimuth (radians) of a viewer in front of the first person, from hips and shoulders; None if they are unseen."""
+    """Azimuth (radians) of a viewer in front of the first person, from hips and shoulders; None if they are unseen.
+
+    ``points``, ``(people, frames, joints, 3)``, are in display space.
+    """
     total = np.zeros(2)
     for left, right in (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")):
         lw, rw = sequence.skeleton.landmark(left), sequence.skeleton.landmark(right)

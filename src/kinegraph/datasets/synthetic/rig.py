@@ -193,7 +193,7 @@ def rotation(axis: str, angle: Array) -> Array:
 
 
 def smooth(values: Array, seconds: float, fps: float) -> Array:
-    """Gaussian smoothing along the first axis; ends are continued by reflection through the end value."""
+    """Gaussian smoothing of ``(T, ...)`` along time; ends are continued by reflection through the end value."""
     width = seconds * fps
     reach = min(int(np.ceil(3 * width)), len(values) - 1)
     if width < 0.2 or reach < 1:

@@ -123,12 +123,12 @@ class Stage:
             self._write(name, np.full(self.frames, float(degrees)))
 
     def oscillate(self, u: Array, table: Mapping[str, tuple[float, float, float]]) -> None:
-        """Set channels to ``centre + amplitude * cos(2 pi (u - phase))``: name -> (centre, amplitude, phase)."""
+        """Set channels to ``centre + amplitude * cos(2 pi (u - phase))``, u (T,); name -> centre, amplitude, phase."""
         for name, (centre, amplitude, phase) in table.items():
             self._write(name, centre + amplitude * np.cos(2 * np.pi * (u - phase)))
 
     def add(self, name: str, degrees: Array | float) -> None:
-        """Add degrees to an angle channel."""
+        """Add degrees, one value or ``(T,)``, to an angle channel."""
         for full in self._sides(name):
             self.motion.angles[full] += np.deg2rad(degrees)
 

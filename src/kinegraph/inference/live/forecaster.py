@@ -67,7 +67,7 @@ class ForecastStream:
         )
 
     def push(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> float:
-        """Add the people of one moment; its time. See :meth:`MotionStream.push`."""
+        """Add the people ``(people, joints, 3)`` of one moment; its time. See :meth:`MotionStream.push`."""
         return self.motion.push(people, time, ids).time
 
     def reset(self) -> None:

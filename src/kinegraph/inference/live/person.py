@@ -108,7 +108,7 @@ class PersonState:
     # ---- after the network -------------------------------------------------------------------------------------
 
     def smooth(self, time: float, pose: Floats) -> Floats:
-        """The one-euro filter at the pace of the frames."""
+        """The one-euro filter of poses (joints, 3), metres, at the pace of the frames."""
         step = time - self.time
         if self._euro is None:
             self._euro = OneEuro(fps=self.fps)

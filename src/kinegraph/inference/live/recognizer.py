@@ -111,7 +111,7 @@ class RecognizeStream(ABC):
 
     @abstractmethod
     def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
-        """Add the people of one moment."""
+        """Add the people of one moment, ``(people, joints, dims)``; see :meth:`RecognizeStream.push`."""
 
     @abstractmethod
     def due(self) -> list[Id]:
@@ -123,7 +123,7 @@ class RecognizeStream(ABC):
 
     @abstractmethod
     def hear(self, scores: dict[Id, Array]) -> LiveActions | None:
-        """What to make of the scores of those who were looked at; None without any."""
+        """What to make of the scores (classes,) of those who were looked at; None without any."""
 
     @abstractmethod
     def reset(self) -> None:
@@ -144,7 +144,7 @@ class MotionRecognizeStream(RecognizeStream):
         self.window_s, self.hop_s = self._hops.window_s, self._hops.hop_s
 
     def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
-        """Add the people of one moment."""
+        """Add the people of one moment, ``(people, joints, dims)``; see :meth:`RecognizeStream.push`."""
         self.motion.push(people, time, ids)
         self._hops.keep(self.motion.followed())
 
@@ -159,7 +159,7 @@ class MotionRecognizeStream(RecognizeStream):
         return self.motion.observe(who).scores
 
     def hear(self, scores: dict[Id, Array], time: float | None = None) -> LiveActions | None:
-        """What to make of the scores of those who were looked at, now or at a `time` before; None without any."""
+        """What to make of the scores (classes,) of those looked at, now or at a `time` before; None without any."""
         now = self.motion.time if time is None else time
         assert now is not None
         return self._hops.result(now, self.actions, scores) if scores else None
@@ -214,7 +214,7 @@ class ClipRecognizeStream(RecognizeStream):
         self._check()
 
     def remember(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> None:
-        """Add the people of one moment."""
+        """Add the people of one moment, ``(people, joints, dims)``; see :meth:`RecognizeStream.push`."""
         self._now = self._clock.tick(time)
         self._buffer.push(read_frame(self._now, people, ids, self.skeleton.num_joints, self.dims, self.skeleton.name))
         followed = self._followed(self._buffer.known())
@@ -233,7 +233,7 @@ class ClipRecognizeStream(RecognizeStream):
         return self._scores.of_window(sequence, list(range(len(told))))
 
     def hear(self, scores: dict[Id, Array]) -> LiveActions | None:
-        """What to make of the scores of those who were looked at; None without any."""
+        """What to make of the scores (classes,) of those who were looked at; None without any."""
         return self._hops.result(self._now, self.actions, scores) if scores else None
 
     def _there(self) -> tuple[Id, ...]:

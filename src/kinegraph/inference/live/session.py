@@ -151,7 +151,7 @@ class Live:
         return (*self.lift.notes, where)
 
     def push(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> LiveResult:
-        """One moment; see :meth:`LiftStream.push` for what it takes and refuses."""
+        """One moment of ``(people, joints, 2)``; see :meth:`LiftStream.push` for what it takes and refuses."""
         lifted = self.lift.push(people, time, ids)
         world = self.world.push(lifted.time, lifted.positions)
         now = lifted.time
@@ -181,7 +181,7 @@ class Live:
         return LiveResult(time=now, skeleton=self.skeleton, people=tuple(found), together=together)
 
     def run(self, source: Iterable[LiveInput | ArrayLike]) -> Iterator[LiveResult]:
-        """A result for each moment of a source: of :class:`LiveInput`, or of people alone."""
+        """A result for each moment of a source: of :class:`LiveInput`, or of people ``(people, joints, 2)`` alone."""
         for moment in source:
             yield self.push(*moment) if isinstance(moment, LiveInput) else self.push(moment)
 
