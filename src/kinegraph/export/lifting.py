@@ -72,7 +72,7 @@ class LiftGraph(nn.Module):
         return tuple(inputs), (Port(name="positions", axes=("batch", frames, joints, 3), unit="m", meaning=meaning),)
 
     def forward(self, keypoints: Tensor, *others: Tensor) -> Tensor:
-        """Lift."""
+        """Lift (batch, frames, joints, 2) px to (batch, frames - R + 1, joints, 3) m; `others`: see :meth:`ports`."""
         rest = list(others)
         transform = self.transform
         confidence = rest.pop(0) if transform.confidence else None

@@ -36,7 +36,12 @@ class CheckMotion:
 
 
 class Features(nn.Module):
-    """What stands between a person's features and the network's: heading and normalisation, both ways."""
+    """What stands between a person's features and the network's: heading and normalisation, both ways.
+
+    Attributes:
+        mean, scale: (joints, 3) of each feature; the scale of one that never moves is 1.
+        moving: (joints, 3) bool, which features ever move.
+    """
 
     mean: Tensor
     scale: Tensor
@@ -54,7 +59,7 @@ class Features(nn.Module):
         self.all_move = bool((scale > 0).all())
 
     def encode(self, motion: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Network input, and what :meth:`decode` needs to bring an answer back."""
+        """Network input (batch, frames, joints, 3) of `motion`, and what :meth:`decode` needs to bring answers back."""
         kept: dict[str, Tensor] = {}
         if self.heading is not None:
             motion, kept["place"], kept["turn"] = self.heading(motion)
@@ -78,7 +83,10 @@ class ForecastGraph(nn.Module):
         self.model, self.features = model, features
 
     def forward(self, motion: Tensor) -> tuple[Tensor, ...]:
-        """Future frames and scores, as far as the network has them."""
+        """Future frames (batch, horizon, joints, 3) and scores (batch, classes), as far as the network has them.
+
+        Of `motion`, (batch, observed, joints, 3) in the world.
+        """
         x, kept = self.features.encode(motion)
         answer = self.model(x)
         found = []
@@ -97,11 +105,15 @@ class EncodeGraph(nn.Module):
         self.model, self.features = model, features
 
     def forward(self, motion: Tensor) -> tuple[Tensor, ...]:
-        """Scores, if there are classes, and the tensors of :meth:`answers` in this order."""
+        """The tensors of :meth:`answers`, in their order, for `motion` (batch, observed, joints, 3)."""
         return tuple(self.answers(motion).values())
 
     def answers(self, motion: Tensor) -> dict[str, Tensor]:
-        """By name."""
+        """By name: scores (batch, classes), if there are classes, and what a step or its way back to the world needs.
+
+        That is a :class:`PredictionState` for each network, and what :meth:`Features.encode` keeps of `motion`,
+        (batch, observed, joints, 3).
+        """
         x, kept = self.features.encode(motion)
         state = self.model.encode(x)
         found = {} if state.logits is None else {"scores": torch.softmax(state.logits, dim=-1)}

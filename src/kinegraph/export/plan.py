@@ -45,7 +45,8 @@ class Part:
     Attributes:
         name: "" for the main graph; another part's file gets its name as suffix (``OUT_step.onnx``).
         module: what is traced, in eval mode.
-        example: its inputs, in order; free axes have different lengths of at least 3 where they may.
+        example: its inputs, in order, of the shapes of `inputs`; free axes have different lengths of at least 3 where
+            they may.
         inputs, outputs: their ports, in the same order.
     """
 
@@ -79,7 +80,10 @@ class Measure:
     rotation: bool = False
 
     def differences(self, found: Feed, expected: Feed) -> NDArray[np.float64]:
-        """In the output's own unit, whatever the shape."""
+        """In the output's own unit: of the same shape, without the last axis for a distance or a rotation.
+
+        Outputs of two shapes are infinitely far apart, (1,).
+        """
         a, b = (np.asarray(feed[self.output], dtype=np.float64) for feed in (found, expected))
         if a.shape != b.shape:
             return np.array([np.inf])
@@ -109,7 +113,7 @@ class Case:
     """Inputs of the main graph, and what PyTorch with the package's own pre- and postprocessing answers.
 
     Attributes:
-        feed, expected: inputs and answers by name.
+        feed, expected: inputs and answers by name, of the shapes of their ports.
         label: for people.
         frames: to forecast; 0 where nothing is.
     """
@@ -121,7 +125,7 @@ class Case:
 
 
 def main_alone(runs: Mapping[str, Run], case: Case) -> dict[str, Array]:
-    """What a plan of one graph answers."""
+    """What a plan of one graph answers, of the shapes of its output ports."""
     return runs[""](case.feed)
 
 

@@ -92,6 +92,11 @@ class Heading(nn.Module):
     Args:
         skeleton: of the features; has a trajectory.
         representation: ``"expmap"`` or ``"positions"``.
+
+    Attributes:
+        is_path, is_root: (joints, 1) bool, which joint is the trajectory and which the body's root.
+        across: (hops, joints), left minus right joints of the pairs at each number of hops from that root.
+        level: (3,), 1 along the ground and 0 up.
     """
 
     is_path: Tensor

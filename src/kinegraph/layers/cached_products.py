@@ -27,6 +27,7 @@ def wants_cache(x: Tensor, neighbours: Neighbours) -> bool:
     """Whether this call is a step of training on a CPU, on a graph with so many pairs that memory traffic counts.
 
     Compiled and autocast networks keep the arrangement of :mod:`.pair_products`, whose operations those understand.
+    Of ``x``, ``(batch, nodes, in)``, only the device counts.
     """
     return (
         len(neighbours) >= MANY_NEIGHBOURS * neighbours.nodes

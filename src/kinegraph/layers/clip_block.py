@@ -159,7 +159,7 @@ def masked_batch_norm(
 def remember(
     running_mean: Tensor | None, running_var: Tensor | None, mean: Tensor, var: Tensor, count: Tensor, momentum: float
 ) -> None:
-    """Move running statistics by `momentum` towards those of `count` values; not at all where there are none."""
+    """Move running statistics, (channels,), by `momentum` towards those of `count`, (), values; not at all if none."""
     if running_mean is None or running_var is None:
         return
     share = (count > 0).to(running_mean.dtype) * momentum
@@ -175,7 +175,10 @@ class Constants(KeepsFold, ABC):
         """What the map needs in eval mode, worked out."""
 
     def constants(self, x: Tensor) -> Any:
-        """:meth:`fold`, remembered; None in training, with gradients, under autocast or a compiler."""
+        """:meth:`fold`, remembered; None in training, with gradients, under autocast or a compiler.
+
+        Of `x`, (rows, nodes, frames, in), only the device counts.
+        """
         return self._cache.get(self, self.fold) if self._cache.applies(self, x) else None
 
 
@@ -192,7 +195,7 @@ class Pointwise(Constants):
         self.norm = ClipNorm(out_channels)
 
     def fold(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of map and norm together."""
+        """Weight (out, in) and bias (out,) of map and norm together."""
         scale, shift = self.norm.scale_and_shift()
         return self.linear.weight * scale.unsqueeze(1), shift
 

@@ -14,7 +14,7 @@ class Dropout(nn.Dropout):
     them come from one 64-bit random number: about four times faster. Any other p, and any other device, takes
     PyTorch's own way. Randomness comes from torch's generator in both.
 
-    Shapes: any, unchanged.
+    Shapes: any shape, unchanged.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -103,7 +103,7 @@ class DynamicGraph(nn.Module):
         return offsets
 
     def fixed(self) -> Tensor:
-        """M on its support: the whole gate where there is no O."""
+        """M on its support, ``(nodes, nodes)``: the whole gate where there is no O."""
         assert self.matrix is not None
         matrix: Tensor = self.matrix * self.support
         return matrix

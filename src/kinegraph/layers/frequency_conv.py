@@ -98,7 +98,7 @@ class WindowPlan:
 
     @lru_cache(maxsize=8)  # noqa: B019 - plans are few and live as long as the process
     def tensors(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-        """:attr:`matrices`."""
+        """:attr:`matrices`, each of the same shape."""
         with torch.inference_mode(False):
             window, weights, result = (torch.from_numpy(matrix).to(dtype) for matrix in self.matrices)
         return window, weights, result

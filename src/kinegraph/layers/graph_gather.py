@@ -130,7 +130,7 @@ class PartitionConv(Constants):
         return self.edges if self.free else self.edges * self.get_buffer("partitions")
 
     def fold(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Graphs, weights and bias with the norm in them."""
+        """Graphs (terms, nodes, nodes), weights (terms, in, out) and bias (out,) with the norm in them."""
         scale, shift = self.norm.scale_and_shift()
         return self.graphs().detach(), self.weight * scale, shift
 

@@ -29,12 +29,12 @@ class ChannelNorm(nn.BatchNorm1d):
         return scale, self.bias - self.running_mean * scale
 
     def forward(self, input: Tensor) -> Tensor:
-        """The shape stays."""
+        """Normalise (..., channels); the shape stays."""
         return renewed(super().forward(input.reshape(-1, self.num_features)), input.shape)
 
 
 def renewed(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """``x.view(shape)`` as a tensor of its own, for an ``x`` that nobody else uses.
+    """``x.view(shape)`` as a tensor of its own, for an ``x`` of any shape that nobody else uses.
 
     What follows in place (a sum, ReLU) then has no view to copy its gradient in and out of; torch.matmul does the same.
     """
@@ -59,7 +59,7 @@ class StridedConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 1, kernel) / math.sqrt(kernel * in_channels))
 
     def folded(self, scale: Tensor, shift: Tensor) -> FixedConvolution:
-        """The convolution and ``scale * y + shift`` in one, without gradients."""
+        """The convolution and ``scale * y + shift`` (both (out,)) in one, without gradients."""
         return FixedConvolution(self.weight * scale.view(-1, 1, 1, 1), shift, self.stride)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class HopGate(NamedTuple):
         return self.by_frame(x) if found is None else found + self.by_frame(x)
 
     def by_frame(self, x: Tensor) -> Tensor:
-        """``alpha sum_j O[i, j] x_j``."""
+        """``alpha sum_j O[i, j] x_j`` of (rows, nodes, frames, channels)."""
         assert self.computed is not None
         found = gather(self.computed, x)
         return found if self.share is None else self.share * found

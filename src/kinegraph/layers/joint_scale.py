@@ -73,7 +73,7 @@ class JointGraphConv(nn.Module):
         return self._convolve(x, graph, self._structural(), self.weight, None)
 
     def fold(self, scale: Tensor, shift: Tensor) -> Callable[..., Tensor]:
-        """The convolution followed by ``scale * y + shift`` (out features each), with its constants worked out."""
+        """The convolution followed by ``scale * y + shift`` (both (out,)), with its constants worked out."""
         return partial(self._convolve, structural=self._structural(), weight=self.weight * scale, bias=shift)
 
     def _convolve(
@@ -133,6 +133,6 @@ def joint_block(
     stride: int,
     dropout: float,
 ) -> GraphTemporalBlock:
-    """A joint-scale graph and temporal convolution block (J-GTC, Eq. 6 and Fig. 4)."""
+    """A joint-scale graph and temporal convolution block (J-GTC, Eq. 6 and Fig. 4); polynomials (G, nodes, nodes)."""
     graph = JointGraphConv(polynomials, in_channels, spatial, lambda_act=lambda_act)
     return GraphTemporalBlock(graph, in_channels, spatial, out_channels, kernel=kernel, stride=stride, dropout=dropout)

@@ -20,9 +20,9 @@ class SourceOrder:
     Attributes:
         sizes: nodes in each group of equally many targets.
         degrees: targets of a node in each group.
-        nodes: source nodes, group by group.
-        pairs: index of each pair in the order of :class:`Neighbours`.
-        targets: node that each pair goes to.
+        nodes: ``(n,)`` source nodes, group by group; nodes that feed none are left out.
+        pairs: ``(pairs,)`` index of each pair in the order of :class:`Neighbours`.
+        targets: ``(pairs,)`` node that each pair goes to.
     """
 
     sizes: tuple[int, ...]

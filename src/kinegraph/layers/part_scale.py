@@ -105,7 +105,7 @@ class PartGraphConv(nn.Module):
         return self._convolve(x, self._graph(), self.weight, None)
 
     def fold(self, scale: Tensor, shift: Tensor) -> Callable[..., Tensor]:
-        """The convolution followed by ``scale * y + shift`` (out features each), with its constants worked out."""
+        """The convolution followed by ``scale * y + shift`` (both (out,)), with its constants worked out."""
         return partial(self._convolve, graph=self._graph(), weight=self.weight * scale, bias=shift)
 
     def _graph(self) -> Tensor:
@@ -131,11 +131,11 @@ class PartExchange(nn.Module):
             self.register_buffer(name, torch.from_numpy(matrix).to(torch.get_default_dtype()), persistent=False)
 
     def to_parts(self, x: Tensor) -> Tensor:
-        """The mean of each part's joints."""
+        """The mean of each part's joints: (batch, joints, frames, c) -> (batch, parts, frames, c)."""
         return _gather(self.get_buffer("pool"), x)
 
     def to_joints(self, x: Tensor) -> Tensor:
-        """A copy of the part for each of its joints."""
+        """A copy of the part for each of its joints: (batch, parts, frames, c) -> (batch, joints, frames, c)."""
         return _gather(self.get_buffer("spread"), x)
 
 

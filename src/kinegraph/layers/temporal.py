@@ -48,16 +48,16 @@ class TemporalConv(nn.Module):
         return self._product([steps[:, :, k] for k in range(self.kernel)])
 
     def dilated(self, x: Tensor, dilation: int) -> Tensor:
-        """Dilated form: ``frames - dilation * (kernel - 1)`` frames come out."""
+        """Dilated form: ``(batch, frames, ..., in) -> (batch, frames - dilation * (kernel - 1), ..., out)``."""
         frames = x.shape[1] - dilation * (self.kernel - 1)
         return self._product([x[:, k * dilation : k * dilation + frames] for k in range(self.kernel)])
 
     def tap(self, x: Tensor, at: int) -> Tensor:
-        """Frame `at` of each strided window: what a residual connection adds to the strided form."""
+        """Frame `at` of each strided window, ``(batch, windows, ..., in)``: what a residual adds to that form."""
         return x[:, at :: self.kernel]
 
     def tap_dilated(self, x: Tensor, at: int, dilation: int) -> Tensor:
-        """The frames under tap `at` of the dilated form."""
+        """The frames under tap `at` of the dilated form, as many as come out of it: ``(batch, frames, ..., in)``."""
         return x[:, dilation * at : x.shape[1] - dilation * (self.kernel - 1 - at)]
 
     def _product(self, taps: list[Tensor]) -> Tensor:

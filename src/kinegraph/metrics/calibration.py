@@ -34,6 +34,11 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) ->
 
     The confidence of a row is its highest probability; bin b holds those in ``(b / bins, (b + 1) / bins]``.
 
+    Args:
+        logits: ``(N, classes)`` finite.
+        labels: ``(N,)``.
+        bins: how many, of equal width.
+
     Returns:
         ``(bins,)`` each: number of rows, mean confidence and accuracy (0 where a bin is empty), float64.
 

@@ -17,7 +17,7 @@ __all__ = ["euler_error", "normalised_pck", "wrap_angle"]
 
 
 def wrap_angle(angle: Tensor) -> Tensor:
-    """The same angles, radians, in [-pi, pi)."""
+    """The same angles, of any shape, radians, in [-pi, pi)."""
     return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
 
 

@@ -94,7 +94,7 @@ class RefinedGraphConv(Constants):
         self.norm = quiet_norm(out_channels)
 
     def fold(self) -> tuple[Tensor, Tensor]:
-        """Weights and bias with the norm in them."""
+        """Weights (terms, in, out) and bias (out,) with the norm in them."""
         scale, shift = self.norm.scale_and_shift()
         return self.weight * scale, shift
 

@@ -62,6 +62,8 @@ class GraphRecognizer(RecognitionModel):
     Args:
         skeleton: whose joints.
         config: of the network.
+
+    Shapes: (batch, people, frames, joints, channels) -> (batch, classes); any number of frames.
     """
 
     blocks: nn.ModuleList

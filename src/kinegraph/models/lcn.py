@@ -54,7 +54,7 @@ class LocallyConnected(Folds):
         return True
 
     def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
-        """The layer followed by a scale and a shift, as one map."""
+        """The layer followed by a scale and a shift (each ``(joints, out)``), as one map."""
         rows = torch.eye(self.bias.shape[1]).to(self.bias).expand(len(self.bias), -1, -1)
         bias = self.bias if scale is None else self.bias * scale
         rows = rows if scale is None else rows * scale.unsqueeze(1)

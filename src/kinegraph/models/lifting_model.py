@@ -52,7 +52,7 @@ class LiftingModel(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def check_input(self, x: Tensor) -> None:
-        """Refuse an input of the wrong shape.
+        """Refuse an input that is not ``(batch, joints, channels)``, of windows ``(batch, frames, joints, channels)``.
 
         Raises:
             DataError: names the shape found and the one expected.
@@ -131,7 +131,7 @@ class Layer(Folds):
         return isinstance(self.graph, Folds) and self.graph.folds()
 
     def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
-        """Graph layer and batch norm as one map; the activation is not part of it."""
+        """Graph layer, batch norm, scale and shift (each ``(nodes, channels)``) as one map, without the activation."""
         own_scale, own_shift = self.norm.scale_and_shift()
         if scale is not None:
             own_scale, own_shift = own_scale * scale, own_shift * scale

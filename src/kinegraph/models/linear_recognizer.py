@@ -65,7 +65,10 @@ class LinearRecognizer(RecognitionModel):
         return self.weight.numel() + self.bias.numel()
 
     def fit(self, x: Tensor, labels: Tensor, mask: Tensor | None = None) -> None:
-        """Find the coefficients; arguments and errors of :meth:`kinegraph.models.nearest.Nearest.fit`."""
+        """Find the coefficients from (clips, people, frames, joints, channels).
+
+        Arguments and errors of :meth:`kinegraph.models.nearest.Nearest.fit`.
+        """
         self.check_training(x, labels, mask)
         with torch.no_grad():
             features = self._features(x, mask).double()

@@ -63,7 +63,7 @@ class MotionModel(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def check_input(self, x: Tensor, horizon: int | None = None) -> int:
-        """Refuse an input of the wrong shape, and say how many frames to forecast.
+        """Refuse an input that is not ``(batch, observed, joints, channels)``, and say how many frames to forecast.
 
         Raises:
             DataError: the shape, or a horizon the network cannot reach.

@@ -81,7 +81,7 @@ class RecognitionModel(nn.Module, ABC):
         """
 
     def check_input(self, x: Tensor, mask: Tensor | None = None) -> None:
-        """Refuse an input of the wrong shape.
+        """Refuse what is not (batch, people, frames, joints, channels), or a mask that is not (batch, people, frames).
 
         Raises:
             DataError: what was found and what is expected.
@@ -106,6 +106,11 @@ class RecognitionModel(nn.Module, ABC):
 
     def check_training(self, x: Tensor, labels: Tensor, mask: Tensor | None = None) -> None:
         """Refuse training clips that a fitted model cannot use.
+
+        Args:
+            x: (clips, people, frames, joints, channels).
+            labels: (clips,) actions, 0 to classes - 1.
+            mask: (clips, people, frames) bool, what is real; None: everything.
 
         Raises:
             DataError: wrong shapes, no clips, values that are not finite, or labels that are no actions.

@@ -104,7 +104,7 @@ class Ridge(ForecastingModel):
         return self.weight.numel() + self.bias.numel()
 
     def block(self, x: Tensor) -> Tensor:
-        """The next ``horizon`` frames."""
+        """The next ``horizon`` frames: ``(batch, horizon, joints, channels)``."""
         last = x[:, -1:]
         parts = self._looked_at(x)
         features = parts.flatten(1)[None] if self.groups == 1 else parts.permute(2, 0, 1, 3).flatten(2)

@@ -81,7 +81,7 @@ class SiMLPe(ForecastingModel):
         start_quietly(self.last)
 
     def block(self, x: Tensor) -> Tensor:
-        """The next ``horizon`` frames."""
+        """The next ``horizon`` frames: ``(batch, horizon, joints, channels)``."""
         last = x[:, -1:]
         if self.length > self.observed:
             x = torch.cat((x, last.expand(-1, self.length - self.observed, -1, -1)), dim=1)

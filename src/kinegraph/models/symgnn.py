@@ -100,7 +100,10 @@ class SymGNN(MotionModel):
         return (*features, *(found for found in graphs if found is not None))
 
     def answer(self, x: Tensor, representation: Sequence[Tensor], horizon: int | None = None) -> MotionOutput:
-        """Recognise and forecast what :meth:`represent` found in x; arguments and errors of :meth:`forward`."""
+        """Recognise and forecast what :meth:`represent` found in x, (batch, observed, joints, channels).
+
+        Arguments and errors of :meth:`forward`.
+        """
         frames = self.check_input(x, horizon)
         state = self._start(x, representation, predict=frames > 0)
         if frames == 0:

@@ -53,7 +53,14 @@ class Network(nn.Module):
         return logits
 
     def start(self, x: Tensor, features: Tensor, label: Tensor | None, graph: Tensor | None) -> PredictionState:
-        """The prediction head's state at the last observed frame."""
+        """The prediction head's state at the last observed frame.
+
+        Args:
+            x: (batch, frames, nodes, channels).
+            features: of the backbone, (batch, nodes, branches x width).
+            label: action scores, (batch, classes), or None.
+            graph: actional graph, (batch, nodes, nodes), or None.
+        """
         assert self.prediction is not None
         assert self.prediction_input is not None
         pose, velocity, acceleration = (order[:, -1] for order in differences(x[:, -3:], (0, 1, 2)))

@@ -54,7 +54,7 @@ class ZeroVelocity(ForecastingModel):
         super().__init__(skeleton, config or ZeroVelocityConfig())
 
     def forecast(self, x: Tensor, frames: int) -> Tensor:
-        """Repeat the last frame."""
+        """Repeat the last frame: ``(batch, frames, joints, channels)``."""
         return x[:, -1:].repeat(1, frames, 1, 1)
 
 
@@ -84,7 +84,7 @@ class ConstantVelocity(ForecastingModel):
         self.frames, self.damping = config.frames, config.damping
 
     def forecast(self, x: Tensor, frames: int) -> Tensor:
-        """Carry the motion on."""
+        """Carry the motion on: ``(batch, frames, joints, channels)``."""
         last = x[:, -1:]
         velocity = (last - x[:, -1 - self.frames, None]) / self.frames
         kept = torch.full((frames,), 1 - self.damping, dtype=x.dtype, device=x.device)

@@ -21,13 +21,13 @@ class Gradients(NamedTuple):
     """What a step found."""
 
     gradients: Found
-    """One for each parameter of the model, in their order; None for one that the loss does not depend on."""
+    """One of the same shape for each parameter of the model, in order; None where the loss does not depend on it."""
     loss: Tensor
-    """What was minimised."""
+    """What was minimised, ()."""
     parts: tuple[Tensor, ...]
-    """Recognition and forecasting loss, where there are both."""
+    """Recognition and forecasting loss, () each, where there are both."""
     weight: Tensor
-    """Lambda, the weight of recognition."""
+    """Lambda, the weight of recognition, ()."""
 
 
 def balanced_gradients(
@@ -49,10 +49,10 @@ def balanced_gradients(
 
     Args:
         model: has `backbone_parameters()`.
-        losses: of recognition and of forecasting; None where the network does not have the task.
+        losses: of recognition and of forecasting, scalars; None where the network does not have the task.
         objective: how they are balanced.
         average: the mean over processes. Lambda is that of the averaged gradients.
-        representation: under `mgda-ub`, the backbone's output.
+        representation: under `mgda-ub`, the backbone's output, tensors of any shape.
         cut: the same values as leaves, from which the losses were computed.
         labelled: (), how many windows of this process's batch have an action; None stands for some.
     """

@@ -34,8 +34,9 @@ class ClipSplits(NamedTuple):
 
     clips: Clips
     train: Indices
+    """(n,) numbers of clips."""
     validation: Indices
-    """Empty where nothing is held out."""
+    """(n,) numbers of clips; empty where nothing is held out."""
 
 
 class ClipBatch(NamedTuple):
@@ -61,7 +62,10 @@ def encode_clip(
     rng: np.random.Generator | None = None,
     augment: ClipAugmentRecipe | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """What the network sees of a clip; with a generator and an augmentation, a changed one."""
+    """What the network sees of a clip; with a generator and an augmentation, a changed one.
+
+    (people, frames, joints, channels) and a mask (people, frames).
+    """
     changes = None
     if augment is not None and rng is not None and rng.random() < augment.share:
         changes = augment

@@ -104,7 +104,7 @@ class LiftingTask(TrainingTask):
         return with_residual(output, inputs, self._target) if self.transform.residual else output
 
     def training_step(self, batch: LiftingBatch, batch_idx: int) -> Tensor:
-        """The loss of one batch."""
+        """The loss of one batch, a scalar."""
         self.seed_step(batch.step)
         inputs, targets = batch.inputs, batch.targets
         flip = batch.flip.view(-1, *[1] * (inputs.dim() - 1))

@@ -71,7 +71,7 @@ class MotionValidation:
         return len(self.starts)
 
     def rows(self, most: int | None) -> NDArray[np.int64]:
-        """All windows, or `most` of them, evenly spaced.
+        """(B,) numbers of all windows, or of `most` of them, evenly spaced.
 
         Where recognition is learned and some windows have no action, those that have one are half of them at least, as
         far as there are so many: a few among many would be missed, and the error rate would be of nothing.

@@ -96,7 +96,7 @@ class RecognitionTask(TrainingTask):
 
     @torch.no_grad()
     def evaluate(self, clips: Clips, rows: NDArray[np.int64], batch: int = 32) -> dict[str, float]:
-        """`loss` (cross entropy without smoothing) and `error_rate` (percent) of some clips, by the kept weights."""
+        """`loss` (cross entropy without smoothing) and `error_rate` (%) of clips `rows`, (n,), by the kept weights."""
         scores: list[Tensor] = []
         with self.kept_weights(), torch.autocast(self.device.type, enabled=False):
             for start in range(0, len(rows), batch):

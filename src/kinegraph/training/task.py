@@ -95,7 +95,7 @@ class TrainingTask(pl.LightningModule):
             torch.cuda.manual_seed(seed)
 
     def add_losses(self, *values: Tensor) -> None:
-        """Add one step's losses, in the order of `losses`, to the running sums."""
+        """Add one step's losses, scalars in the order of `losses`, to the running sums."""
         found = torch.stack([value.detach().float() for value in values])
         self._loss_sum = self._loss_sum.to(found.device) + found
         self._loss_count += 1
@@ -128,7 +128,9 @@ class TrainingTask(pl.LightningModule):
     def take_step(self, weights: Sequence[nn.Parameter], gradients: Sequence[Tensor | None]) -> None:
         """A step of the optimiser and of the schedule along gradients that were taken by `torch.autograd.grad`.
 
-        Those can lie in memory otherwise than their weights (a convolution's do), and PyTorch's fused optimisers go
+        Each is of the same shape as its weight, or None for one that stays as it is.
+
+        They can lie in memory otherwise than their weights (a convolution's do), and PyTorch's fused optimisers go
         through both in memory order: each is laid out as its weight, as `backward` would have done.
         """
         for weight, gradient in zip(weights, gradients, strict=True):
@@ -174,7 +176,10 @@ class TrainingTask(pl.LightningModule):
             self._averaged = {name: value.to(self.device) for name, value in self._averaged.items()}
 
     def kept_state(self) -> dict[str, Tensor]:
-        """The weights that are validated and saved: the averaged ones where the recipe asks for them."""
+        """The weights that are validated and saved: the averaged ones where the recipe asks for them.
+
+        Names and shapes of the model's own.
+        """
         return self.model.state_dict() if self._averaged is None else self._averaged
 
     def kept_weights(self) -> KeptWeights:
@@ -183,7 +188,7 @@ class TrainingTask(pl.LightningModule):
 
 
 class KeptWeights:
-    """A model in eval mode, with other weights where there are some, until the block ends."""
+    """A model in eval mode, with other weights of the same shapes where there are some, until the block ends."""
 
     def __init__(self, model: nn.Module, averaged: dict[str, Tensor] | None) -> None:
         self.model, self.averaged = model, averaged
