@@ -90,7 +90,10 @@ class Aggregation(nn.Module):
         self.reset_parameters(gain)
 
     def reset_parameters(self, gain: float, adjacency: ArrayLike | None = None) -> None:
-        """Draw the weights so that ``h_i`` has standard deviation ``gain`` under the given (or own) adjacency."""
+        """Draw the weights so that ``h_i`` has standard deviation ``gain`` under the given (or own) adjacency.
+
+        That is ``(nodes, nodes)``.
+        """
         if self.weight.is_meta:
             return  # shapes alone are asked for (kinegraph.weights compares them before it takes memory)
         values = self.adjacency.double() if adjacency is None else torch.as_tensor(np.asarray(adjacency)).double()

@@ -144,7 +144,10 @@ class FoldCache:
         self._places, self._tensors, self._versions, self._folded = [], [], [], None
 
     def applies(self, owner: nn.Module, x: Tensor) -> bool:
-        """Whether the folded form may stand in: eval mode, no gradients wanted, no compiler and no autocast at work."""
+        """Whether the folded form may stand in: eval mode, no gradients wanted, no compiler and no autocast at work.
+
+        Of ``x``, of any shape, only the device counts.
+        """
         if torch.compiler.is_compiling():
             return False
         if owner.training or torch.is_grad_enabled():
@@ -222,7 +225,7 @@ class Folds(KeepsFold, ABC):
         """The map, followed by ``scale * y + shift`` (each ``(nodes, out)``) if given."""
 
     def folded_form(self, x: Tensor) -> FoldedPairs | None:
-        """The map, if it may stand in; see :meth:`FoldCache.applies`."""
+        """The map, if it may stand in for ``x``, ``(batch, ..., nodes, in)``; see :meth:`FoldCache.applies`."""
         if not self._cache.applies(self, x) or not self.folds():
             return None
         folded: FoldedPairs = self._cache.get(self, self.fold)
