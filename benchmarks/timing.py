@@ -65,6 +65,7 @@ def race(candidates: Mapping[str, Callable[[], object]], *, seconds: float = 2.0
 
 
 _PRODUCTS = {"aten::bmm", "aten::baddbmm", "aten::mm", "aten::addmm"}
+_BAGS = "aten::_embedding_bag_forward_only"  # a vector times the rows of a matrix, as products for one sample are made
 
 
 class _Recorder(TorchDispatchMode):
@@ -73,6 +74,7 @@ class _Recorder(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.products: list[tuple[Tensor, Tensor]] = []
+        self.bags: list[Callable[[], object]] = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         name = func._schema.name
@@ -84,6 +86,8 @@ class _Recorder(TorchDispatchMode):
             weight = args[1].flatten(1).t()
             rows = result.numel() // result.shape[1]
             self.products.append((torch.randn(rows, len(weight), dtype=weight.dtype), torch.randn(weight.shape)))
+        if name == _BAGS:
+            self.bags.append(partial(func, _like(args[0]), *args[1:], **(kwargs or {})))
         return result
 
 
@@ -107,6 +111,8 @@ def matrix_products(run: Callable[[], object]) -> Callable[[], None]:
     def products() -> None:
         for product, a, b, out in work:
             product(a, b, out=out)
+        for bag in recorder.bags:
+            bag()
 
     return products
 

@@ -10,6 +10,7 @@ Zeng et al., *Learning Skeletal Graph Neural Networks for Hard 3D Pose Estimatio
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -19,13 +20,15 @@ from torch import Tensor, nn
 
 from kinegraph.layers.cached_products import sum_in_cache, wants_cache
 from kinegraph.layers.neighbours import Neighbours
+from kinegraph.layers.pair_bags import PairBags
 from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
 Sharing = Literal["pairwise", "shared", "pre_aggregation", "post_aggregation"]
 """W_ij per ordered pair, one W, W_j per source node, or W_i per target node."""
 
 SMALL_BATCH = 4
-"""Up to here one product per pair and a sum, in few calls; above, the arrangements of :mod:`.pair_products`."""
+"""Up to here one product per pair and a sum, in few calls (or :class:`.PairBags`, where they suit); above, the
+arrangements of :mod:`.pair_products`."""
 
 
 class Aggregation(nn.Module):
@@ -128,6 +131,10 @@ class Aggregation(nn.Module):
             return torch.matmul(matrix.to(x.dtype), _per_node(x, self.weight))
         return _per_node(torch.matmul(matrix.to(x.dtype), x), self.weight)
 
+    @cached_property
+    def _bags(self) -> PairBags:
+        return PairBags(self.neighbours, self.in_channels)
+
     # ---- pairwise -------------------------------------------------------------------------------------------------
 
     def _gates(self, gate: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -140,6 +147,8 @@ class Aggregation(nn.Module):
     def _pairwise(self, x: Tensor, gate: Tensor | None) -> Tensor:
         static, dynamic = self._gates(gate)
         weight = self.weight if static is None else self.weight * static.reshape(-1, 1, 1)
+        if PairBags.suits(x, weight):
+            return self._bags.sum(x, weight, dynamic)
         if not torch.compiler.is_compiling() and x.shape[0] <= SMALL_BATCH:  # a compiled graph serves every batch
             products = torch.bmm(x.index_select(1, self.sources).transpose(0, 1), weight)  # (pairs, batch, out)
             if dynamic is not None:

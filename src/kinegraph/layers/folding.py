@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from kinegraph.layers.aggregation import SMALL_BATCH, Aggregation
 from kinegraph.layers.neighbours import Neighbours
+from kinegraph.layers.pair_bags import PairBags
 from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
 DENSE_WIDTH = 128
@@ -67,6 +68,11 @@ class FoldedPairs:
         """``(batch, nodes, in) -> (batch, nodes, out)``."""
         if self.dense is not None:
             return torch.addmm(self.bias.view(1, -1), x.flatten(1), self.dense).view(*x.shape[:2], self.bias.shape[-1])
+        if PairBags.suits(x, self.bias):
+            sums = self.direct.bags.sum(x, self.direct.weight).add_(self.bias.transpose(0, 1))
+            for inner, rows in self.factored:
+                sums.transpose(0, 1).baddbmm_(inner.bags.sum(x, inner.weight).transpose(0, 1), rows)
+            return sums
         if x.shape[0] <= SMALL_BATCH:
             by_node = x.transpose(0, 1)
             total = self.direct.few(by_node).add_(self.bias)
@@ -101,17 +107,14 @@ class _Sum:
             self.matrices = neighbours.matrices(weight)
 
     @cached_property
-    def _columns(self) -> Tensor:
-        """The weights ``(pairs, out, in)``: for one sample, rows that are read in order and multiplied at once."""
-        return self.weight.transpose(1, 2).contiguous()
+    def bags(self) -> PairBags:
+        """The same sum for one sample or two."""
+        return PairBags(self.neighbours, self.weight.shape[1])
 
     def few(self, x: Tensor) -> Tensor:
         """One product for all pairs, then one that sums them: ``(nodes, batch, in) -> (nodes, batch, out)``."""
         inputs = x.index_select(0, self.sources)  # (pairs, batch, in)
-        if x.shape[1] == 1:
-            products = torch.bmm(self._columns, inputs.transpose(1, 2)).transpose(1, 2)
-        else:
-            products = torch.bmm(inputs, self.weight)
+        products = torch.bmm(inputs, self.weight)
         return torch.mm(self.of_target, products.flatten(1)).view(self.neighbours.nodes, *products.shape[1:])
 
     def many(self, x: Tensor) -> Tensor:
