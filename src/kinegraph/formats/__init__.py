@@ -49,6 +49,10 @@ class FormatInfo:
     """A file holds one person; further ones get files of their own (:func:`kinegraph.formats.export.person_paths`)."""
     read_only: tuple[str, ...] = ()
     """Those of its suffixes that are read and never written."""
+    assumes_up: bool = False
+    """It does not state which axis is up; where the body stands along another, that is noted."""
+    names_joints: bool = False
+    """A file names its joints itself; a layout only says what they stand for, and need not be given."""
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -64,10 +68,28 @@ class FormatInfo:
 _FORMATS = {
     info.name: info
     for info in (
-        FormatInfo("bvh", "Biovision hierarchy: skeleton and joint rotations", (".bvh",), holds="3D", one_person=True),
+        FormatInfo(
+            "bvh",
+            "Biovision hierarchy: skeleton and joint rotations",
+            (".bvh",),
+            holds="3D",
+            one_person=True,
+            assumes_up=True,
+            names_joints=True,
+        ),
         FormatInfo("asf_amc", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"),
-        FormatInfo("trc", "Track row column: marker or joint positions", (".trc",), holds="3D", one_person=True),
-        FormatInfo("c3d", "C3D: marker or joint positions", (".c3d",), holds="3D", one_person=True),
+        *(
+            FormatInfo(
+                name,
+                f"{title}: marker or joint positions",
+                (f".{name}",),
+                holds="3D",
+                one_person=True,
+                assumes_up=True,
+                names_joints=True,
+            )
+            for name, title in (("trc", "Track row column"), ("c3d", "C3D"))
+        ),
         FormatInfo("glb", "binary glTF: rig, limbs and animation", (".glb",), holds="3D", reads=False),
         FormatInfo(
             "expmap_text",
@@ -90,6 +112,7 @@ _FORMATS = {
         FormatInfo("alphapose", "AlphaPose results", (".json",), writes=False, holds="2D"),
         FormatInfo("mmpose", "mmpose predictions", (".json",), writes=False, holds="2D"),
         FormatInfo("ultralytics", "ultralytics (YOLO-pose) results", (".json",), writes=False, holds="2D"),
+        FormatInfo("movenet", "MoveNet, PoseNet (TensorFlow.js) poses", (".json",), writes=False, holds="2D"),
         FormatInfo("mediapipe", "MediaPipe Pose landmarks", (".json",)),
         FormatInfo("kinetics", "Kinetics-skeleton clips", (".json",), writes=False, holds="2D"),
     )
@@ -133,6 +156,10 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Skeleto
             result: SkeletonSequence = module.from_json(data, path, **options)
         else:
             result = module.read(path, **options)
+        if info.assumes_up and "up" not in options:
+            from kinegraph.formats.stance import upright
+
+            result = upright(result)
     return result
 
 

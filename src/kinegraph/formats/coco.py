@@ -5,8 +5,9 @@ Annotation file: ``{"images": [{"id", "file_name", "width", "height"}], "annotat
 2 visible; they become confidence 0 (missing), 0.5 and 1. ``keypoint_scores`` beside the keypoints, and third values
 that are not 0, 1 or 2, are confidences. ``track_id`` gives identities.
 
-Results list: ``[{"image_id", "keypoints": [x0, y0, c0, ...], "score"}, ...]``, also without ``image_id`` for a single
-image. AlphaPose writes the same with ``idx`` for identity: see :mod:`kinegraph.formats.alphapose`.
+Results list: ``[{"image_id", "keypoints": [x0, y0, c0, ...], "score"}, ...]``, also with ``frame``, ``frame_id`` and
+the like (:data:`kinegraph.formats.people_json.FRAME_KEYS`) in its place, or without any for a single image. AlphaPose
+writes the same with ``idx`` for identity: see :mod:`kinegraph.formats.alphapose`.
 
 Images are put in time order by their ``frame_id``, or by the number that ends their file name when all are of one
 size and begin alike. Otherwise they are no video: each is a frame as listed, and the k-th person of one is not the
@@ -34,9 +35,12 @@ from kinegraph.formats.detections import (
     make_detection,
     place_frames,
     to_sequence,
+    unfold,
+    valid_identity,
 )
 from kinegraph.formats.json_file import coordinates, load_json, members, number
 from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names
+from kinegraph.formats.people_json import stated_frame
 from kinegraph.sequence import NO_VIDEO, SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -136,18 +140,31 @@ def results(
     """
     images: dict[int | str, _Image] = {}
     rows: list[tuple[_Image, dict[str, Any], str]] = []
+    named = any(isinstance(entry, dict) and _names_image(entry) for entry in data)
     for index, entry in enumerate(data):
         where = f"result {index}"
         members(entry, dict, path, where)
-        if not entry.get("keypoints"):
-            raise FormatError(path, f"{where} has no keypoints; expected a list of people with image_id and keypoints")
-        key = _key(entry.get("image_id", 0), path, f"{where}, image_id")
+        if named and not _names_image(entry):
+            raise FormatError(path, f"{where} names no image, and others do; expected image_id or frame for each")
+        value = entry["image_id"] if "image_id" in entry else stated_frame(entry) if named else 0
+        key = _key(value, path, f"{where}, image_id")
         owner = images.setdefault(key, _Image(key, str(key)))
-        rows.append((owner, entry, where))
+        if entry.get("keypoints"):
+            rows.append((owner, entry, where))
+        elif not (named and "keypoints" in entry):  # null or empty: nobody was seen in that image
+            raise FormatError(path, f"{where} has no keypoints; expected a list of people with image_id and keypoints")
     if not rows:
         raise FormatError(path, "an empty list of results; nothing to read. Check that the detector saw people")
     layout = _fill(rows, {}, path, options)
-    return _sequence(_choose(list(images.values()), image, None, path), layout, path, options, sparse=True)
+    notes: tuple[str, ...] = ()
+    if not named:
+        frames, notes = unfold(images[0].people)
+        images = {n: _Image(n, str(n), people=people) for n, people in enumerate(frames)}
+    return _sequence(_choose(list(images.values()), image, None, path), layout, path, options, sparse=True, told=notes)
+
+
+def _names_image(entry: dict[str, Any]) -> bool:
+    return "image_id" in entry or stated_frame(entry) is not None
 
 
 def _key(value: object, path: Path, where: str) -> int | str:
@@ -246,12 +263,7 @@ def _fill(
 
 
 def _identity(entry: dict[str, Any]) -> int | None:
-    value = entry.get("track_id", entry.get("idx"))
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value < 2**31 else None
+    return valid_identity(next((entry[key] for key in ("track_id", "idx", "person_id") if key in entry), None))
 
 
 def _choose(images: list[_Image], image: int | str | None, video: int | str | None, path: Path) -> list[_Image]:
@@ -277,16 +289,22 @@ def _choose(images: list[_Image], image: int | str | None, video: int | str | No
 
 
 def _sequence(
-    images: list[_Image], layout: Skeleton, path: Path, options: KeypointOptions, *, sparse: bool
+    images: list[_Image],
+    layout: Skeleton,
+    path: Path,
+    options: KeypointOptions,
+    *,
+    sparse: bool,
+    told: tuple[str, ...] = (),
 ) -> SkeletonSequence:
     sizes = {i.size for i in images}
     numbers = _frame_numbers(images, sparse) if len(sizes) == 1 < len(images) else None
     frames, slots = place_frames(numbers, [i.people for i in images])
-    notes: tuple[str, ...] = ()
+    notes = told
     if numbers is None and len(images) > 1:
         options = {"tracking": "order", **options}
         shown = ", ".join(i.name for i in images[:5])
-        notes = (
+        notes += (
             f"{NO_VIDEO}: each is a frame, and people are numbered anew in each",
             f"frames: {shown}" + (", ..." if len(images) > 5 else ""),
         )

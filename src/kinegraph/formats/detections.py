@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, FormatError
-from kinegraph.formats.tracking import MAX_GAP, track
+from kinegraph.formats.tracking import MAX_GAP, is_one_person, track
 from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton
 
@@ -36,6 +36,8 @@ __all__ = [
     "make_detection",
     "place_frames",
     "to_sequence",
+    "unfold",
+    "valid_identity",
 ]
 
 TRACKING = ("auto", "distance", "order")
@@ -110,6 +112,23 @@ def frame_number(name: str) -> tuple[str, int] | None:
     stem = re.sub(r"(\.[A-Za-z][A-Za-z0-9]{0,4})+$", "", name.replace("\\", "/").rsplit("/", 1)[-1])
     found = re.fullmatch(r"(.*?)(\d{1,15})", re.sub(r"_(keypoints|pose)$", "", stem), re.ASCII | re.DOTALL)
     return (found[1], int(found[2])) if found else None
+
+
+def valid_identity(value: object) -> int | None:
+    """The number of a person; None where a file says none: ``[3]`` and 3.0 are 3, -1 is nobody known."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < 2**31 else None
+
+
+def unfold(people: Sequence[Detection]) -> tuple[list[list[Detection]], tuple[str, ...]]:
+    """The frames of a list of people that names no frame, and notes: one picture, unless it is one person over time."""
+    if not is_one_person([person.keypoints for person in people]):
+        return [list(people)], ()
+    told = f"{len(people)} poses that name no frame were taken for as many frames of one person: each lies on the last"
+    return [[person] for person in people], (told,)
 
 
 @dataclass(frozen=True)

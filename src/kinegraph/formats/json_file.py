@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
 
-__all__ = ["coordinates", "load_json", "members", "number", "path_text"]
+__all__ = ["coordinates", "describe", "load_json", "members", "number", "path_text"]
 
 MAX_BYTES = 2 * 2**30
 MAX_MAGNITUDE = 1e9
@@ -40,10 +40,20 @@ def path_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 
 def load_json(path: Path) -> Any:
-    """The JSON value in `path`. Raises FormatError for an unreadable, empty, cut-short or bottomless file."""
+    """The JSON value in `path`; of JSON Lines (a list or object on each line) the list of their values.
+
+    Raises:
+        FormatError: an unreadable, empty, cut-short or bottomless file.
+    """
     text = path_text(path)
     try:
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            lines = _json_lines(text, error)
+            if lines is None:
+                raise
+            return [_json_line(line, index, path) for index, line in lines]
     except json.JSONDecodeError as error:
         raise FormatError(
             path,
@@ -58,15 +68,34 @@ def load_json(path: Path) -> Any:
         raise FormatError(path, "holds an integer of thousands of digits; expected ordinary numbers") from None
 
 
+def _json_lines(text: str, error: json.JSONDecodeError) -> list[tuple[int, str]] | None:
+    """The lines that are not blank, with their numbers from 1, where the first is a whole list or object of its own."""
+    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    alone = error.msg == "Extra data" and len(lines) > 1 and error.lineno == lines[1][0]
+    return lines if alone and all(line.lstrip()[0] in "[{" for _, line in lines[:2]) else None
+
+
+def _json_line(line: str, index: int, path: Path) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise FormatError(
+            path,
+            f"line {index} is not valid JSON: {error.msg.lower()} at column {error.colno}; expected JSON Lines, "
+            "a whole value on each line, as those before. Write it again",
+        ) from None
+
+
 def members(value: object, kind: type, path: Path, where: str) -> Any:
     """`value` if it is a `kind` (list or dict), else a FormatError that says what was found at `where`."""
     if isinstance(value, kind):
         return value
     names: Mapping[type, str] = {list: "a list", dict: "an object", str: "a text"}
-    raise FormatError(path, f"{where} is {_describe(value)}; expected {names.get(kind, kind.__name__)}")
+    raise FormatError(path, f"{where} is {describe(value)}; expected {names.get(kind, kind.__name__)}")
 
 
-def _describe(value: object) -> str:
+def describe(value: object) -> str:
+    """A JSON value in a few words, for messages: ``a list of 17``."""
     if value is None:
         return "null"
     if isinstance(value, list):
@@ -79,7 +108,7 @@ def _describe(value: object) -> str:
 def number(value: object, path: Path, where: str) -> float:
     """`value` as a finite float. Raises FormatError for text, booleans, NaN and numbers that mean nothing."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FormatError(path, f"{where} is {_describe(value)}; expected a number")
+        raise FormatError(path, f"{where} is {describe(value)}; expected a number")
     if isinstance(value, float) and not math.isfinite(value):
         raise FormatError(path, f"{where} is {value}; expected a finite number")
     if abs(value) > MAX_MAGNITUDE:
@@ -97,7 +126,7 @@ def coordinates(values: object, path: Path, where: str) -> NDArray[np.float64]:
     # One pass over the types is several times faster than checking and converting item by item.
     if not all(kind in (int, float, type(None)) for kind in set(map(type, items))):
         bad = next(i for i, v in enumerate(items) if type(v) not in (int, float, type(None)))
-        raise FormatError(path, f"{where}, value {bad} is {_describe(items[bad])}; expected a number")
+        raise FormatError(path, f"{where}, value {bad} is {describe(items[bad])}; expected a number")
     try:
         array = np.array([math.nan if v is None else v for v in items], dtype=np.float64)
     except OverflowError:

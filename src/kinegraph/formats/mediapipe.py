@@ -6,10 +6,12 @@ where nobody was seen, else one of
 
 - a list of 33 landmarks, or a list of such lists (several people);
 - an object with ``pose_landmarks`` / ``poseLandmarks`` / ``landmarks`` (image) and perhaps ``pose_world_landmarks`` /
-  ``poseWorldLandmarks`` / ``world_landmarks`` / ``worldLandmarks``, each as above, and perhaps ``frame``, its number.
+  ``poseWorldLandmarks`` / ``world_landmarks`` / ``worldLandmarks``, each as above, and perhaps its number, under
+  ``frame``, ``frame_id``, ``frame_idx``, ``frame_number`` and the like.
 
 A landmark is ``{"x", "y", "z", "visibility"}`` (without visibility it counts as seen), or ``[x, y, z, visibility]``; a
-list of landmarks may stand under ``landmark``, as protobuf's MessageToDict writes it.
+list of landmarks may stand under ``landmark``, as protobuf's MessageToDict writes it, and instead of a list there may
+be an object with each landmark under its name.
 
 Image landmarks are fractions of the image's width and height; their z is relative and in no unit, so they are read as
 2D: in px where the image size is in the file or given, "normalized" otherwise. World landmarks are metres, x right, y
@@ -20,7 +22,6 @@ taken where a frame has both, unless told otherwise.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -39,21 +40,33 @@ from kinegraph.formats.detections import (
     to_sequence,
 )
 from kinegraph.formats.fields import build
-from kinegraph.formats.json_file import coordinates, load_json, members, number
-from kinegraph.formats.keypoint_layouts import keypoint_layout
+from kinegraph.formats.json_file import coordinates, describe, load_json, members
+from kinegraph.formats.keypoint_layouts import keypoint_layout, plain_name
+from kinegraph.formats.people_json import PEOPLE_KEYS, frame_list, frame_numbers, stated_frame, with_facts
 from kinegraph.formats.tracking import MAX_GAP, track
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
 
-__all__ = ["IMAGE_KEYS", "NAME", "SUFFIXES", "WORLD_KEYS", "from_json", "read", "write"]
+__all__ = [
+    "IMAGE_KEYS",
+    "NAME",
+    "SUFFIXES",
+    "WORLD_KEYS",
+    "from_json",
+    "has_landmarks",
+    "landmark_name",
+    "names_landmarks",
+    "read",
+    "write",
+]
 
 NAME = "mediapipe"
 SUFFIXES = (".json",)
 
 IMAGE_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks")
 WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")
-_COUNT = 33
-_DIGITS = re.compile(r"[0-9]{1,12}")
+_JOINTS = get_skeleton("mediapipe33").joints
+_COUNT = len(_JOINTS)
 _LARGEST_FRACTION = 10.0
 """Landmarks outside the image go a little beyond 0..1; what goes further is px already."""
 
@@ -84,38 +97,26 @@ def from_json(
     """
     if landmarks not in (None, "image", "world"):
         raise ConfigError(f"landmarks is {landmarks!r}; expected 'image' or 'world'")
-    size = options.get("image_size")
-    given: list[int] | None = None
-    if isinstance(data, dict) and "frames" in data:
-        if data.get("fps") is not None and options.get("fps") is None:
-            options = {**options, "fps": number(data["fps"], path, "'fps'")}
-        if size is None and data.get("width") is not None and data.get("height") is not None:
-            wide, high = (number(data[k], path, f"'{k}'") for k in ("width", "height"))
-            size = (int(wide), int(high))
-        data = data["frames"]
-    elif isinstance(data, dict) and data and all(_DIGITS.fullmatch(key) for key in data):
-        given = [int(key) for key in data]
-        data = list(data.values())
-    elif isinstance(data, dict):
-        data = [data]  # one image
+    listed = frame_list(data, path)
+    options = with_facts(options, listed)
+    size = options.get("image_size") or listed.size
     if size is not None and min(size) < 1:
         raise FormatError(path, f"the image is {size[0]} x {size[1]} px; expected at least 1 x 1")
-    frames = members(data, list, path, "the file")
+    frames = listed.frames
     if frames and _is_landmark(frames[0]):
         frames = [frames]  # one image, one person
+    _check_keys(frames, path)
     layout = keypoint_layout(_COUNT, path, "MediaPipe", options.get("skeleton"))
-    image, world, numbers = [], [], []
+    image, world = [], []
     for index, frame in enumerate(frames):
         where = f"frame {index}"
         pose, metres = _split(frame)
         image.append(_people(pose, path, where, layout, 2))
         world.append(_people(metres, path, f"{where}, world", layout, 3))
-        stated = frame.get("frame", frame.get("frame_id")) if isinstance(frame, dict) else None
-        numbers.append(stated if type(stated) is int and 0 <= stated < 2**40 else None)
-    known = [n for n in numbers if n is not None]
-    usable = given
-    if usable is None and len(known) == len(frames) == len(set(known)):
-        usable = known
+    usable = listed.numbers
+    if usable is None:
+        stated = frame_numbers([stated_frame(frame) if isinstance(frame, dict) else None for frame in frames])
+        usable = stated if stated is not None and len(set(stated)) == len(frames) else None
     if landmarks is None:
         landmarks = "image" if any(image) or not any(world) else "world"
     if landmarks == "world":
@@ -174,11 +175,55 @@ def _world(
 
 def _split(frame: object) -> tuple[object, object]:
     """Image and world landmarks of a frame, None where it has none."""
-    if not isinstance(frame, dict) or "landmark" in frame:
+    if not isinstance(frame, dict) or "landmark" in frame or names_landmarks(frame):
         return frame, None
     image = next((frame[k] for k in IMAGE_KEYS if k in frame), None)
     world = next((frame[k] for k in WORLD_KEYS if k in frame), None)
     return image, world
+
+
+def _check_keys(frames: list[Any], path: Path) -> None:
+    """Raises FormatError where nobody is in any frame because people stand under other keys."""
+    if any(frame and (not isinstance(frame, dict) or has_landmarks(frame)) for frame in frames):
+        return
+    for index, frame in enumerate(frames):
+        if frame and any(isinstance(value, list | dict) and value for value in frame.values()):
+            raise FormatError(
+                path,
+                f"frame {index} is {describe(frame)}; expected MediaPipe's landmarks under {', '.join(IMAGE_KEYS)}, or "
+                f"people under {', '.join(PEOPLE_KEYS)} with keypoints",
+            )
+
+
+def has_landmarks(frame: object) -> bool:
+    """Whether a JSON object has a place for landmarks of MediaPipe, be it empty."""
+    return isinstance(frame, dict) and (
+        any(key in frame for key in (*IMAGE_KEYS, *WORLD_KEYS, "landmark")) or names_landmarks(frame)
+    )
+
+
+def names_landmarks(value: object) -> bool:
+    """Whether a JSON object has a point under each of the 33 names, in any spelling."""
+    return isinstance(value, dict) and len(value) >= _COUNT and set(_JOINTS) <= set(map(landmark_name, value))
+
+
+def landmark_name(name: str) -> str:
+    """A landmark's name as our layout spells it: ``LEFT_EYE`` is ``left_eye``, and ``mouth_left`` turned."""
+    plain = plain_name(name)
+    return {"mouth_left": "left_mouth", "mouth_right": "right_mouth"}.get(plain, plain)
+
+
+def _in_order(points: object, path: Path, where: str) -> object:
+    """Landmarks listed, where they stand under their names; anything else as it is."""
+    if not isinstance(points, dict):
+        return points
+    named = {landmark_name(name): point for name, point in points.items()}
+    missing = [joint for joint in _JOINTS if joint not in named]
+    if missing:
+        raise FormatError(
+            path, f"{where} is {describe(points)}; expected a list of landmarks, or one under each of MediaPipe's names"
+        )
+    return [named[joint] for joint in _JOINTS]
 
 
 def _is_landmark(value: object) -> bool:
@@ -193,17 +238,17 @@ def _people(value: object, path: Path, where: str, layout: Skeleton, dims: int) 
         return []
     if isinstance(value, dict) and "landmark" in value:
         value = value["landmark"]
-    people = members(value, list, path, where)
+    people = members(_in_order(value, path, where), list, path, where)
     if not people:
         return []
-    if _is_landmark(people[0]):
+    if _is_landmark(people[0]) or isinstance(value, dict):
         people = [people]
     result = []
     for index, person in enumerate(people):
         name = f"{where}, person {index}"
         if isinstance(person, dict) and "landmark" in person:
             person = person["landmark"]
-        points = members(person, list, path, name)
+        points = members(_in_order(person, path, name), list, path, name)
         if len(points) != _COUNT:
             raise FormatError(path, f"{name} has {len(points)} landmarks; expected MediaPipe Pose's {_COUNT}")
         table = _table(points, path, name)

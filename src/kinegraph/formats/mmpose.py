@@ -2,21 +2,34 @@
 
 A video is ``[{"frame_id": 0, "instances": [...]}, ...]``, bare or under ``"instance_info"`` beside ``"meta_info"``;
 an image is a bare list of instances. An instance is ``{"keypoints": [[x, y], ...], "keypoint_scores": [...],
-"track_id"}``. Joint names in ``meta_info`` (``keypoint_id2name``) decide the layout, their number
-otherwise. 3D predictions are refused.
+"track_id"}``. What the Inferencer returns is read too: ``{"predictions": [[instance, ...]]}``, such objects or their
+lists one a frame; and what others write so, see :mod:`kinegraph.formats.people_json`. Joint names in ``meta_info``
+(``keypoint_id2name``) decide the layout, their number otherwise. In mmpose 0.x an instance is ``{"keypoints": [[x, y,
+score], ...]}``: told by scores within 0..1 beside pixels. 3D predictions are refused.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.detections import Detection, KeypointOptions, make_detection, place_frames, to_sequence
-from kinegraph.formats.json_file import coordinates, load_json, members, rows
+from kinegraph.formats.detections import (
+    Detection,
+    Floats,
+    KeypointOptions,
+    make_detection,
+    place_frames,
+    to_sequence,
+    unfold,
+    valid_identity,
+)
+from kinegraph.formats.json_file import coordinates, load_json, rows
 from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names
+from kinegraph.formats.people_json import identity_key, people_by_frame, with_facts
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -24,6 +37,18 @@ __all__ = ["NAME", "SUFFIXES", "from_json", "read"]
 
 NAME = "mmpose"
 SUFFIXES = (".json",)
+_METRES = 10.0
+"""Further from the origin no joint of a pose in metres is."""
+
+
+@dataclass(frozen=True)
+class _Person:
+    """Somebody as the file has them: points (joints, 2 or 3) and scores (joints,), None where there are none."""
+
+    points: Floats
+    scores: Floats | None
+    where: str
+    identity: int | None
 
 
 def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
@@ -49,34 +74,22 @@ def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> S
     Raises:
         FormatError: no predictions of mmpose, or several layouts.
     """
-    names: list[str] | None = None
-    if isinstance(data, dict):
-        if "instance_info" not in data:
-            keys = ", ".join(map(str, list(data)[:5])) or "none"
-            raise FormatError(path, f"no 'instance_info' among its keys ({keys}); expected mmpose predictions")
-        names = _names(data.get("meta_info"))
-        data = data["instance_info"]
-    images = members(data, list, path, "the predictions")
-    if images and isinstance(images[0], dict) and "keypoints" in images[0]:
-        images = [{"instances": images}]  # a single image
-    numbers: list[int] | None = []
-    items: list[list[Detection]] = []
+    names = _names(data.get("meta_info")) if isinstance(data, dict) else None
+    people = people_by_frame(data, path)
+    who = identity_key(people)
+    frames: list[list[_Person]] = []
+    for index, entries in enumerate(people.frames):
+        spots = [f"frame {index}, person {person}" for person in range(len(entries))]
+        frames.append([_person(e, path, spot, e.get(who)) for e, spot in zip(entries, spots, strict=True)])
+    frames, notes = _scored(frames, path)
     layout: Skeleton | None = None
     order: list[int] = []
     size = 0
-    for index, image in enumerate(images):
-        members(image, dict, path, f"frame {index}")
-        instances = members(image.get("instances"), list, path, f"frame {index}, 'instances'")
-        frame = image.get("frame_id")
-        if numbers is not None and type(frame) is int and 0 <= frame < 2**40:
-            numbers.append(frame)
-        else:
-            numbers = None
+    items: list[list[Detection]] = []
+    for frame in frames:
         items.append([])
-        for person, entry in enumerate(instances):
-            where = f"frame {index}, person {person}"
-            members(entry, dict, path, where)
-            points, scores = _instance(entry, path, where)
+        for person in frame:
+            points, where = person.points, person.where
             if layout is None:
                 size = len(points)
                 layout, order = _layout(size, names, path, where, options.get("skeleton"))
@@ -85,23 +98,17 @@ def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> S
                     path,
                     f"{where} has {len(points)} keypoints, those before have {size}; expected one layout in a file",
                 )
-            identity = entry.get("track_id")
-            items[-1].append(
-                make_detection(
-                    points[order],
-                    scores[order],
-                    path,
-                    where,
-                    layout.joints,
-                    identity if type(identity) is int and 0 <= identity < 2**31 else None,
-                )
-            )
-    if numbers is not None and len(set(numbers)) != len(numbers):
-        raise FormatError(path, "two frames have the same frame_id; expected one entry for each frame")
-    frames, slots = place_frames(numbers, items)
+            scores = np.ones(size) if person.scores is None else person.scores
+            items[-1].append(make_detection(points[order], scores[order], path, where, layout.joints, person.identity))
+    if people.unstated:
+        items, told = unfold(items[0])
+        notes += told
+    placed, slots = place_frames(people.numbers, items)
     if layout is None:
         layout = keypoint_layout(17, path, "mmpose")  # nobody at all: to_sequence says so
-    return to_sequence(frames, path, layout, options, slots=slots)
+    return to_sequence(
+        placed, path, layout, with_facts(options, people), slots=slots, image_size=people.size, notes=notes
+    )
 
 
 def _names(meta: object) -> list[str] | None:
@@ -122,16 +129,43 @@ def _layout(
     return layout, list(range(layout.num_joints))
 
 
-def _instance(entry: dict[str, Any], path: Path, where: str) -> tuple[Any, Any]:
-    """Points (joints, 2) and scores (joints,)."""
-    points = rows(entry.get("keypoints"), (2, 3), path, f"{where}, keypoints")
-    if points.shape[1] == 3:
-        raise FormatError(path, f"{where} has 3D keypoints; expected 2D predictions (x, y)")
-    if "keypoint_scores" not in entry:
-        return points, np.ones(len(points))
-    scores = coordinates(entry["keypoint_scores"], path, f"{where}, keypoint_scores")
-    if len(scores) != len(points):
+def _person(entry: dict[str, Any], path: Path, where: str, identity: object) -> _Person:
+    keypoints = entry.get("keypoints")
+    if isinstance(keypoints, list) and keypoints and not isinstance(keypoints[0], list):
+        flat = coordinates(keypoints, path, f"{where}, keypoints")
+        if len(flat) % 3:
+            raise FormatError(path, f"{where} has {len(flat)} numbers; expected x, y, confidence for each keypoint")
+        points = flat.reshape(-1, 3)
+    else:
+        points = rows(keypoints, (2, 3), path, f"{where}, keypoints")
+    scores = None
+    if "keypoint_scores" in entry:
+        scores = coordinates(entry["keypoint_scores"], path, f"{where}, keypoint_scores")
+        if len(scores) != len(points):
+            raise FormatError(
+                path, f"{where} has {len(scores)} keypoint_scores for {len(points)} keypoints; expected one each"
+            )
+    return _Person(points, scores, where, valid_identity(identity))
+
+
+def _scored(frames: list[list[_Person]], path: Path) -> tuple[list[list[_Person]], tuple[str, ...]]:
+    """The people with 2D points: of mmpose 0.x the third number is the confidence, where nothing else is."""
+    deep = [person for frame in frames for person in frame if person.points.shape[1] == 3]
+    if not deep:
+        return frames, ()
+    values = np.concatenate([person.points for person in deep])
+    thirds, places = values[:, 2], values[:, :2]
+    # Positions in metres lie round a hip, to all sides; pixels go further, and fractions stay on one side.
+    scores = not (thirds < 0).any() and not (thirds > 1).any()
+    flat = bool((np.abs(places) > _METRES).any()) or not (places < 0).any()
+    if any(person.scores is not None for person in deep) or not (scores and flat):
         raise FormatError(
-            path, f"{where} has {len(scores)} keypoint_scores for {len(points)} keypoints; expected one each"
+            path,
+            f"{deep[0].where} has 3D keypoints; expected 2D predictions (x, y). Write those of the 2D model, and lift "
+            "them; or save the 3D ones with numpy.save as (frames, joints, 3), and read that with skeleton= and unit=",
         )
-    return points, scores
+    split = [
+        [replace(p, points=p.points[:, :2], scores=p.points[:, 2]) if p.points.shape[1] == 3 else p for p in frame]
+        for frame in frames
+    ]
+    return split, ("the third number of each keypoint was taken for its confidence",)

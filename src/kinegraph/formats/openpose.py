@@ -4,7 +4,8 @@ A frame is ``{"people": [{"pose_keypoints_2d": [x0, y0, c0, x1, ...], "person_id
 OpenPose's ``--keypoint_scale 3`` or ``4``, in 0..1 or -1..1 of the image: recognised by all values being within, and
 by some being negative. Read are BODY_25 and COCO-18, and what other programs write in the same form with another
 layout of ours. Faces, hands and OpenPose's own 3D are not read. A joint OpenPose did not see is (0, 0, 0) in the file
-and missing here.
+and missing here. A list of frames in one file, which programs around OpenPose write, is read as well
+(:mod:`kinegraph.formats.people_json`).
 
 Frame numbers are taken from the file names; numbers that are absent between the first and the last are dropped
 frames, in which everybody is missing. OpenPose gives no identities: see :mod:`kinegraph.formats.tracking`.
@@ -17,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,11 @@ from kinegraph.formats.detections import (
     make_detection,
     place_frames,
     to_sequence,
+    valid_identity,
 )
 from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout
+from kinegraph.formats.people_json import people_by_frame, with_facts
 from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton
 
@@ -94,26 +97,35 @@ def read(
             f"frame numbers run from {min(numbers)} to {max(numbers)}, but only {len(files)} "
             "frames are there; rename them, or move the stray ones away",
         )
-    return _sequence(path, ((file, load_json(file)) for file in files), numbers, options, keypoint_scale)
+    return _sequence(path, ((file, "", load_json(file)) for file in files), numbers, options, keypoint_scale)
 
 
 def from_json(
     data: object, path: Path, *, keypoint_scale: int | None = None, **options: Unpack[KeypointOptions]
 ) -> SkeletonSequence:
-    """The one frame in `data`, the JSON value read from `path`; otherwise as :func:`read`."""
-    return _sequence(path, [(path, data)], [0], options, keypoint_scale)
+    """The frame in `data`, or the list of frames, the JSON value read from `path`; otherwise as :func:`read`."""
+    if isinstance(data, dict) and "people" in data:
+        return _sequence(path, [(path, "", data)], [0], options, keypoint_scale)
+    people = people_by_frame(data, path)
+    frames = [(path, f"frame {n}, ", {"people": entries}) for n, entries in enumerate(people.frames)]
+    return _sequence(path, frames, people.numbers, with_facts(options, people), keypoint_scale, people.size)
 
 
 def _sequence(
-    path: Path, loaded: Iterable[tuple[Path, object]], numbers: list[int], options: KeypointOptions, scale: int | None
+    path: Path,
+    loaded: Iterable[tuple[Path, str, object]],
+    numbers: list[int] | None,
+    options: KeypointOptions,
+    scale: int | None,
+    image_size: tuple[int, int] | None = None,
 ) -> SkeletonSequence:
+    """From frames, each with its file and what its place in the file is called in messages."""
     layout: Skeleton | None = None
     size = 0
     items: list[list[Detection]] = []
-    for file, data in loaded:
+    for file, place, data in loaded:
         items.append([])
-        for index, (values, identity) in enumerate(_people(data, file)):
-            where = f"person {index}"
+        for where, values, identity in _people(data, file, place):
             if len(values) % 3:
                 raise FormatError(file, f"{where} has {len(values)} numbers; expected x, y, confidence for each joint")
             if layout is None:
@@ -131,7 +143,7 @@ def _sequence(
     frames, slots = place_frames(numbers, items)
     if layout is None:
         layout = keypoint_layout(25, path, "OpenPose")  # nobody at all: to_sequence says so
-    return to_sequence(frames, path, layout, options, slots=slots, unit=unit, notes=notes)
+    return to_sequence(frames, path, layout, options, slots=slots, image_size=image_size, unit=unit, notes=notes)
 
 
 def _scaled(
@@ -178,8 +190,8 @@ def _in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path
     return [f for _, f in ordered], [n for n, _ in ordered]
 
 
-def _people(data: object, file: Path) -> list[tuple[NDArray[np.float64], int | None]]:
-    """Flat keypoints and identity of everybody in a frame; people of whom only a face or hands are there left out."""
+def _people(data: object, file: Path, place: str) -> list[tuple[str, NDArray[np.float64], int | None]]:
+    """Place, flat keypoints and identity of everybody in a frame; who has a face or hands alone is left out."""
     frame = members(data, dict, file, "the frame")
     if "people" not in frame:
         raise FormatError(
@@ -189,7 +201,7 @@ def _people(data: object, file: Path) -> list[tuple[NDArray[np.float64], int | N
         )
     result = []
     for index, person in enumerate(members(frame["people"], list, file, "'people'")):
-        where = f"person {index}"
+        where = f"{place}person {index}"
         members(person, dict, file, where)
         key = next((k for k in _KEYS if k in person), None)
         if key is None:
@@ -203,15 +215,8 @@ def _people(data: object, file: Path) -> list[tuple[NDArray[np.float64], int | N
                     "read. Write 2D keypoints",
                 )
             continue
-        result.append((values, _identity(person.get("person_id"))))
+        result.append((where, values, valid_identity(person.get("person_id"))))
     return result
-
-
-def _identity(value: Any) -> int | None:
-    """OpenPose writes ``[-1]`` or ``-1`` for somebody it did not identify."""
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return value if type(value) is int and 0 <= value < 2**31 else None
 
 
 def write(sequence: SkeletonSequence, path: Path) -> None:

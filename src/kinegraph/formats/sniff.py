@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from kinegraph.errors import FormatError
 from kinegraph.formats import mediapipe
 from kinegraph.formats.expmap_text import WIDTHS
 from kinegraph.formats.json_pose import FORMAT
+from kinegraph.formats.people_json import FRAMES_KEYS, PEOPLE_KEYS, frame_numbers, is_person
 
 __all__ = ["json_format", "looks_like"]
 
@@ -65,7 +65,7 @@ def _is_expmap(line: bytes) -> bool:
 
 def json_format(data: object, path: Path) -> str:
     """Which of the JSON formats a value read from `path` is in. Raises FormatError when it is none."""
-    found = _of_object(data) if isinstance(data, dict) else _of_list(data) if isinstance(data, list) else None
+    found = _of_object(data) if isinstance(data, dict) else _of_frames(data) if isinstance(data, list) else None
     if found is not None:
         return found
     shown = type(data).__name__
@@ -75,52 +75,101 @@ def json_format(data: object, path: Path) -> str:
         shown = "an empty list" if not data else f"a list that begins with {str(data[0])[:40]!r}"
     raise FormatError(
         path,
-        f"JSON of an unknown kind: {shown}; expected OpenPose, COCO, AlphaPose, mmpose, ultralytics, "
+        f"JSON of an unknown kind: {shown}; expected OpenPose, COCO, AlphaPose, mmpose, ultralytics, MoveNet, "
         "MediaPipe, Kinetics-skeleton or kinegraph motion. If it is one of them, name it: --format (format= in Python)",
     )
 
 
-def _of_object(data: Mapping[str, object]) -> str | None:
+def _of_object(data: dict[str, object]) -> str | None:
     if data.get("format") == FORMAT:
         return "json"
-    if "people" in data:
-        return "openpose"
     if isinstance(data.get("data"), list) and ("label_index" in data or "label" in data):
         return "kinetics"
     if "annotations" in data and "images" in data:
         return "coco"
+    if mediapipe.has_landmarks(data):
+        return "mediapipe"
+    for key in FRAMES_KEYS:
+        frames = data.get(key)
+        found = _of_frames(frames) if isinstance(frames, list) else None
+        if found is not None:
+            return "mmpose" if found in _FLAT else found
     if "instance_info" in data:
         return "mmpose"
-    if any(key in data for key in (*mediapipe.IMAGE_KEYS, *mediapipe.WORLD_KEYS, "landmark", "frames")):
-        return "mediapipe"
-    first = next(iter(data.values()), None)
-    if isinstance(first, dict) and ("people" in first or "bodies" in first):
+    if "people" in data:
+        return _of_frame(data) or "openpose"
+    if "frames" in data:
+        return "mediapipe"  # its reader names the keys of the frames, or says that nobody is there
+    if is_person(data):
+        return _of_person(data)
+    values = list(data.values())
+    first = values[0] if values else None
+    if isinstance(first, dict) and ("bodies" in first or ("people" in first and _of_frames(values) == "openpose")):
         return "alphapose"
-    if data and all(key.isdigit() for key in data):
-        return "mediapipe"
+    if values and frame_numbers(list(data)) is not None:
+        found = _of_frames(values)
+        return found or ("mediapipe" if all(key.isdigit() for key in data) else None)
     return None
 
 
-def _of_list(data: list[object]) -> str | None:
-    # Frames in which nobody was seen are null or empty; the first with somebody tells.
-    first = next((item for item in data if item not in (None, [], {})), None)
-    if isinstance(first, list):
-        inner = first[0]
-        if isinstance(inner, dict) and "keypoints" in inner:
-            return "ultralytics"
+_FLAT = ("coco", "alphapose")
+
+
+def _of_frames(frames: list[object]) -> str | None:
+    """By the first of the frames, or of the people listed one by one, that tells it: others may be empty."""
+    found = None
+    for frame in frames:
+        if frame in (None, [], {}):
+            continue
+        if isinstance(frame, dict) and is_person(frame):
+            found = _of_person(frame)
+            if found == "mmpose" and _is_flat(frame):
+                found = "alphapose" if "idx" in frame else "coco"
+        else:
+            found = _of_frame(frame)
+        if found is not None:
+            return found
+    # Nobody anywhere: by the keys of the frames alone.
+    some = next((frame for frame in frames if isinstance(frame, dict) and frame), {})
+    return "mmpose" if "instances" in some else "openpose" if "people" in some else None
+
+
+def _of_frame(frame: object) -> str | None:
+    """By the people of a frame; None where there is nobody, or nobody known."""
+    if mediapipe.has_landmarks(frame) or (isinstance(frame, dict) and "x" in frame):
         return "mediapipe"
-    if not isinstance(first, dict):
+    if isinstance(frame, dict):
+        people = next((frame[key] for key in PEOPLE_KEYS if key in frame), None)
+        if not isinstance(people, list):
+            return None
+    elif isinstance(frame, list) and frame:
+        people = frame
+        inner = people[0]
+        batch = isinstance(inner, list) and any(map(is_person, inner))
+        if not batch and not is_person(inner):
+            return "mediapipe"
+    else:
         return None
-    if "instances" in first:
-        return "mmpose"
-    keypoints = first.get("keypoints")
-    if isinstance(keypoints, dict):
-        return "ultralytics"
-    if isinstance(keypoints, list):
-        nested = bool(keypoints) and isinstance(keypoints[0], list)
-        return "mmpose" if nested else "alphapose" if "idx" in first else "coco"
-    if "box" in first and "class" in first:
+    if len(people) == 1 and isinstance(people[0], list):
+        people = people[0]
+    return next((found for person in people if (found := _of_person(person)) is not None), None)
+
+
+def _of_person(person: object) -> str | None:
+    if not isinstance(person, dict):
+        return None
+    if "pose_keypoints_2d" in person or "pose_keypoints" in person:
+        return "openpose"
+    keypoints = person.get("keypoints")
+    if isinstance(keypoints, dict) and keypoints:
+        return "ultralytics" if isinstance(keypoints.get("x"), list) else "movenet"
+    if isinstance(keypoints, list) and keypoints:
+        return "movenet" if any(isinstance(point, dict) for point in keypoints) else "mmpose"
+    if "keypoints" not in person and "box" in person and "class" in person:
         return "ultralytics"  # a detection model's: its reader says that keypoints are missing
-    if "x" in first or any(key in first for key in (*mediapipe.IMAGE_KEYS, *mediapipe.WORLD_KEYS, "landmark")):
-        return "mediapipe"
     return None
+
+
+def _is_flat(person: dict[str, object]) -> bool:
+    keypoints = person.get("keypoints")
+    return isinstance(keypoints, list) and not any(isinstance(point, list) for point in keypoints)

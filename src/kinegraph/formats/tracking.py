@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-__all__ = ["GATE", "MAX_GAP", "ORDINARY_FPS", "Tracker", "track"]
+__all__ = ["GATE", "MAX_GAP", "ORDINARY_FPS", "Tracker", "is_one_person", "track"]
 
 GATE = 0.35
 """Largest distance, in box diagonals, at which two poses of neighbouring frames are the same person."""
@@ -32,6 +33,8 @@ MAX_GAP = 30
 ORDINARY_FPS = 30.0
 """Frames a second of the video that these numbers are meant for."""
 _FEW = 3
+_SAME_PLACE = 0.1
+"""Distance, in box diagonals, at which a detector would report one person and not two: a hand's breadth or two."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,16 @@ def track(frames: Sequence[Sequence[Floats]], *, max_gap: int = MAX_GAP, gate: f
     """
     tracker = Tracker(away=max_gap + 1, gate=gate)
     return [tracker.step(frame) for frame in frames]
+
+
+def is_one_person(poses: Sequence[Floats]) -> bool:
+    """Whether poses (joints, dims), listed one by one, are one person over time and not people of one picture.
+
+    So it is where most lie upon the one before: no detector reports the same person again and again.
+    """
+    of = [_Pose.of(pose) for pose in poses]
+    near = [float(_distances([a], [b])[0, 0]) < _SAME_PLACE for a, b in pairwise(of)]
+    return len(of) >= _FEW and sum(near) > len(near) / 2
 
 
 class Tracker:

@@ -1,8 +1,9 @@
 """Poses of ultralytics (YOLO-pose), as ``Results.to_json()`` gives them.
 
 An image is ``[{"name": "person", "confidence": 0.9, "box": {...}, "track_id": 3, "keypoints": {"x": [...], "y": [...],
-"visible": [...]}}, ...]``; a video is a list of such lists, one a frame, empty where nobody was seen. Coordinates are
-px, or fractions of the image with ``normalize=True``. Joints it is unsure of stand at (0, 0): they are missing.
+"visible": [...]}}, ...]``; a video is a list of such lists, one a frame, empty where nobody was seen, also as
+JSON Lines or nested as :mod:`kinegraph.formats.people_json` says. Coordinates are px, or fractions of the image with
+``normalize=True``. Joints it is unsure of stand at (0, 0): they are missing.
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ from typing import Unpack
 import numpy as np
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.detections import Detection, KeypointOptions, make_detection, place_frames, to_sequence
+from kinegraph.formats.detections import (
+    Detection,
+    KeypointOptions,
+    make_detection,
+    place_frames,
+    to_sequence,
+    unfold,
+    valid_identity,
+)
 from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout
+from kinegraph.formats.people_json import identity_key, people_by_frame, with_facts
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -48,17 +58,15 @@ def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> S
     Raises:
         FormatError: no keypoints, or several layouts.
     """
-    images = members(data, list, path, "the file")
-    if images and isinstance(images[0], dict):
-        images = [images]
+    people = people_by_frame(data, path)
+    who = identity_key(people)
     items: list[list[Detection]] = []
     layout: Skeleton | None = None
     size = 0
-    for index, image in enumerate(images):
+    for index, image in enumerate(people.frames):
         items.append([])
-        for person, entry in enumerate(members(image, list, path, f"frame {index}")):
+        for person, entry in enumerate(image):
             where = f"frame {index}, person {person}"
-            members(entry, dict, path, where)
             if "keypoints" not in entry:
                 raise FormatError(path, f"{where} has no keypoints; expected a pose model's results, not a detector's")
             keypoints = members(entry["keypoints"], dict, path, f"{where}, keypoints")
@@ -77,18 +85,16 @@ def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> S
                     path, f"{where} has {len(x)} keypoints, those before have {size}; expected one layout in a file"
                 )
             points = np.column_stack([x, y])[: layout.num_joints]
-            identity = entry.get("track_id")
+            confidence = visible[: layout.num_joints]
             items[-1].append(
-                make_detection(
-                    points,
-                    visible[: layout.num_joints],
-                    path,
-                    where,
-                    layout.joints,
-                    identity if type(identity) is int and 0 <= identity < 2**31 else None,
-                )
+                make_detection(points, confidence, path, where, layout.joints, valid_identity(entry.get(who)))
             )
-    frames, slots = place_frames(None, items)
+    notes: tuple[str, ...] = ()
+    if people.unstated:
+        items, notes = unfold(items[0])
+    frames, slots = place_frames(people.numbers, items)
     if layout is None:
         layout = keypoint_layout(17, path, "ultralytics")  # nobody at all: to_sequence says so
-    return to_sequence(frames, path, layout, options, slots=slots)
+    return to_sequence(
+        frames, path, layout, with_facts(options, people), slots=slots, image_size=people.size, notes=notes
+    )
