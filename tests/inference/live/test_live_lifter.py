@@ -87,6 +87,26 @@ def test_lost_joints_are_held_and_then_missing() -> None:
     assert np.isnan(found[20].positions[0, wrist]).all()
 
 
+@pytest.mark.parametrize("people", [1, 2])
+def test_the_origin_is_a_missing_joint_where_there_are_no_confidences(people: int) -> None:
+    own, arm = lifter(flat_person), [BODY.index("left_elbow"), BODY.index("left_wrist")]
+    given = np.stack([flat(keypoints(motion(20)))[:, :, :2] + 5 * person for person in range(people)], axis=1)
+    lost = given.copy()
+    lost[:, -1, arm] = np.nan
+    given[:, -1, arm] = 0
+    streams = [own.stream(BODY, fps=30, image_size=(1000, 1000)) for _ in range(2)]
+    for zeros, gaps in zip(given, lost, strict=True):
+        found, expected = streams[0].push(zeros), streams[1].push(gaps)
+        np.testing.assert_array_equal(found.positions, expected.positions)
+        np.testing.assert_array_equal(found.confidence, expected.confidence)
+    assert not found.confidence[-1, arm].any()
+    assert np.isnan(found.positions[-1, arm]).all()
+    sure = np.concatenate([given[0], np.ones((people, 17, 1))], axis=-1)
+    assert (
+        own.stream(BODY, fps=30, image_size=(1000, 1000)).push(sure).confidence[-1, arm].all()
+    )  # it is said to be seen
+
+
 def test_the_one_euro_filter_is_the_recording_s() -> None:
     own = causal(1)
     given = keypoints(motion(40))
@@ -177,11 +197,15 @@ def test_memory_is_bounded() -> None:
     [
         (np.zeros((1, 16, 2)), r"frame of shape \(1, 16, 2\); expected \(people, 17, 2\)"),
         (np.full((1, 17, 3), 2.0), r"confidence is outside 0..1"),
+        (np.full((1, 17, 2), 1e12), r"a joint at 1e\+12; expected px or fractions of the image within 1e\+06"),
+        ("abc", r"no array of numbers \(could not convert string to float: 'abc'\); expected \(people, 17, 2\)"),
+        ([[[1.0, 2.0]], [[1.0]]], r"no array of numbers"),
+        ({"people": 1}, r"no array of numbers"),
     ],
 )
-def test_frames_that_are_none_are_refused(frames: np.ndarray, named: str) -> None:
+def test_frames_that_are_none_are_refused(frames: object, named: str) -> None:
     with pytest.raises(DataError, match=named):
-        lifter(flat_person).stream(BODY).push(frames)
+        lifter(flat_person).stream(BODY).push(frames)  # type: ignore[arg-type]
 
 
 def test_mistakes_are_named() -> None:

@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 Id = Hashable
 #: frames a second that a buffer holds at most; a faster stream is remembered for a shorter time
 MOST_FPS = 240.0
+#: no image has so many px, and nobody stands so many metres away
+FURTHEST = 1e6
 _SAME_S = 1e-6
 
 
@@ -82,7 +84,8 @@ def read_frame(
     Args:
         time: seconds.
         people: ``(people, joints, dims)``, with confidences ``(people, joints, dims + 1)``, or one person without the
-            first axis; None or empty for nobody. NaN or a confidence of 0 is a missing joint.
+            first axis; None or empty for nobody. NaN or a confidence of 0 is a missing joint; so is, in 2D without
+            confidences, exactly (0, 0), which is what detectors write there.
         ids: one for each; their numbers if None.
         joints, dims: expected.
         layout: name of it, for messages.
@@ -90,7 +93,13 @@ def read_frame(
     Raises:
         DataError: another shape, an id twice, or values that are no numbers.
     """
-    given = np.zeros((0, joints, dims)) if people is None else np.array(people, dtype=np.float64)
+    try:
+        given = np.zeros((0, joints, dims)) if people is None else np.array(people, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"stream: a frame that is no array of numbers ({str(error)[:80]}); expected (people, {joints}, {dims}) or, "
+            f"with confidences, (people, {joints}, {dims + 1}), on the joints of '{layout}'; None is nobody"
+        ) from None
     if given.size == 0:
         given = np.zeros((0, joints, dims))
     if given.ndim == 2:
@@ -108,10 +117,18 @@ def read_frame(
         if stated.size and not (stated.min() >= 0 and stated.max() <= 1):
             raise DataError("stream: a confidence is outside 0..1; scale it, 0 means missing")
         confidence = np.where(finite, stated, 0.0)
+    elif dims == 2:
+        confidence[(positions == 0).all(axis=-1)] = 0.0
     names = tuple(range(len(given))) if ids is None else tuple(ids)
     if len(names) != len(given) or len(set(names)) != len(names):
         raise DataError(f"stream: ids {names} for {len(given)} people; expected a different one for each")
     positions = np.where((confidence > 0)[..., None], positions, np.nan)
+    furthest = float(np.nanmax(np.abs(positions), initial=0.0))
+    if furthest > FURTHEST:
+        raise DataError(
+            f"stream: a joint at {furthest:.3g}; expected {'px or fractions of the image' if dims == 2 else 'metres'} "
+            f"within {FURTHEST:.0e} (mark what is not seen by NaN or a confidence of 0)"
+        )
     return Frame(time, names, positions, confidence)
 
 
