@@ -124,6 +124,24 @@ def test_layout_of_the_text_does_not_matter(file: Path) -> None:
     np.testing.assert_array_equal(bvh.read(file).positions, expected)  # a frame wrapped over two lines
 
 
+def test_a_missing_colon_and_what_ends_a_text_in_dos_are_harmless(file: Path) -> None:
+    expected = bvh.read(file).positions
+    file.write_text(SMALL.replace("Frames: 2", "Frames 2").replace("Frame Time:", "Frame Time") + "\x1a")
+    np.testing.assert_array_equal(bvh.read(file).positions, expected)
+    assert bvh.read(file).fps == 30
+
+
+def test_a_rounded_frame_time_is_said_and_a_stated_rate_is_obeyed(file: Path) -> None:
+    assert not any("frame time" in note for note in bvh.read(file).notes)
+    file.write_text(SMALL.replace("0.0333333", "0.0333"))
+    assert bvh.read(file).fps == 30
+    assert any("a frame time of 0.0333 s taken for 30 frames a second" in note for note in bvh.read(file).notes)
+    file.write_text(SMALL.replace("0.0333333", "33.333"))
+    assert bvh.read(file, fps=29.97).fps == 29.97
+    with pytest.raises(FormatError, match="fps=0 is no frame rate"):
+        bvh.read(file, fps=0)
+
+
 def test_names_with_spaces_and_names_given_twice(file: Path) -> None:
     file.write_text(SMALL.replace("JOINT chest", "JOINT Bip01 L Thigh"))
     assert bvh.read(file).skeleton.joints[1] == "Bip01 L Thigh"
@@ -217,6 +235,89 @@ def test_upc_pymotion_reads_the_same(shared_data: Path, clip: str) -> None:
         turns.append(local if joint == 0 else turns[parent] * local)
         places.append(step if joint == 0 else places[parent] + turns[parent].apply(step))
     np.testing.assert_allclose(ours.positions[0, frames], np.stack(places, axis=1), atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------------------ still roots
+
+
+def walked(channels: list[list[str]], values: np.ndarray, offsets: np.ndarray, parents: list[int]) -> np.ndarray:
+    """Positions (frames, joints, 3) by SciPy, in the file's unit."""
+    starts = np.cumsum([0, *map(len, channels)])
+    positions = np.zeros((len(values), len(parents), 3))
+    for frame, row in enumerate(values):
+        turns: list[Rotation] = []
+        for joint, parent in enumerate(parents):
+            place, turn = offsets[joint].copy(), Rotation.identity()
+            for name, value in zip(channels[joint], row[starts[joint] : starts[joint + 1]], strict=True):
+                if name.endswith("position"):
+                    place["XYZ".index(name[0])] = value
+                else:
+                    turn = turn * Rotation.from_euler(name[0].lower(), value, degrees=True)
+            if parent >= 0:
+                place = positions[frame, parent] + turns[parent].apply(place)
+                turn = turns[parent] * turn
+            positions[frame, joint] = place
+            turns.append(turn)
+    return positions
+
+
+MOVES = ["Xposition", "Yposition", "Zposition"]
+TURNS = ["Zrotation", "Xrotation", "Yrotation"]
+REFERENCE = np.array([[0, 0, 0], [3, 4, 0], [0, 95, 0], [9, -3, 0], [0, -42, 0], [0, 20, 2]], dtype=float)
+ABOVE = [-1, 0, 1, 2, 3, 2]  # Reference, another still one, hips, leg, foot, spine
+
+
+def still_above(seed: int, turned: bool) -> np.ndarray:
+    """Channel values: the first two joints keep their place and turn, the hips go about, all below keep theirs."""
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([np.concatenate((np.tile(o, (7, 1)), np.zeros((7, 3))), axis=1) for o in REFERENCE], axis=1)
+    values[:, 12:15] += rng.normal(scale=20, size=(7, 3))
+    for joint in range(2, 6):
+        values[:, 6 * joint + 3 : 6 * joint + 6] = rng.uniform(-180, 180, (7, 3))
+    if turned:
+        values[:, 3:6], values[:, 9:12] = rng.uniform(-180, 180, (2, 3))
+        values[:, :3] += 10
+    return values
+
+
+@given(seed=st.integers(0, 2**31), turned=st.booleans())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_still_root_takes_the_path_of_the_hips_and_rotations_are_kept(file: Path, seed: int, turned: bool) -> None:
+    channels = [MOVES + TURNS] * 6
+    values = still_above(seed, turned)
+    file.write_text(as_text(ABOVE, channels, REFERENCE, values))
+    read = bvh.read(file, unit="cm", ends=False)
+    expected = walked(channels, values, REFERENCE, ABOVE) / 100
+    np.testing.assert_allclose(read.positions[0, :, 2:], expected[:, 2:], atol=1e-4)
+    assert read.rotations is not None
+    assert read.offsets is not None
+    np.testing.assert_allclose(read.offsets[1:], REFERENCE[1:] / 100, atol=1e-9)
+    for joint in range(6):
+        turns = Rotation.from_euler("ZXY", values[:, 6 * joint + 3 : 6 * joint + 6], degrees=True)
+        assert (Rotation.from_quat(read.rotations[0, :, joint]).inv() * turns).magnitude().max() < 1e-6
+    assert read.is_posed(0)
+    assert any("'j0' stood still and has the path of 'j2' now" in note for note in read.notes)
+    bvh.write(read, file.with_name("again.bvh"))
+    again = bvh.read(file.with_name("again.bvh"), unit="cm", ends=False)
+    np.testing.assert_allclose(again.positions[0, :, 2:], expected[:, 2:], atol=1e-4)
+    assert again.offsets is not None
+    np.testing.assert_allclose(again.offsets[1:], REFERENCE[1:] / 100, atol=1e-6)
+    if not turned:
+        np.testing.assert_allclose(read.positions[0, :, 0], expected[:, 2] - (REFERENCE[1] + REFERENCE[2]) / 100)
+
+
+@pytest.mark.parametrize("fault", ["the root moves too", "the root turns", "a second joint moves", "the root has more"])
+def test_a_path_that_the_root_cannot_take_stays_where_it_is(file: Path, fault: str) -> None:
+    parents = [-1, 0, 1, 2, 3, 0] if fault == "the root has more" else ABOVE
+    values = still_above(3, turned=False)
+    column = {"the root moves too": 0, "the root turns": 4, "a second joint moves": 19}.get(fault)
+    if column is not None:
+        values[:, column] += np.arange(7)
+    channels = [MOVES + TURNS] * 6
+    file.write_text(as_text(parents, channels, REFERENCE, values))
+    read = bvh.read(file, unit="cm", ends=False)
+    np.testing.assert_allclose(read.positions[0], walked(channels, values, REFERENCE, parents) / 100, atol=1e-9)
+    assert read.rotations is None
 
 
 # ------------------------------------------------------------------------------------------------------ foreign names
@@ -317,6 +418,13 @@ def test_foreign_rigs_are_understood(file: Path, rig: str) -> None:
         ("Frames: 2", "Frames: -2", "'Frames:' needs a whole number, found '-2'"),
         ("Frames: 2", "Frames: 0", "no motion"),
         ("Frame Time: 0.0333333", "Frame Time: 0", "positive time"),
+        ("Frame Time: 0.0333333", "Frame Time: 30", "'Frame Time:' is 30, expected at most 1 second.*--read fps=N"),
+        ("Frame Time: 0.0333333", "Frame Time: 33.333", "line 18: 'Frame Time:' is 33.333.*or in milliseconds"),
+        ("Frames: 2", "Frames: 1", "announces 1 frames, found 2; correct the count"),
+        ("HIERARCHY", "# made by X\nHIERARCHY", "line 1: BVH knows no comments, found '# made by X'; delete the line"),
+        ("MOTION", "# {m}\nMOTION", "line 16: BVH knows no comments"),
+        ("CHANNELS 3 Y", "CHANNELS 4 Xscale Y", "line 9: 'chest' has the channel Xscale.*export without scale"),
+        ("}\nMOTION", "}\nROOT prop\n{\nMOTION", "line 16: a second ROOT 'prop' after 'hip'; expected one body"),
         ("Frame Time: 0.0333333", "Frame Time: fast", "needs 1 finite numbers, found 'fast'"),
         ("Frame Time: 0.0333333\n", "", "expected 'Frames:' and 'Frame Time:'"),
         ("40 50 60", "40 nan 60", "line 19: 'nan' is not a finite number"),

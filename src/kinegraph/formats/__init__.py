@@ -112,6 +112,13 @@ _FORMATS = {
         FormatInfo("alphapose", "AlphaPose results", (".json",), writes=False, holds="2D"),
         FormatInfo("mmpose", "mmpose predictions", (".json",), writes=False, holds="2D"),
         FormatInfo("ultralytics", "ultralytics (YOLO-pose) results", (".json",), writes=False, holds="2D"),
+        FormatInfo(
+            "yolo_text",
+            "ultralytics labels (save_txt), a file or a folder of frames",
+            (".txt",),
+            writes=False,
+            holds="2D",
+        ),
         FormatInfo("movenet", "MoveNet, PoseNet (TensorFlow.js) poses", (".json",), writes=False, holds="2D"),
         FormatInfo("mediapipe", "MediaPipe Pose landmarks", (".json",)),
         FormatInfo("kinetics", "Kinetics-skeleton clips", (".json",), writes=False, holds="2D"),
@@ -331,8 +338,9 @@ def _detected(path: Path) -> tuple[str, object]:
     if not path.exists():
         raise FormatError(path, "no such file; check the path")
     suffix = path.suffix.lower()
-    by_suffix = next((i.name for i in formats() if suffix in i.suffixes), None)
     by_content = looks_like(path)
+    fitting = [i.name for i in formats() if suffix in i.suffixes]
+    by_suffix = by_content if by_content in fitting else next(iter(fitting), None)
     if suffix == ".json" or (by_suffix is None and by_content == "json"):
         data = load_json(path)
         return json_format(data, path), data
@@ -350,7 +358,8 @@ def _detected(path: Path) -> tuple[str, object]:
 def _looks_like_a_frame(path: Path) -> bool:
     """Whether a file is an OpenPose frame by its content or, where that tells nothing, by its name."""
     try:
-        return json_format(load_json(path), path) == "openpose"
+        data = load_json(path)
+        return data not in (None, [], {}) and json_format(data, path) == "openpose"
     except FormatError:
         if path.stem.endswith("_keypoints"):
             return True  # a damaged frame, which reading will name
@@ -358,11 +367,15 @@ def _looks_like_a_frame(path: Path) -> bool:
 
 
 def _folder(path: Path) -> str:
+    from kinegraph.formats.frame_folder import folder_format
     from kinegraph.formats.openpose import frame_files
 
     frames = frame_files(path)
     if frames and _looks_like_a_frame(frames[0]):
         return "openpose"
+    other = folder_format(path)
+    if other is not None:
+        return other
     found: dict[str, int] = {}
     for file in path.iterdir():
         if file.is_file() and not file.name.startswith("."):
@@ -370,6 +383,6 @@ def _folder(path: Path) -> str:
     shown = ", ".join(f"{n} {suffix or 'without suffix'}" for suffix, n in sorted(found.items())[:6])
     raise FormatError(
         path,
-        f"a folder with {shown or 'no files'}; expected a file, or a folder of OpenPose frames (*_keypoints.json). "
-        "`kinegraph info` lists what is in a folder",
+        f"a folder with {shown or 'no files'}; expected a file, or a folder of OpenPose frames (*_keypoints.json) or "
+        "YOLO's labels (NAME_1.txt, ...). `kinegraph info` lists what is in a folder",
     )

@@ -28,6 +28,7 @@ __all__ = [
     "contained_layout",
     "known_layout",
     "marker_skeleton",
+    "parts_of",
     "side_pairs",
 ]
 
@@ -262,7 +263,7 @@ def build_skeleton(
             joints=tuple(joints),
             parents=tuple(parents),
             pairs=tuple(pairs),
-            parts=_parts(joints, parents, landmarks),
+            parts=parts_of(joints, parents, landmarks),
             landmarks=landmarks,
             title=f"from {path.name}",
         )
@@ -290,7 +291,7 @@ def marker_skeleton(path: Path, names: Sequence[str]) -> Skeleton:
     return build_skeleton(path, names, [-1] + [0] * (len(names) - 1), markers=True)
 
 
-def _parts(
+def parts_of(
     joints: Sequence[str], parents: Sequence[int], landmarks: Mapping[str, Mapping[str, float]]
 ) -> dict[str, tuple[str, ...]]:
     """The ten parts by what each joint stands for."""
