@@ -149,6 +149,12 @@ def _make(name: str, folder: Path) -> tuple[Path, list[Path]]:
         person = {"pose": [0.25, 0.5] * 18, "score": [0.5] * 18}
         frames = [{"frame_index": n, "skeleton": [person] * (n % 3)} for n in (1, 2, 3, 5)]
         path.write_text(json.dumps({"data": frames, "label": "juggling", "label_index": 4}))
+    elif name == "movenet":
+        names = get_skeleton("coco17").joints
+        pose = {"keypoints": [{"x": 10.0 + j, "y": 20.0, "score": 0.5, "name": n} for j, n in enumerate(names)]}
+        path.write_text(json.dumps({"frames": [{"frame": n, "poses": [{**pose, "id": 1}]} for n in (1, 2, 4)]}))
+    elif name == "yolo_text":
+        path.write_text(2 * ("0 0.5 0.5 0.2 0.7 " + " ".join(["0.25 0.5 0.75"] * 17) + " 0.93 4\n"))
     elif name == "mediapipe":
         write(_flat("mediapipe33").select_people([0]), path, format=name)
     else:

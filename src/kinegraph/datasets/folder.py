@@ -15,6 +15,7 @@ from kinegraph.datasets.labelled_files import LabelledFile, files_by_class, inde
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import read
 from kinegraph.formats.asf_amc import find_asf
+from kinegraph.formats.frame_folder import label_files
 from kinegraph.formats.openpose import frame_files
 from kinegraph.sequence import UNIT_NAMES, SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -159,7 +160,7 @@ class FolderSource(ClipSource):
 def recording_stamp(path: Path) -> str:
     """Of all that a recording is read from: its file and the skeleton of an AMC, or the frames in a folder."""
     if path.is_dir():
-        frames = [file.stat() for file in frame_files(path)]
+        frames = [file.stat() for file in frame_files(path) or label_files(path)]
         return f"{len(frames)} frames {sum(f.st_size for f in frames)}:{max(f.st_mtime_ns for f in frames)}"
     if path.suffix.lower() != ".amc":
         return stamp(path)

@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
@@ -31,8 +31,10 @@ __all__ = [
     "FrameSlots",
     "KeypointOptions",
     "assemble",
+    "check_image_size",
     "frame_number",
     "frame_slots",
+    "in_pixels",
     "make_detection",
     "place_frames",
     "to_sequence",
@@ -183,6 +185,19 @@ def place_frames(
     return frames, slots
 
 
+def check_image_size(size: Sequence[float]) -> None:
+    """Raises ConfigError for a stated size of the image that is no width and height in px."""
+    if len(size) != 2 or min(size) < 1:
+        raise ConfigError(f"image_size is {size}; expected width and height in px, at least 1 each")
+
+
+def in_pixels(frames: Sequence[Sequence[Detection]], size: tuple[int, int]) -> list[list[Detection]]:
+    """Detections in fractions of an image of `size` (width, height), in px. Raises ConfigError where it is none."""
+    check_image_size(size)
+    scale = np.array(size, dtype=np.float64)
+    return [[replace(d, keypoints=d.keypoints * scale) for d in frame] for frame in frames]
+
+
 def to_sequence(
     frames: Sequence[Sequence[Detection]],
     path: Path,
@@ -219,8 +234,8 @@ def to_sequence(
             path, f"no people in {len(frames)} frame(s); nothing to read. Check that the detector saw them"
         )
     stated = options.get("image_size")
-    if stated is not None and (len(stated) != 2 or min(stated) < 1):
-        raise ConfigError(f"image_size is {stated}; expected width and height in px, at least 1 each")
+    if stated is not None:
+        check_image_size(stated)
     fps, step = options.get("fps"), slots.step if slots else 1
     if unit is None:
         unit = "normalized" if bool(np.nanmax(np.abs(positions)) <= 1) else "px"

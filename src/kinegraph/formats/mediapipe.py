@@ -35,6 +35,7 @@ from kinegraph.formats.detections import (
     Floats,
     KeypointOptions,
     assemble,
+    in_pixels,
     make_detection,
     place_frames,
     to_sequence,
@@ -124,8 +125,7 @@ def from_json(
     placed, slots = place_frames(usable, image)
     fraction = all(bool((np.abs(d.keypoints[d.confidence > 0]) <= _LARGEST_FRACTION).all()) for f in image for d in f)
     if fraction and size is not None:
-        scale = np.array(size, dtype=np.float64)
-        placed = [[Detection(d.keypoints * scale, d.confidence, d.identity) for d in f] for f in placed]
+        placed = in_pixels(placed, size)
     unit: Any = "normalized" if fraction and size is None else "px"
     return to_sequence(placed, path, layout, options, slots=slots, image_size=size, unit=unit)
 

@@ -23,6 +23,7 @@ from kinegraph.formats.detections import (
     unfold,
     valid_identity,
 )
+from kinegraph.formats.frame_folder import load_pictures
 from kinegraph.formats.json_file import coordinates, describe, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names
 from kinegraph.formats.mediapipe import landmark_name
@@ -42,7 +43,7 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
     """Read the poses of a picture or of a list of frames.
 
     Args:
-        path: the JSON file.
+        path: the JSON file, or a folder with one a picture, numbered in their names.
         options: see :class:`kinegraph.formats.detections.KeypointOptions`.
 
     Returns:
@@ -52,7 +53,8 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
         FormatError: keypoints of another form, an unknown layout, or coordinates that are not numbers.
     """
     path = Path(path)
-    return from_json(load_json(path), path, **options)
+    data = load_pictures(path, "MoveNet") if path.is_dir() else load_json(path)
+    return from_json(data, path, **options)
 
 
 def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Unpack
 
@@ -28,13 +27,13 @@ from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.formats.detections import (
     Detection,
     KeypointOptions,
-    frame_number,
     frame_slots,
     make_detection,
     place_frames,
     to_sequence,
     valid_identity,
 )
+from kinegraph.formats.frame_folder import in_time
 from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout
 from kinegraph.formats.people_json import people_by_frame, with_facts
@@ -90,7 +89,7 @@ def read(
     files = frame_files(path)
     if not files:
         raise FormatError(path, "a folder without JSON files; expected OpenPose frames (*_keypoints.json)")
-    files, numbers = _in_time(path, files, clip)
+    files, numbers = in_time(path, files, clip)
     if frame_slots(numbers) is None:
         raise FormatError(
             path,
@@ -163,31 +162,6 @@ def _scaled(
     halved = [[replace(person, keypoints=(person.keypoints + 1) / 2) for person in frame] for frame in items]
     told = "" if scale == 4 else "some are negative: "
     return halved, "normalized", (f"{told}coordinates from -1 to 1 (OpenPose's keypoint_scale 4) taken to 0..1",)
-
-
-def _in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path], list[int]]:
-    """Files in time order with their frame numbers; without numbers in the names, their order is the time."""
-    if clip is not None:
-        chosen = [f for f in files if f.name.startswith(clip)]
-        if not chosen:
-            raise FormatError(path, f"no file name begins with {clip!r}; the first is {files[0].name}")
-        files = chosen
-    found = [frame_number(f.name) for f in files]
-    if len(files) == 1 or any(n is None for n in found):
-        return files, list(range(len(files)))
-    prefixes = sorted({n[0] for n in found if n is not None})
-    if len(prefixes) > 1:
-        shown = ", ".join(repr(p) for p in prefixes[:3])
-        raise FormatError(
-            path,
-            f"frames of {len(prefixes)} clips ({shown}); expected one. Pass --read clip={prefixes[0]} "
-            "(clip= in Python), or put each clip into its own folder",
-        )
-    ordered = sorted(zip([n[1] for n in found if n is not None], files, strict=True))
-    for (a, first), (b, second) in pairwise(ordered):
-        if a == b:
-            raise FormatError(path, f"{first.name} and {second.name} are both frame {a}; keep one of them")
-    return [f for _, f in ordered], [n for n, _ in ordered]
 
 
 def _people(data: object, file: Path, place: str) -> list[tuple[str, NDArray[np.float64], int | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -44,8 +45,12 @@ def looks_like(path: Path) -> str | None:
         return "asf_amc"
     if _NTU.match(text):
         return "ntu_skeleton"
-    if b"\n" in text and _is_expmap(text.split(b"\n", 1)[0]):
-        return "expmap_text"
+    if b"\n" in text or len(head) < _HEAD:
+        line = text.split(b"\n", 1)[0]
+        if b"\n" in text and _is_expmap(line):
+            return "expmap_text"
+        if _is_yolo(line):
+            return "yolo_text"
     # The 2nd byte of every C3D file is 0x50; the 1st says in which 512-byte block the parameters begin.
     if len(head) >= 512 and head[1] == 0x50 and 2 <= head[0] < 10:
         return "c3d"
@@ -61,6 +66,17 @@ def _is_expmap(line: bytes) -> bool:
         return all(len(cell) < 40 and float(cell) == float(cell) for cell in cells)
     except ValueError:
         return False
+
+
+def _is_yolo(line: bytes) -> bool:
+    """Whether a line is a class, a box and keypoints as fractions of an image, of five joints at least."""
+    cells = line.split()
+    try:
+        values = [float(cell) if len(cell) < 40 else math.nan for cell in cells]
+    except ValueError:
+        return False
+    whole = len(cells) >= 15 and cells[0].isdigit() and all(0 <= value <= 1 for value in values[1:5])
+    return whole and all(-1 <= value <= 2 for value in values[5:-2]) and len(cells) not in WIDTHS
 
 
 def json_format(data: object, path: Path) -> str:

@@ -23,6 +23,7 @@ from kinegraph.formats.detections import (
     unfold,
     valid_identity,
 )
+from kinegraph.formats.frame_folder import load_pictures
 from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout
 from kinegraph.formats.people_json import identity_key, people_by_frame, with_facts
@@ -39,7 +40,7 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
     """Read the poses of an image or of a list of frames.
 
     Args:
-        path: the JSON file.
+        path: the JSON file, or a folder with one a picture, numbered in their names.
         options: see :class:`kinegraph.formats.detections.KeypointOptions`.
 
     Returns:
@@ -49,7 +50,8 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
         FormatError: not ultralytics' JSON, no keypoints (a detection model), or coordinates that are not numbers.
     """
     path = Path(path)
-    return from_json(load_json(path), path, **options)
+    data = load_pictures(path, "ultralytics") if path.is_dir() else load_json(path)
+    return from_json(data, path, **options)
 
 
 def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:

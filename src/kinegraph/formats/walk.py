@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kinegraph.errors import FormatError, KinegraphError
 from kinegraph.formats import detect, formats
+from kinegraph.formats.frame_folder import label_files
 from kinegraph.formats.openpose import frame_files
 
 __all__ = ["is_frames", "recording_suffixes", "recordings_in"]
@@ -22,12 +23,12 @@ def recording_suffixes(*holds: str) -> set[str]:
 
 
 def recordings_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Files with one of the suffixes, and folders of OpenPose frames as one each, by name; hidden ones are left out.
+    """Files with one of the suffixes, and folders of frames as one each, by name; hidden ones are left out.
 
-    The folder itself may be one, and those below it are searched. Links to folders are followed. Each folder is
-    searched once, under its own name where it has one below `folder`; a link to one above `folder` leads round in a
-    circle and is not followed. What cannot be looked into, a folder or a link that leads nowhere, counts as a
-    recording: reading it says why.
+    Frames are files as OpenPose and other detectors leave them, one each. The folder itself may hold some, and those
+    below it are searched. Links to folders are followed. Each folder is searched once, under its own name where it has
+    one below `folder`; a link to one above `folder` leads round in a circle and is not followed. What cannot be looked
+    into, a folder or a link that leads nowhere, counts as a recording: reading it says why.
 
     Raises:
         FormatError: `folder` itself cannot be listed.
@@ -61,8 +62,8 @@ def recordings_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 
 def is_frames(folder: Path) -> bool:
-    """Whether a folder holds OpenPose frames, which are one recording."""
+    """Whether a folder holds a detector's frames, a file each, which are one recording."""
     try:
-        return bool(frame_files(folder)) and detect(folder) == "openpose"
+        return bool(frame_files(folder) or label_files(folder)) and bool(detect(folder))
     except (KinegraphError, OSError):
         return False
