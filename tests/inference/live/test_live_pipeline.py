@@ -18,7 +18,6 @@ from kinegraph.inference.live import Live, LiveInput, replay
 from kinegraph.inference.live.forecaster import ForecastStream
 from kinegraph.inference.live.motion import MotionStream
 from kinegraph.inference.live.recognizer import ClipRecognizeStream
-from kinegraph.inference.live.world import LiveWorld
 
 ROOT = Path(__file__).parents[3]
 
@@ -190,20 +189,6 @@ def test_mistakes_are_named(networks: dict[str, object]) -> None:
         pipeline(networks, pitch_deg=100)
     with pytest.raises(DataError, match="is 3D"):
         next(replay(kg.SkeletonSequence(motion(2), BODY)))
-
-
-@pytest.mark.parametrize("pitch", [0.0, 12.0])
-def test_up_is_learnt_from_people_who_stand(pitch: float) -> None:
-    truth = motion(30, pitch_deg=pitch)
-    world = LiveWorld(BODY)
-    for frame, positions in enumerate(truth):
-        placed = world.push(frame / 30, positions[None])[0]
-    assert abs(np.rad2deg(world.pitch) + pitch) < 4
-    assert 1.4 < placed[BODY.index("head"), 1] < 1.75
-    assert placed[BODY.index("left_ankle"), 1] == pytest.approx(0.08, abs=0.06)
-    stated = LiveWorld(BODY, pitch_deg=pitch, camera_height_m=0.9)
-    height = stated.push(0.0, truth[:1])[0, BODY.index("pelvis"), 1]
-    assert height == pytest.approx(0.9, abs=0.02)  # the camera looks from the pelvis's height
 
 
 # ---- the example ----------------------------------------------------------------------------------------------------

@@ -17,8 +17,11 @@ Floats = NDArray[np.float64]
 _MARKS = ("left_ankle", "right_ankle", "left_hip", "right_hip", "thorax")
 _STRAIGHT, _UPWARD = np.cos(np.deg2rad(25)), np.cos(np.deg2rad(45))
 _SETTLE_S = 4.0  # over which the estimate of up is averaged
-_HEIGHTS = 300  # moments whose lowest joints are remembered
-_LOWEST = 20  # percent of moments in which a foot is on the floor
+#: the floor is under the lowest joints of so many seconds, one moment in each of these steps: as in recordings, an
+#: error of the depth that drifts would else lift it or sink it
+_FLOOR_S, _STEP_S = 2.0, 0.02
+_LOWEST = 40  # percent of these moments in which a foot is on the floor
+_GIVES_S = 0.2  # in which a floor comes back that gave way under a foot
 
 
 class LiveWorld:
@@ -26,7 +29,7 @@ class LiveWorld:
 
     The camera is level from side to side. How far it looks up or down is the running mean of where standing people
     point, at most 35 degrees, if it is not given. x stays the camera's right, z points back at it; the first person
-    starts at x = z = 0.
+    starts at x = z = 0. The floor is where the lowest joints of the last two seconds are, and never above one.
 
     Args:
         skeleton: of the people.
@@ -54,8 +57,10 @@ class LiveWorld:
         """Forget the floor, the way up and the start."""
         self._sum: Floats = np.zeros(3)
         self._weight = 0.0
-        self._lowest: deque[float] = deque(maxlen=_HEIGHTS)
+        # In camera axes: what is learnt of the way up turns the past with the present.
+        self._lowest: deque[tuple[float, Floats, float]] = deque()
         self._start: Floats | None = None
+        self._given, self._floor_time = 0.0, -np.inf
         self.floor = 0.0 if self.camera_height_m is None else -self.camera_height_m
         self._time: float | None = None
         self._turned()
@@ -79,18 +84,31 @@ class LiveWorld:
         if self.pitch_deg is None and self._marks is not None:
             self._learn_up(time, positions)
         world = positions @ self.turn.T
-        heights = world[..., 1] - self._over
-        heights = heights[np.isfinite(heights)]
-        if self.camera_height_m is None and len(heights):
-            self._lowest.append(float(heights.min()))
-            self.floor = float(np.percentile(self._lowest, _LOWEST))
+        if self.camera_height_m is None:
+            self._learn_floor(time, positions, world[..., 1] - self._over)
         if self._start is None:
-            root = world[0, self.skeleton.root]
-            seen = world[0][np.isfinite(world[0]).all(axis=-1)]
-            first = root if np.isfinite(root).all() else seen.mean(axis=0) if len(seen) else np.zeros(3)
-            self._start = first * np.array([1.0, 0.0, 1.0])
-        placed: Floats = world - self._start - np.array([0.0, self.floor, 0.0])
+            root = positions[0, self.skeleton.root]
+            seen = positions[0][np.isfinite(positions[0]).all(axis=-1)]
+            self._start = root.copy() if np.isfinite(root).all() else seen.mean(axis=0) if len(seen) else np.zeros(3)
+        start = self.turn @ self._start
+        placed: Floats = world - np.array([start[0], self.floor, start[2]])
         return placed
+
+    def _learn_floor(self, time: float, positions: Floats, heights: Floats) -> None:
+        """The floor of a moment, from joints (people, joints, 3) and how high they are over where they would touch."""
+        if not np.isfinite(heights).any():
+            return
+        person, joint = np.unravel_index(int(np.nanargmin(heights)), heights.shape)
+        if not self._lowest or time - self._lowest[-1][0] > _STEP_S - 1e-6:
+            self._lowest.append((time, positions[person, joint].copy(), float(self._over[joint])))
+        while len(self._lowest) > 1 and self._lowest[0][0] < time - _FLOOR_S - 1e-6:
+            self._lowest.popleft()
+        past = np.stack([place for _, place, _ in self._lowest]) @ self.turn[1]
+        floor = float(np.percentile(past - [over for *_, over in self._lowest], _LOWEST))
+        # Nobody stands in the floor: where a foot is under it, the floor gives way, and comes back softly.
+        under = max(floor - float(heights[person, joint]), 0.0)
+        self._given = max(under, self._given * float(np.exp((self._floor_time - time) / _GIVES_S)))
+        self._floor_time, self.floor = time, floor - self._given
 
     def _learn_up(self, time: float, positions: Floats) -> None:
         assert self._marks is not None
