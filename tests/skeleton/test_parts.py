@@ -10,7 +10,7 @@ from kinegraph.skeleton.parts import default_parts, part_of_name, spread_parts
 # Networks with a part scale were trained on these.
 OF_LAYOUTS = {
     "head": "nose neck head head_top left_eye left_eye_inner left_eye_outer left_ear left_mouth",
-    "torso": "pelvis spine spine_base thorax left_collar",
+    "torso": "pelvis spine spine_base spine1 spine2 spine3 thorax left_collar",
     "left_upper_arm": "left_shoulder left_elbow",
     "left_forearm": "left_wrist left_wrist_end left_hand left_hand_base left_hand_tip left_thumb left_pinky left_index",
     "left_thigh": "left_hip left_knee",
