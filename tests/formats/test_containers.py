@@ -304,16 +304,16 @@ def test_people_and_frames_of_others_may_bear_any_number(
     joints = get_skeleton("coco17").joints
     if wide:
         header = "frame,person," + ",".join(f"{j}_x,{j}_y" for j in joints)
-        rows = [f"{t},{who}," + ",".join(f"{t},{who}" for _ in joints) for t in frames for who in people]
+        rows = [f"{t},{who}," + ",".join(f"{t + 7},{who}" for _ in joints) for t in frames for who in people]
     else:
         header = "frame,person,joint,x,y"
-        rows = [f"{t},{who},{j},{t},{who}" for t in frames for who in people for j in joints]
+        rows = [f"{t},{who},{j},{t + 7},{who}" for t in frames for who in people for j in joints]
     (tmp_path / "a.csv").write_text("\n".join(["# fps: 30", header, *rows]))
     sequence = read(tmp_path / "a.csv")
     assert sequence.positions.shape == (len(people), count, 17, 2)
     assert sequence.fps == fps
     shown = [t for t in range(count) if sequence.seen[:, t].all()]
-    np.testing.assert_array_equal(sequence.positions[0, shown, 0, 0], frames)
+    np.testing.assert_array_equal(sequence.positions[0, shown, 0, 0] - 7, frames)
     np.testing.assert_array_equal(sequence.positions[:, 0, 0, 1], people)
     assert len(sequence.notes) == len(notes) + 1
     for note in notes:
@@ -337,10 +337,10 @@ def test_our_own_tables_keep_frames_and_people_that_are_not_there(tmp_path: Path
 def test_a_foreign_wide_table_in_another_order(tmp_path: Path) -> None:
     joints = [j.replace("_", " ").title() for j in get_skeleton("h36m17").joints[::-1]]
     header = ",".join(f"{j}_{axis}" for j in joints for axis in "xyz")
-    (tmp_path / "a.csv").write_text(header + "\n" + ",".join(map(str, range(51))) + "\n" + ",".join(["1"] * 51) + "\n")
+    (tmp_path / "a.csv").write_text(header + "\n" + ",".join(f"{v / 10}" for v in range(51)) + "\n" + ",".join(["1"] * 51) + "\n")
     sequence = read(tmp_path / "a.csv", skeleton="h36m17")
     assert sequence.positions.shape == (1, 2, 17, 3)
-    np.testing.assert_array_equal(sequence.positions[0, 0, 16], [0, 1, 2])
+    np.testing.assert_array_equal(sequence.positions[0, 0, 16], [0, 0.1, 0.2])
 
 
 @pytest.mark.parametrize(

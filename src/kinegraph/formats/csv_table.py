@@ -8,12 +8,16 @@ follow the confidence. Comment lines before the header carry what a table cannot
 
     # skeleton: h36m17           a layout, or a whole skeleton as JSON
     # fps: 50
-    # unit: m                    m, px or normalized
+    # unit: m                    m, px or normalized; in tables of others also cm and mm
     # space: camera              world, camera or image
+    # up: y                      of a world
 
-Tables of others without them need joint names that are a layout's, or ``skeleton``; the unit is then taken as px for
-2D and metres for 3D, with a note. Their people may bear any numbers, and their frames begin anywhere or be every n-th
-of a video: people are numbered from 0, frames from the first one, with a note. Comma, semicolon and tab separate.
+Tables of others may lack all that, name columns and joints in other ways (:mod:`kinegraph.formats.csv_columns`,
+:mod:`kinegraph.formats.joint_names`), and mean what arrays of others mean (:mod:`kinegraph.formats.foreign_array`);
+what was taken for what stands in the notes, with the columns that were not read. Without confidences (0, 0) is
+missing, and (0, 0, 0) but for a pelvis that never leaves it. People may bear any numbers or names, and frames begin
+anywhere or be every n-th of a video: people are numbered from 0, frames from the first one. Comma, semicolon and tab
+separate.
 """
 
 from __future__ import annotations
@@ -22,22 +26,25 @@ import csv
 import io
 import json
 import math
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kinegraph.atomic import atomic_path
-from kinegraph.errors import FormatError
+from kinegraph.errors import DataError, FormatError
+from kinegraph.formats.csv_cells import Cell, cell_number, rate_of_times, table_cells
+from kinegraph.formats.csv_columns import EXTRA, Columns, Row, table_columns
+from kinegraph.formats.csv_write import write
 from kinegraph.formats.detections import MAX_VALUES, Floats, frame_slots
-from kinegraph.formats.fields import build, describe, read_fields
-from kinegraph.formats.json_file import MAX_MAGNITUDE, path_text
-from kinegraph.formats.keypoint_layouts import layout_by_names, plain_name
+from kinegraph.formats.fields import build, read_fields
+from kinegraph.formats.foreign_array import ArrayUnit, from_file_array
+from kinegraph.formats.joint_names import joints_by_name, table_layout
+from kinegraph.formats.json_file import path_text
 from kinegraph.formats.text_file import split_lines
-from kinegraph.sequence import SkeletonSequence, Space, Unit
+from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton
 
 __all__ = ["NAME", "SUFFIXES", "read", "write"]
@@ -45,70 +52,137 @@ __all__ = ["NAME", "SUFFIXES", "read", "write"]
 NAME = "csv"
 SUFFIXES = (".csv", ".tsv")
 
-_EXTRA = ("error50", "error90", "contact")
-_COLUMN = re.compile(rf"(.+)[_ .:](x|y|z|confidence|score|likelihood|visibility|{'|'.join(_EXTRA)})", re.IGNORECASE)
-_CONFIDENCE = ("confidence", "score", "likelihood", "visibility")
-_AXES = ("x", "y", "z")
-
-_Cell = tuple[int, int, str, list[float], float, list[float]]
-"""Frame, person, joint, coordinates, confidence, and the columns of _EXTRA or nothing."""
-
 
 def read(
     path: Path,
     *,
     skeleton: str | Skeleton | None = None,
     fps: float | None = None,
-    unit: Unit | None = None,
+    unit: ArrayUnit | None = None,
     space: Space | None = None,
+    up: Up | None = None,
     image_size: tuple[int, int] | None = None,
+    dims: int | None = None,
 ) -> SkeletonSequence:
     """Read a long or wide table.
 
     Args:
         path: the table.
-        skeleton: layout whose joint names the table uses, where its comments name none.
-        fps, unit, space, image_size: replace what the comments say, or say what they do not.
+        skeleton: layout whose joint names the table uses, where its comments name none. Joints of it may be absent;
+            joints that only bear numbers are taken in its order.
+        fps, space, up, image_size: replace what the comments say, or say what they do not.
+        unit: likewise; of a table of others also "cm" and "mm", which become metres. Without it, 3D is taken as
+            metres, and 2D as fractions of the image where all numbers are about 0..1, else as px, with a note.
+        dims: 2 leaves the z of a table of others out.
 
     Raises:
-        FormatError: no such columns, a row too short, a cell that is no number, unknown joints, or a joint twice.
+        FormatError: no such columns, a row too short, a cell that is no number, unknown joints, a joint twice, or a
+            size that no body has.
     """
     path = Path(path)
     lines = split_lines(path_text(path))
     comments, start = _comments(lines, path)
     if start >= len(lines):
         raise FormatError(path, "comments but no table; expected a header line such as frame,person,joint,x,y,z")
-    separator = max(",;\t", key=lines[start].count)
-    rows = _rows(lines[start:], separator, start, path)
-    header = [cell.strip() for cell in next(rows)[1]]
-    lower = [cell.lower() for cell in header]
-    long = "joint" in lower
-    cells = list(_long(rows, lower, path) if long else _wide(rows, header, path))
+    ours = {"skeleton", "people", "frames"} <= set(comments)
+    rows = _rows(lines[start:], max(",;\t", key=lines[start].count), start, path)
+    columns = table_columns(rows, path)
+    cells, times = table_cells(rows, columns, path, numbered=ours)
     if not cells:
         raise FormatError(path, "a header without rows; nothing to read")
-    layout = None
+    names = list(dict.fromkeys(cell[2] for cell in cells))
     if skeleton is not None or "skeleton" not in comments:
-        layout, _ = layout_by_names(list(dict.fromkeys(c[2] for c in cells)), path, "the table", skeleton)
-    fields = read_fields(comments, path, layout)
+        layout, place, notes = table_layout(names, path, "the table", skeleton)
+        fields = read_fields(comments, path, layout)
+    else:
+        fields, notes = read_fields(comments, path), ()
+        place = joints_by_name(names, fields["skeleton"])
+        if strange := next((name for name in names if name not in place), None):
+            expected = ", ".join(fields["skeleton"].joints[:4])
+            raise FormatError(path, f"joint {strange[:40]!r} is not of the skeleton; expected {expected}, ...")
+    cells = [cell for cell in cells if cell[2] in place]
     numbered = _numbering(cells, comments, path)
-    positions, confidence, extras = _arrays(cells, fields["skeleton"].joints, numbered, path)
-    fields["notes"] = (*fields.get("notes", ()), *numbered.notes)
-    if extras is not None and np.isfinite(extras[..., :2]).any():
-        fields["uncertainty"] = extras[..., :2]
-    if extras is not None and np.isfinite(extras[..., 2]).any():
-        fields["contact"] = extras[..., 2] == 1
-    flat = positions.shape[-1] == 2
-    if unit is None and "unit" not in fields:
-        fields["notes"] = (
-            *fields.get("notes", ()),
-            f"the unit is not in the file: taken as {'px' if flat else 'metres'}",
-        )
-    defaults = {"unit": "px" if flat else "m", "space": "image" if flat else "world"}
-    said: dict[str, Any] = {"fps": fps, "unit": unit, "space": space, "image_size": image_size}
-    given = {name: value for name, value in said.items() if value is not None}
-    if numbered.step > 1 and (rate := given.get("fps", fields.get("fps"))):
-        given["fps"] = rate / numbered.step
-    return build(path, **{**defaults, **fields, **given, "positions": positions, "confidence": confidence})
+    table = _arrays(cells, place, fields["skeleton"].num_joints, numbered, columns, path)
+    said = {"fps": fps, "unit": unit, "space": space, "up": up, "image_size": image_size}
+    fields |= {name: value for name, value in said.items() if value is not None}
+    if "fps" not in fields and columns.time is not None:
+        rate, note = rate_of_times(times, columns.names[columns.time])
+        fields["fps"], notes = rate, (*notes, note)
+    if numbered.step > 1 and fields.get("fps"):
+        fields["fps"] /= numbered.step
+    if unread := columns.unread():
+        shown = ", ".join(unread[:8])[:160] + ", ..." * (len(unread) > 8)
+        notes = (*notes, f"columns not read: {shown}")
+    fields["notes"] = (*fields.get("notes", ()), *numbered.notes, *notes)
+    return _own(path, fields, table, dims) if ours else _foreign(path, fields, table, columns.scored, dims)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Positions (people, frames, joints, dims), confidence, and the columns of EXTRA where all are there."""
+
+    positions: Floats
+    confidence: Floats
+    extras: Floats | None
+
+    def more(self, scale: float = 1.0) -> dict[str, Any]:
+        """What :class:`SkeletonSequence` calls the extras, where they say something; lengths times `scale`."""
+        fields: dict[str, Any] = {}
+        if self.extras is not None and np.isfinite(self.extras[..., :2]).any():
+            fields["uncertainty"] = self.extras[..., :2] * scale
+        if self.extras is not None and np.isfinite(self.extras[..., 2]).any():
+            fields["contact"] = self.extras[..., 2] == 1
+        return fields
+
+
+def _own(path: Path, fields: dict[str, Any], table: _Table, dims: int | None) -> SkeletonSequence:
+    """What we wrote says what it is; what is stated besides replaces it."""
+    flat = table.positions.shape[-1] == 2
+    if dims not in (None, table.positions.shape[-1]):
+        raise FormatError(path, f"found {table.positions.shape[-1]}D joints, expected {dims}D; leave dims out")
+    if "unit" not in fields:
+        fields["unit"] = "px" if flat else "m"
+        fields["notes"] += (f"the unit is not in the file: taken as {'px' if flat else 'metres'}",)
+    fields.setdefault("space", "image" if flat else "world")
+    return build(path, **fields, positions=table.positions, confidence=table.confidence, **table.more())
+
+
+def _foreign(path: Path, fields: dict[str, Any], table: _Table, scored: bool, dims: int | None) -> SkeletonSequence:
+    """A table of others, as an array of others."""
+    positions = table.positions
+    notes = list(fields.pop("notes"))
+    later = {name: fields.pop(name) for name in ("label", "origin") if name in fields}
+    if dims == 2 and positions.shape[-1] == 3:
+        positions = positions[..., :2]
+        notes.append("z left out, as 2D was asked for")
+    if not scored and positions.shape[-1] == 3:
+        absent = _at_origin(positions, fields["skeleton"])
+        if absent.any():
+            positions = np.where(absent[..., None], np.nan, positions)
+            notes.append("joints at exactly (0, 0, 0) taken as missing, as marker systems mean it")
+    unit = fields.pop("unit", None)
+    scores = table.confidence if scored else None
+    sequence = from_file_array(path, positions, unit=unit, confidence=scores, dims=dims, called="the table", **fields)
+    scale = {"cm": 0.01, "mm": 0.001}.get(unit or "", 1.0)
+    try:
+        return sequence.replace(**later, **table.more(scale), notes=(*notes, *sequence.notes))
+    except DataError as error:
+        raise FormatError(path, str(error).removeprefix(f"{path}: ")) from None
+
+
+def _at_origin(positions: Floats, layout: Skeleton) -> NDArray[np.bool_]:
+    """Which joints (people, frames, joints) are missing, told by exact zeros.
+
+    A pelvis at zero whenever anybody is seen is where poses are centred.
+    """
+    zero: NDArray[np.bool_] = np.asarray((positions == 0).all(axis=-1))
+    pelvis = layout.landmark("pelvis")
+    if pelvis is not None and np.count_nonzero(pelvis) == 1:
+        centre = int(np.argmax(pelvis))
+        others = np.delete(zero | np.isnan(positions).any(axis=-1), centre, axis=-1).all(axis=-1)
+        if (zero[..., centre] | others).all():
+            zero[..., centre] &= others
+    return zero
 
 
 def _comments(lines: list[str], path: Path) -> tuple[dict[str, Any], int]:
@@ -126,9 +200,9 @@ def _comments(lines: list[str], path: Path) -> tuple[dict[str, Any], int]:
         elif key in ("unit", "space", "up", "label", "source"):
             found[key] = value
         elif key in ("fps", "people", "frames"):
-            found[key] = _float(value, path, f"line {index + 1}, {key}")
+            found[key] = cell_number(value, path, f"line {index + 1}, {key}")
         elif key == "image_size":
-            found[key] = [_float(v, path, f"line {index + 1}, image_size") for v in value.split("x")]
+            found[key] = [cell_number(v, path, f"line {index + 1}, image_size") for v in value.split("x")]
         elif key == "skeleton":
             try:
                 found[key] = json.loads(value) if value.startswith("{") else value
@@ -141,7 +215,7 @@ def _comments(lines: list[str], path: Path) -> tuple[dict[str, Any], int]:
     return found, len(lines)
 
 
-def _rows(lines: list[str], separator: str, start: int, path: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(lines: list[str], separator: str, start: int, path: Path) -> Iterator[Row]:
     """Line number and cells of the header and of each row."""
     reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=separator)
     try:
@@ -161,107 +235,24 @@ def _rows(lines: list[str], separator: str, start: int, path: Path) -> Iterator[
         raise FormatError(path, f"not a CSV table ({error}); expected comma-separated text") from None
 
 
-def _float(text: str, path: Path, where: str) -> float:
-    """The number in a cell; NaN for an empty one."""
-    text = text.strip()
-    if not text:
-        return math.nan
-    try:
-        value = float(text)
-    except (ValueError, OverflowError):
-        value = math.inf
-    if abs(value) > MAX_MAGNITUDE:
-        raise FormatError(path, f"{where} is {text[:40]!r}; expected a number, or an empty cell where it is missing")
-    return value
-
-
-def _floats(row: list[str], columns: list[int], header: list[str], line: int, path: Path) -> list[float]:
-    """The numbers in some cells of a row; the messages are made only when one is wrong."""
-    try:
-        values = [float(row[c]) if row[c] else math.nan for c in columns]
-    except (ValueError, OverflowError):
-        values = [math.inf]
-    # False as well where NaN hides the largest: the careful way below then decides.
-    if min(values) >= -MAX_MAGNITUDE and max(values) <= MAX_MAGNITUDE:
-        return values
-    return [_float(row[c], path, f"line {line}, {header[c]}") for c in columns]
-
-
-def _whole(text: str, path: Path, line: int, column: str) -> int:
-    if text.isdecimal() and len(text) < 16:
-        return int(text)
-    value = _float(text, path, f"line {line}, {column}")
-    if not (value >= 0 and value.is_integer()):
-        raise FormatError(path, f"line {line}, {column} is {text.strip()[:40]!r}; expected 0, 1, 2, ...")
-    return int(value)
-
-
-def _long(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) -> Iterator[_Cell]:
-    for name in ("frame", "x", "y"):
-        if name not in header:
-            raise FormatError(path, f"no column '{name}' among {', '.join(header[:8])}; expected frame, joint, x, y")
-    axes = [header.index(a) for a in _AXES if a in header]
-    scores = [header.index(c) for c in _CONFIDENCE if c in header]
-    frame, joint = header.index("frame"), header.index("joint")
-    person = header.index("person") if "person" in header else None
-    extra = [header.index(name) for name in _EXTRA] if set(_EXTRA) <= set(header) else []
-    for line, row in rows:
-        yield (
-            _whole(row[frame], path, line, "frame"),
-            _whole(row[person], path, line, "person") if person is not None else 0,
-            row[joint].strip(),
-            _floats(row, axes, header, line, path),
-            _floats(row, scores[:1], header, line, path)[0] if scores else 1.0,
-            _floats(row, extra, header, line, path) if extra else [],
-        )
-
-
-def _wide(rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path) -> Iterator[_Cell]:
-    columns: dict[str, dict[str, int]] = {}
-    for index, name in enumerate(header):
-        found = _COLUMN.fullmatch(name)
-        if found:
-            kind = "confidence" if found[2].lower() in _CONFIDENCE else found[2].lower()
-            columns.setdefault(found[1], {})[kind] = index
-    columns = {joint: place for joint, place in columns.items() if "x" in place and "y" in place}
-    if not columns:
-        raise FormatError(
-            path,
-            f"columns {', '.join(header[:6])[:80]!r}; expected frame,person,joint,x,y,z or "
-            "frame,<joint>_x,<joint>_y,...",
-        )
-    if len({"z" in place for place in columns.values()}) > 1:
-        raise FormatError(path, "some joints have a z column and some have none; expected all or none")
-    lower = [name.lower() for name in header]
-    frame = lower.index("frame") if "frame" in lower else None
-    person = lower.index("person") if "person" in lower else None
-    for count, (line, row) in enumerate(rows):
-        now = _whole(row[frame], path, line, "frame") if frame is not None else count
-        who = _whole(row[person], path, line, "person") if person is not None else 0
-        for joint, place in columns.items():
-            point = _floats(row, [place[a] for a in _AXES if a in place], header, line, path)
-            score = _floats(row, [place["confidence"]], header, line, path)[0] if "confidence" in place else 1.0
-            extra = [place[name] for name in _EXTRA] if set(_EXTRA) <= set(place) else []
-            yield now, who, joint, point, score, _floats(row, extra, header, line, path) if extra else []
-
-
 @dataclass(frozen=True)
 class _Numbering:
     """Places of the table's frames and people, how many there are, and how many frames of the video one stands for."""
 
     frame_of: dict[int, int]
-    person_of: dict[int, int]
+    person_of: dict[int | str, int]
     frames: int
     people: int
     step: int
     notes: tuple[str, ...]
 
 
-def _numbering(cells: list[_Cell], comments: dict[str, Any], path: Path) -> _Numbering:
+def _numbering(cells: list[Cell], comments: Mapping[str, Any], path: Path) -> _Numbering:
     """Ours count from 0 and say how many there are; those of others are counted anew."""
-    shown, who = sorted({c[0] for c in cells}), sorted({c[1] for c in cells})
+    shown, who = sorted({c[0] for c in cells}), list(dict.fromkeys(c[1] for c in cells))
+    numbers = sorted(label for label in who if isinstance(label, int))
     frames, people = _count(comments.get("frames")), _count(comments.get("people"))
-    frame_of, person_of = ({number: number for number in numbers} for numbers in (shown, who))
+    frame_of = {number: number for number in shown}
     step, notes = 1, list[str]()
     if frames is None:
         slots = frame_slots(shown)
@@ -271,11 +262,13 @@ def _numbering(cells: list[_Cell], comments: dict[str, Any], path: Path) -> _Num
             )
         frame_of, step = dict(zip(shown, slots.slots, strict=True)), slots.step
         notes += slots.notes()
-    if people is None and who != list(range(len(who))):
-        person_of = {number: place for place, number in enumerate(who)}
-        notes.append(
-            f"people {', '.join(map(str, who[:5]))}{', ...' * (len(who) > 5)} of the table, counted from 0 here"
-        )
+    if len(numbers) == len(who) and (people is not None or numbers == list(range(len(who)))):
+        person_of: dict[int | str, int] = {number: number for number in numbers}
+    else:
+        labels: list[int | str] = [*numbers] if len(numbers) == len(who) else who
+        person_of = {label: place for place, label in enumerate(labels)}
+        listed = ", ".join(str(label)[:30] for label in labels[:5]) + ", ..." * (len(labels) > 5)
+        notes.append(f"people {listed} of the table, counted from 0 here")
     frames, people = max(frames or 0, max(frame_of.values()) + 1), max(people or 0, max(person_of.values()) + 1)
     return _Numbering(frame_of, person_of, frames, people, step, tuple(notes))
 
@@ -286,36 +279,27 @@ def _count(stated: float | None) -> int | None:
 
 
 def _arrays(
-    cells: list[_Cell], joints: tuple[str, ...], numbered: _Numbering, path: Path
-) -> tuple[Floats, Floats, Floats | None]:
-    index = {name: i for i, name in enumerate(joints)}
-    plain = {plain_name(name): i for i, name in enumerate(joints)}
+    cells: list[Cell], place: Mapping[str, int], joints: int, numbered: _Numbering, columns: Columns, path: Path
+) -> _Table:
     frames, people = numbered.frames, numbered.people
     dims = len(cells[0][3])
-    if frames * people * len(joints) * dims > min(MAX_VALUES, 3000 * len(cells) + 1_000_000):
+    if frames * people * joints * dims > min(MAX_VALUES, 3000 * len(cells) + 1_000_000):
         raise FormatError(
             path,
             f"{people} people over {frames} frames, but only {len(cells)} joints are given; check the "
             "frame and person columns",
         )
-    place: dict[str, int] = {}
-    for name in dict.fromkeys(c[2] for c in cells):
-        found = index.get(name, plain.get(plain_name(name)))
-        if found is None:
-            raise FormatError(
-                path, f"joint {name[:40]!r} is not of the skeleton; expected {', '.join(joints[:4])}, ..."
-            )
-        place[name] = found
 
     def named(cell: int) -> str:
         return f"joint '{cells[cell][2][:40]}' of person {cells[cell][1]} in frame {cells[cell][0]}"
 
     at = np.array([(numbered.person_of[c[1]], numbered.frame_of[c[0]], place[c[2]]) for c in cells])
-    flat = np.ravel_multi_index(tuple(at.T), (people, frames, len(joints)))
+    flat = np.ravel_multi_index(tuple(at.T), (people, frames, joints))
     _, first = np.unique(flat, return_index=True)
     if len(first) != len(flat):
         again = int(np.setdiff1d(np.arange(len(flat)), first)[0])
-        raise FormatError(path, f"{named(again)} stands twice; expected once")
+        unread = f". Is one of {', '.join(columns.unread()[:5])[:80]} the person? Call it that" * bool(columns.unread())
+        raise FormatError(path, f"{named(again)} stands twice; expected once{unread}")
     points = np.array([c[3] for c in cells], dtype=np.float64)
     scores = np.nan_to_num(np.array([c[4] for c in cells], dtype=np.float64), nan=0.0)
     missing = np.isnan(points)
@@ -326,74 +310,12 @@ def _arrays(
         if wrong.any():
             raise FormatError(path, f"{named(int(np.argmax(wrong)))} {what}")
     seen = ~missing.any(axis=1) & (scores > 0)
-    positions = np.full((people, frames, len(joints), dims), np.nan)
-    confidence = np.zeros((people, frames, len(joints)))
+    positions = np.full((people, frames, joints, dims), np.nan)
+    confidence = np.zeros((people, frames, joints))
     positions.reshape(-1, dims)[flat[seen]] = points[seen]
     confidence.reshape(-1)[flat[seen]] = scores[seen]
     extras = None
     if all(c[5] for c in cells):
-        extras = np.full((people, frames, len(joints), len(_EXTRA)), np.nan)
-        extras.reshape(-1, len(_EXTRA))[flat[seen]] = np.array([c[5] for c in cells])[seen]
-    return positions, confidence, extras
-
-
-def write(sequence: SkeletonSequence, path: Path, *, wide: bool = False) -> None:
-    """Write positions and confidences, exactly; rotations and offsets do not fit a table and stay behind.
-
-    Args:
-        sequence: what to write.
-        path: the file.
-        wide: one row for each person and frame instead of one for each joint.
-
-    Raises:
-        KinegraphError: the file cannot be written.
-    """
-    assert sequence.confidence is not None
-    head = describe(sequence)
-    notes = head.pop("notes", [])
-    lines = []
-    for key, value in head.items():
-        if isinstance(value, dict):
-            value = json.dumps(value, ensure_ascii=False)
-        lines.append(f"# {key}: {'x'.join(map(str, value)) if isinstance(value, list) else _line(str(value))}")
-    lines += [f"# note: {_line(note)}" for note in notes]
-    lines += [f"# people: {sequence.people}", f"# frames: {sequence.frames}"]
-    axes = _AXES[: sequence.dims]
-    joints = sequence.skeleton.joints
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        stream.write("\n".join(lines) + "\n")
-        table = csv.writer(stream, delimiter="\t" if Path(path).suffix.lower() == ".tsv" else ",", lineterminator="\n")
-        extras = _extras(sequence)
-        parts = (*axes, "confidence", *(_EXTRA if extras is not None else ()))
-        columns = [f"{joint}_{part}" for joint in joints for part in parts]
-        table.writerow(["frame", "person", *(columns if wide else ("joint", *parts))])
-        for t in range(sequence.frames):
-            for person in range(sequence.people):
-                points = sequence.positions[person, t].tolist()
-                scores = sequence.confidence[person, t].tolist()
-                cells = [[*(point if c > 0 else [""] * len(axes)), c] for point, c in zip(points, scores, strict=True)]
-                if extras is not None:
-                    cells = [[*cell, *extra] for cell, extra in zip(cells, extras[person][t], strict=True)]
-                if wide:
-                    table.writerow([t, person, *(v for cell in cells for v in cell)])
-                else:
-                    table.writerows([t, person, joint, *cell] for joint, cell in zip(joints, cells, strict=True))
-
-
-def _extras(sequence: SkeletonSequence) -> list[list[list[list[object]]]] | None:
-    """The columns of _EXTRA by person, frame and joint, empty where nothing is known; None without any."""
-    if sequence.uncertainty is None and sequence.contact is None:
-        return None
-    shape = sequence.positions.shape[:3]
-    errors = np.full((*shape, 2), np.nan) if sequence.uncertainty is None else sequence.uncertainty
-    contact = np.full(shape, np.nan) if sequence.contact is None else sequence.contact.astype(np.float64)
-    table = np.concatenate([errors, contact[..., None]], axis=-1)
-    cells = table.astype(object)
-    cells[..., 2] = np.where(np.isnan(contact), "", np.where(contact == 1, 1, 0).astype(object))
-    result: list[list[list[list[object]]]] = np.where(np.isnan(table), "", cells).tolist()
-    return result
-
-
-def _line(text: str) -> str:
-    """`text` on one line, so that a comment stays one."""
-    return " ".join(text.split())
+        extras = np.full((people, frames, joints, len(EXTRA)), np.nan)
+        extras.reshape(-1, len(EXTRA))[flat[seen]] = np.array([c[5] for c in cells])[seen]
+    return _Table(positions, confidence, extras)

@@ -1,28 +1,32 @@
 """What an array that says nothing of itself means: in memory, and in the npz, npy and pickle files of others.
 
 An array alone says nothing of joints, units or time; whoever has one states the layout and the rate, and what is then
-assumed stands in the sequence's notes.
+assumed stands in the sequence's notes. Tables of others (:mod:`kinegraph.formats.csv_table`) go the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kinegraph.errors import ConfigError, DataError
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
+from kinegraph.formats.foreign_mediapipe import landmark_kind
 from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
 
-__all__ = ["ArrayUnit", "from_array"]
+__all__ = ["ArrayUnit", "from_array", "from_file_array"]
 
 Floats = NDArray[np.float64]
 ArrayUnit = Literal["m", "cm", "mm", "px", "normalized"]
 
-#: no body is this long; numbers beyond it are millimetres or pixels
+#: no body is this long; numbers beyond it are centimetres, millimetres or pixels
 _LONGEST_M = 20.0
+#: from here on as a body's size in millimetres, below in centimetres
+_SHORTEST_MM = 500.0
 _METRES: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 
 
@@ -43,7 +47,9 @@ def from_array(
 
     Args:
         array: ``(people, frames, joints, n)``, ``(frames, joints, n)`` or one pose ``(joints, n)``. n is 2 (pixels),
-            or 3: x, y, z in metres, or with ``dims=2`` x, y and confidence, as detectors give them. NaN is missing.
+            3: x, y, z in metres, or with ``dims=2`` x, y and confidence, as detectors give them, or of
+            ``mediapipe33`` 4: x, y, z and visibility. NaN is missing. Of ``mediapipe33``, what can only be landmarks
+            in the image is taken as 2D, and what can only be world landmarks as in camera space.
         skeleton: the layout of its joints, a name or a Skeleton.
         fps: frames per second.
         confidence: the array without its last axis, 0..1; 0 is missing.
@@ -52,7 +58,7 @@ def from_array(
         space: ``"world"`` or ``"camera"`` of 3D; without it, world.
         up: which axis of the world points up, y or z.
         image_size: width and height in px of 2D.
-        dims: 2 or 3; the length of the last axis if None.
+        dims: 2 or 3; the length of the last axis if None. Of x, y, z and confidence, 2 leaves z out.
         called: what messages call it.
 
     Raises:
@@ -65,13 +71,17 @@ def from_array(
     layout = get_skeleton(skeleton)
     if values.ndim == 2:
         values = values[None]
-    given = dims or values.shape[-1]
-    if values.ndim not in (3, 4) or values.shape[-1] not in (2, 3) or given not in (2, 3):
+    landmarks = layout.name == "mediapipe33" and values.shape[-2:-1] == (layout.num_joints,)
+    # Of other layouts four numbers a joint may as well be quaternions.
+    most = 4 if landmarks else 3
+    if values.ndim not in (3, 4) or not 2 <= values.shape[-1] <= most or dims not in (None, 2, 3):
         raise DataError(
             f"{called} has shape {np.shape(array)}; expected (people, frames, joints, 2 or 3), (frames, joints, 2 or "
-            "3) or one pose (joints, 2 or 3)"
+            "3) or one pose (joints, 2 or 3); of mediapipe33 also 4, the fourth the visibility"
         )
-    if given == 3 and values.shape[-1] == 2:
+    numbers = values.shape[-1]
+    given = dims or min(numbers, 3)
+    if given == 3 and numbers == 2:
         raise DataError(f"{called} has shape {np.shape(array)}, 2D; expected three coordinates")
     if unit in _METRES and given == 2:
         raise DataError(f"{called} is 2D, and its unit stated as {unit}; expected px or normalized")
@@ -79,16 +89,17 @@ def from_array(
     if confidence is not None:
         scores = np.nan_to_num(np.array(confidence, dtype=np.float64))
         scores = scores[None] if scores.ndim == 1 else scores
-    if given == 2 and values.shape[-1] == 3:
-        if confidence is not None:
-            raise DataError(f"{called} has x, y and confidence, and a confidence is given besides; give one of them")
-        scores, values = np.nan_to_num(values[..., 2]), values[..., :2]
-        if (scores < 0).any() or (scores > 1).any():
-            raise DataError(
-                f"the third numbers of {called} run from {scores.min():.3g} to {scores.max():.3g}; expected "
-                "confidences in 0..1. 3D joints need no lifting"
-            )
+    if numbers > given:
+        scores, values = _confidences(values, scores, called), values[..., :given]
     notes = []
+    if landmarks and given == 3 and dims is None and up is None:
+        kind = landmark_kind(values, layout)
+        if kind == "image" and unit in (None, "normalized") and space in (None, "image"):
+            values, given, unit = values[..., :2], 2, "normalized"
+            notes.append(f"{called} taken as MediaPipe's landmarks in the image: fractions of it, and z left out")
+        elif kind == "world" and unit in (None, "m") and space is None:
+            unit, space = "m", "camera"
+            notes.append(f"{called} taken as MediaPipe's world landmarks: metres, y down, from the middle of the hips")
     missing = np.isnan(values).any(axis=-1)
     if given == 2 and scores is None and (values == 0).all(axis=-1).any():
         missing |= (values == 0).all(axis=-1)
@@ -98,10 +109,10 @@ def from_array(
     elif scores.shape == missing.shape:
         scores = np.where(missing, 0.0, scores)
     if given == 2 and unit is None:
-        there = values[np.isfinite(values)]
+        there = values[~missing]
         fractions = bool(len(there)) and there.min() >= -0.5 and there.max() <= 1.5
         unit = "normalized" if fractions else "px"
-        meant = "fractions of the image" if fractions else "pixels"
+        meant = "fractions of the image" if fractions else "px"
         notes.append(f"the unit of {called} is not stated: taken as {meant}")
     if given == 3 and unit in (None, *_METRES):
         values, unit = values * _METRES[unit or "m"], "m"
@@ -121,14 +132,55 @@ def from_array(
     )
 
 
+def from_file_array(path: Path, array: Floats, *, unit: ArrayUnit | None, **options: Any) -> SkeletonSequence:
+    """As :func:`from_array`, of an array that a file holds, whose name errors and the sequence bear.
+
+    Args:
+        path: the file.
+        array: ``(people, frames, joints, n)`` or another shape that :func:`from_array` takes.
+        unit: as of :func:`from_array`.
+        options: its others.
+
+    Raises:
+        FormatError: whatever is wrong with the array, or nobody and no frame in it.
+    """
+    try:
+        sequence = from_array(array, unit=unit, **options)
+    except KinegraphError as error:
+        raise FormatError(path, str(error).removeprefix("the array: ")) from None
+    if not sequence.people or not sequence.frames:
+        raise FormatError(path, f"holds {sequence.people} people and {sequence.frames} frames; expected one of each")
+    notes = ("the unit is not in the file: taken as metres",) if sequence.dims == 3 and unit is None else ()
+    return sequence.replace(source=str(path), notes=(*notes, *sequence.notes))
+
+
+def _confidences(values: Floats, scores: Floats | None, called: str) -> Floats:
+    """The last of the numbers of each joint, if they are confidences and none are given besides."""
+    which = "x, y and confidence" if values.shape[-1] == 3 else "x, y, z and confidence"
+    if scores is not None:
+        raise DataError(f"{called} has {which}, and a confidence is given besides; give one of them")
+    last = np.nan_to_num(values[..., -1])
+    if (last < 0).any() or (last > 1).any():
+        number, hint = ("third", ". 3D joints need no lifting") if values.shape[-1] == 3 else ("fourth", "")
+        raise DataError(
+            f"the {number} numbers of {called} run from {last.min():.3g} to {last.max():.3g}; expected "
+            f"confidences in 0..1{hint}"
+        )
+    return last
+
+
 def _check_extent(metres: Floats, called: str) -> None:
     """Refuse poses that no body can be."""
     flat = metres.reshape(-1, *metres.shape[-2:])
-    seen = flat[np.isfinite(flat).all(axis=(1, 2))]
-    extent = float(np.ptp(seen, axis=1).max()) if len(seen) else 0.0
+    there = np.isfinite(flat)
+    lowest = np.where(there, flat, np.inf).min(axis=1)
+    highest = np.where(there, flat, -np.inf).max(axis=1)
+    extent = float((highest - lowest).max(initial=0.0))
     if extent > _LONGEST_M:
+        likely = "cm" if extent < _SHORTEST_MM else "mm"
         raise DataError(
-            f"a pose of {called} spans {extent:.0f}; expected metres (millimetres: state unit='mm'; x, y and "
+            f"a pose of {called} spans {extent:.0f}; expected metres (millimetres: state unit='mm'; centimetres: "
+            f"unit='cm'; of a body of this size it would be {likely}; x, y and "
             "confidence: state dims=2, of recognize and forecast read={'dims': 2}; of a file --read dims=2)"
         )
 

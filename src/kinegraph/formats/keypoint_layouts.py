@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kinegraph.errors import FormatError
+from kinegraph.formats.joint_names import joints_by_name, layouts_in_order, plain_name
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 
 __all__ = ["keypoint_layout", "layout_by_names", "layouts_of", "plain_name"]
@@ -72,11 +73,6 @@ def layouts_of(count: int) -> str:
     return ", ".join(n for n in skeleton_names() if get_skeleton(n).num_joints == count) or "no layout of ours"
 
 
-def plain_name(name: str) -> str:
-    """A joint name in the spelling of our layouts: ``Left Hip`` and ``left-hip`` are ``left_hip``."""
-    return name.strip().lower().replace(" ", "_").replace("-", "_")
-
-
 def layout_by_names(
     names: list[str], path: Path, where: str, skeleton: str | Skeleton | None = None, *, similar: bool = False
 ) -> tuple[Skeleton, list[int]]:
@@ -96,23 +92,20 @@ def layout_by_names(
     plain = [plain_name(name) for name in names]
     if len(set(plain)) != len(plain):
         raise FormatError(path, f"{where} names a joint twice; joint names are unique")
-    if skeleton is not None:
-        candidates = [get_skeleton(skeleton)]
-    else:
-        # The usual ones first: coco17 rather than another layout that happens to have the same joints.
-        candidates = [get_skeleton(n) for n in _preferred()]
+    # The usual ones first: coco17 rather than another layout that happens to have the same joints.
+    candidates = layouts_in_order() if skeleton is None else [get_skeleton(skeleton)]
     for candidate in candidates:
         if candidate.num_joints == len(names):
-            for found, own in ((names, candidate.joints), (plain, tuple(j.lower() for j in candidate.joints))):
-                if set(found) == set(own):
-                    return candidate, [found.index(joint) for joint in own]
+            found = joints_by_name(names, candidate)
+            if len(found) == len(names):
+                return candidate, sorted(range(len(names)), key=lambda i: found[names[i]])
     if similar:
         shares = [_agreement(plain, candidate) for candidate in candidates]
         best = max(range(len(candidates)), key=shares.__getitem__)
         if shares[best] >= _ENOUGH or (skeleton is not None and candidates[0].num_joints == len(names)):
             return candidates[best], list(range(candidates[best].num_joints))
     if skeleton is not None:
-        missing = [j for j in candidates[0].joints if j not in names]
+        missing = [j for j in candidates[0].joints if plain_name(j) not in plain]
         raise FormatError(
             path,
             f"{where} names {len(names)} joints that are not those of '{candidates[0].name}' "
@@ -130,10 +123,5 @@ def _agreement(names: list[str], layout: Skeleton) -> float:
     """Share of a layout's joints that bear the same name in the same place; 0 where their numbers do not fit."""
     if len(names) != layout.num_joints and _WHOLE_BODY.get(len(names)) != layout.name:
         return 0.0
-    same = sum(a == b for a, b in zip(names, layout.joints, strict=False))
+    same = sum(a == plain_name(b) for a, b in zip(names, layout.joints, strict=False))
     return same / layout.num_joints
-
-
-def _preferred() -> list[str]:
-    first = list(_BY_COUNT.values())
-    return first + [name for name in skeleton_names() if name not in first]

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from kinegraph.atomic import atomic_path
-from kinegraph.errors import FormatError, KinegraphError
+from kinegraph.errors import FormatError
 from kinegraph.formats.fields import build, describe, read_fields
-from kinegraph.formats.foreign_array import ArrayUnit, Floats, from_array
+from kinegraph.formats.foreign_array import ArrayUnit, Floats, from_file_array
 from kinegraph.formats.json_file import members
 from kinegraph.formats.restricted_pickle import load_npy, load_npz, load_pickle
 from kinegraph.sequence import SkeletonSequence, Space, Up
@@ -35,6 +35,11 @@ SUFFIXES = (".npz", ".npy", ".pkl", ".pickle")
 
 _VERSION = 1
 _USUAL_KEYS = ("positions", "positions_3d", "positions_2d", "keypoints", "keypoint", "poses", "joints", "data")
+_SMPL_ROTATIONS = ("poses", "pose", "smpl_poses", "smpl_pose", "body_pose", "pose_body", "fullpose")
+_SMPL_ANGLES = tuple(3 * joints for joints in (21, 22, 23, 24, 51, 52, 55))
+_SMPL_SIGNS = ("betas", "trans", "transl", "dmpls", "mocap_framerate", "mocap_frame_rate", "root_orient")
+_SMALL_STEP = 0.1
+"""Share of a body's size that a moving body goes between two frames, at most; other people stand further off."""
 _CONFIDENCES = ("confidence", "confidences", "scores", "keypoint_scores", "keypoints_score", "keypoint_score")
 
 
@@ -55,7 +60,7 @@ def read(
 
     Args:
         path: an ``.npz``, ``.npy`` or pickle.
-        key: which array; ``"a/b/c"`` goes down nested dictionaries (``"positions_3d/S1/Walking 1"``).
+        key: which array; ``"a/b/c"`` goes down nested dictionaries and lists (``"positions_2d/S1/Walking 1/0"``).
         skeleton: layout of a foreign array.
         fps: frame rate; replaces the one in the file.
         unit: "m", "cm", "mm", "px" or "normalized" of a foreign array; without it, 3D is taken as metres, and 2D as
@@ -67,12 +72,13 @@ def read(
         confidence: which array beside it holds the confidences, (people, frames, joints) or (frames, joints);
             without it, one of a usual name ("scores", "keypoint_scores", ...) that has this shape.
 
-    Foreign arrays are (people, frames, joints, dims), (frames, joints, dims) or (frames, joints * dims); NaN is
-    missing, and of keypoints without confidences (0, 0).
+    Foreign arrays are (people, frames, joints, dims), (frames, joints, dims) or (frames, joints * dims); (frames,
+    people, joints, dims) where many poses along the first axis follow one another in small steps. NaN is missing, and
+    of keypoints without confidences (0, 0).
 
     Raises:
         FormatError: damaged, an unknown version, a pickle that wants more than arrays, no array of that name or shape,
-            or a kinegraph npz that says something else than an option.
+            rotations of SMPL, or a kinegraph npz that says something else than an option.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -90,6 +96,7 @@ def read(
             given: dict[str, Any] = {"fps": fps, "image_size": image_size, "up": up}
             return sequence.replace(**{name: value for name, value in given.items() if value is not None})
     array, name, beside = _find(content, key, path)
+    _refuse_smpl(array, name, beside, path)
     if skeleton is None:
         raise FormatError(
             path,
@@ -99,26 +106,56 @@ def read(
     layout = get_skeleton(skeleton)
     array = _shaped(array, layout, path, name)
     scores, notes = (None, []) if dims == 2 and array.shape[-1] == 3 else _scores(beside, confidence, array, path)
-    try:
-        sequence = from_array(
-            array,
-            skeleton=layout,
-            fps=fps,
-            confidence=scores,
-            unit=unit,
-            space=space,
-            up=up,
-            image_size=image_size,
-            dims=dims,
-            called=name,
+    if _frames_first(array):
+        array = array.swapaxes(0, 1)
+        scores = None if scores is None else scores.swapaxes(0, 1)
+        notes.append(
+            f"the axes of {name} taken as (frames, people, joints, {array.shape[-1]}): the poses along the first "
+            "follow one another in small steps"
         )
-    except KinegraphError as error:
-        raise FormatError(path, str(error).removeprefix("the array: ")) from None
-    if sequence.dims == 3 and unit is None:
-        notes.append("the unit is not in the file: taken as metres")
-    if not sequence.people or not sequence.frames:
-        raise FormatError(path, f"holds {sequence.people} people and {sequence.frames} frames; expected one of each")
-    return sequence.replace(source=str(path), notes=(*notes, *sequence.notes))
+    sequence = from_file_array(
+        path,
+        array,
+        skeleton=layout,
+        fps=fps,
+        confidence=scores,
+        unit=unit,
+        space=space,
+        up=up,
+        image_size=image_size,
+        dims=dims,
+        called=name,
+    )
+    return sequence.replace(notes=(*notes, *sequence.notes))
+
+
+def _frames_first(array: Floats) -> bool:
+    """Whether (people, frames, joints, dims) can only be (frames, people, joints, dims): far more "people" than
+    "frames", of whom each stands almost where the one before stood, and not quite."""
+    if array.ndim != 4 or len(array) < 10 or len(array) < 4 * array.shape[1]:
+        return False
+    points = array[..., :2]
+    there = np.isfinite(points).all(axis=(1, 2, 3)) & (points != 0).any(axis=(1, 2, 3))
+    points = points[there]
+    if len(points) < 10:
+        return False
+    size = float(np.median(np.ptp(points, axis=2).max(axis=-1)))
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)  # (frames - 1, people, joints)
+    moved = float(np.median(steps.mean(axis=(1, 2))))
+    return bool(0 < moved < _SMALL_STEP * size)
+
+
+def _refuse_smpl(array: Floats, name: str, beside: Mapping[str, Any], path: Path) -> None:
+    """Refuse the parameters of a body model: axis-angle rotations, which as positions are a heap of metres."""
+    called = name.strip("'").rpartition("/")[2]
+    signs = [str(key) for key in beside if str(key) in _SMPL_SIGNS or str(key).startswith("smpl_")]
+    signs = [sign for sign in signs if sign != called]
+    if called in _SMPL_ROTATIONS and signs and array.ndim > 1 and len(array) and array[0].size in _SMPL_ANGLES:
+        raise FormatError(
+            path,
+            f"{name} {array.shape} with {', '.join(map(repr, signs[:4]))} beside it are rotations of SMPL; expected "
+            "positions of joints. Run the body model (smplx in Python) and save its joints, (frames, 24, 3), as npy",
+        )
 
 
 def _scores(beside: Mapping[str, Any], key: str | None, array: Floats, path: Path) -> tuple[Floats | None, list[str]]:
@@ -207,13 +244,15 @@ def _find(content: object, key: str | None, path: Path) -> tuple[Floats, str, Ma
     if key is not None:
         place, above = content, content
         for part in key.split("/"):
-            if not isinstance(place, Mapping) or part not in place:
+            inside = _inside(place)
+            if part not in inside:
                 raise FormatError(path, f"no '{part}' on the way to '{key}'; there are {_keys(place)}")
-            place, above = place[part], place
-        if isinstance(place, Mapping):
+            place, above = inside[part], place
+        if _inside(place):
             raise FormatError(
                 path,
-                f"'{key}' holds {_keys(place)}; go on, as in --read key={key}/{next(iter(place), '')} (key= in Python)",
+                f"'{key}' holds {_keys(place)}; go on, as in --read key={key}/{next(iter(_inside(place)))} "
+                "(key= in Python)",
             )
         return _numbers(place, path, f"'{key}'"), f"'{key}'", above if isinstance(above, Mapping) else {}
     if isinstance(content, Mapping):
@@ -222,7 +261,7 @@ def _find(content: object, key: str | None, path: Path) -> tuple[Floats, str, Ma
             found = next(iter(content))
         if found is None:
             raise FormatError(path, f"holds {_keys(content)}; name the array with --read key=NAME (key= in Python)")
-        if isinstance(content[found], Mapping):
+        if _inside(content[found]):
             raise FormatError(
                 path, f"'{found}' holds {_keys(content[found])}; name one with --read key={found}/... (key= in Python)"
             )
@@ -230,20 +269,33 @@ def _find(content: object, key: str | None, path: Path) -> tuple[Floats, str, Ma
     return _numbers(content, path, "the array"), "the array", {}
 
 
+def _inside(place: object) -> Mapping[str, object]:
+    """What a path may go on to from here: the names of a dictionary, the places of a list of arrays or dictionaries."""
+    if isinstance(place, Mapping):
+        return place
+    if isinstance(place, np.ndarray) and place.dtype == object and place.ndim == 1:
+        place = list(place)
+    if isinstance(place, list | tuple) and any(isinstance(value, Mapping | np.ndarray | list) for value in place):
+        return {str(i): value for i, value in enumerate(place)}
+    return {}
+
+
 def _keys(place: object) -> str:
-    if not isinstance(place, Mapping):
+    inside = _inside(place)
+    if not inside:
         return f"no more names but a {type(place).__name__}"
-    names = [repr(str(k)[:30]) for k in list(place)[:8]]
-    return (", ".join(names) or "nothing") + (", ..." if len(place) > 8 else "")
+    names = [repr(str(k)[:30]) for k in list(inside)[:8]]
+    return ", ".join(names) + (", ..." if len(inside) > 8 else "")
 
 
 def _shaped(array: Floats, layout: Skeleton, path: Path, name: str) -> Floats:
     joints = layout.num_joints
-    if array.ndim == 2 and array.shape[1] in (2 * joints, 3 * joints):
+    landmarks = layout.name == "mediapipe33"  # a fourth number is their visibility
+    if array.ndim == 2 and array.shape[1] in (2 * joints, 3 * joints, 4 * joints * landmarks):
         array = array.reshape(len(array), joints, -1)
     if array.ndim == 2 and len(array) == joints:
         array = array[None]  # one pose
-    if array.ndim not in (3, 4) or array.shape[-2] != joints or array.shape[-1] not in (2, 3):
+    if array.ndim not in (3, 4) or array.shape[-2] != joints or not 2 <= array.shape[-1] <= 3 + landmarks:
         raise FormatError(
             path,
             f"{name} has shape {array.shape}; '{layout.name}' needs (frames, {joints}, 2 or 3) with or "
