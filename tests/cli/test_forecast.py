@@ -129,6 +129,12 @@ def test_pictures(walk: Path, out: Path, suffix: str) -> None:
         assert getattr(image, "n_frames", 1) == (1 if suffix == "png" else round((61 + 18) / 60 * 25) - 1)
 
 
+def test_a_picture_has_two_names(walk: Path, out: Path) -> None:
+    words = ("--seconds", 0.3, "--model", "zero-velocity", "--view", out / "p.html")
+    assert run("forecast", walk, "--out", out / "next.npz", *words) == 0
+    assert "recorded" in (out / "p.html").read_text()
+
+
 def test_the_truth_stands_pale_behind_the_forecast(walk: Path, out: Path) -> None:
     words = ("--seconds", 0.3, "--model", "zero-velocity", "--step", 0.1)
     assert run("forecast", walk, "--out", out / "a.npz", *words, "--from", 1.5, "--picture", out / "known.png") == 0

@@ -86,6 +86,13 @@ def test_json_says_what_was_done(
     assert '"dims":3' in view.read_text()
 
 
+def test_a_picture_has_two_names(keypoints: Path, model: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "out.html"
+    words = ["lift", str(keypoints), "--out", str(tmp_path / "out.npz"), "--model", str(model)]
+    assert main([*words, "--picture", str(picture)]) == 0
+    assert '"dims":3' in picture.read_text()
+
+
 def test_limbs_are_steady_in_the_file(keypoints: Path, model: Path, tmp_path: Path) -> None:
     main(["lift", str(keypoints), "--out", str(tmp_path / "a.csv"), "--model", str(model)])
     back = read(tmp_path / "a.csv")

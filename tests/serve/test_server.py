@@ -50,6 +50,17 @@ def test_a_file_becomes_a_result(viewer: Any, walk_bvh: Path) -> None:
     assert viewer.files() == []
 
 
+def test_a_name_that_would_end_a_path_is_answered(viewer: Any, walk_bvh: Path) -> None:
+    """Of a file that is sound, and of one that is none."""
+    status, summary = viewer.send("../../x%00y.bvh", walk_bvh.read_bytes())
+    assert (status, summary["name"]) == (201, "x_y.bvh")
+    assert viewer.ask("DELETE", f"/api/results/{summary['id']}")[0] == 204
+    status, said = viewer.send("../../x%00y.bvh", b"no motion")
+    assert status == 422
+    assert "x_y.bvh" in said["error"]
+    assert viewer.files() == []
+
+
 def test_keypoints_are_lifted(viewer: Any, keypoints_npz: Path) -> None:
     status, summary = viewer.send("keypoints.npz", keypoints_npz.read_bytes())
     assert status == 201, summary

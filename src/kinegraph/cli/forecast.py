@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinegraph.cli.options import add_lifter_argument, add_recording_arguments, check_place, keep_input
 from kinegraph.cli.recordings import lifted, read_recording, title
+from kinegraph.cli.threads import one_thread
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--with-history", action="store_true", help="write the observed part too, before the forecast")
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="also a picture: .png, .jpg, .webp, .gif, .mp4 or .html"
+        "--picture",
+        "--view",
+        type=Path,
+        metavar="FILE",
+        help="also a picture (two names for one option): .png, .jpg, .webp, .gif, .mp4 or .html",
     )
     parser.add_argument(
         "--step", type=float, default=0.1, metavar="S", help="seconds from pose to pose in a still (default 0.1)"
@@ -72,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.formats.export import away
 
     source, target = args.input, args.out
+    one_thread()
     # What can be wrong about OUT is found before the network runs.
     to = write_format(target)
     check_place("--out", target)

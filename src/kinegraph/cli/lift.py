@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kinegraph.cli.lift_folder import is_many, run_folder
 from kinegraph.cli.options import add_recording_arguments, check_place, keep_input, key_values
 from kinegraph.cli.recordings import read_recording, title
+from kinegraph.cli.threads import one_thread
 from kinegraph.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", help=model_help(f"{default_help('lift')}, {pictures}"))
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     parser.add_argument(
-        "--view", type=Path, metavar="FILE", help="also a picture: .png, .jpg, .webp, .gif, .mp4 or .html"
+        "--view",
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="also a picture (two names for one option): .png, .jpg, .webp, .gif, .mp4 or .html",
     )
     parser.add_argument("--people", choices=("all", "main"), default="all", help="everybody, or the largest person")
     camera = parser.add_mutually_exclusive_group()
@@ -101,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
 
     source: Path = args.input
     target: Path = args.out
+    one_thread()
     if is_many(source, target):
         return run_folder(args, choices(args))
     if args.to is not None:

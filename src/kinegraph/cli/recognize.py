@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from kinegraph.cli.options import add_lifter_argument, add_recording_arguments, check_place, keep_input
 from kinegraph.cli.recordings import lifted, read_recording, title
+from kinegraph.cli.threads import one_thread
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.cli.render import Progress
 
     _check(args)
+    one_thread()
     from kinegraph.inference.motion_window import notes_that_hold
     from kinegraph.inference.recognizer import Recognizer
 

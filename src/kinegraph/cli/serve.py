@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from kinegraph.cli.threads import one_thread
+
 HELP = "the viewer in the browser: drop a file, see 2D, 3D, actions and the forecast"
 
 EXAMPLES = """\
@@ -36,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from kinegraph.serve.run import serve
     from kinegraph.visualize.analysis import Analyst
 
+    one_thread()
     settings = ServeSettings(host=args.host, port=args.port, upload_mb=args.upload_mb)
     analyst = Analyst(settings.forecast_s, lifter=args.lifter, recognizer=args.recognizer, forecaster=args.forecaster)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kinegraph.cli.options import add_network_arguments, add_recording_arguments, keep_input
 from kinegraph.cli.recordings import read_recording, title
+from kinegraph.cli.threads import one_thread
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     out: Path = args.out or Path(f"{sources[0].resolve().stem}.html")
     _check(args, out)
     if args.full:
+        one_thread()
         done = _write_everything(args, out)
     else:
         done = _write_recordings(args, out)
