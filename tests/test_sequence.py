@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinegraph import SkeletonSequence, get_skeleton
-from kinegraph.errors import DataError
+from kinegraph.errors import DataError, SkeletonError
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import expmap_to_quaternion
 
@@ -201,6 +201,9 @@ def test_to_skeleton_keeps_meaning() -> None:
     assert mapped.skeleton.name == "h36m17"
     assert any("coco17 -> h36m17" in note for note in mapped.notes)
     assert make().to_skeleton(SKELETON).notes == ()
+    np.testing.assert_array_equal(make().to_skeleton("h36m17").positions, mapped.positions)
+    with pytest.raises(SkeletonError, match="no skeleton 'h36m71'; did you mean 'h36m17'"):
+        make().to_skeleton("h36m71")
 
 
 def test_its_repr_is_one_line() -> None:

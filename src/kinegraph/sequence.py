@@ -14,7 +14,7 @@ from kinegraph.errors import DataError
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.posing import bridge_gaps
 from kinegraph.naming import as_text
-from kinegraph.skeleton import JointMap, Skeleton, map_joints
+from kinegraph.skeleton import JointMap, Skeleton, get_skeleton, map_joints
 
 Unit = Literal["m", "px", "normalized"]
 UNIT_NAMES: Mapping[Unit, str] = {"m": "metres", "px": "px", "normalized": "fractions of the image"}
@@ -318,12 +318,17 @@ class SkeletonSequence:
         rate = None if self.fps is None else self.fps / abs(step or 1)
         return self.replace(**self._each(lambda array: array[:, cut]), fps=rate)
 
-    def to_skeleton(self, target: Skeleton, *, minimum: float = 0.5) -> SkeletonSequence:
+    def to_skeleton(self, target: str | Skeleton, *, minimum: float = 0.5) -> SkeletonSequence:
         """The same motion on another layout, joints matched by name; rotations and offsets are dropped.
 
+        Args:
+            target: the layout, or its name (:func:`kinegraph.get_skeleton`).
+            minimum: share of the target's joints that must be found.
+
         Raises:
-            SkeletonError: too few joints of the target can be had.
+            SkeletonError: there is no such layout, or too few joints of it can be had.
         """
+        target = get_skeleton(target)
         if target == self.skeleton:
             return self
         mapping: JointMap = map_joints(self.skeleton, target, minimum=minimum)

@@ -11,6 +11,7 @@ from moving_people import walker
 import kinegraph as kg
 from kinegraph.errors import ConfigError
 from kinegraph.formats.any_source import Called, read_source
+from kinegraph.skeleton import Skeleton
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,16 @@ def test_a_needless_layout_is_refused_by_the_name_it_was_given_with(tmp_path: Pa
                 read_source(tmp_path / name, skeleton="h36m17", called=called)
             told = f"{tmp_path / name}: {name[5:]} files name their joints themselves; leave {said} out"
             assert str(error.value) == told
+
+
+@pytest.mark.parametrize("name", ["walk.bvh", "walk.trc", "walk.c3d"])
+def test_landmarks_of_ones_own_are_heard(tmp_path: Path, name: str) -> None:
+    kg.save(walker(seconds=0.2), tmp_path / name)
+    file = tmp_path / "mine.toml"
+    file.write_text('[landmarks]\nnose = ["left_wrist"]\n')
+    assert dict(read_source(tmp_path / name, skeleton=str(file)).skeleton.landmarks["nose"]) == {"left_wrist": 1}
+    own = Skeleton(name="mine", joints=("left_wrist",), parents=(-1,), landmarks={"nose": {"left_wrist": 1}})
+    assert dict(read_source(tmp_path / name, skeleton=own).skeleton.landmarks["nose"]) == {"left_wrist": 1}
 
 
 def test_a_layout_that_a_reader_does_not_take_is_refused(

@@ -51,6 +51,66 @@ def test_markers_in_metres_with_blanks_missing(file: Path) -> None:
     assert trc.read(file, up="z").positions[0, 0, 0, 0] == 1000
 
 
+@pytest.mark.parametrize(
+    ("word", "metres"),
+    [
+        ("meter", 1),
+        ("Metres", 1),
+        ("MM", 0.001),
+        ("millimetre", 0.001),
+        ("centimeters", 0.01),
+        ("inches", 0.0254),
+        ("ft", 0.3048),
+    ],
+)
+def test_units_in_words(file: Path, word: str, metres: float) -> None:
+    file.write_text(FILE.replace("\tmm\t", f"\t{word}\t"))
+    assert trc.read(file).positions[0, 0, 0, 0] == pytest.approx(1000 * metres)
+
+
+def test_counts_with_a_point_and_what_is_blank_in_the_header(file: Path) -> None:
+    expected = trc.read(file).positions
+    file.write_text(FILE.replace("60.00\t1\t3\n", "60.00\t1\t\n").replace("\t3\t2\tmm", "\t3.00\t2.\tmm"))
+    np.testing.assert_array_equal(trc.read(file).positions, expected)
+    file.write_text(FILE.replace("OrigDataRate\t", "Orig Data Rate\t").replace("NumFrames\tNum", " NumFrames\tNum"))
+    np.testing.assert_array_equal(trc.read(file).positions, expected)
+
+
+def many(markers: dict[str, list[str]]) -> str:
+    """A file of these markers, each "x y z" frame by frame."""
+    frames = len(next(iter(markers.values())))
+    lines = FILE.splitlines()[:2]
+    lines.append(f"60\t60\t{frames}\t{len(markers)}\tm\t60\t1\t{frames}")
+    lines += ["Frame#\tTime\t" + "\t\t\t".join(markers), "\tXYZ", ""]
+    rows = zip(*markers.values(), strict=True)
+    lines += [f"{i}\t{i / 60}\t" + "\t".join("\t".join(at.split()) for at in row) for i, row in enumerate(rows)]
+    return "\n".join(lines)
+
+
+def test_a_marker_at_zero_was_not_seen(file: Path) -> None:
+    file.write_text(many({"A": ["0 0 0", "1 2 3"], "B": ["0.000 -0.0 0.00000", "0 0 0"], "C": ["0 0 1", "1e-9 0 0"]}))
+    read = trc.read(file)
+    assert read.seen[0].tolist() == [[False, False, True], [True, False, True]]
+    assert read.notes == ("3 points at 0, 0, 0 exactly taken as not seen (A, B)",)
+
+
+@pytest.mark.parametrize("root", ["Hip", "pelvis", "root"])
+def test_a_root_from_which_the_body_is_told_stays_at_zero(file: Path, root: str) -> None:
+    file.write_text(many({root: ["0 0 0", "0 0 0"], "B": ["1 1 1", "0 0 0"]}))
+    assert trc.read(file).seen[0].tolist() == [[True, True], [True, False]]
+    file.write_text(many({root: ["0 0 0", "1 1 1"], "B": ["1 1 1", "2 2 2"]}))
+    assert trc.read(file).seen[0].tolist() == [[False, True], [True, True]]
+    file.write_text(many({root: ["0 0 0", "0 0 0"], "B": ["0 0 0", "0 0 0"]}))
+    assert not trc.read(file).seen.any()
+
+
+def test_a_layouts_root_at_zero_comes_back(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).normal(size=(1, 5, 17, 3))
+    points[:, :, H36M.root] = 0
+    trc.write(SkeletonSequence(positions=points, skeleton=H36M, fps=30, up="y"), tmp_path / "x.trc")
+    np.testing.assert_allclose(trc.read(tmp_path / "x.trc").positions, points, atol=1e-6)
+
+
 @given(seed=st.integers(0, 2**31), unit=st.sampled_from(["mm", "m"]), holes=st.floats(0, 0.9))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_round_trip(tmp_path: Path, seed: int, unit: str, holes: float) -> None:
@@ -96,7 +156,8 @@ def test_who_is_never_seen_gets_no_file(tmp_path: Path) -> None:
         ("\tmm\t", "\tparsec\t", "Units is 'parsec'"),
         ("60.00\t60.00\t3", "0\t60.00\t3", "DataRate needs a positive"),
         ("60.00\t60.00\t3", "60.00\t3", "7 values for the 8 names"),
-        ("L.ASIS", "R.ASIS", "marker names, each once"),
+        ("L.ASIS", "R.ASIS", "line 4: 'R.ASIS' stands 2 times; expected marker names, each once"),
+        ("60.00\t60.00\t3\t", "60.00\t60.00\t3.5\t", "NumFrames needs a whole number, found '3.5'"),
         ("\t5\t6", "\tfive\t6", "line 8: coordinate 5 is 'five'"),
         ("\t5\t6", "\tinf\t6", "line 8: coordinate 5 is 'inf'"),
         ("\t5\t6", "\t5\t6\t7\t8", "line 8: 8 coordinates for 2 markers"),

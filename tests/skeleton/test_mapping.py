@@ -63,8 +63,14 @@ def test_native_names_are_found_through_landmarks() -> None:
 
 def test_too_little_is_refused() -> None:
     hand = Skeleton.from_dict({"name": "hand", "joints": {"left_wrist": "", "left_thumb": "left_wrist"}})
-    with pytest.raises(SkeletonError, match="only 6% of the joints of 'h36m17' can be had from 'hand'"):
+    with pytest.raises(SkeletonError, match="only 6% of the joints of 'h36m17' can be had from 'hand'") as caught:
         map_joints(hand, get_skeleton("h36m17"))
+    assert "your own joints (left_wrist, left_thumb), say what they stand for in a TOML file with [land" in str(
+        caught.value
+    )
+    many = Skeleton.from_dict({"name": "rope", "joints": {f"j{i}": f"j{i - 1}" if i else "" for i in range(100)}})
+    with pytest.raises(SkeletonError, match=r"j28, j29, \.\.\.\)"):
+        map_joints(many, get_skeleton("h36m17"))
 
 
 def test_wrong_joint_count_is_refused() -> None:

@@ -30,7 +30,10 @@ _SIZE = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 def add_recording_arguments(parser: argparse.ArgumentParser) -> None:
     """What may have to be said of the recording IN: ``--layout``, ``--fps``, and as :func:`add_read_arguments`."""
     parser.add_argument(
-        "--layout", metavar="NAME", help="layout of IN (name or TOML/JSON file), if it is not told by IN"
+        "--layout",
+        metavar="NAME",
+        help="layout of IN (name or TOML/JSON file), if it is not told by IN; of BVH, TRC and C3D a TOML file with "
+        "[landmarks] that says what its joints stand for",
     )
     parser.add_argument(
         "--fps", type=float, metavar="N", help="frame rate of IN where it does not say; else resample to it"

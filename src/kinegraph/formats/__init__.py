@@ -24,6 +24,7 @@ __all__ = [
     "FormatInfo",
     "check_fps",
     "detect",
+    "format_info",
     "formats",
     "read",
     "read_at_rate",
@@ -152,7 +153,7 @@ def read(path: str | Path, format: str | None = None, **options: Any) -> Skeleto
     with _may_be_refused(path):
         if not path.exists():
             raise FormatError(path, "no such file; check the path")
-    info = _info(format)
+    info = format_info(format)
     if not info.reads:
         able = ", ".join(i.name for i in formats() if i.reads)
         raise FormatError(path, f"{info.title} is only written; expected one of {able}")
@@ -225,7 +226,7 @@ def write(sequence: SkeletonSequence, path: str | Path, format: str | None = Non
     path = as_path(path, "the file to write")
     if format is None:
         format = write_format(path)
-    info = _info(format)
+    info = format_info(format)
     if not info.writes:
         able = ", ".join(i.name for i in formats() if i.writes)
         raise ConfigError(f"cannot write {path}: {info.title} is only read; expected one of {able}")
@@ -272,13 +273,13 @@ def write_format(path: str | Path) -> str:
 
 def read_options(format: str) -> dict[str, Any]:
     """The options that reading a format takes: name -> type."""
-    info = _info(format)
+    info = format_info(format)
     return _options(_load(info).read) if info.reads else {}
 
 
 def write_options(format: str) -> dict[str, Any]:
     """The options that writing a format takes: name -> type."""
-    info = _info(format)
+    info = format_info(format)
     return _options(_load(info).write) if info.writes else {}
 
 
@@ -304,7 +305,8 @@ def _check_options(info: FormatInfo, options: dict[str, Any], known: Iterable[st
             )
 
 
-def _info(name: str) -> FormatInfo:
+def format_info(name: str) -> FormatInfo:
+    """A format by name. Raises ConfigError when there is none; the nearest is named."""
     try:
         return _FORMATS[name]
     except KeyError:

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from kinegraph.errors import ConfigError
-from kinegraph.formats import check_fps, detect, read_at_rate, read_options
+from kinegraph.formats import check_fps, detect, format_info, read_at_rate, read_options
 from kinegraph.formats.arrays import load
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.skeleton import Skeleton, get_skeleton
+from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 
 __all__ = ["AcclaimJoints", "Called", "Source", "read_source"]
 
@@ -51,7 +51,8 @@ def read_source(
     Args:
         source: a file or folder, a sequence, or an array ``(people, frames, joints, n)``, whose first axes may be
             left out, see :func:`kinegraph.formats.arrays.from_array`.
-        skeleton: the layout of an array, or of a file that does not tell it.
+        skeleton: the layout of an array, or of a file that does not tell it; of a file that names its joints itself
+            (BVH, TRC, C3D), a TOML or JSON file whose ``[landmarks]`` say what they stand for.
         fps: the rate, where `source` does not tell it; a recording at another rate is resampled to it.
         dims: 2 or 3: what the last axis of an array, in memory or in a file, is taken for.
         options: further ones of the file's reader or of :func:`kinegraph.formats.arrays.from_array`. Among them ``fps``
@@ -85,9 +86,10 @@ def read_source(
     wanted = None
     if skeleton is not None:
         said = f"{called.skeleton}{skeleton.name if isinstance(skeleton, Skeleton) else skeleton}"
-        if "skeleton" not in known:
+        own = format_info(name).names_joints
+        if "skeleton" not in known or (own and not _tells_landmarks(skeleton)):
             raise ConfigError(f"{source}: {name} files name their joints themselves; leave {said} out")
-        wanted = get_skeleton(skeleton)
+        wanted = None if own else get_skeleton(skeleton)
         given["skeleton"] = skeleton
     if dims is not None and "dims" in known:
         given.setdefault("dims", dims)
@@ -95,3 +97,10 @@ def read_source(
     if wanted is not None and sequence.skeleton.joints != wanted.joints:
         raise ConfigError(f"{source}: says itself that its layout is '{sequence.skeleton.name}'; leave {said} out")
     return sequence
+
+
+def _tells_landmarks(skeleton: str | Skeleton) -> bool:
+    """Whether it may say what the joints of a recording stand for: a file, or a skeleton of one's own."""
+    if isinstance(skeleton, Skeleton):
+        return bool(skeleton.landmarks) and skeleton.name not in skeleton_names()
+    return skeleton not in skeleton_names() and Path(skeleton).suffix.lower() in (".toml", ".json")

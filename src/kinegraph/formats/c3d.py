@@ -23,9 +23,11 @@ from kinegraph.axes import y_up
 from kinegraph.errors import FormatError, require
 from kinegraph.formats.c3d_file import HEADER_FRAMES, put_residuals, read_points
 from kinegraph.formats.export import check_metric, person_files
+from kinegraph.formats.own_landmarks import with_landmarks
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
 
 NAME = "c3d"
 SUFFIXES = (".c3d",)
@@ -36,12 +38,16 @@ _LARGEST_METRES = 0.255  # residual that is written; more would make the steps o
 _STEPS, _INTEGER = 255, 32000  # of a residual's byte; what the largest coordinate becomes in an integer file
 
 
-def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
+def read(
+    path: Path | str, *, up: Literal["y", "z"] = "z", skeleton: str | Path | Skeleton | None = None
+) -> SkeletonSequence:
     """Read the points of a C3D file.
 
     Args:
         path: the file.
         up: its vertical axis; laboratories mostly use z.
+        skeleton: a file with ``[landmarks]``, which says what the points stand for
+            (:mod:`kinegraph.formats.own_landmarks`).
 
     Returns:
         One person, positions (1, frames, points, 3) in metres, world space, confidence from the residuals.
@@ -65,16 +71,18 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "z") -> SkeletonSequence:
     # a coordinate of 1000 km is damage, not motion
     seen = (np.abs(positions) < 1e6).all(axis=-1) & (residual >= 0)
     confidence = np.where(seen, _RESIDUAL_METRES / (_RESIDUAL_METRES + np.maximum(residual, 0.0)), 0.0)
+    notes = list(points.notes)
+    own = marker_skeleton(path, _names(points.labels, count), notes)
     return SkeletonSequence(
         positions=np.where(seen[..., None], positions, np.nan)[None],
-        skeleton=marker_skeleton(path, _names(points.labels, count)),
+        skeleton=with_landmarks(path, own, skeleton),
         fps=points.rate,
         unit="m",
         space="world",
         up=up,
         confidence=confidence[None],
         source=str(path),
-        notes=points.notes,
+        notes=tuple(notes),
     )
 
 

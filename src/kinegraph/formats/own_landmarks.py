@@ -20,6 +20,8 @@ from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 
 __all__ = ["with_landmarks"]
 
+_SHOWN = 30  # joints named in a message
+
 
 def with_landmarks(path: Path, own: Skeleton, told: str | Path | Skeleton | None) -> Skeleton:
     """The skeleton that a recording's names make, with what the user says of its joints.
@@ -50,12 +52,12 @@ def with_landmarks(path: Path, own: Skeleton, told: str | Path | Skeleton | None
         )
     lost = sorted({str(joint) for joints in landmarks.values() for joint in _names(joints)} - set(own.joints))
     if lost:
-        raise FormatError(
-            path, f"has no joint '{lost[0]}', which [landmarks] of {name} names; it has {', '.join(own.joints)}"
-        )
+        there = ", ".join(own.joints[:_SHOWN]) + (", ..." if own.num_joints > _SHOWN else "")
+        raise FormatError(path, f"has no joint '{lost[0]}', which [landmarks] of {name} names; it has {there}")
     try:
         both = tuple((str(left), str(right)) for left, right in pairs) or own.pairs
-        changed = replace(own, landmarks={**own.landmarks, **landmarks}, pairs=both)
+        title = Path(name).stem if own.name in skeleton_names() else own.name  # no layout of that name any more
+        changed = replace(own, name=title, landmarks={**own.landmarks, **landmarks}, pairs=both)
         return replace(changed, parts=parts_of(own.joints, own.parents, changed.landmarks))
     except (SkeletonError, TypeError, ValueError, AttributeError) as error:
         raise FormatError(path, f"[landmarks] of {name} do not fit: {error}") from error

@@ -1,23 +1,21 @@
 """From the joint names of a motion file to a `Skeleton` that knows left, right and anatomy.
 
-Every tool names joints its own way. Sides are found by symmetry of the names themselves (a joint is left when
-exchanging ``l`` and ``r``, or ``left`` and ``right``, gives another joint); what the rest of the name means is
-looked up in ``aliases.toml``.
+Every tool names joints its own way. `kinegraph.formats.rig_names` finds their sides and takes away what is round the
+names; what is left is looked up in ``aliases.toml``.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError, SkeletonError
+from kinegraph.formats.aliases import aliases, first_way
+from kinegraph.formats.rig_names import PlainNames, side_pairs
+from kinegraph.formats.skin_markers import skin_landmarks, skin_note
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 from kinegraph.skeleton.parts import part_of_name, spread_parts
 from kinegraph.skeleton.skeleton import meanings
@@ -29,72 +27,10 @@ __all__ = [
     "known_layout",
     "marker_skeleton",
     "parts_of",
-    "side_pairs",
 ]
 
 MAX_JOINTS = 1024
 """Joints a motion file may have; full-body rigs with hands and faces have some 200."""
-
-
-@lru_cache(maxsize=1)
-def _aliases() -> tuple[tuple[str, ...], Mapping[str, list[list[str]]], Mapping[str, list[list[str]]]]:
-    data = tomllib.loads(files("kinegraph.formats").joinpath("aliases.toml").read_text(encoding="utf-8"))
-
-    def table(key: str) -> dict[str, list[list[str]]]:
-        return {point: [[a] if isinstance(a, str) else list(a) for a in names] for point, names in data[key].items()}
-
-    return tuple(data["prefixes"]), table("sided"), table("central")
-
-
-# ------------------------------------------------------------------------------------------------------ sides
-
-_SIDE_WORDS = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
-_SIDE_LETTERS = (("l", "r"), ("L", "R"))
-
-
-def _exchanges(name: str) -> list[tuple[str, str]]:
-    """Ways to read `name` as a left joint: (right name, what is left without the side)."""
-    found = []
-    for left, right in _SIDE_WORDS:
-        at = name.find(left)
-        if at >= 0:
-            found.append((name[:at] + right + name[at + len(left) :], name[:at] + name[at + len(left) :]))
-    for left, right in _SIDE_LETTERS:
-        for match in re.finditer(left, name):
-            at = match.start()
-            before, after = name[:at], name[at + 1 :]
-            # a lone letter counts at the start or between separators: lThigh, L_Thigh, thigh_l, thigh.L
-            opens = not before or not before[-1].isalnum()
-            if opens:
-                found.append((before + right + after, before + after))
-    return found
-
-
-def side_pairs(joints: Sequence[str]) -> dict[tuple[str, str], str]:
-    """``(left, right)`` joint names -> the name without its side, for every joint whose mirror image exists."""
-    present = set(joints)
-    taken: set[str] = set()
-    pairs: dict[tuple[str, str], str] = {}
-    for joint in joints:
-        for right, rest in _exchanges(joint):
-            if right in present and right != joint and not {joint, right} & taken:
-                pairs[joint, right] = rest
-                taken |= {joint, right}
-                break
-    return pairs
-
-
-def _plain(name: str, prefixes: Sequence[str]) -> str:
-    """Lower case without separators and tool prefixes; an ``_end`` stays, as it names another point."""
-    ends = name.endswith("_end")
-    body = name[: -len("_end")] if ends else name
-    body = re.sub(r"[^a-z0-9]", "", body.rpartition(":")[2].lower())
-    for prefix in prefixes:
-        short = re.sub(r"[^a-z0-9]", "", prefix)
-        if body.startswith(short) and len(body) > len(short):
-            body = body[len(short) :]
-            break
-    return body + ("_end" if ends else "")
 
 
 # ------------------------------------------------------------------------------------------------------ landmarks
@@ -102,31 +38,31 @@ def _plain(name: str, prefixes: Sequence[str]) -> str:
 
 def _landmarks(
     joints: Sequence[str], pairs: Mapping[tuple[str, str], str], *, markers: bool = False
-) -> dict[str, dict[str, float]]:
-    """What the joints of a rig stand for, or those of markers, whose "head" is its top where there is a nose too."""
-    prefixes, sided, central = _aliases()
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """What the joints of a rig stand for, or those of markers, whose "head" is its top where there is a nose too.
+
+    Returns:
+        all landmarks, and those among them that are means of markers on the skin.
+    """
+    tables = aliases()
+    names = PlainNames.of(joints, tables.prefixes)
     landmarks: dict[str, dict[str, float]] = {}
-    stems = {_plain(rest, prefixes): pair for pair, rest in pairs.items()}
+    stems = {names.plain(rest): pair for pair, rest in pairs.items()}
     taken: set[str] = set()
-    for point, alternatives in sided.items():
-        for (entry,) in alternatives:
-            alias, _, company = entry.partition(" with ")
-            if alias in stems and alias not in taken and (not company or company in stems):
-                taken.add(alias)
-                left, right = stems[alias]
-                landmarks[f"left_{point}"], landmarks[f"right_{point}"] = {left: 1.0}, {right: 1.0}
-                break
+    for point, ways in tables.sided.items():
+        for alias in first_way(ways, stems, taken):
+            taken.add(alias)
+            left, right = stems[alias]
+            landmarks[f"left_{point}"], landmarks[f"right_{point}"] = {left: 1.0}, {right: 1.0}
     sides = {joint for pair in pairs for joint in pair}
     middle: dict[str, str] = {}
     for joint in joints:
         if joint not in sides:
-            middle.setdefault(_plain(joint, prefixes), joint)
+            middle.setdefault(names.plain(joint, middle=True), joint)
     found: dict[str, dict[str, float]] = {}
-    for point, alternatives in central.items():
-        for names in alternatives:
-            if all(name in middle for name in names):
-                found[point] = {middle[name]: 1 / len(names) for name in names}
-                break
+    for point, ways in tables.central.items():
+        if way := first_way(ways, middle):
+            found[point] = {middle[name]: 1 / len(way) for name in way}
     if "left_hip" in landmarks:
         # rigs put their root anywhere from the crotch to the lumbar spine; the hips' midpoint is one place
         landmarks["pelvis"] = {j: 0.5 for side in ("left", "right") for j in landmarks[f"{side}_hip"]}
@@ -156,7 +92,14 @@ def _landmarks(
             landmarks["head"] = landmarks["head_top"] = estimate
         elif "head" in found["skull"]:
             landmarks["head"] = {}  # the name of a joint, and not of this point
-    return landmarks
+    skin = skin_landmarks(landmarks, stems, middle) if markers else {}
+    landmarks |= skin
+    corners = [landmarks.get(f"{side}_{point}") for point in ("shoulder", "hip") for side in ("left", "right")]
+    if markers and "spine" not in landmarks and all(corners):
+        landmarks["spine"] = {joint: 0.25 for corner in corners for joint in corner or ()}  # as of 2D layouts
+    if "left_shoulder" in skin:
+        landmarks["thorax"] = {j: 0.5 for side in ("left", "right") for j in skin[f"{side}_shoulder"]}
+    return landmarks, skin
 
 
 def known_layout(joints: Sequence[str], parents: Sequence[int], prefer: str = "") -> Skeleton | None:
@@ -220,6 +163,7 @@ def build_skeleton(
     *,
     layout: Skeleton | None = None,
     markers: bool = False,
+    notes: list[str] | None = None,
 ) -> Skeleton:
     """The skeleton of a file's hierarchy.
 
@@ -229,6 +173,7 @@ def build_skeleton(
         parents: parent index per joint, -1 for a root.
         layout: a registered layout whose joints are all among these, and whose anatomy is taken over.
         markers: these are points of a body, and no joints of a rig.
+        notes: takes which markers on the skin were taken for joints.
 
     Raises:
         FormatError: too many joints, a name twice, or several separate trees.
@@ -257,7 +202,9 @@ def build_skeleton(
         plain = len(canonical & set(joints)) >= len(canonical) // 2
         # SMPL's names look like ours, but its head begins on the neck, where Human3.6M's is the top
         rig = not markers and {"neck", "head"} <= set(joints) and "nose" not in joints
-        landmarks = _landmarks(joints, pairs, markers=markers) if rig or not plain else {}
+        landmarks, skin = _landmarks(joints, pairs, markers=markers) if rig or not plain else ({}, {})
+        if skin and notes is not None:
+            notes.append(skin_note(skin))
         return Skeleton(
             name=path.stem,
             joints=tuple(joints),
@@ -271,11 +218,16 @@ def build_skeleton(
         raise FormatError(path, f"the joints do not make a skeleton: {error}") from error
 
 
-def marker_skeleton(path: Path, names: Sequence[str]) -> Skeleton:
+def marker_skeleton(path: Path, names: Sequence[str], notes: list[str]) -> Skeleton:
     """A skeleton for named points without a hierarchy.
 
     The registered layout with the same names in any order; else loose markers, all hung on the first one, with
     what their names say about anatomy.
+
+    Args:
+        path: the file, for its name and for messages.
+        names: of the markers, each once.
+        notes: takes which markers on the skin were taken for joints.
 
     Raises:
         FormatError: too many points.
@@ -288,7 +240,7 @@ def marker_skeleton(path: Path, names: Sequence[str]) -> Skeleton:
             }
             parents = [names.index(parent_of[j]) if parent_of[j] else -1 for j in names]
             return build_skeleton(path, names, parents, layout=layout)
-    return build_skeleton(path, names, [-1] + [0] * (len(names) - 1), markers=True)
+    return build_skeleton(path, names, [-1] + [0] * (len(names) - 1), markers=True, notes=notes)
 
 
 def parts_of(

@@ -1,13 +1,15 @@
 """TRC, the marker files of OpenSim and Motion Analysis: tab-separated text, one row per frame.
 
-A blank coordinate is a marker that was not seen. TRC names its unit and rate but neither a skeleton nor an up
-axis: joints are those of the registered layout with the same names, else loose markers, and y is taken as up
-(OpenSim's ground) unless ``up="z"`` says otherwise.
+A blank coordinate is a marker that was not seen, and so is one at 0, 0, 0 exactly: that is how programs write it that
+have no blanks. Only a root that is there in every frame stays, as bodies are often told from it. TRC names its unit and
+rate but neither a skeleton nor an up axis: joints are those of the registered layout with the same names, else loose
+markers, and y is taken as up (OpenSim's ground) unless ``up="z"`` says otherwise.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,27 +21,45 @@ from kinegraph.atomic import write_text
 from kinegraph.axes import y_up
 from kinegraph.errors import FormatError
 from kinegraph.formats.export import UNITS, check_metric, person_files
+from kinegraph.formats.own_landmarks import with_landmarks
 from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
 
 NAME = "trc"
 SUFFIXES = (".trc",)
 
-_FILE_UNITS = {**UNITS, "meters": 1.0, "metres": 1.0, "millimeters": 0.001, "in": 0.0254}
+_FILE_UNITS = {
+    **UNITS,
+    **{
+        f"{prefix}{word}{plural}": scale
+        for prefix, scale in (("", 1.0), ("deci", 0.1), ("centi", 0.01), ("milli", 0.001))
+        for word in ("meter", "metre")
+        for plural in ("", "s")
+    },
+    **dict.fromkeys(("in", "inches"), UNITS["inch"]),
+    **dict.fromkeys(("ft", "feet"), UNITS["foot"]),
+}
+_ROOTS = ("hips", "hip", "midhip", "pelvis", "root")
 
 Array = NDArray[np.float64]
 
 
-def read(path: Path | str, *, up: Literal["y", "z"] = "y") -> SkeletonSequence:
+def read(
+    path: Path | str, *, up: Literal["y", "z"] = "y", skeleton: str | Path | Skeleton | None = None
+) -> SkeletonSequence:
     """Read a TRC file.
 
     Args:
         path: the file.
         up: its vertical axis.
+        skeleton: a file with ``[landmarks]``, which says what the markers stand for
+            (:mod:`kinegraph.formats.own_landmarks`).
 
     Returns:
-        One person, positions (1, frames, markers, 3) in metres, world space; confidence 0 where a cell is blank.
+        One person, positions (1, frames, markers, 3) in metres, world space; confidence 0 where a cell is blank, or
+        where all three coordinates are 0.
 
     Raises:
         FormatError: the file is missing, damaged or not TRC.
@@ -52,8 +72,14 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "y") -> SkeletonSequence:
         raise FormatError(path, "not a TRC marker file, or cut short: expected five header lines from 'PathFileType'")
     header = _header(path, lines)
     names = [name.strip() for name in lines[3].split("\t")[2:] if name.strip()]
-    if not 0 < len(names) <= MAX_JOINTS or len(set(names)) != len(names):
-        raise FormatError(path, f"line 4: 1 to {MAX_JOINTS} marker names, each once, are expected; found {len(names)}")
+    if not 0 < len(names) <= MAX_JOINTS:
+        raise FormatError(path, f"line 4: 1 to {MAX_JOINTS} marker names are expected; found {len(names)}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise FormatError(
+            path,
+            f"line 4: '{twice[:40]}' stands {names.count(twice)} times; expected marker names, each once: rename it",
+        )
     markers = _whole(path, header, "NumMarkers")
     if markers != len(names):
         raise FormatError(path, f"line 3: NumMarkers is {markers}, but line 4 names {len(names)} markers")
@@ -63,21 +89,47 @@ def read(path: Path | str, *, up: Literal["y", "z"] = "y") -> SkeletonSequence:
         raise FormatError(path, f"line 3: NumFrames is {frames}, found {len(rows)} rows; the file is cut short")
     unit = header.get("units", "")
     if unit.lower() not in _FILE_UNITS:
-        raise FormatError(path, f"line 3: Units is '{unit}', expected one of {', '.join(_FILE_UNITS)}")
+        raise FormatError(path, f"line 3: Units is '{unit[:40]}', expected one of {', '.join(UNITS)}; correct it")
     with np.errstate(over="ignore"):
         positions = rows.reshape(frames, len(names), 3) * _FILE_UNITS[unit.lower()]
+    notes: list[str] = []
+    own = marker_skeleton(path, names, notes)
+    positions[_at_zero(positions, own, notes)] = np.nan
     return SkeletonSequence(
         positions=positions[None],
-        skeleton=marker_skeleton(path, names),
+        skeleton=with_landmarks(path, own, skeleton),
         fps=_rate(path, header),
         unit="m",
         space="world",
         up=up,
         source=str(path),
+        notes=tuple(notes),
     )
 
 
+def _at_zero(positions: Array, skeleton: Skeleton, notes: list[str]) -> NDArray[np.bool_]:
+    """Which markers (frames, markers) lie at 0, 0, 0 because they were not seen."""
+    zero = np.asarray((positions == 0).all(axis=-1))
+    always = np.flatnonzero(zero.all(axis=0))
+    if len(always) == 1:
+        marker = int(always[0])
+        pelvis = skeleton.landmark("pelvis")
+        alone = pelvis is not None and np.count_nonzero(pelvis) == 1 and pelvis[marker] != 0
+        if alone or skeleton.joints[marker].lower() in _ROOTS:
+            zero[:, marker] = False
+    if zero.any():
+        names = [name for name, there in zip(skeleton.joints, zero.any(axis=0), strict=True) if there]
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        notes.append(f"{zero.sum()} points at 0, 0, 0 exactly taken as not seen ({shown})")
+    return zero
+
+
 def _header(path: Path, lines: Sequence[str]) -> dict[str, str]:
+    keys, values = ([cell.strip() for cell in line.split("\t")] for line in lines[1:3])
+    while keys and not keys[-1]:
+        keys.pop()
+    if len(keys) > 1 and len(values) >= len(keys) and not any(values[len(keys) :]):
+        return {key.lower(): value for key, value in zip(keys, values, strict=False)}
     keys, values = lines[1].split(), lines[2].split()
     if len(keys) != len(values):
         raise FormatError(path, f"line 3: {len(values)} values for the {len(keys)} names in line 2")
@@ -86,9 +138,10 @@ def _header(path: Path, lines: Sequence[str]) -> dict[str, str]:
 
 def _whole(path: Path, header: dict[str, str], key: str) -> int:
     word = header.get(key.lower(), "")
-    if not word.isascii() or not word.isdigit() or len(word) > 12:
+    found = re.fullmatch(r"([0-9]{1,12})(?:\.0*)?", word)
+    if not found:
         raise FormatError(path, f"line 3: {key} needs a whole number, found '{word[:40]}'")
-    return int(word)
+    return int(found[1])
 
 
 def _rate(path: Path, header: dict[str, str]) -> float:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from kinegraph.errors import DataError, SkeletonError
 from kinegraph.skeleton.skeleton import Skeleton
 
+_SHOWN = 30  # joints named in a message
+
 
 @dataclass(frozen=True)
 class JointMap:
@@ -105,9 +107,11 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
     share = 1 - status.count("missing") / target.num_joints
     if share < minimum:
         missing = [j for j, s in zip(target.joints, status, strict=True) if s == "missing"]
+        there = ", ".join(source.joints[:_SHOWN]) + (", ..." if source.num_joints > _SHOWN else "")
         raise SkeletonError(
             f"only {share:.0%} of the joints of '{target.name}' can be had from '{source.name}' "
             f"(missing: {', '.join(missing[:8])}{', ...' if len(missing) > 8 else ''}); at least {minimum:.0%} are "
-            f"needed. If the layout was guessed, name it; for your own skeleton, add [landmarks]"
+            f"needed. If the layout was guessed, name it; if these are your own joints ({there}), say what they stand "
+            "for in a TOML file with [landmarks], and give it as the layout (--layout FILE, skeleton=FILE)"
         )
     return JointMap(source, target, weights, tuple(status))
