@@ -18,13 +18,15 @@ from kinegraph.formats.foreign_mediapipe import landmark_kind
 from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
 
-__all__ = ["ArrayUnit", "from_array", "from_file_array"]
+__all__ = ["ArrayUnit", "frames_first", "from_array", "from_file_array"]
 
 Floats = NDArray[np.float64]
 ArrayUnit = Literal["m", "cm", "mm", "px", "normalized"]
 
 #: no body is this long; numbers beyond it are centimetres, millimetres or pixels
 _LONGEST_M = 20.0
+_SMALL_STEP = 0.1
+"""Share of a body's size that a moving body goes between two frames, at most; other people stand further off."""
 #: from here on as a body's size in millimetres, below in centimetres
 _SHORTEST_MM = 500.0
 _METRES: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001}
@@ -92,6 +94,11 @@ def from_array(
     if numbers > given:
         scores, values = _confidences(values, scores, called), values[..., :given]
     notes = []
+    if frames_first(values):
+        notes.append(
+            f"{len(values)} people over {values.shape[1]} frames, who follow one another in small steps: if they are "
+            "frames, give (people, frames, joints, n), as of array.swapaxes(0, 1)"
+        )
     if landmarks and given == 3 and dims is None and up is None:
         kind = landmark_kind(values, layout)
         if kind == "image" and unit in (None, "normalized") and space in (None, "image"):
@@ -152,6 +159,28 @@ def from_file_array(path: Path, array: Floats, *, unit: ArrayUnit | None, **opti
         raise FormatError(path, f"holds {sequence.people} people and {sequence.frames} frames; expected one of each")
     notes = ("the unit is not in the file: taken as metres",) if sequence.dims == 3 and unit is None else ()
     return sequence.replace(source=str(path), notes=(*notes, *sequence.notes))
+
+
+def frames_first(array: Floats) -> bool:
+    """Whether what should be ``(people, frames, joints, dims)`` moves as ``(frames, people, joints, dims)`` does.
+
+    That is, far more "people" than "frames", each of whom stands almost where the one before stood, and not quite, and
+    "frames" that do not follow one another.
+    """
+    if array.ndim != 4 or len(array) < 10 or len(array) < 4 * array.shape[1]:
+        return False
+    points = array[..., :2]
+    points = points[np.isfinite(points).all(axis=(1, 2, 3)) & np.any(points != 0, axis=(1, 2, 3))]
+    if len(points) < 10:
+        return False
+    size = float(np.median(np.ptp(points, axis=2).max(axis=-1)))
+
+    def step(axis: int) -> float:
+        return float(np.median(np.linalg.norm(np.diff(points, axis=axis), axis=-1).mean(axis=-1)))
+
+    # Windows cut from one recording follow one another along both axes.
+    apart = points.shape[1] == 1 or step(1) >= _SMALL_STEP * size
+    return apart and 0 < step(0) < _SMALL_STEP * size
 
 
 def _confidences(values: Floats, scores: Floats | None, called: str) -> Floats:

@@ -15,7 +15,7 @@ __all__ = ["joints_by_name", "layouts_in_order", "plain_name", "table_layout"]
 _USUAL = ("coco17", "openpose18", "body25", "halpe26", "mediapipe33")
 """Searched first: coco17 rather than another layout that happens to have the same joints."""
 _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\dA-Z_]+|\d+")
+_WORD = re.compile(r"[A-Z]+(?![^\W\dA-Z_])|[A-Z]?[^\W\dA-Z_]+|\d+")
 _ALSO = {
     "spine_base": "pelvis",  # Kinect v2
     "spine_mid": "spine",

@@ -22,7 +22,7 @@ import numpy as np
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError
 from kinegraph.formats.fields import build, describe, read_fields
-from kinegraph.formats.foreign_array import ArrayUnit, Floats, from_file_array
+from kinegraph.formats.foreign_array import ArrayUnit, Floats, frames_first, from_file_array
 from kinegraph.formats.json_file import members
 from kinegraph.formats.restricted_pickle import load_npy, load_npz, load_pickle
 from kinegraph.sequence import SkeletonSequence, Space, Up
@@ -38,8 +38,6 @@ _USUAL_KEYS = ("positions", "positions_3d", "positions_2d", "keypoints", "keypoi
 _SMPL_ROTATIONS = ("poses", "pose", "smpl_poses", "smpl_pose", "body_pose", "pose_body", "fullpose")
 _SMPL_ANGLES = tuple(3 * joints for joints in (21, 22, 23, 24, 51, 52, 55))
 _SMPL_SIGNS = ("betas", "trans", "transl", "dmpls", "mocap_framerate", "mocap_frame_rate", "root_orient")
-_SMALL_STEP = 0.1
-"""Share of a body's size that a moving body goes between two frames, at most; other people stand further off."""
 _CONFIDENCES = ("confidence", "confidences", "scores", "keypoint_scores", "keypoints_score", "keypoint_score")
 
 
@@ -105,8 +103,8 @@ def read(
         )
     layout = get_skeleton(skeleton)
     array = _shaped(array, layout, path, name)
-    scores, notes = (None, []) if dims == 2 and array.shape[-1] == 3 else _scores(beside, confidence, array, path)
-    if _frames_first(array):
+    scores, notes = (None, []) if array.shape[-1] > (dims or 3) else _scores(beside, confidence, array, path)
+    if frames_first(array):
         array = array.swapaxes(0, 1)
         scores = None if scores is None else scores.swapaxes(0, 1)
         notes.append(
@@ -127,22 +125,6 @@ def read(
         called=name,
     )
     return sequence.replace(notes=(*notes, *sequence.notes))
-
-
-def _frames_first(array: Floats) -> bool:
-    """Whether (people, frames, joints, dims) can only be (frames, people, joints, dims): far more "people" than
-    "frames", of whom each stands almost where the one before stood, and not quite."""
-    if array.ndim != 4 or len(array) < 10 or len(array) < 4 * array.shape[1]:
-        return False
-    points = array[..., :2]
-    there = np.isfinite(points).all(axis=(1, 2, 3)) & (points != 0).any(axis=(1, 2, 3))
-    points = points[there]
-    if len(points) < 10:
-        return False
-    size = float(np.median(np.ptp(points, axis=2).max(axis=-1)))
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)  # (frames - 1, people, joints)
-    moved = float(np.median(steps.mean(axis=(1, 2))))
-    return bool(0 < moved < _SMALL_STEP * size)
 
 
 def _refuse_smpl(array: Floats, name: str, beside: Mapping[str, Any], path: Path) -> None:
