@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.formats.tracking import GATE, MAX_GAP, ORDINARY_FPS, Tracker, track
+from kinegraph.formats.tracking import GATE, MAX_GAP, ORDINARY_FPS, Tracker, is_one_person, track
 
 _BODY = np.stack([np.linspace(-20, 20, 12), np.linspace(0, 170, 12)], axis=1)  # a box of 40 x 170
 
@@ -105,3 +105,14 @@ def test_no_number_twice_in_a_frame() -> None:
     frames = [[_at(x) for x in rng.uniform(0, 300, int(rng.integers(0, 6)))] for _ in range(40)]
     for poses, ids in zip(frames, track(frames), strict=True):
         assert len(ids) == len(poses) == len(set(ids))
+
+
+def test_poses_listed_one_by_one_are_one_person_only_where_they_lie_on_each_other() -> None:
+    pose = np.stack([np.arange(10.0) % 2, np.arange(10.0)], axis=1)
+    walk = [np.add(pose, (0.2 * n, 0)) for n in range(10)]
+    assert is_one_person(walk)
+    assert is_one_person([*walk[:5], walk[0] + 50, *walk[5:]])  # a glitch in between
+    assert not is_one_person([np.add(pose, (3.0 * n, 0)) for n in range(10)])  # side by side
+    assert not is_one_person(walk[:2])  # two may be one seen twice
+    assert not is_one_person([np.full((10, 2), np.nan)] * 5)
+    assert not is_one_person([])

@@ -38,6 +38,8 @@ __all__ = ["NAME", "SUFFIXES", "from_json", "read"]
 
 NAME = "mmpose"
 SUFFIXES = (".json",)
+_LARGEST_SCORE = 1.1
+"""Detectors overshoot 1 a little."""
 _METRES = 10.0
 """Further from the origin no joint of a pose in metres is."""
 
@@ -158,7 +160,7 @@ def _scored(frames: list[list[_Person]], path: Path) -> tuple[list[list[_Person]
     values = np.concatenate([person.points for person in deep])
     thirds, places = values[:, 2], values[:, :2]
     # Positions in metres lie round a hip, to all sides; pixels go further, and fractions stay on one side.
-    scores = not (thirds < 0).any() and not (thirds > 1).any()
+    scores = not (thirds < 0).any() and not (thirds > _LARGEST_SCORE).any()
     flat = bool((np.abs(places) > _METRES).any()) or not (places < 0).any()
     if any(person.scores is not None for person in deep) or not (scores and flat):
         raise FormatError(

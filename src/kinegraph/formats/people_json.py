@@ -8,6 +8,7 @@ A list of people, each with their frame, is put together by it; one without is a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,17 +174,18 @@ def _in_frame(frame: object, path: Path, where: str) -> list[dict[str, Any]]:
 
 
 def identity_key(people: People) -> str:
-    """Under which key people say who they are; ``id`` only where one comes back in another frame: others count rows."""
+    """Under which key people say who they are.
+
+    ``id`` is believed only where one comes back in another frame, and where several are not merely counted there.
+    """
     for key in ("track_id", "person_id"):
         if any(key in entry for frame in people.frames for entry in frame):
             return key
-    seen: set[object] = set()
-    for frame in people.frames:
-        ids = {entry["id"] for entry in frame if isinstance(entry.get("id"), int | str)}
-        if ids & seen:
-            return "id"
-        seen |= ids
-    return "track_id"
+    ids = [[entry.get("id") for entry in frame] for frame in people.frames]
+    known = Counter(one for frame in ids for one in frame if type(one) is int)
+    several = [frame for frame in ids if len(frame) > 1]
+    counted = several and all(frame in ([*range(len(frame))], [*range(1, len(frame) + 1)]) for frame in several)
+    return "id" if known and max(known.values()) > 1 and not counted else "track_id"
 
 
 def _is_seen(entry: Mapping[str, Any]) -> bool:

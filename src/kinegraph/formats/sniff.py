@@ -9,6 +9,7 @@ from pathlib import Path
 from kinegraph.errors import FormatError
 from kinegraph.formats import mediapipe
 from kinegraph.formats.expmap_text import WIDTHS
+from kinegraph.formats.json_file import describe
 from kinegraph.formats.json_pose import FORMAT
 from kinegraph.formats.people_json import FRAMES_KEYS, PEOPLE_KEYS, frame_numbers, is_person
 
@@ -69,13 +70,13 @@ def _is_expmap(line: bytes) -> bool:
 
 
 def _is_yolo(line: bytes) -> bool:
-    """Whether a line is a class, a box and keypoints as fractions of an image, of five joints at least."""
+    """Whether a line is a class, a box and perhaps keypoints, as fractions of an image."""
     cells = line.split()
     try:
         values = [float(cell) if len(cell) < 40 else math.nan for cell in cells]
     except ValueError:
         return False
-    whole = len(cells) >= 15 and cells[0].isdigit() and all(0 <= value <= 1 for value in values[1:5])
+    whole = len(cells) >= 5 and cells[0].isdigit() and all(0 <= value <= 1 for value in values[1:5])
     return whole and all(-1 <= value <= 2 for value in values[5:-2]) and len(cells) not in WIDTHS
 
 
@@ -87,8 +88,12 @@ def json_format(data: object, path: Path) -> str:
     shown = type(data).__name__
     if isinstance(data, dict):
         shown = "an object with " + (", ".join(repr(str(k)[:20]) for k in list(data)[:5]) or "no keys")
+    elif isinstance(data, list) and data and isinstance(data[0], dict):
+        shown = f"a list that begins with {describe(data[0])}"
     elif isinstance(data, list):
         shown = "an empty list" if not data else f"a list that begins with {str(data[0])[:40]!r}"
+        if data and isinstance(data[0], str) and data[0].lstrip()[:1] in ("[", "{"):
+            shown += ", JSON within a text: write json.loads of each"
     raise FormatError(
         path,
         f"JSON of an unknown kind: {shown}; expected OpenPose, COCO, AlphaPose, mmpose, ultralytics, MoveNet, "
