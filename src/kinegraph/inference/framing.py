@@ -72,16 +72,8 @@ def scale_of_pose(keypoints_px: Floats, seen: Mask, skeleton: Skeleton) -> Float
     Every limb seen is compared with an average adult's. Foreshortening only makes limbs shorter, so the second
     longest ratio of a frame counts, not the mean.
     """
-    ratios = []
-    pairs = [(f"{side}_{a}", f"{side}_{b}", m) for (a, b), m in LIMBS_M.items() for side in ("left", "right")]
-    for first, second, metres in [*pairs, ("pelvis", "thorax", TORSO_M)]:
-        wa, wb = skeleton.landmark(first), skeleton.landmark(second)
-        if wa is None or wb is None:
-            continue
-        there = seen[:, (wa != 0) | (wb != 0)].all(axis=1)
-        length = np.linalg.norm(np.einsum("j,fjd->fd", wa - wb, np.where(seen[..., None], keypoints_px, 0.0)), axis=1)
-        ratios.append(np.where(there, length / metres, np.nan))
-    if not ratios:
+    ratios = limb_scales(keypoints_px, seen, skeleton)
+    if not len(ratios):
         # A skeleton of another kind: the diagonal of its box stands for a stature of 1.7 m.
         box = np.where(seen[..., None], keypoints_px, np.nan)
         diagonal = np.full(len(box), np.nan)
@@ -92,6 +84,26 @@ def scale_of_pose(keypoints_px: Floats, seen: Mask, skeleton: Skeleton) -> Float
     second = table[-2] if len(table) > 1 else table[-1]
     best = np.where(second > 0, second, table[-1])
     return np.where(best > 0, best, np.nan)
+
+
+def limb_scales(keypoints_px: Floats, seen: Mask, skeleton: Skeleton) -> Floats:
+    """Pixels per metre of each limb and the trunk ``(limbs, frames)``, by an average adult's; NaN where it is not seen.
+
+    Args:
+        keypoints_px: ``(frames, joints, 2)``.
+        seen: ``(frames, joints)``.
+        skeleton: of the keypoints; limbs that it does not have are left out.
+    """
+    ratios = []
+    pairs = [(f"{side}_{a}", f"{side}_{b}", m) for (a, b), m in LIMBS_M.items() for side in ("left", "right")]
+    for first, second, metres in [*pairs, ("pelvis", "thorax", TORSO_M)]:
+        wa, wb = skeleton.landmark(first), skeleton.landmark(second)
+        if wa is None or wb is None:
+            continue
+        there = seen[:, (wa != 0) | (wb != 0)].all(axis=1)
+        length = np.linalg.norm(np.einsum("j,fjd->fd", wa - wb, np.where(seen[..., None], keypoints_px, 0.0)), axis=1)
+        ratios.append(np.where(there, length / metres, np.nan))
+    return np.stack(ratios) if ratios else np.zeros((0, len(keypoints_px)))
 
 
 def frame_person(keypoints_px: Floats, seen: Mask, present: Mask, skeleton: Skeleton, fps: float | None) -> Framing:

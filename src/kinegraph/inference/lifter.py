@@ -15,6 +15,7 @@ from kinegraph.datasets.window_pace import frames_apart, paced_windows, training
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 from kinegraph.hub import Pretrained, locate
 from kinegraph.inference.answers import finite
+from kinegraph.inference.doubts import doubts
 from kinegraph.inference.error_model import read_calibration
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, frame_person, scale_of_pose
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
@@ -119,9 +120,12 @@ class Lifter(Pretrained):
             SkeletonError: the layout lacks too many of the network's joints.
         """
         options = options or LiftOptions()
+        asked = doubts(sequence) if sequence.dims == 2 else ()
         if options.stills and sequence.frames * sequence.people > 1:
-            return self._stills(_at_a_rate(sequence), options, progress)
+            lifted = self._stills(_at_a_rate(sequence), options, progress)
+            return lifted.replace(notes=tuple(dict.fromkeys((*asked, *lifted.notes))))
         lifted, features = self.lift_with_features(sequence, options, progress=progress)
+        lifted = lifted.replace(notes=(*asked, *lifted.notes))
         if self.calibration is None:
             return lifted.with_note(self.uncalibrated)
         table = self.calibration.tables["flip" if options.flip else "plain"]

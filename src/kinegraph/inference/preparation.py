@@ -249,7 +249,7 @@ def _in_pixels(sequence: SkeletonSequence) -> tuple[SkeletonSequence, tuple[int,
     size = sequence.image_size
     if sequence.unit == "normalized":
         width, height = size or (1000, 1000)
-        note = f"normalised coordinates scaled to {width} x {height} px" + ("" if size else ", a square image assumed")
+        note = f"normalised coordinates scaled to {width} x {height} px"
         scaled = sequence.positions * np.array([width, height], dtype=np.float64)
         return (
             sequence.replace(positions=scaled, unit="px", notes=(*sequence.notes, note)),
