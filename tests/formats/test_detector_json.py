@@ -147,6 +147,14 @@ def _as_lists(x: float) -> list[list[float]]:
     return [[p["x"], p["y"], p["z"], p["visibility"]] for p in _pose(x)]
 
 
+def _named(x: float) -> dict[str, dict[str, float]]:
+    """Under the names that MediaPipe has in capitals, where the mouth's sides stand last; in another order."""
+    official = {"left_mouth": "mouth_left", "right_mouth": "mouth_right"}
+    joints = get_skeleton("mediapipe33").joints
+    points = {official.get(joint, joint).upper(): point for joint, point in zip(joints, _pose(x), strict=True)}
+    return dict(reversed(points.items()))
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -160,6 +168,14 @@ def _as_lists(x: float) -> list[list[float]]:
         {"frames": [_pose(0.1), None, _pose(0.2)]},
         {"frames": [{"frame": 5, "landmarks": _pose(0.1)}, {"frame": 7, "landmarks": _pose(0.2)}]},
         {"0": _pose(0.1), "2": _pose(0.2)},
+        {
+            "video": "a.mp4",
+            "data": [{"frame_idx": 5, "landmarks": _pose(0.1)}, {"frame_idx": 7, "landmarks": _pose(0.2)}],
+        },
+        [{"frame_number": 7, "landmarks": _pose(0.2)}, {"frame_number": 5, "landmarks": _pose(0.1)}],
+        [{"frame_id": 5, "landmarks": _named(0.1)}, {"frame_id": 7, "landmarks": _named(0.2)}],
+        [{"landmarks": [_named(0.1)]}, {"landmarks": None}, {"landmarks": [_named(0.2)]}],
+        [_named(0.1), {}, _named(0.2)],
     ],
 )
 def test_mediapipe_shapes_people_make(tmp_path: Path, content: object) -> None:
@@ -219,6 +235,7 @@ def test_mediapipe_bad(tmp_path: Path) -> None:
         ([_pose(0.1)[:32]], "32 landmarks; expected MediaPipe Pose's 33"),
         ([[{"x": 1}] * 33], "landmark 0 has no x and y"),
         ([[[1.0]] * 33], "1 numbers; expected x, y, z"),
+        ([{"landmarks": {"NOSE": {"x": 1, "y": 2}}}], "is an object with 'NOSE'; expected a list of landmarks"),
         ({"frames": [None]}, "no people"),
         ({"frames": [_pose(0.1)], "fps": "fast"}, "'fps' is 'fast'"),
     ):

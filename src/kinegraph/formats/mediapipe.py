@@ -55,7 +55,6 @@ __all__ = [
     "WORLD_KEYS",
     "from_json",
     "has_landmarks",
-    "landmark_name",
     "names_landmarks",
     "read",
     "write",
@@ -204,20 +203,14 @@ def has_landmarks(frame: object) -> bool:
 
 def names_landmarks(value: object) -> bool:
     """Whether a JSON object has a point under each of the 33 names, in any spelling."""
-    return isinstance(value, dict) and len(value) >= _COUNT and set(_JOINTS) <= set(map(landmark_name, value))
-
-
-def landmark_name(name: str) -> str:
-    """A landmark's name as our layout spells it: ``LEFT_EYE`` is ``left_eye``, and ``mouth_left`` turned."""
-    plain = plain_name(name)
-    return {"mouth_left": "left_mouth", "mouth_right": "right_mouth"}.get(plain, plain)
+    return isinstance(value, dict) and len(value) >= _COUNT and set(_JOINTS) <= set(map(plain_name, value))
 
 
 def _in_order(points: object, path: Path, where: str) -> object:
     """Landmarks listed, where they stand under their names; anything else as it is."""
     if not isinstance(points, dict):
         return points
-    named = {landmark_name(name): point for name, point in points.items()}
+    named = {plain_name(name): point for name, point in points.items()}
     missing = [joint for joint in _JOINTS if joint not in named]
     if missing:
         raise FormatError(

@@ -8,7 +8,6 @@ where there are none. A depth beside x and y is relative and not read.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -25,8 +24,7 @@ from kinegraph.formats.detections import (
 )
 from kinegraph.formats.frame_folder import load_pictures
 from kinegraph.formats.json_file import coordinates, describe, load_json, members
-from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names
-from kinegraph.formats.mediapipe import landmark_name
+from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names, plain_name
 from kinegraph.formats.people_json import identity_key, people_by_frame, with_facts
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -121,7 +119,7 @@ def _keypoints(value: object, path: Path, where: str) -> tuple[list[str | None],
             if "x" not in place or "y" not in place:
                 raise FormatError(path, f"{spot} is {describe(point)}; expected x, y and perhaps score and name")
             flat += [place["x"], place["y"], next((point[key] for key in _SCORES if key in point), 1.0)]
-        names.append(_plain(name) if isinstance(name, str) and name else None)
+        names.append(plain_name(name) if isinstance(name, str) and name else None)
     table = coordinates(flat, path, f"{where}, keypoints").reshape(-1, 3)
     lost = (table[:, :2] != table[:, :2]).all(axis=1)
     table[lost, 2] = 0.0  # null for x and y: not seen, whatever the score
@@ -130,11 +128,6 @@ def _keypoints(value: object, path: Path, where: str) -> tuple[list[str | None],
 
 def _name(entry: object) -> object:
     return next((entry[key] for key in _NAMES if key in entry), None) if isinstance(entry, dict) else None
-
-
-def _plain(name: str) -> str:
-    """A joint's name as our layouts spell it: ``leftEye`` is ``left_eye``."""
-    return landmark_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
 
 
 def _layout(
