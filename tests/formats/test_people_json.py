@@ -76,6 +76,7 @@ _NESTED: dict[str, Callable[[list[list[dict[str, Any]]]], object]] = {
     "instance_info": lambda frames: {"instance_info": [{"frame_id": n, "instances": p} for n, p in enumerate(frames)]},
     "one by one": lambda frames: [{"frame": n, **p} for n, people in enumerate(frames) for p in people or [_nobody(n)]],
     "by name": lambda frames: {f"frame_{n:04d}": people for n, people in enumerate(frames)},
+    "frames by number": lambda frames: {"frames": {str(n): people for n, people in enumerate(frames)}},
     "by picture": lambda frames: [{"image_name": f"v/{n}.jpg", "people": people} for n, people in enumerate(frames)],
 }
 
@@ -111,7 +112,7 @@ def test_one_recording_however_it_is_nested(tmp_path: Path, kind: str, nested: s
 
 
 @pytest.mark.parametrize("key", ["frame", "frame_id", "frame_idx", "frame_index", "frame_number", "image_name"])
-@pytest.mark.parametrize("kind", ["mmpose", "mmpose, flat", "movenet", "ultralytics"])
+@pytest.mark.parametrize("kind", ["mmpose", "mmpose, flat", "movenet", "ultralytics", "openpose"])
 def test_people_listed_one_by_one_are_in_the_frame_they_name(tmp_path: Path, kind: str, key: str) -> None:
     def stated(n: int) -> int | str:
         return f"clip/img_{n:03d}.png" if key == "image_name" else n
@@ -124,7 +125,7 @@ def test_people_listed_one_by_one_are_in_the_frame_they_name(tmp_path: Path, kin
     np.testing.assert_array_equal(under.positions, sequence.positions)
 
 
-@pytest.mark.parametrize("kind", ["mmpose", "mmpose, flat", "movenet", "ultralytics"])
+@pytest.mark.parametrize("kind", ["mmpose", "mmpose, flat", "movenet", "ultralytics", "openpose"])
 def test_people_who_name_no_frame_are_a_picture_unless_they_are_one(tmp_path: Path, kind: str) -> None:
     make = _PEOPLE[kind]
     picture = read(_save(tmp_path / "p.json", [make(200 * n) for n in range(4)]))
@@ -185,6 +186,8 @@ def test_others_are_refused_by_the_keys_they_have(tmp_path: Path) -> None:
         ([{"frame": 0, "folk": people}], "begins with an object with 'frame', 'folk'"),
         ([json.dumps([_yolo(0)])], "write json.loads of each"),
         ([{"frame_id": 1, "instances": []}] * 2, "same frame_id"),
+        ({"person_1": [_mmpose(0), _mmpose(1)], "person_2": [_mmpose(0)]}, "unknown kind: an object with 'person_1'"),
+        ({"1": [{"frame": n, **_mmpose(n)} for n in range(3)]}, r"frame 0 holds people of 3 frames \(0, 1, 2\)"),
     ):
         with pytest.raises(FormatError, match=match):
             read(_save(tmp_path / "a.json", content))

@@ -31,12 +31,13 @@ from kinegraph.formats.detections import (
     make_detection,
     place_frames,
     to_sequence,
+    unfold,
     valid_identity,
 )
 from kinegraph.formats.frame_folder import in_time
 from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout
-from kinegraph.formats.people_json import people_by_frame, with_facts
+from kinegraph.formats.people_json import People, people_by_frame, with_facts
 from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton
 
@@ -107,7 +108,7 @@ def from_json(
         return _sequence(path, [(path, "", data)], [0], options, keypoint_scale)
     people = people_by_frame(data, path)
     frames = [(path, f"frame {n}, ", {"people": entries}) for n, entries in enumerate(people.frames)]
-    return _sequence(path, frames, people.numbers, with_facts(options, people), keypoint_scale, people.size)
+    return _sequence(path, frames, people.numbers, with_facts(options, people), keypoint_scale, people)
 
 
 def _sequence(
@@ -116,7 +117,7 @@ def _sequence(
     numbers: list[int] | None,
     options: KeypointOptions,
     scale: int | None,
-    image_size: tuple[int, int] | None = None,
+    people: People | None = None,
 ) -> SkeletonSequence:
     """From frames, each with its file and what its place in the file is called in messages."""
     layout: Skeleton | None = None
@@ -139,10 +140,15 @@ def _sequence(
             points = values.reshape(-1, 3)[: layout.num_joints]
             items[-1].append(make_detection(points[:, :2], points[:, 2], file, where, layout.joints, identity))
     items, unit, notes = _scaled(path, items, scale)
+    if people is not None and people.unstated:
+        items, told = unfold(items[0])
+        notes += told
     frames, slots = place_frames(numbers, items)
     if layout is None:
         layout = keypoint_layout(25, path, "OpenPose")  # nobody at all: to_sequence says so
-    return to_sequence(frames, path, layout, options, slots=slots, image_size=image_size, unit=unit, notes=notes)
+    return to_sequence(
+        frames, path, layout, options, slots=slots, image_size=people.size if people else None, unit=unit, notes=notes
+    )
 
 
 def _scaled(

@@ -8,6 +8,7 @@ A list of people, each with their frame, is put together by it; one without is a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "frame_numbers",
     "identity_key",
     "is_person",
+    "keyed_frames",
     "people_by_frame",
     "stated_frame",
     "with_facts",
@@ -41,6 +43,7 @@ FRAMES_KEYS = ("frames", "instance_info", "predictions", "data")
 PEOPLE_KEYS = ("instances", "people", "persons", "detections", "predictions", "poses")
 _PERSON_KEYS = ("keypoints", "pose_keypoints_2d", "pose_keypoints", "box")
 _META_KEYS = ("metadata", "meta", "info", "video_info")
+_FRAME_NAME = re.compile(r"[0-9]+|.*(frame|image|img|pic).*|.*\.[A-Za-z][A-Za-z0-9]{2,4}", re.IGNORECASE | re.DOTALL)
 _LARGEST = 2**40
 
 
@@ -105,11 +108,24 @@ def frame_list(data: object, path: Path) -> FrameList:
             if min(size) < 1:
                 raise FormatError(path, f"the image is {size[0]} x {size[1]} px; expected at least 1 x 1")
         rate = None if fps is None else number(fps, path, "'fps'")
-        return FrameList(members(data[key], list, path, f"'{key}'"), None, rate, size)
-    numbers = frame_numbers(list(data)) if data else None
-    if numbers is not None and all(value is None or isinstance(value, dict | list) for value in data.values()):
+        numbers = keyed_frames(data[key]) if isinstance(data[key], dict) else None
+        frames = list(data[key].values()) if numbers else members(data[key], list, path, f"'{key}'")
+        return FrameList(frames, numbers, rate, size)
+    numbers = keyed_frames(data)
+    if numbers is not None:
         return FrameList(list(data.values()), numbers)
     return FrameList([data])
+
+
+def keyed_frames(data: Mapping[str, Any]) -> list[int] | None:
+    """Numbers of the frames that stand each under its number or picture's name; None where keys are something else.
+
+    ``person_1`` and ``track_1`` end in numbers too, and hold people over time.
+    """
+    numbers = frame_numbers(list(data)) if data else None
+    if numbers is None or not all(value is None or isinstance(value, dict | list) for value in data.values()):
+        return None
+    return numbers if all(_FRAME_NAME.fullmatch(key) for key in data) else None
 
 
 def _first(places: Iterable[Mapping[str, Any]], key: str) -> Any:
@@ -170,6 +186,12 @@ def _in_frame(frame: object, path: Path, where: str) -> list[dict[str, Any]]:
         entries = entries[0]  # a batch of one picture
     for person, entry in enumerate(entries):
         members(entry, dict, path, f"{where}, person {person}")
+    stated = {stated_frame(entry) for entry in entries} - {None}
+    if len(stated) > 1:
+        shown = ", ".join(map(str, sorted(stated, key=str)[:3]))
+        raise FormatError(
+            path, f"{where} holds people of {len(stated)} frames ({shown}); expected those of one. List them by frame"
+        )
     return [entry for entry in entries if _is_seen(entry)]
 
 

@@ -11,7 +11,7 @@ from kinegraph.formats import mediapipe
 from kinegraph.formats.expmap_text import WIDTHS
 from kinegraph.formats.json_file import describe
 from kinegraph.formats.json_pose import FORMAT
-from kinegraph.formats.people_json import FRAMES_KEYS, PEOPLE_KEYS, frame_numbers, is_person
+from kinegraph.formats.people_json import FRAMES_KEYS, PEOPLE_KEYS, is_person, keyed_frames
 
 __all__ = ["json_format", "looks_like"]
 
@@ -112,6 +112,8 @@ def _of_object(data: dict[str, object]) -> str | None:
         return "mediapipe"
     for key in FRAMES_KEYS:
         frames = data.get(key)
+        if isinstance(frames, dict) and keyed_frames(frames) is not None:
+            frames = list(frames.values())
         found = _of_frames(frames) if isinstance(frames, list) else None
         if found is not None:
             return "mmpose" if found in _FLAT else found
@@ -127,7 +129,7 @@ def _of_object(data: dict[str, object]) -> str | None:
     first = values[0] if values else None
     if isinstance(first, dict) and ("bodies" in first or ("people" in first and _of_frames(values) == "openpose")):
         return "alphapose"
-    if values and frame_numbers(list(data)) is not None:
+    if keyed_frames(data) is not None:
         found = _of_frames(values)
         return found or ("mediapipe" if all(key.isdigit() for key in data) else None)
     return None
