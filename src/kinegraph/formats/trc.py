@@ -118,7 +118,7 @@ def _at_zero(positions: Array, skeleton: Skeleton, notes: list[str]) -> NDArray[
         if alone or skeleton.joints[marker].lower() in _ROOTS:
             zero[:, marker] = False
     if zero.any():
-        names = [name for name, there in zip(skeleton.joints, zero.any(axis=0), strict=True) if there]
+        names = [skeleton.joints[marker] for marker in np.unique(np.nonzero(zero)[1])]
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         notes.append(f"{zero.sum()} points at 0, 0, 0 exactly taken as not seen ({shown})")
     return zero
