@@ -30,7 +30,7 @@ def test_euler_error_is_the_norm_over_used_angles():
 def test_wrap_angle_keeps_small_angles_and_refuses_wrong_shapes():
     angles = torch.tensor([0.0, 3.0, -3.0, 7.0, 2 * math.pi - 0.1], dtype=torch.float64)
     assert wrap_angle(angles).tolist() == pytest.approx([0.0, 3.0, -3.0, 7.0 - 2 * math.pi, -0.1])
-    with pytest.raises(DataError, match="make them one"):
+    with pytest.raises(DataError, match="must agree"):
         euler_error(torch.zeros(2, 3), torch.zeros(3, 3))
     for wrong in (torch.ones(4).bool(), torch.ones(3), torch.ones(5, 3).bool(), torch.ones(1, 2, 3).bool()):
         with pytest.raises(DataError, match=r"expected bool \(2, 3\)"):

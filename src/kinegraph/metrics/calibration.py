@@ -7,6 +7,7 @@ from torch import Tensor
 
 from kinegraph.errors import DataError
 from kinegraph.metrics.recognition import check_scores
+from kinegraph.metrics.values import Values
 
 __all__ = ["CALIBRATION_BINS", "expected_calibration_error", "negative_log_likelihood", "reliability"]
 
@@ -14,7 +15,7 @@ CALIBRATION_BINS = 15
 """Equal bins of the confidence from 0 to 1, as in Guo et al., On Calibration of Modern Neural Networks, ICML 2017."""
 
 
-def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
+def negative_log_likelihood(logits: Values, labels: Values) -> float:
     """Mean of minus the logarithm of the true class's probability, in nats; the probabilities are softmax(logits).
 
     Args:
@@ -24,12 +25,12 @@ def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
     Raises:
         DataError: shapes, no rows, a label that is no class, or logits that are not finite.
     """
-    _check(logits, labels)
-    own = torch.log_softmax(logits.to(torch.float64), dim=1).gather(1, labels.to(torch.int64).unsqueeze(1))
+    rows, classes = _checked(logits, labels)
+    own = torch.log_softmax(rows, dim=1).gather(1, classes.unsqueeze(1))
     return -float(own.mean())
 
 
-def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> tuple[Tensor, Tensor, Tensor]:
+def reliability(logits: Values, labels: Values, bins: int = CALIBRATION_BINS) -> tuple[Tensor, Tensor, Tensor]:
     """Confidence against accuracy, bin by bin.
 
     The confidence of a row is its highest probability; bin b holds those in ``(b / bins, (b + 1) / bins]``.
@@ -45,21 +46,21 @@ def reliability(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) ->
     Raises:
         DataError: as :func:`negative_log_likelihood`, or less than one bin.
     """
-    _check(logits, labels)
+    rows, classes = _checked(logits, labels)
     if bins < 1:
         raise DataError(f"{bins} bins; expected 1 or more")
-    confidence, predicted = torch.softmax(logits.to(torch.float64), dim=1).max(dim=1)
+    confidence, predicted = torch.softmax(rows, dim=1).max(dim=1)
     place = (torch.ceil(confidence * bins).to(torch.int64) - 1).clamp(0, bins - 1)
     count = torch.bincount(place, minlength=bins).to(torch.float64)
     sums = [
         torch.zeros(bins, dtype=torch.float64).index_add_(0, place, values.to(torch.float64))
-        for values in (confidence, predicted == labels)
+        for values in (confidence, predicted == classes)
     ]
     filled = count.clamp(min=1)
     return count, sums[0] / filled, sums[1] / filled
 
 
-def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> float:
+def expected_calibration_error(logits: Values, labels: Values, bins: int = CALIBRATION_BINS) -> float:
     """Mean over rows of the distance between confidence and accuracy of their bin, 0 to 1 (Guo et al., 2017, eq. 3).
 
     Args:
@@ -74,9 +75,11 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, bins: int = CALIB
     return float((count * (confidence - accuracy).abs()).sum() / count.sum())
 
 
-def _check(logits: Tensor, labels: Tensor) -> None:
-    check_scores(logits, labels)
-    if not len(labels):
+def _checked(logits: Values, labels: Values) -> tuple[Tensor, Tensor]:
+    """``(N, classes)`` in float64 and ``(N,)``."""
+    rows, classes = check_scores(logits, labels)
+    if not len(classes):
         raise DataError("no rows; calibration needs at least one")
-    if not bool(torch.isfinite(logits).all()):
+    if not bool(torch.isfinite(rows).all()):
         raise DataError("logits that are not finite have no calibration")
+    return rows.to(torch.float64), classes

@@ -24,7 +24,7 @@ class _MeanPose(Metric):
     full_state_update = False
     total: Tensor
     count: Tensor
-    error: Callable[[Tensor, Tensor], Tensor]
+    error: Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
     def __init__(self, unit: float = 1000.0, **kwargs: Any) -> None:
         """``unit`` scales the result; 1000 turns metres into millimetres. ``kwargs`` go to torchmetrics."""
@@ -33,9 +33,9 @@ class _MeanPose(Metric):
         self.add_state("total", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, predicted: Tensor, target: Tensor) -> None:
-        """Add the poses ``(..., J, D)``."""
-        errors = type(self).error(predicted, target)
+    def update(self, predicted: Tensor, target: Tensor, weight: Tensor | None = None) -> None:
+        """Add the poses ``(..., J, D)``; ``weight`` ``(..., J)`` of their joints, as of the function."""
+        errors = type(self).error(predicted, target, weight)
         self.total += errors.sum().to(self.total.dtype)
         self.count += errors.numel()
 
