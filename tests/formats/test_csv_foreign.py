@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinegraph.errors import FormatError, KinegraphError
-from kinegraph.formats import read
+from kinegraph.formats import read, write
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
@@ -248,10 +248,20 @@ def test_the_size_is_checked_where_joints_are_missing_too(tmp_path: Path) -> Non
         read(path)
 
 
-def test_z_can_be_left_out(tmp_path: Path) -> None:
-    sequence = read(_wide(tmp_path / "a.csv", _standing(1000), MEDIAPIPE, "xyz"), dims=2)
-    assert (sequence.dims, sequence.unit) == (2, "px")
-    with pytest.raises(FormatError, match="2D; expected three coordinates"):
+def test_two_dimensions_of_three_are_those_of_the_image_alone(tmp_path: Path) -> None:
+    """Whoever lifts asks for 2D: what is 3D is not lifted from its x and y."""
+    solid = _wide(tmp_path / "a.csv", _standing(1.0), MEDIAPIPE, "xyz")
+    world = _wide(tmp_path / "w.csv", _of_world(), MEDIAPIPE, "xyz")
+    ours = tmp_path / "ours.csv"
+    write(read(solid), ours)
+    for path in (solid, world, ours):
+        with pytest.raises(FormatError, match="found 3D joints, expected 2D; what is 3D needs no lifting"):
+            read(path, dims=2)
+    lying = _in_image()[..., [1, 0, 2]]
+    lying[..., 1] -= 0.6  # partly outside
+    image = read(_wide(tmp_path / "c.csv", lying, MEDIAPIPE, "xyz"), dims=2)
+    assert (image.dims, image.unit) == (2, "normalized")
+    with pytest.raises(FormatError, match="found 2D joints, expected 3D"):
         read(_wide(tmp_path / "b.csv", FLAT, COCO, "xy"), dims=3)
 
 
@@ -287,7 +297,8 @@ def test_mediapipes_landmarks_in_the_image_are_2d(tmp_path: Path, spelling: str)
     assert (sequence.skeleton.name, sequence.dims, sequence.unit) == ("mediapipe33", 2, "normalized")
     np.testing.assert_array_equal(sequence.positions[0], _in_image()[..., :2])
     assert any("landmarks in the image" in note for note in sequence.notes)
-    with pytest.raises(FormatError, match=r"no body|spans|is 2D"):
+    assert read(tmp_path / "a.csv", dims=2).dims == 2
+    with pytest.raises(FormatError, match=r"the table is 2D, and its unit stated as mm"):
         read(tmp_path / "a.csv", dims=2, unit="mm")
 
 

@@ -111,6 +111,21 @@ def test_landmarks_with_their_visibility(tmp_path: Path, flat: bool) -> None:
         read(tmp_path / "a.npy", skeleton="mediapipe33")
 
 
+@pytest.mark.parametrize("numbers", [3, 4])
+def test_landmarks_that_are_asked_for_in_2d(tmp_path: Path, numbers: int) -> None:
+    """Whoever lifts asks for 2D: z of the image is left out, and a world refused."""
+    array = _landmarks()[..., :numbers]
+    np.save(tmp_path / "a.npy", array)
+    sequence = read(tmp_path / "a.npy", skeleton="mediapipe33", dims=2)
+    np.testing.assert_array_equal(sequence.positions[0], array[..., :2])
+    array[..., :3] -= (array[:, 23:24, :3] + array[:, 24:25, :3]) / 2
+    array[..., :3] *= [3, 5, 1]
+    np.save(tmp_path / "a.npy", array)
+    assert read(tmp_path / "a.npy", skeleton="mediapipe33").space == "camera"
+    with pytest.raises(FormatError, match="no landmarks in the image; expected fractions of it.* need no lifting"):
+        read(tmp_path / "a.npy", skeleton="mediapipe33", dims=2)
+
+
 def test_three_numbers_of_mediapipe_mean_the_same_in_memory(tmp_path: Path) -> None:
     array = _landmarks()[..., :3]
     np.save(tmp_path / "a.npy", array)

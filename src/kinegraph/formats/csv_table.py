@@ -39,8 +39,9 @@ from kinegraph.formats.csv_cells import Cell, cell_number, rate_of_times, table_
 from kinegraph.formats.csv_columns import EXTRA, Columns, Row, table_columns
 from kinegraph.formats.csv_write import write
 from kinegraph.formats.detections import MAX_VALUES, Floats, frame_slots
-from kinegraph.formats.fields import build, read_fields
+from kinegraph.formats.fields import build, check_dims, read_fields
 from kinegraph.formats.foreign_array import ArrayUnit, from_file_array
+from kinegraph.formats.foreign_mediapipe import may_be_in_image
 from kinegraph.formats.joint_names import joints_by_name, table_layout
 from kinegraph.formats.json_file import path_text
 from kinegraph.formats.text_file import split_lines
@@ -73,7 +74,7 @@ def read(
         fps, space, up, image_size: replace what the comments say, or say what they do not.
         unit: likewise; of a table of others also "cm" and "mm", which become metres. Without it, 3D is taken as
             metres, and 2D as fractions of the image where all numbers are about 0..1, else as px, with a note.
-        dims: 2 leaves the z of a table of others out.
+        dims: 2 or 3, where nothing else will do. 2 leaves out the z of what may be MediaPipe's landmarks in the image.
 
     Raises:
         FormatError: no such columns, a row too short, a cell that is no number, unknown joints, a joint twice, or a
@@ -138,8 +139,7 @@ class _Table:
 def _own(path: Path, fields: dict[str, Any], table: _Table, dims: int | None) -> SkeletonSequence:
     """What we wrote says what it is; what is stated besides replaces it."""
     flat = table.positions.shape[-1] == 2
-    if dims not in (None, table.positions.shape[-1]):
-        raise FormatError(path, f"found {table.positions.shape[-1]}D joints, expected {dims}D; leave dims out")
+    check_dims(path, table.positions.shape[-1], dims)
     if "unit" not in fields:
         fields["unit"] = "px" if flat else "m"
         fields["notes"] += (f"the unit is not in the file: taken as {'px' if flat else 'metres'}",)
@@ -152,9 +152,10 @@ def _foreign(path: Path, fields: dict[str, Any], table: _Table, scored: bool, di
     positions = table.positions
     notes = list(fields.pop("notes"))
     later = {name: fields.pop(name) for name in ("label", "origin") if name in fields}
-    if dims == 2 and positions.shape[-1] == 3:
+    if dims == 2 and positions.shape[-1] == 3 and may_be_in_image(positions, fields["skeleton"]):
         positions = positions[..., :2]
         notes.append("z left out, as 2D was asked for")
+    check_dims(path, positions.shape[-1], dims)
     if not scored and positions.shape[-1] == 3:
         absent = _at_origin(positions, fields["skeleton"])
         if absent.any():

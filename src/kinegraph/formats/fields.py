@@ -12,7 +12,7 @@ from kinegraph.naming import as_text
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 
-__all__ = ["build", "describe", "read_fields", "skeleton_field", "skeleton_from_field"]
+__all__ = ["build", "check_dims", "describe", "read_fields", "skeleton_field", "skeleton_from_field"]
 
 _MAX_JOINTS = 1000
 """More is no body; a skeleton's hop distances take memory that grows with the square of its joints."""
@@ -99,3 +99,10 @@ def build(path: Path, **fields: Any) -> SkeletonSequence:
     if not sequence.people or not sequence.frames:
         raise FormatError(path, f"holds {sequence.people} people and {sequence.frames} frames; expected one of each")
     return sequence
+
+
+def check_dims(path: Path, found: int, expected: int | None) -> None:
+    """Raises FormatError where a file of `found` coordinates a joint is asked for another number."""
+    if expected not in (None, found):
+        hint = "; what is 3D needs no lifting: use 'kinegraph convert' or 'view'" if found == 3 else ""
+        raise FormatError(path, f"found {found}D joints, expected {expected}D{hint}")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
-from kinegraph.formats.foreign_mediapipe import landmark_kind
+from kinegraph.formats.foreign_mediapipe import has_landmarks, landmark_kind, may_be_in_image
 from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
 
@@ -73,7 +73,7 @@ def from_array(
     layout = get_skeleton(skeleton)
     if values.ndim == 2:
         values = values[None]
-    landmarks = layout.name == "mediapipe33" and values.shape[-2:-1] == (layout.num_joints,)
+    landmarks = has_landmarks(values, layout)
     # Of other layouts four numbers a joint may as well be quaternions.
     most = 4 if landmarks else 3
     if values.ndim not in (3, 4) or not 2 <= values.shape[-1] <= most or dims not in (None, 2, 3):
@@ -91,6 +91,8 @@ def from_array(
     if confidence is not None:
         scores = np.nan_to_num(np.array(confidence, dtype=np.float64))
         scores = scores[None] if scores.ndim == 1 else scores
+    if landmarks and given == 2 and numbers > 2:
+        values, numbers = _in_image(values, layout, called, scores is not None)
     if numbers > given:
         scores, values = _confidences(values, scores, called), values[..., :given]
     notes = []
@@ -181,6 +183,20 @@ def frames_first(array: Floats) -> bool:
     # Windows cut from one recording follow one another along both axes.
     apart = points.shape[1] == 1 or step(1) >= _SMALL_STEP * size
     return apart and 0 < step(0) < _SMALL_STEP * size
+
+
+def _in_image(values: Floats, layout: Skeleton, called: str, scored: bool) -> tuple[Floats, int]:
+    """MediaPipe's landmarks without z, and how many numbers each has then: x, y and perhaps the visibility."""
+    numbers = values.shape[-1]
+    third = values[..., 2]
+    if numbers == 3 and not scored and not ((third < 0) | (third > 1)).any():
+        return values, numbers  # x, y and confidence
+    if not may_be_in_image(values[..., :3], layout):
+        raise DataError(
+            f"{called} has x, y and z that are no landmarks in the image; expected fractions of it, or x, y and "
+            "confidences in 0..1. 3D joints need no lifting"
+        )
+    return np.delete(values, 2, axis=-1), numbers - 1
 
 
 def _confidences(values: Floats, scores: Floats | None, called: str) -> Floats:

@@ -21,7 +21,7 @@ import numpy as np
 
 from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError
-from kinegraph.formats.fields import build, describe, read_fields
+from kinegraph.formats.fields import build, check_dims, describe, read_fields
 from kinegraph.formats.foreign_array import ArrayUnit, Floats, frames_first, from_file_array
 from kinegraph.formats.json_file import members
 from kinegraph.formats.restricted_pickle import load_npy, load_npz, load_pickle
@@ -194,9 +194,7 @@ def _agree(
     given: Mapping[str, str | None],
 ) -> None:
     """Refuse what contradicts a kinegraph npz; what it leaves open, which way is up, may be said."""
-    if dims not in (None, sequence.dims):
-        hint = "; what is 3D needs no lifting: use 'kinegraph convert' or 'view'" if sequence.dims == 3 else ""
-        raise FormatError(path, f"found {sequence.dims}D joints, expected {dims}D{hint}")
+    check_dims(path, sequence.dims, dims)
     if skeleton is not None and get_skeleton(skeleton).joints != sequence.skeleton.joints:
         named = skeleton if isinstance(skeleton, str) else skeleton.name
         raise FormatError(
