@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from action_files import write_containers
+from coco_results import write_results
 from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
 
 import kinegraph as kg
@@ -114,6 +115,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     """A folder with the files the pages speak of."""
     folder = tmp_path_factory.mktemp("pages")
     keypoints(folder / "keypoints")
+    write_results(folder / "results.json")
     shutil.copy(shared_data / "cmu_asfamc" / "02" / "02.asf", folder / "walk.asf")
     shutil.copy(shared_data / "cmu_asfamc" / "02" / "02_01.amc", folder / "walk.amc")
     shutil.copy(shared_data / "cmu_bvh" / "07" / "07_01.bvh", folder / "walk.bvh")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
+from kinegraph.export.lift_steps import AXES, joint_tables, steps_after, steps_before
 from kinegraph.export.plan import Array, Case, ExportPlan, Measure, Part, Port
 from kinegraph.inference.framing import FOCAL_PX, SIDE_PX
 from kinegraph.models.lifting_model import LiftingModel, with_residual
@@ -57,7 +58,8 @@ class LiftGraph(nn.Module):
     def ports(self) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
         """Inputs and outputs, in the order of :meth:`forward`."""
         joints, transform = self.model.skeleton.num_joints, self.transform
-        inputs = [Port(name="keypoints", axes=("batch", "frames", joints, 2), unit="px", meaning=_KEYPOINTS)]
+        meaning = _KEYPOINTS + (f"; {self.fewest} frames or more" if self.fewest > 1 else "")
+        inputs = [Port(name="keypoints", axes=("batch", "frames", joints, 2), unit="px", meaning=meaning)]
         if transform.confidence:
             meaning = "0: missing, whatever its keypoint; else up to 1"
             inputs.append(Port(name="confidence", axes=("batch", "frames", joints), unit="share", meaning=meaning))
@@ -67,8 +69,13 @@ class LiftGraph(nn.Module):
             inputs.append(Port(name="intrinsics", axes=("batch", 4), unit="px", meaning="fx, fy, cx, cy"))
             inputs.append(Port(name="root_depth", axes=("batch", "frames"), unit="m", meaning="of the root joint"))
         frames: str | int = "frames" if self.window == 1 else f"frames - {self.window - 1}"
-        where = "camera space" if transform.target == "pixel" else "from the root joint, camera axes"
-        meaning = f"{where}: x right, y down, z away from the camera"
+        if transform.target == "pixel":
+            where = "camera space"
+        elif transform.normalise == "box":
+            where = "from the root joint, in the axes of a camera that looks at it (see 'afterwards')"
+        else:
+            where = "from the root joint, camera axes"
+        meaning = f"{where}: {AXES}"
         return tuple(inputs), (Port(name="positions", axes=("batch", frames, joints, 3), unit="m", meaning=meaning),)
 
     def forward(self, keypoints: Tensor, *others: Tensor) -> Tensor:
@@ -152,27 +159,33 @@ def plan_lifter(weights: LoadedWeights, clip: LiftClip, fps: float | None) -> Ex
         raise ConfigError(f"{weights.folder}: {weights.model_name} is no lifting network")
     graph = LiftGraph(model, transform).eval()
     inputs, outputs = graph.ports()
-    window = model.frames
+    window, before = model.frames, model.target
+    after = window - 1 - before
     cases = tuple(_cases(graph, inputs, clip))
     example = _feed(inputs, clip, people=3, frames=window + 3)
     facts: dict[str, Any] = {
         "frames_of_context": window,
         "fewest_frames": graph.fewest,
+        "frames_before": before,
+        "frames_after": after,
         "fps": fps if window > 1 else None,
         "normalisation": "inside the graph",
         "view": (
             "whole image"
             if transform.normalise == "screen"
-            else "any: keypoints are scaled to the person's own box, so the image's size does not matter"
+            else "any: keypoints are scaled to the person's own box, so neither the image's size nor the place in it "
+            "matters to the graph; it answers as a camera that looks at the root joint sees it: turn that by 'turn'"
         ),
         "training_camera": {"focal_px": FOCAL_PX, "image_px": SIDE_PX, "distance_m": [4, 6]},
         "missing_joints": (
             "confidence 0" if transform.confidence else "fill them in yourself: the network takes every joint as seen"
         ),
         "scale": "of an average adult; one camera cannot tell",
+        "prepare": steps_before(transform, window, fps),
+        "layouts": joint_tables(weights.skeleton),
+        "afterwards": steps_after(transform),
     }
     if window > 1:
-        before, after = model.target, window - 1 - model.target
         facts["ends"] = (
             f"repeat the first frame {before} times"
             + (f" and the last {after} times" if after else "")
