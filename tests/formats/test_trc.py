@@ -102,11 +102,13 @@ def test_a_root_from_which_the_body_is_told_stays_at_zero(file: Path, root: str)
     assert trc.read(file).seen[0].tolist() == [[False, True], [True, True]]
     file.write_text(many({root: ["0 0 0", "0 0 0"], "B": ["0 0 0", "0 0 0"]}))
     assert not trc.read(file).seen.any()
+    file.write_text(many({root: ["0 0 0", "0 0 0"], "B": ["0 0 0", "0 0 0"], "C": ["1 1 1", "2 2 2"]}))
+    assert trc.read(file).seen[0].tolist() == [[True, False, True]] * 2
 
 
 def test_a_layouts_root_at_zero_comes_back(tmp_path: Path) -> None:
     points = np.random.default_rng(0).normal(size=(1, 5, 17, 3))
-    points[:, :, H36M.root] = 0
+    points[:, :, [H36M.root, H36M.index("left_hip")]] = 0  # a bone of no length, as in Acclaim's rigs
     trc.write(SkeletonSequence(positions=points, skeleton=H36M, fps=30, up="y"), tmp_path / "x.trc")
     np.testing.assert_allclose(trc.read(tmp_path / "x.trc").positions, points, atol=1e-6)
 

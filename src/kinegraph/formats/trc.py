@@ -110,13 +110,18 @@ def read(
 def _at_zero(positions: Array, skeleton: Skeleton, notes: list[str]) -> NDArray[np.bool_]:
     """Which markers (frames, markers) lie at 0, 0, 0 because they were not seen."""
     zero = np.asarray((positions == 0).all(axis=-1))
-    always = np.flatnonzero(zero.all(axis=0))
-    if len(always) == 1:
-        marker = int(always[0])
+    always = zero.all(axis=0)
+    if not always.all():
         pelvis = skeleton.landmark("pelvis")
-        alone = pelvis is not None and np.count_nonzero(pelvis) == 1 and pelvis[marker] != 0
-        if alone or skeleton.joints[marker].lower() in _ROOTS:
-            zero[:, marker] = False
+        alone = int(np.argmax(pelvis)) if pelvis is not None and np.count_nonzero(pelvis) == 1 else -1
+        loose = set(skeleton.parents) <= {-1, 0}
+        for marker, parent in enumerate(skeleton.parents):
+            root = marker == alone or skeleton.joints[marker].lower() in _ROOTS
+            # of a rig's layout the first bones may have no length
+            if always[marker] and (
+                root or (not loose and parent >= 0 and always[parent] and not zero[:, parent].any())
+            ):
+                zero[:, marker] = False
     if zero.any():
         names = [skeleton.joints[marker] for marker in np.unique(np.nonzero(zero)[1])]
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
