@@ -63,6 +63,11 @@ def test_joint_centres_come_first() -> None:
     assert "knee" not in notes[0]
 
 
+def test_wrists_of_rajagopals_set() -> None:
+    names = [f"{side}{name}" for side in "RL" for name in ("HJC", "FAradius", "FAulna")]
+    assert of(names, "left_wrist") == ["LFAradius", "LFAulna"]
+
+
 def test_centres_alone_have_a_spine_half_way_and_no_note() -> None:
     notes: list[str] = []
     marker_skeleton(Path("m.trc"), CENTRES, notes)

@@ -83,6 +83,15 @@ def test_a_z_up_trc_is_named_until_it_is_told(tmp_path: Path) -> None:
     assert not any("stands" in note for note in kg.load(tmp_path / "vicon.trc", up="y").notes)
 
 
+def test_a_y_up_c3d_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("ezc3d", reason="ezc3d is not installed")
+    kg.save(turned(stander(), TURN.inv()), tmp_path / "export.c3d")  # writing turns y up into z up
+    assert kg.load(tmp_path / "export.c3d").notes[-1] == "the body stands along y, not z: --read up=y"
+    assert not any("stands" in note for note in kg.load(tmp_path / "export.c3d", up="y").notes)
+    kg.save(stander(), tmp_path / "lab.c3d")
+    assert kg.load(tmp_path / "lab.c3d").notes == ()
+
+
 def bvh(rest: str, motion: str) -> str:
     """A rig of pelvis, legs, spine and head: along which axis its bones lie, and turned by which angles about x."""
 
