@@ -107,7 +107,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(tmp_path: Path, variant: str, m
 
 def test_early_stopping_by_the_chosen_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter([50.0, 40.0, 40.0, 45.0, 10.0])
-    found = {"loss": 0.0, "euler": 1.0}
+    found = {"loss": 0.0, "euler": 1.0, "cross_entropy": 1.0}
     monkeypatch.setattr(MotionTask, "evaluate", lambda *_: {**found, "error_rate": next(errors)})
     settings = {"validate_every": 2, "patience": 2, "monitor": "recognition"}
     result = run_motion(tmp_path / "run", trainer=settings)

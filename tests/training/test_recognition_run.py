@@ -140,6 +140,57 @@ def test_early_stopping_and_what_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
         assert same == (keep == "last")
 
 
+def _validations(monkeypatch: pytest.MonkeyPatch, *found: tuple[float, float]) -> None:
+    """Validations that find these error rates and losses, one after the other."""
+    left = iter(found)
+    monkeypatch.setattr(
+        RecognitionTask, "evaluate", lambda *_: dict(zip(("error_rate", "loss"), next(left), strict=True))
+    )
+
+
+def test_of_equal_error_rates_the_lower_loss_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few validation clips many rates are equal; the first of them was kept."""
+    each: dict[str, Any] = {"validate_every": 1}
+    ties = ((50.0, 0.1), (40.0, 3.0), (40.0, 1.0), (40.0, 2.0), (45.0, 0.5), (40.0, 1.0))
+    _validations(monkeypatch, *ties)
+    result = run_recognition(tmp_path / "run", trainer=each)
+    assert (result.status, result.best_step, result.best) == ("finished", 3, 40.0)
+    kept = load_weights(result.weights).metadata
+    assert (kept["checkpoint"]["step"], kept["metrics"]["validation_loss"]) == (3, 1.0)
+    _validations(monkeypatch, *ties)  # a lower loss is no lower error: patience counts as it did
+    stopped = run_recognition(tmp_path / "patience", trainer={**each, "patience": 2})
+    assert (stopped.status, stopped.step, stopped.best_step) == ("stopped early", 4, 3)
+
+
+def test_a_resumed_run_knows_the_loss_of_what_it_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    each: dict[str, Any] = {"validate_every": 1, "steps": 2}
+    level = {"name": "constant"}
+    for folder in ("new", "old"):
+        _validations(monkeypatch, (40.0, 1.0), (50.0, 9.0))
+        run_recognition(tmp_path / folder, schedule=level, trainer=each)
+    content = checkpoint_of(tmp_path / "old")
+    (keeper,) = content["callbacks"].values()
+    assert keeper.pop("kept_tie") == 1.0
+    torch.save(content, tmp_path / "old" / "last.ckpt")  # as it was written before
+    for folder, step in (("new", 4), ("old", 5)):
+        _validations(monkeypatch, (40.0, 2.0), (40.0, 0.5), (30.0 if folder == "old" else 40.0, 0.7))
+        result = run_recognition(tmp_path / folder, resume=True, schedule=level, trainer={**each, "steps": 5})
+        assert result.best_step == step
+
+
+def test_what_is_trained_and_validated_on_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    splits = make_clip_splits()
+    few = len(splits.validation)
+    for name, keep, warned in (("a", "best", True), ("b", "last", False)):
+        train(recognition_recipe(tmp_path / name, trainer={"keep": keep, "steps": 1}), splits=splits)
+        said = capsys.readouterr().err.splitlines()
+        assert said[0] == f"8 clips train, {few} validate"
+        assert said[1].startswith(f"warning: {few} clips choose the weights") == warned
+        assert ("--data.held_out" in said[1]) == warned
+    train(recognition_recipe(tmp_path / "c", trainer={"steps": 1}), splits=splits, quiet=True)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_last_weights_of_a_run_that_holds_nothing_out(tmp_path: Path) -> None:
     splits = alone(make_clip_splits())
     with pytest.raises(ConfigError, match="trainer.keep: found best, but nothing is held out .* .--trainer.keep last"):

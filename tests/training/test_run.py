@@ -23,6 +23,7 @@ from kinegraph.training.lifting_data_module import LiftingTensors
 from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lifting_task import LiftingTask
 from kinegraph.training.recipe import LiftingRecipe
+from kinegraph.training.schedule import rate
 from kinegraph.training.stop_signals import StopSignals
 from kinegraph.weights import load_weights
 
@@ -262,6 +263,50 @@ def test_a_longer_run_continues_a_finished_one(tmp_path: Path, splits: LiftingSp
     run_lifting(tmp_path / "two", splits, resume=True, trainer={"steps": 30})
     assert checkpoint_of(tmp_path / "two")["global_step"] == 30
     assert_same_run(tmp_path / "straight", tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [{"name": "cosine"}, {"name": "one-cycle", "warmup": 0.3}, {"name": "constant", "warmup": 0.1}],
+)
+def test_a_rate_that_follows_from_the_length_allows_no_other(
+    tmp_path: Path, splits: LiftingSplits, schedule: dict[str, Any]
+) -> None:
+    """It went on with another schedule than it had begun with, and the recipe told of the second alone."""
+    run_lifting(tmp_path / "run", splits, schedule=schedule, trainer={"steps": 12})
+    before = {name: (tmp_path / "run" / name).read_bytes() for name in ("run.json", "recipe.yaml", "last.ckpt")}
+    for length in ({"steps": 16}, {"steps": 6}, {"steps": None, "epochs": 4}):
+        with pytest.raises(ConfigError, match=r"was begun for 12 steps, .* keep 12 steps .* another --out"):
+            run_lifting(tmp_path / "run", splits, resume=True, schedule=schedule, trainer=length)
+    assert before == {name: (tmp_path / "run" / name).read_bytes() for name in before}
+    same = run_lifting(tmp_path / "run", splits, resume=True, schedule=schedule, trainer={"steps": None, "epochs": 3})
+    assert same.status == "finished"  # 3 epochs are 12 steps
+
+
+@pytest.mark.parametrize("schedule", [{"name": "cosine"}, {"name": "one-cycle", "warmup": 0.25}])
+def test_the_log_has_the_rate_of_the_step_itself(
+    tmp_path: Path, splits: LiftingSplits, schedule: dict[str, Any]
+) -> None:
+    recipe = lifting_recipe(tmp_path / "run", schedule=schedule)
+    run_lifting(tmp_path / "run", splits, schedule=schedule)
+    logged = {int(row["step"]): float(row["lr"]) for row in log_of(tmp_path / "run")}
+    share = {step: rate(recipe.schedule, step - 1, 24, 4) for step in logged}
+    assert logged == pytest.approx({step: recipe.optim.lr * value for step, value in share.items()})
+
+
+def test_the_logged_rate_is_the_optimisers(
+    tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: dict[int, float] = {}
+    step = LiftingTask.training_step
+
+    def watched(self: LiftingTask, batch: Any, batch_idx: int) -> Any:
+        used[batch.step + 1] = self.trainer.optimizers[0].param_groups[0]["lr"]
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(LiftingTask, "training_step", watched)
+    run_lifting(tmp_path / "run", splits, schedule={"name": "cosine"})
+    assert all(float(row["lr"]) == used[int(row["step"])] for row in log_of(tmp_path / "run"))
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, splits: LiftingSplits) -> None:

@@ -2,7 +2,8 @@
 
 Any field can be set on the command line: --optim.lr 3e-4 --trainer.epochs 20 --model.channels 64.
 Ctrl-C stops cleanly after the current step; the same command with --resume continues exactly where it was, and so
-does one after a crash or a kill, from the last checkpoint.
+does one after a crash or a kill, from the last checkpoint. A resumed run may get another length
+(--trainer.steps) under the schedules constant, exponential and steps without warmup; the others follow from it.
 """
 
 from __future__ import annotations

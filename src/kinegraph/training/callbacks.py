@@ -56,6 +56,7 @@ class RunKeeper(pl.Callback):
     Attributes:
         best, best_step: the lowest error so far, and when it was found: what patience is about.
         kept, kept_step: error and step of the weights that are kept.
+        kept_tie: of those weights, what decides between equal errors (`Monitor.tie`).
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class RunKeeper(pl.Callback):
         self.best_step = 0
         self.kept = math.inf
         self.kept_step = 0
+        self.kept_tie = math.inf
         self.validations_since_best = 0
         self.validated_step = 0
         self.seconds_before = 0.0
@@ -103,6 +105,7 @@ class RunKeeper(pl.Callback):
             "best_step": self.best_step,
             "kept": self.kept,
             "kept_step": self.kept_step,
+            "kept_tie": self.kept_tie,
             "validations_since_best": self.validations_since_best,
             "validated_step": self.validated_step,
             "seconds": self.seconds,
@@ -112,6 +115,8 @@ class RunKeeper(pl.Callback):
         """Take it back."""
         self.best, self.best_step = state_dict["best"], state_dict["best_step"]
         self.kept, self.kept_step = state_dict["kept"], state_dict["kept_step"]
+        # Runs of before did not write it: what they kept stays until there is a lower error.
+        self.kept_tie = state_dict.get("kept_tie", -math.inf)
         self.validations_since_best = state_dict["validations_since_best"]
         self.validated_step = state_dict["validated_step"]
         self.seconds_before = state_dict["seconds"]
@@ -231,8 +236,10 @@ class RunKeeper(pl.Callback):
             self.validations_since_best += 1
             if self._patience_is_used_up():
                 trainer.should_stop = self.stopped_early = True
-        if better or self.recipe.keep == "last":
-            self.kept, self.kept_step = error, step
+        # An equal error with a lower loss is kept, and no progress for patience: losses fall long after errors do.
+        tie = math.inf if monitor.tie is None else found[monitor.tie]
+        if better or self.recipe.keep == "last" or (error == self.kept and tie < self.kept_tie):
+            self.kept, self.kept_step, self.kept_tie = error, step, tie
             if trainer.is_global_zero:
                 self.save_best(task, {"step": step, **found}, self.seconds)
         self._validated = f"  {monitor.label.split()[0]} {monitor.show(error)} (best {self.best:.{monitor.digits}f})"
@@ -246,7 +253,7 @@ class RunKeeper(pl.Callback):
         row = {
             "step": step,
             "epoch": round(step / self.data.steps_per_epoch, 4),
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": task.rate_of(step - 1),  # of the step itself: the optimiser has the next one's by now
             "seconds": round(self.seconds, 2),
             **values,
         }

@@ -23,6 +23,7 @@ from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.training.launch import is_leader
 from kinegraph.training.precision import computed_in
 from kinegraph.training.recipe import RunRecipe, read_recipe
+from kinegraph.training.schedule import follows_length
 from kinegraph.training.task import Monitor
 
 __all__ = [
@@ -47,7 +48,8 @@ RECIPE = "recipe.yaml"
 RUN = "run.json"
 OF_RECIPE = "recipe"  # key of a checkpoint: the recipe whose it is, as plain values
 
-# What may differ between the sittings of one run: how it is watched and how long it is, never what is learned.
+# What may differ between the sittings of one run: how it is watched and how long it is, never what is learned. (The
+# length may not where the learning rate follows from it: `_check_length`.)
 _MAY_CHANGE = {
     "out",
     *(
@@ -173,6 +175,7 @@ def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoi
 
     Raises:
         KinegraphError: the folder cannot be cleared.
+        ConfigError: the run was begun for another length, which its learning rate follows from.
         DataError: the run was begun with other data.
         FormatError: what the run has written is damaged.
     """
@@ -186,15 +189,30 @@ def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoi
         raise KinegraphError(f"cannot clear the run folder {folder}: {error.strerror}; choose another --out") from error
     if (checkpoint is not None or (folder / BEST).is_dir()) and (folder / RUN).exists():
         try:
-            before = json.loads((folder / RUN).read_text(encoding="utf-8"))["data"]
+            before = json.loads((folder / RUN).read_text(encoding="utf-8"))
+            data = before["data"]
         except (ValueError, KeyError, TypeError) as error:
             raise FormatError(folder / RUN, "damaged; choose another --out and begin anew") from error
-        if before != known["data"]:
+        if data != known["data"]:
             raise DataError(
                 f"the data of {recipe.data.name} are not those {folder} was begun with; choose another --out"
             )
+        _check_length(folder, recipe, before.get("steps"), known["steps"], checkpoint)
     write_text(folder / RUN, _json({"status": "running", **known}))  # first: it says whose the others are
     write_yaml(recipe, folder / RECIPE)
+
+
+def _check_length(folder: Path, recipe: RunRecipe, before: Any, steps: int, checkpoint: Checkpoint | None) -> None:
+    """ConfigError where a run goes on to another length, and its rate would have been another from the first step."""
+    if checkpoint is None or before in (None, steps) or not follows_length(recipe.schedule):
+        return
+    name = recipe.schedule.name + " with warmup" * (recipe.schedule.warmup > 0)
+    raise ConfigError(
+        f"trainer.steps: {folder} was begun for {before} steps, the recipe says {steps}; the learning rate of schedule "
+        f"{name} follows from the length, so that no one recipe would make these weights: keep {before} steps "
+        f"(--trainer.steps {before}), or begin anew with another --out (schedules constant, exponential and steps, "
+        "without warmup, may go on longer)"
+    )
 
 
 def _clear_leftovers(folder: Path) -> None:

@@ -28,7 +28,7 @@ FORECASTING = {
     "positions": Monitor(key="mpjpe_mm", label="validation MPJPE", unit="mm"),
 }
 """The forecasting error of each representation."""
-RECOGNITION = Monitor(key="error_rate", label="validation error rate", unit="% wrong")
+RECOGNITION = Monitor(key="error_rate", label="validation error rate", unit="% wrong", tie="cross_entropy")
 
 
 class MotionTask(TrainingTask):
@@ -157,7 +157,7 @@ class MotionTask(TrainingTask):
 
     def evaluate(self, validation: MotionValidation, most: int | None = None) -> dict[str, float]:
         """The errors on a validation split: `loss` (of forecasting, or of recognition alone), `euler` (radians) or
-        `mpjpe_mm`, and `error_rate` (percent), as far as the network answers.
+        `mpjpe_mm`, and `error_rate` (percent) with `cross_entropy`, as far as the network answers.
 
         Args:
             validation: the windows.
@@ -172,7 +172,7 @@ class MotionTask(TrainingTask):
             found[FORECASTING[self.transform.representation].key] = validation.forecasting_error(motion, rows)
         if logits is not None:
             found["error_rate"] = validation.error_rate(logits, rows)
-            if motion is None:
-                labels = validation.labels(rows)
-                found["loss"] = float(recognition_loss(logits[labels >= 0], labels[labels >= 0]))
+            labels = validation.labels(rows)
+            found["cross_entropy"] = float(recognition_loss(logits[labels >= 0], labels[labels >= 0]))
+            found.setdefault("loss", found["cross_entropy"])
         return found

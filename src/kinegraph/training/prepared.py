@@ -17,7 +17,10 @@ from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["PreparedRun", "least_share", "model_config", "network_entry"]
+__all__ = ["PreparedRun", "least_share", "model_config", "network_entry", "size_lines"]
+
+_FEW = 30
+"""Validation examples below which an error rate moves by more than 3 % with one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +99,20 @@ def least_share(recipe: RunRecipe, batch: int, what: str) -> int:
     if batch < processes:
         raise ConfigError(f"trainer.devices: {batch} training {what} a step for {processes} processes; start fewer")
     return batch // processes
+
+
+def size_lines(prepared: PreparedRun, recipe: RunRecipe) -> list[str]:
+    """What is trained and validated on, and a warning where few examples decide which weights are kept by a rate."""
+    train, validation = prepared.splits["train"], prepared.splits["validation"]
+    unit = "poses" if "poses" in train else "clips"
+    there = f"{validation[unit]:,} validate" if validation[unit] else "none is held out: the last weights are kept"
+    lines = [f"{train[unit]:,} {unit} train, {there}"]
+    examples = next((value for value in prepared.validated.values() if isinstance(value, int)), 0)
+    by_rate = recipe.trainer.keep == "best" and prepared.task.monitor.tie is not None
+    if by_rate and validation[unit] and examples < _FEW:
+        what = "windows" if "windows" in prepared.validated else unit
+        lines.append(
+            f"warning: {examples} {what} choose the weights, each of them {100 / examples:.0f} % of the error; "
+            f"expected {_FEW} or more: hold out more with --data.held_out, or put more into the validation part"
+        )
+    return lines

@@ -97,10 +97,10 @@ class TrainerRecipe:
     validate_poses: int | None = 8192
     """Validate on at most this many examples, evenly spaced over the validation split; null takes all."""
     keep: Literal["best", "last"] = "best"
-    """Which weights are kept: those of the best validation, or those after the last step (and of every validation on
-    the way, until the next)."""
+    """Which weights are kept: those of the best validation (of equal error rates the one of lower cross entropy), or
+    those after the last step (and of every validation on the way, until the next)."""
     patience: int | None = None
-    """Stop after this many validations without a new best; null never stops early."""
+    """Stop after this many validations without a lower error; null never stops early."""
     checkpoint_every: int = 1000
     """Steps between checkpoints to resume from."""
     checkpoint_minutes: float = 5.0

@@ -57,7 +57,7 @@ class RecognitionTask(TrainingTask):
         validated_on: str = "validation",
         compile_model: bool = False,
     ) -> None:
-        chosen = Monitor(key="error_rate", label=f"{validated_on} error rate", unit="% wrong")
+        chosen = Monitor(key="error_rate", label=f"{validated_on} error rate", unit="% wrong", tie="loss")
         if monitor == "loss":
             chosen = Monitor(key="loss", label=f"{validated_on} cross entropy", digits=4)
         super().__init__(

@@ -13,6 +13,7 @@ best/           weights of the best validation, or the last (`trainer.keep`): `k
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,7 @@ from kinegraph.training.launch import as_launched, check_devices, is_leader
 from kinegraph.training.lock import run_lock
 from kinegraph.training.parallel import UnwrappedDDP
 from kinegraph.training.precision import computed_in
-from kinegraph.training.prepared import PreparedRun
+from kinegraph.training.prepared import PreparedRun, size_lines
 from kinegraph.training.progress_line import ProgressLine
 from kinegraph.training.recipe import RunRecipe
 from kinegraph.training.stop_signals import StopSignals
@@ -90,6 +91,9 @@ def _train(recipe: RunRecipe, folder: Path, resume: bool, quiet: bool, splits: A
     parameters = int(prepared.model.num_parameters)  # type: ignore[arg-type]
     known = facts(recipe, dict(prepared.splits), parameters, steps)
     open_folder(folder, recipe, known, checkpoint)
+    if not quiet and is_leader():
+        for line in size_lines(prepared, recipe):
+            print(line, file=sys.stderr, flush=True)
 
     def save_best(task: TrainingTask, found: dict[str, float], seconds: float) -> None:
         metadata = {

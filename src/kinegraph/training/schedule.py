@@ -6,7 +6,7 @@ import math
 
 from kinegraph.training.recipe_parts import ScheduleRecipe
 
-__all__ = ["rate"]
+__all__ = ["follows_length", "rate"]
 
 
 def rate(schedule: ScheduleRecipe, step: int, steps: int, steps_per_epoch: int) -> float:
@@ -29,3 +29,8 @@ def rate(schedule: ScheduleRecipe, step: int, steps: int, steps_per_epoch: int) 
         return float(schedule.gamma ** sum(step >= epoch * steps_per_epoch for epoch in schedule.milestones))
     progress = min(1.0, (step - rise) / max(1.0, steps - 1 - rise))
     return schedule.final + (1 - schedule.final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def follows_length(schedule: ScheduleRecipe) -> bool:
+    """Whether the rate of a step hangs on how long the run is, so that a longer run differs from its first step on."""
+    return schedule.name in ("cosine", "one-cycle") or schedule.warmup > 0

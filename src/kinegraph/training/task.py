@@ -35,6 +35,9 @@ class Monitor:
     """Its unit."""
     digits: int = 2
     """Decimals to show."""
+    tie: str | None = None
+    """Key of what decides between equal errors, lower is better: of rates over few examples many are equal. None: the
+    earlier one stays."""
 
     def show(self, value: float) -> str:
         """A value in words: number and unit."""
@@ -141,6 +144,10 @@ class TrainingTask(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(weights, self.optim.clip)
         self.optimizers().step()  # type: ignore[union-attr]
         self.lr_schedulers().step()  # type: ignore[union-attr]
+
+    def rate_of(self, step: int) -> float:
+        """The learning rate that the optimiser's step number `step` is made with, counted from 0."""
+        return self.optim.lr * rate(self.schedule, step, self.steps, self.steps_per_epoch)
 
     @torch.no_grad()
     def move_average(self, step: int) -> None:
