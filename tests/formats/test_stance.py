@@ -68,6 +68,13 @@ def test_a_cartwheel_is_none_and_few_frames_decide_nothing() -> None:
     assert upright(hidden).notes == walk.notes
 
 
+@pytest.mark.filterwarnings("error")
+def test_joints_beyond_all_numbers_are_no_stance() -> None:
+    far = stander()
+    assert upright(far.replace(positions=far.positions * 1e308)).notes == far.notes
+    assert upright(far.replace(positions=far.positions * 0)).notes == far.notes
+
+
 @pytest.mark.parametrize(("name", "up"), [("walk.trc", "y"), ("walk.bvh", "y")])
 def test_files_that_were_written_upright_say_nothing(tmp_path: Path, name: str, up: str) -> None:
     kg.save(stander(), tmp_path / name)

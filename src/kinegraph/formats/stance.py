@@ -57,14 +57,14 @@ def _stands(skeleton: Skeleton, frames: Array, along: Up, against: Up) -> bool:
     top = _point(skeleton, frames, ("neck",), ("thorax",), ("left_shoulder", "right_shoulder"), ("nose",), ("head",))
     if pelvis is None or feet is None or top is None:
         return False
-    limbs = np.stack((pelvis - feet, top - pelvis))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):  # of missing joints, and of damaged files whose joints lie beyond all numbers
+        limbs = np.stack((pelvis - feet, top - pelvis))
         cosines = limbs / np.linalg.norm(limbs, axis=-1, keepdims=True)
     seen = np.isfinite(cosines).all(axis=(0, 2))
     if not seen.mean() >= _FEWEST:
         return False
-    upright = (cosines[:, seen] > _IN_LINE).all(axis=0).mean(axis=0)
-    return bool(upright["xyz".index(along)] >= _MOST and upright["xyz".index(against)] <= _HARDLY)
+    stands = (cosines[:, seen] > _IN_LINE).all(axis=0).mean(axis=0)
+    return bool(stands["xyz".index(along)] >= _MOST and stands["xyz".index(against)] <= _HARDLY)
 
 
 def _point(skeleton: Skeleton, frames: Array, *ways: tuple[str, ...]) -> Array | None:
@@ -75,5 +75,6 @@ def _point(skeleton: Skeleton, frames: Array, *ways: tuple[str, ...]) -> Array |
         if len(known) == len(names):
             mean = np.mean(known, axis=0)
             used = np.flatnonzero(mean)
-            return np.asarray(np.einsum("j,fjd->fd", mean[used], frames[:, used]))
+            with np.errstate(all="ignore"):
+                return np.asarray(np.einsum("j,fjd->fd", mean[used], frames[:, used]))
     return None
