@@ -121,6 +121,17 @@ def test_numbered_joints_stand_in_the_order_of_their_numbers(tmp_path: Path) -> 
     np.testing.assert_array_equal(read(path, skeleton="coco17").positions[0], FLAT)
 
 
+def test_frames_by_the_names_of_their_pictures(tmp_path: Path) -> None:
+    rows = [[f"clip/img_{t + 5:04d}.PNG", *FLAT[t].ravel()] for t in range(6)]
+    path = _write(tmp_path / "a.csv", ["image_id", *(f"{n}_{a}" for n in COCO for a in "xy")], rows)
+    sequence = read(path)
+    np.testing.assert_array_equal(sequence.positions[0], FLAT)
+    assert "frame 0 is frame 5 of the video" in sequence.notes
+    path.write_text(path.read_text().replace("img_0007.PNG", "img.PNG"))
+    with pytest.raises(FormatError, match=r"line 4, image_id is 'clip/img\.PNG'; expected a number"):
+        read(path)
+
+
 # ---- header rows ----------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +342,8 @@ def test_more_than_a_layout(tmp_path: Path) -> None:
     sequence = read(_wide(tmp_path / "a.csv", points, [*COCO, "bbox"], "xy"))
     np.testing.assert_array_equal(sequence.positions[0], FLAT)
     assert "left out, as no joints of 'coco17': bbox (1 in all)" in sequence.notes
+    prefixed = read(_wide(tmp_path / "b.csv", points, [*(f"kp_{name}" for name in COCO), "bbox"], "xy"))
+    np.testing.assert_array_equal(prefixed.positions[0], FLAT)
 
 
 # ---- damage ---------------------------------------------------------------------------------------------------------

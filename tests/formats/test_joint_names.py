@@ -131,6 +131,7 @@ def test_the_layout_with_more_joints_is_the_one_that_is_there() -> None:
         (["a", "b"], None, "no known layout's; pass --read skeleton=NAME"),
         (["kp0", "kp1"], None, r"numbers are taken in its order \(with 2 joints: none of ours\)"),
         (["kp0", "kp1"], "coco17", r"2 joints that are not those of 'coco17' \(none of it: kp0, kp1\)"),
+        ([f"nose{i}" for i in range(5000)], None, "5000 joints .* at most 1024"),
         (["nose", "tail"], "coco17", r"none of it: tail\)"),
         ([str(i) for i in range(0, 34, 2)], "coco17", "none of it: 0, 2, 4"),
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.csv_columns import Columns, Row
+from kinegraph.formats.detections import frame_number
 from kinegraph.formats.json_file import MAX_MAGNITUDE
 
 __all__ = ["Cell", "cell_number", "rate_of_times", "table_cells"]
@@ -18,6 +19,7 @@ __all__ = ["Cell", "cell_number", "rate_of_times", "table_cells"]
 Cell = tuple[int, int | str, str, list[float], float, list[float]]
 """Frame, person, joint, coordinates, confidence, and the columns of EXTRA or nothing."""
 
+_PICTURE = re.compile(r"\.(jpe?g|png|bmp|tiff?|webp)\s*$", re.IGNORECASE)
 _BROADCAST = tuple(n * 1000 / 1001 for n in (24, 30, 60, 120, 240))
 _JITTER = 0.2
 """Share of times' steps that a middle step may differ from their mean by, if they are to say a rate."""
@@ -49,7 +51,8 @@ def table_cells(
 ) -> tuple[list[Cell], dict[int, str]]:
     """Every joint of a table, and the time of each frame, as written, where the table has times.
 
-    Without a frame column equal times are one frame; without times too, each row of a person is one.
+    Frames may bear the numbered names of their pictures (``img_0012.jpg``). Without a frame column equal times are one
+    frame; without times too, each row of a person is one.
 
     Args:
         rows: those below the header.
@@ -72,7 +75,9 @@ def table_cells(
             who = read(row[columns.person], path, line, header[columns.person])
         time = row[columns.time].strip() if columns.time is not None else ""
         if columns.frame is not None:
-            now = _whole(row[columns.frame], path, line, header[columns.frame])
+            cell = row[columns.frame]
+            named = None if numbered or not _PICTURE.search(cell) else frame_number(cell)
+            now = _whole(cell, path, line, header[columns.frame]) if named is None else named[1]
         elif columns.time is not None:
             now = ranks.setdefault(time, len(ranks))
         else:

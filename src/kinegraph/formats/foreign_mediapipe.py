@@ -28,7 +28,7 @@ def has_landmarks(points: NDArray[np.float64], layout: Skeleton) -> bool:
 
 
 def may_be_in_image(points: NDArray[np.float64], layout: Skeleton) -> bool:
-    """Whether `points` (..., joints, 3) can be landmarks in the image: fractions, hips of depth zero, and no world's."""
+    """Whether `points` (..., joints, 3) can be landmarks in the image: fractions, hips of depth zero, no world's."""
     if not has_landmarks(points, layout):
         return False
     poses = _whole(points)

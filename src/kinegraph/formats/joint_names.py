@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.rig import marker_skeleton
+from kinegraph.formats.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 
 __all__ = ["joints_by_name", "layouts_in_order", "plain_name", "table_layout"]
@@ -25,6 +26,8 @@ _ALSO = {
     "mid_hip": "pelvis",  # OpenPose
 }
 _NUMBERED = re.compile(r"(\D*)(\d{1,4})")
+_NEARLY_ALL = 0.9
+"""Share of names with a beginning in common: boxes and the like may stand among joints."""
 _ENOUGH_POINTS = 4
 """Points of known anatomy at which names that are no layout's are those of a body."""
 
@@ -89,6 +92,10 @@ def table_layout(
     Raises:
         FormatError: no layout has these joints, or not the one named.
     """
+    if len(names) > MAX_JOINTS:
+        raise FormatError(
+            path, f"{where} names {len(names)} joints ({', '.join(names[:3])[:60]}, ...); expected at most {MAX_JOINTS}"
+        )
     named = get_skeleton(skeleton) if skeleton is not None else None
     candidates = layouts_in_order() if named is None else [named]
     spelled = _without_common_beginning(names)
@@ -155,12 +162,13 @@ def _numbers(names: Sequence[str]) -> list[int] | None:
 
 
 def _without_common_beginning(names: Sequence[str]) -> list[str]:
-    """Names without the words that all of them begin with."""
+    """Names without the words that nearly all of them begin with: ``body_nose`` is ``nose``, and ``bbox`` stays."""
     parts = [re.split(r"(?<=[_ .:/-])", name) for name in names]
-    common = 0
-    while all(len(part) > common + 1 for part in parts) and len({part[common] for part in parts}) == 1:
-        common += 1
-    return ["".join(part[common:]) for part in parts]
+    while True:
+        begin, count = max(Counter(p[0] for p in parts if len(p) > 1).items(), key=lambda one: one[1], default=("", 0))
+        if count < max(_NEARLY_ALL * len(parts), 2):
+            return ["".join(part) for part in parts]
+        parts = [part[1:] if part[0] == begin and len(part) > 1 else part for part in parts]
 
 
 def _left_out(names: Sequence[str], why: str) -> str:
