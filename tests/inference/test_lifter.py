@@ -10,8 +10,10 @@ import pytest
 import torch
 from lifting_people import BODY, INTRINSICS, flat_person, keypoints, lifter, motion, project
 
+import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, SkeletonError
 from kinegraph.inference import Lifter, LiftOptions, upright
+from kinegraph.inference.quick import into_world
 from kinegraph.models import REGISTRY, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -395,3 +397,43 @@ def test_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kinegraph.shipped.FOLDER", tmp_path / "none")
     with pytest.raises(KinegraphError, match="kinegraph train.*--model"):
         Lifter.from_pretrained()
+
+
+@pytest.mark.parametrize("lost", ["legs", "sometimes"])
+def test_a_root_that_is_never_seen_is_guessed_so_that_a_rig_hangs_on_it(lost: str, tmp_path: Path) -> None:
+    """Somebody at a desk: no hips and no legs. Whose root is seen at times keeps the gaps."""
+    given = keypoints(motion(60))
+    confidence = np.ones((1, 60, 17))
+    below = [i for i, joint in enumerate(BODY.joints) if any(w in joint for w in ("pelvis", "hip", "knee", "ankle"))]
+    confidence[..., (0 if lost == "legs" else 30) :, below] = 0
+    lifted = lifter(flat_person).lift(given.replace(confidence=confidence))
+    trust = np.asarray(lifted.confidence)[0, :, BODY.root]
+    guessed = "the pelvis is never seen: it is the network's guess, confidence 0.25"
+    if lost == "sometimes":
+        assert not trust[50:].any()
+        assert guessed not in lifted.notes
+        return
+    assert (trust == 0.25).all()
+    assert guessed in lifted.notes
+    assert not np.asarray(lifted.confidence)[..., below[1:]].any()
+    world = into_world(lifted)
+    assert "no feet are seen: floor put under the lowest joint" in world.notes[-1]
+    assert world.contact is None
+    assert np.nanpercentile(np.nanmin(world.positions[0, ..., 1], axis=1), 20) == pytest.approx(0.06, abs=0.02)
+    for name in ("desk.bvh", "desk.glb"):
+        kg.save(world, tmp_path / name)
+    again = kg.load(tmp_path / "desk.bvh")
+    wrist = again.skeleton.index("left_wrist")
+    off = again.positions[0, :, wrist] - world.positions[0, :, BODY.index("left_wrist")]
+    assert np.abs(off - off[0]).max() < 0.01
+
+
+def test_live_guesses_the_root_as_recordings_do() -> None:
+    given = np.concatenate([keypoints(motion(20)).positions[0], np.ones((20, 17, 1))], axis=-1)
+    below = [i for i, joint in enumerate(BODY.joints) if any(w in joint for w in ("pelvis", "hip", "knee", "ankle"))]
+    given[:, below, 2] = 0
+    stream = lifter(flat_person).stream(BODY, fps=30, image_size=(1000, 1000))
+    last = [stream.push(frame) for frame in given][-1]
+    assert last.confidence[0, BODY.root] == 0.25
+    assert np.isfinite(last.positions[0, BODY.root]).all()
+    assert not last.confidence[0, below[1:]].any()

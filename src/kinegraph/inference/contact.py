@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from kinegraph.axes import y_up
 from kinegraph.errors import DataError
 from kinegraph.inference.extrinsics import Extrinsics
-from kinegraph.inference.placement import ANKLE_M, TOE_M, floor_under
+from kinegraph.inference.placement import floor_under, foot_joints
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import ASSUMED_FPS, runs
 from kinegraph.transforms.smoothing import gaussian_window, smooth_array
 
-__all__ = ["foot_contacts", "foot_joints", "with_contact"]
+__all__ = ["foot_contacts", "with_contact"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -23,17 +23,6 @@ Mask = NDArray[np.bool_]
 _RISE_M, _SPEED_M_S = (0.05, 0.09), (0.5, 0.9)
 _SHORTEST_S = 0.08
 _FEWEST = 3  # frames, from which there is a speed
-
-
-def foot_joints(names: tuple[str, ...]) -> dict[int, float]:
-    """Index of every joint of a foot and its height over the floor when standing, metres."""
-    found = {}
-    for index, name in enumerate(names):
-        if "ankle" in name:
-            found[index] = ANKLE_M
-        elif any(word in name for word in ("toe", "heel", "foot")) and not name.endswith("_end"):
-            found[index] = TOE_M
-    return found
 
 
 def with_contact(world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False) -> SkeletonSequence:
@@ -84,7 +73,7 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
         floor: its height, metres: one number, or one a frame ``(frames,)``, or a person ``(people, 1)``.
 
     Returns:
-        None where contact cannot be told: no joint is of a foot, or fewer than three frames tell no speed.
+        None where contact cannot be told: no joint of a foot is there, or fewer than three frames tell no speed.
 
     Raises:
         DataError: not 3D in the world.
@@ -93,8 +82,8 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
         raise DataError(
             f"contacts are looked for in 3D in the world, metres; found {sequence.dims}D in {sequence.space} space"
         )
-    feet = foot_joints(sequence.skeleton.joints)
-    if not feet or sequence.frames < _FEWEST:
+    feet = foot_joints(sequence.skeleton)
+    if not sequence.seen[..., list(feet)].any() or sequence.frames < _FEWEST:
         return None
     fps = sequence.fps or ASSUMED_FPS
     joints = list(feet)

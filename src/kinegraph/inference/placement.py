@@ -210,7 +210,11 @@ def upright(
             else positions[person, frame, sequence.skeleton.root]
         )
         positions[..., [0, 2]] -= start[[0, 2]]
-    where = "the root stays at the origin" if relative else "floor put under the feet"
+    feet = list(foot_joints(sequence.skeleton))
+    under = (
+        "floor put under the feet" if seen[..., feet].any() else "no feet are seen: floor put under the lowest joint"
+    )
+    where = "the root stays at the origin" if relative else under
     where += ", slow drifts of it taken out" if level_ground and not stills and not relative else ""
     note = f"up: {how}; the camera taken to be level from side to side; {where}"
     return sequence.replace(positions=positions, space="world", up="y", rotations=None, notes=(*sequence.notes, note))
@@ -302,6 +306,16 @@ def joint_heights(skeleton: Skeleton) -> Floats:
         return TOE_M if any(w in name for w in ("toe", "heel", "foot")) else ANKLE_M if "ankle" in name else FLESH_M
 
     return np.array([over(name) for name in skeleton.joints])
+
+
+def foot_joints(skeleton: Skeleton) -> dict[int, float]:
+    """Index of every joint of a foot, bone ends apart, and its height over the floor when standing, metres."""
+    heights = joint_heights(skeleton)
+    return {
+        index: float(heights[index])
+        for index, name in enumerate(skeleton.joints)
+        if heights[index] != FLESH_M and (heights[index] == ANKLE_M or not name.endswith("_end"))
+    }
 
 
 def _lowest(positions: Floats, sequence: SkeletonSequence) -> Floats:

@@ -81,6 +81,13 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     notes.append(f"mapped {mapping.source.name} -> {mapping.target.name}: {mapping.summary()}")
     confidence = np.where(present[..., None], confidence, 0.0)
     trust, told = _trust(confidence, present, mapping, options.fill_s, sequence.fps or ASSUMED_FPS)
+    unseen = ~(trust[..., skeleton.root] > 0).any(axis=1)
+    if unseen.any():
+        # A rig hangs on its root, and the pose is relative to it anyway.
+        trust[unseen, :, skeleton.root] = np.where(present[unseen], INFERRED, 0.0)
+        told.append(
+            f"the {skeleton.joints[skeleton.root]} is never seen: it is the network's guess, confidence {INFERRED}"
+        )
     intrinsics, camera_note = _camera(positions, confidence > 0, skeleton, image_size, size_known, options)
     return PreparedKeypoints(
         positions=complete_poses(positions, confidence > 0, skeleton),

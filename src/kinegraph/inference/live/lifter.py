@@ -213,6 +213,8 @@ class LiftStream:
         states = [self._person(name) for name in chosen]
         since = np.stack([state.since for state in states])
         held = ~seen & ~self._absent & (moment - since <= self.options.hold_s + 1e-9)
+        root = self.skeleton.root
+        held[:, root] |= ~seen[:, root] & np.isinf(since[:, root])  # never seen: a guess, as in recordings
         trust = np.where(seen, sure, np.where(held | self._absent, INFERRED, 0.0))
         points = np.stack([state.complete(p, s) for state, p, s in zip(states, points, seen, strict=True)])
         if self._intrinsics is None:
