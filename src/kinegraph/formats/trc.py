@@ -110,7 +110,7 @@ def read(
 def _at_zero(positions: Array, skeleton: Skeleton, notes: list[str]) -> NDArray[np.bool_]:
     """Which markers (frames, markers) lie at 0, 0, 0 because they were not seen."""
     zero = np.asarray((positions == 0).all(axis=-1))
-    always = zero.all(axis=0)
+    always = np.asarray(zero.all(axis=0))
     if not always.all():
         pelvis = skeleton.landmark("pelvis")
         alone = int(np.argmax(pelvis)) if pelvis is not None and np.count_nonzero(pelvis) == 1 else -1
