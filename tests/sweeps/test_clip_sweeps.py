@@ -12,7 +12,7 @@ from action_files import ListSource
 
 import kinegraph.training.run as training
 from kinegraph.config import to_dict
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.evaluation.clip_recognition import evaluate_clips, load_clip_method
 from kinegraph.evaluation.clip_views import ClipView
 from kinegraph.store import ActionClip, ClipStore, prepare_clips
@@ -233,6 +233,21 @@ def test_mistakes_come_before_training(store: ClipStore, tmp_path: Path, monkeyp
             run_sweep(sweep, f"recognize_{recipe}", overrides, **{**good, **changes})
     with pytest.raises(ConfigError, match="of task motion; this sweep is of networks of recognition"):
         run_sweep(streams, "symgnn_cmu_cpu", **good)
+
+
+def test_a_network_that_cannot_be_is_found_before_training(
+    store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second recipe's mistake came when the first had been trained in full."""
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    two = compare(["recognize_stgcn_hdm05", "recognize_stgcnpp_hdm05"], ("joint",))
+    good: dict[str, Any] = {"protocol": "hdm05-11-one", "data": str(store.folder), "out": tmp_path, "folds": (0,)}
+    with pytest.raises(ConfigError, match=r"variant recognize_stgcnpp_hdm05_joint: .* do not fill 6 temporal branches"):
+        run_sweep(two, None, ["--model.width", "0.0625"], **good)
+    elsewhere = ["--data.source", str(tmp_path / "none"), "--data.protocol", "hdm05-11"]
+    with pytest.raises(KinegraphError, match="none"):  # other training clips than those that are measured
+        run_sweep(two, None, elsewhere, **{**good, "protocol": "hdm05-11", "folds": None})
+    assert not list(tmp_path.iterdir())
 
 
 RECIPES = ["recognize_stgcn_hdm05", "recognize_linear_hdm05"]

@@ -261,6 +261,23 @@ def test_mistakes_come_before_training(recordings, tmp_path, monkeypatch):
     assert not PRESETS["streams"]().only(["joint"]).fusions
 
 
+@pytest.mark.parametrize("protocol", ["cmu-euler-64", "cmu-8"])
+def test_every_variant_is_built_before_training(recordings, tmp_path, monkeypatch, protocol):
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+
+    def only_one(name, skeleton, config):
+        model = build(name, skeleton, config)
+        if config.gamma == 2:
+            raise ConfigError("two are too many")
+        assert any(weight.is_meta for weight in model.parameters())
+        return model
+
+    monkeypatch.setattr(motion, "build", only_one)
+    options = {"protocol": protocol, "data": str(recordings), "out": tmp_path}
+    with pytest.raises(ConfigError, match="variant gamma_2: two are too many"):
+        run_sweep(vary("model.gamma", [1, 2]), "symgnn_cmu_cpu", [], **options)
+
+
 @pytest.mark.parametrize("name", [*PRESETS, "early-recognition"])
 def test_every_sweep_can_be_drawn(name, tmp_path):
     rng = np.random.default_rng(0)

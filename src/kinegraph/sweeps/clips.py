@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
+
 from kinegraph.datasets.action_splits import PROTOCOLS, split
 from kinegraph.datasets.open_clips import open_clips
 from kinegraph.errors import ConfigError
@@ -19,7 +21,7 @@ from kinegraph.sweeps.sweep import Fusion, Measured, Variant
 from kinegraph.training.clip_data_module import ClipSplits
 from kinegraph.training.folder import BEST
 from kinegraph.training.recognition_recipe import RecognitionRecipe
-from kinegraph.training.recognition_setup import load_clip_splits
+from kinegraph.training.recognition_setup import load_clip_splits, prepare
 
 __all__ = ["ClipMeasure"]
 
@@ -61,6 +63,7 @@ class ClipMeasure:
         self.units |= {_lost(view): "%" for view in self.views if view}
         self.units |= {"parameters": "values", "training": "min"}
         self.conditions: dict[str, Any] = {}
+        self._others: dict[tuple[str | None, str], Clips] = {}
         self._scores: dict[tuple[str, int], dict[str, RecognitionResult]] = {}
 
     def splits(self, recipe: RecognitionRecipe) -> ClipSplits | None:
@@ -73,6 +76,19 @@ class ClipMeasure:
 
     def _is_open(self, recipe: RecognitionRecipe) -> bool:
         return recipe.data.source == self.data and recipe.data.protocol == self.protocol
+
+    def check(self, recipe: RecognitionRecipe) -> None:
+        """Prepare the run of a recipe with a network that takes no memory.
+
+        Raises:
+            ConfigError, DataError: as its training would.
+        """
+        source = (recipe.data.source, recipe.data.protocol)
+        opened = self.clips if self._is_open(recipe) else self._others.get(source)
+        splits = load_clip_splits(recipe.data, recipe.seed, opened)
+        self._others[source] = splits.clips
+        with torch.device("meta"):
+            prepare(recipe, splits)
 
     def place(self, column: str) -> int:
         """Where a column stands in the table."""

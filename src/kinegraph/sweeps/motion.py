@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from kinegraph.datasets.cmu_actions import network_skeleton
 from kinegraph.errors import ConfigError, nearest
 from kinegraph.evaluation.forecasting import (
     ForecastProtocol,
@@ -17,11 +20,13 @@ from kinegraph.evaluation.forecasting import (
 from kinegraph.evaluation.forecasting_protocols import FORECAST_PROTOCOLS, load_forecast_protocol
 from kinegraph.evaluation.recognition import RECOGNITION_PROTOCOLS, evaluate_recognition, load_recognition_method
 from kinegraph.evaluation.recognition_result import RecognitionResult, fuse
+from kinegraph.models import build
 from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, Variant
 from kinegraph.training.folder import BEST
 from kinegraph.training.motion_recipe import MotionRecipe
+from kinegraph.training.prepared import model_config
 
-__all__ = ["MotionMeasure"]
+__all__ = ["MotionMeasure", "motion_fields"]
 
 
 class MotionMeasure:
@@ -75,6 +80,22 @@ class MotionMeasure:
 
     def fingerprint(self, recipe: MotionRecipe) -> None:
         """No data are open here."""
+
+    def check(self, recipe: MotionRecipe) -> None:
+        """Build the network of a recipe on the protocol's skeleton, without memory.
+
+        Raises:
+            ConfigError: as its training would.
+        """
+        representation = recipe.data.representation or "expmap"
+        if self.forecasting is not None and recipe.transform.horizon:
+            skeleton = self._protocol(representation).skeleton
+        elif recipe.data.name == "cmu-8":
+            skeleton = network_skeleton(representation)
+        else:
+            return  # the data alone know it
+        with torch.device("meta"):
+            build(str(recipe.model["name"]), skeleton, model_config(recipe, motion_fields(recipe), "the transform"))
 
     def place(self, column: str) -> int:
         """Where a column stands in the table."""
@@ -139,3 +160,14 @@ class MotionMeasure:
         figures = {"top-1": scores.top1, "top-5": scores.top5}
         self.units |= dict.fromkeys(figures, "%")
         return figures
+
+
+def motion_fields(recipe: MotionRecipe) -> dict[str, Any]:
+    """Fields of the model that the recipe's transform decides; of the classes, which the data decide, an example."""
+    transform = recipe.transform
+    return {
+        "channels": 3,
+        "observed": transform.observed,
+        "horizon": transform.horizon,
+        "classes": int(transform.recognise),
+    }

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, Protocol
 from kinegraph.config import read_yaml, to_dict
 from kinegraph.datasets.action_splits import PROTOCOLS
 from kinegraph.datasets.open_clips import SYNTHETIC
-from kinegraph.errors import ConfigError, FormatError
+from kinegraph.errors import ConfigError, DataError, FormatError
 from kinegraph.models import model_entry
 from kinegraph.sweeps.clips import ClipMeasure
-from kinegraph.sweeps.motion import MotionMeasure
+from kinegraph.sweeps.motion import MotionMeasure, motion_fields
 from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, SweepResult, Variant
 from kinegraph.training.folder import BEST, RECIPE, RUN
 from kinegraph.training.motion_recipe import MotionRecipe
@@ -62,6 +62,9 @@ class Measure(Protocol):
 
     def fingerprint(self, recipe: Any) -> str | None:
         """Of the training data, where they are open already."""
+
+    def check(self, recipe: Any) -> None:
+        """Build the network of a recipe, without memory, as its training would: raises what that would raise."""
 
     def place(self, column: str) -> int:
         """Where a column stands in the table."""
@@ -119,6 +122,7 @@ def run_sweep(
         measure = ClipMeasure(protocol, data, split, [run.recipe for run in runs], sweep.missing)
     else:
         measure = MotionMeasure(protocol, data, split, sweep, [run.recipe for run in runs])
+    _check_networks(runs, measure)
     trained_on: dict[str, tuple[str, str]] = {}
     for index, run in enumerate(runs, start=1):
         fold = f", fold {run.recipe.data.fold}" if len(numbers) > 1 else ""
@@ -161,6 +165,18 @@ def run_sweep(
         rows=tuple(rows),
         notes=tuple(measure.notes),
     )
+
+
+def _check_networks(runs: Sequence[SweepRun], measure: Measure) -> None:
+    """Build a network of every variant that is yet to be trained: the last one's mistake would come hours later."""
+    first = {run.variant.name: run for run in reversed(runs) if not _is_finished(run.recipe)}
+    for run in reversed(first.values()):
+        try:
+            measure.check(run.recipe)
+        except ConfigError as error:
+            raise ConfigError(f"variant {run.variant.name}: {error}") from error
+        except DataError as error:
+            raise DataError(f"variant {run.variant.name}: {error}") from error
 
 
 def plan_sweep(
@@ -260,13 +276,7 @@ def _runs(
 def _given(recipe: RunRecipe) -> dict[str, Any]:
     """Fields of the model that data and transform decide; of those that the data decide, an example."""
     if isinstance(recipe, MotionRecipe):
-        transform = recipe.transform
-        return {
-            "channels": 3,
-            "observed": transform.observed,
-            "horizon": transform.horizon,
-            "classes": int(transform.recognise),
-        }
+        return motion_fields(recipe)
     return {"channels": 3, "classes": 2, "people": 1}
 
 
