@@ -215,6 +215,17 @@ def test_nan_is_refused_with_joint_and_file(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_confidences_in_per_cent_are_refused_and_an_overshoot_is_cut_off(tmp_path: Path) -> None:
+    person = _person(1)
+    person["pose_keypoints_2d"][2] = 2.5  # SimCC's heights
+    _frame(tmp_path, 0, person)
+    assert read(tmp_path).confidence[0, 0, 0] == 1
+    person["pose_keypoints_2d"] = [v * 100 if i % 3 == 2 else v for i, v in enumerate(_person(1)["pose_keypoints_2d"])]
+    _frame(tmp_path, 1, person)
+    with pytest.raises(FormatError, match="joint 'nose' has confidence 50; expected 0 to 1. Divide per cent by 100"):
+        read(tmp_path)
+
+
 def test_unknown_options_name_the_nearest(tmp_path: Path) -> None:
     _frame(tmp_path, 0, _person(1))
     with pytest.raises(ConfigError, match="did you mean 'people'"):

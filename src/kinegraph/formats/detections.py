@@ -72,6 +72,10 @@ class KeypointOptions(TypedDict, total=False):
     max_gap: int
 
 
+_MOST = 10.0
+"""Above this a confidence is no overshoot of 1: per cent, or another number in its place."""
+
+
 @dataclass(frozen=True)
 class Detection:
     """One person in one frame: `keypoints` (joints, dims) with NaN and `confidence` (joints,) with 0 where missing."""
@@ -86,9 +90,17 @@ def make_detection(
 ) -> Detection:
     """A Detection from raw values (joints, dims) and (joints,).
 
-    Confidence 0, negative or NaN means missing. Detectors overshoot 1 a little: that is cut off.
-    Raises FormatError for a joint that claims to be there and has no finite position.
+    Confidence 0, negative or NaN means missing. Detectors overshoot 1, heatmaps a little and SimCC (RTMPose) more: that
+    is cut off. Raises FormatError for a joint that claims to be there and has no finite position, and for confidences
+    that are no shares of one.
     """
+    if confidence.size and np.nan_to_num(confidence, posinf=0.0).max() > _MOST:
+        joint = int(np.argmax(np.nan_to_num(confidence, posinf=0.0)))
+        raise FormatError(
+            path,
+            f"{where}, joint '{joints[joint]}' has confidence {confidence[joint]:g}; expected 0 to 1. "
+            "Divide per cent by 100",
+        )
     seen = confidence > 0  # false for NaN as well
     if keypoints.shape[1] == 2:
         # Ultralytics and others put joints they are not sure of at exactly (0, 0) and leave the confidence.
