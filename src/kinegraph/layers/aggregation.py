@@ -18,7 +18,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from kinegraph.errors import DataError
 from kinegraph.layers.cached_products import sum_in_cache, wants_cache
+from kinegraph.layers.feature_check import check_features
 from kinegraph.layers.neighbours import Neighbours
 from kinegraph.layers.pair_bags import PairBags
 from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
@@ -121,7 +123,13 @@ class Aggregation(nn.Module):
 
         Returns:
             ``(batch, nodes, out_channels)``.
+
+        Raises:
+            DataError: features or a gate of other sizes.
         """
+        check_features(self, x, self.neighbours.nodes, self.in_channels, ("batch",))
+        if gate is not None:
+            self._check_gate(gate, x)
         if self.sharing == "pairwise":
             return self._pairwise(x, gate)
         matrix = self.adjacency if gate is None else gate
@@ -130,6 +138,19 @@ class Aggregation(nn.Module):
         if self.sharing == "pre_aggregation":
             return torch.matmul(matrix.to(x.dtype), _per_node(x, self.weight))
         return _per_node(torch.matmul(matrix.to(x.dtype), x), self.weight)
+
+    def _check_gate(self, gate: Tensor, x: Tensor) -> None:
+        nodes, sizes = self.neighbours.nodes, gate.shape
+        if (
+            len(sizes) not in (2, 3)
+            or sizes[-1] != nodes
+            or sizes[-2] != nodes
+            or gate.shape[:-2] not in ((), x.shape[:1])
+        ):
+            raise DataError(
+                f"Aggregation takes a gate (nodes, nodes) or (batch, nodes, nodes) = ({x.shape[0]}, {nodes}, {nodes}); "
+                f"found {tuple(sizes)}"
+            )
 
     @cached_property
     def _bags(self) -> PairBags:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
+from kinegraph.layers.feature_check import check_features
 
 DynamicMode = Literal["none", "m", "o", "m+o", "m+alpha_o"]
 """Rows of Table 5: the static graph; M alone (a-c); O alone (d); M + O (e); M + alpha O (f, and g with frames)."""
@@ -41,6 +42,7 @@ class DynamicGraph(nn.Module):
 
     Raises:
         ConfigError: mode ``"none"``, an even kernel, numbers below 1, or a dense start on the hop's own pairs.
+        DataError: features of another number of nodes or channels.
     """
 
     support: Tensor
@@ -69,6 +71,7 @@ class DynamicGraph(nn.Module):
         if init == "dense" and not dense:
             raise ConfigError("dynamic_init 'dense' starts from all pairs of nodes; set dynamic_support to 'dense'")
         self.mode = mode
+        self.nodes, self.in_channels = len(pairs), in_channels
         self.kernel, self.stride, self.dilation = kernel, stride, dilation
         self.dense = dense
         support = torch.from_numpy(np.ones_like(pairs) if dense else pairs.copy())
@@ -110,6 +113,7 @@ class DynamicGraph(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The gate for these features."""
+        check_features(self, x, self.nodes, self.in_channels, ("batch", "frames"))
         if self.theta is None:
             return self.fixed()
         offsets = computed_graphs([self], x)[0]

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from kinegraph.errors import ConfigError
 from kinegraph.layers.aggregation import Aggregation, Sharing
 from kinegraph.layers.dynamic_graph import DynamicGraph, DynamicMode, GraphInit
+from kinegraph.layers.feature_check import check_features
 from kinegraph.layers.folding import FoldedPairs, Folds
 from kinegraph.layers.node_linear import NodeLinear
 from kinegraph.ranges import at_least
@@ -118,10 +119,12 @@ class HCSF(Folds):
         out_gain: standard deviation of the layer's output for ``h_S`` and ``h_k`` of unit variance.
 
     Shapes: ``(batch, nodes, in)`` -> ``(batch, nodes, out)`` or ``(batch, frames, nodes, in)`` ->
-    ``(batch, frames, nodes, out)``. Frames are independent but for the temporal kernel of the dynamic graph.
+    ``(batch, frames, nodes, out)``, and so for further axes before the frames (people, say). Frames are independent but
+    for the temporal kernel of the dynamic graph.
 
     Raises:
         ConfigError: the skeleton has no pair at one of the hops.
+        DataError: features of another number of nodes or channels.
     """
 
     def __init__(
@@ -139,6 +142,7 @@ class HCSF(Folds):
         self.options = options = options or HCSFOptions()
         hops = np.asarray(distances)
         self.nodes = len(hops)
+        self.in_channels = in_channels
         width = in_channels if width is None else width
         masks = hop_sets(hops, options)
         self.widths = [width] + [squeezed_channels(width, options.squeeze, k) for k in range(1, len(masks))]
@@ -205,11 +209,12 @@ class HCSF(Folds):
 
     def forward(self, x: Tensor) -> Tensor:
         """Update every node's features."""
+        check_features(self, x, self.nodes, self.in_channels, ("batch", "..."))
         flat = x.reshape(-1, self.nodes, x.shape[-1])  # (batch * frames, nodes, in)
         folded = self.folded_form(x)
         if folded is not None:
             return torch.unflatten(folded(flat), 0, x.shape[:-2])
-        frames = x if x.dim() == 4 else x.unsqueeze(1)
+        frames = x.unsqueeze(1) if x.dim() == 3 else x if x.dim() == 4 else x.flatten(0, -4)
         hops: list[Tensor] = []
         for index, hop in enumerate(self.hops):
             hops.append(hop(flat, self.graphs[index](frames)) if len(self.graphs) else hop(flat))

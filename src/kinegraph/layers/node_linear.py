@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from kinegraph.layers.feature_check import check_features
+
 
 class NodeLinear(nn.Module):
     """``y_i = x_i W_i + b_i`` (``per_node``) or ``y_i = x_i W + b``.
@@ -18,6 +20,9 @@ class NodeLinear(nn.Module):
         gain: standard deviation of the outputs for inputs of unit variance.
 
     Shapes: ``(batch, nodes, in_channels) -> (batch, nodes, out_channels)``.
+
+    Raises:
+        DataError: features of other sizes.
     """
 
     def __init__(
@@ -39,6 +44,10 @@ class NodeLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the features of every node."""
+        if self.per_node:
+            check_features(self, x, self.weight.shape[0], self.weight.shape[1], ("batch",))
+        else:
+            check_features(self, x, None, self.weight.shape[0], ("...",))
         return self.forward_parts((x,))
 
     def forward_parts(self, parts: tuple[Tensor, ...]) -> Tensor:

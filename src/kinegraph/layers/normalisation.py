@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from kinegraph.layers.feature_check import check_features
+
 Norm = Literal["node_channel", "channel"]
 """``node_channel``: own statistics, scale and shift for every feature of every node, as the public LCN does, right
 where nodes have own weights. ``channel``: one for all nodes, which keeps a model with shared weights shared."""
@@ -19,6 +21,9 @@ class NodeBatchNorm(nn.BatchNorm1d):
         nodes, channels: sizes.
         norm: what is normalised together, see :data:`Norm`.
         momentum: share of each new batch in the running statistics.
+
+    Raises:
+        DataError: features of another number of channels or, with statistics for each, of nodes.
     """
 
     def __init__(self, nodes: int, channels: int, *, norm: Norm, momentum: float = 0.1) -> None:
@@ -38,4 +43,6 @@ class NodeBatchNorm(nn.BatchNorm1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise; the shape stays."""
+        each = self.norm == "node_channel"
+        check_features(self, input, self.nodes if each else None, self.channels, ("batch", "..."))
         return super().forward(input.reshape(-1, self.num_features)).reshape(input.shape)

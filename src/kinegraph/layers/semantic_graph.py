@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from kinegraph.layers.feature_check import check_features
 from kinegraph.layers.normalisation import NodeBatchNorm
 
 
@@ -27,6 +28,9 @@ class SemanticGraphConv(nn.Module):
         gain: standard deviation of the output for equal inputs of unit variance at all nodes.
 
     Shapes: ``(batch, nodes, in) -> (batch, nodes, out)``.
+
+    Raises:
+        DataError: features of other sizes.
     """
 
     outside: Tensor
@@ -56,6 +60,7 @@ class SemanticGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve."""
+        check_features(self, x, len(self.identity), self.own.shape[0], ("batch",))
         weights = self.edge_weights()
         others = weights * (1 - self.identity)
         mine, theirs = (x @ torch.cat([self.own, self.others], dim=1)).chunk(2, dim=-1)
@@ -71,6 +76,9 @@ class NonLocal(nn.Module):
 
     Args:
         nodes, channels: sizes; inside, half of the channels.
+
+    Raises:
+        DataError: features of other sizes.
     """
 
     def __init__(self, nodes: int, channels: int) -> None:
@@ -86,6 +94,7 @@ class NonLocal(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, nodes, channels)`` to the same."""
+        check_features(self, x, self.norm.nodes, self.norm.channels, ("batch",))
         # w . [theta, phi] is linear in x: one vector each, (batch, nodes), in place of the embeddings.
         left = x @ (self.pair[0] @ self.theta.weight) + self.pair[0] @ self.theta.bias
         right = x @ (self.pair[1] @ self.phi.weight) + self.pair[1] @ self.phi.bias

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, DataError
+from kinegraph.layers.feature_check import check_features
 
 
 class TemporalConv(nn.Module):
@@ -29,6 +30,7 @@ class TemporalConv(nn.Module):
 
     Raises:
         ConfigError: an even kernel.
+        DataError: features of other channels, or of frames that make no window.
     """
 
     def __init__(
@@ -43,13 +45,30 @@ class TemporalConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Strided form; the number of frames is a multiple of the kernel."""
+        """Strided form.
+
+        Raises:
+            DataError: other channels, or a number of frames that is no multiple of the kernel.
+        """
+        check_features(self, x, None, self.weight.shape[1], ("batch", "frames", "..."))
+        if x.shape[1] % self.kernel:
+            raise DataError(f"TemporalConv: found {x.shape[1]} frames; expected a multiple of its kernel {self.kernel}")
         steps = x.reshape(x.shape[0], x.shape[1] // self.kernel, self.kernel, *x.shape[2:])
         return self._product([steps[:, :, k] for k in range(self.kernel)])
 
     def dilated(self, x: Tensor, dilation: int) -> Tensor:
-        """Dilated form: ``(batch, frames, ..., in) -> (batch, frames - dilation * (kernel - 1), ..., out)``."""
+        """Dilated form: ``(batch, frames, ..., in) -> (batch, frames - dilation * (kernel - 1), ..., out)``.
+
+        Raises:
+            DataError: other channels, or fewer frames than the kernel spans.
+        """
+        check_features(self, x, None, self.weight.shape[1], ("batch", "frames", "..."))
         frames = x.shape[1] - dilation * (self.kernel - 1)
+        if frames < 1:
+            raise DataError(
+                f"TemporalConv: found {x.shape[1]} frames; a kernel of {self.kernel}, {dilation} apart, spans "
+                f"{1 + dilation * (self.kernel - 1)}"
+            )
         return self._product([x[:, k * dilation : k * dilation + frames] for k in range(self.kernel)])
 
     def tap(self, x: Tensor, at: int) -> Tensor:

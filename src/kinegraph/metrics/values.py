@@ -113,7 +113,7 @@ def as_weights(weight: Values, like: Tensor) -> Tensor:
 
 
 def as_classes(values: Values, what: str) -> Tensor:
-    """Whole numbers as int64, of the shape they have.
+    """Whole numbers as int64, of the same shape.
 
     Raises:
         DataError: no numbers, or some between two whole ones.
