@@ -72,6 +72,19 @@ def test_a_moment_without_speed_and_a_body_without_feet_tell_no_contact() -> Non
     assert foot_contacts(waving) is None
 
 
+def test_who_goes_far_without_a_footstep_is_told_so() -> None:
+    """Feet that skate all the way: nobody is to count steps there."""
+    stands = motion(90)
+    skates = stands + np.linspace(0, 6.0, 90)[:, None, None] * [1.0, 0.0, 0.0]
+    hops = stands + np.linspace(0, 0.4, 90)[:, None, None] * [1.0, 0.0, 0.0]
+    notes = {}
+    for name, frames in (("stands", stands), ("skates", skates), ("hops", hops)):
+        world = into_world(SkeletonSequence(frames[None], BODY, fps=30, unit="m", space="camera"))
+        notes[name] = next(note for note in world.notes if note.startswith("contact: "))
+    assert notes["skates"].startswith("contact: no foot is found low and slow, though somebody goes 6.0 m")
+    assert notes["stands"] == notes["hops"] == "contact: feet that are low and slow touch the floor"
+
+
 def test_lifted_pairs_touch_the_floor_as_each_alone(shared_data: Path) -> None:
     """OpenPose's frames of somebody, and the same one at three quarters of the size on the same line."""
     walk = kg.load(shared_data / "openpose_json" / "clip_0").replace(fps=30.0).slice_frames(0, 120)

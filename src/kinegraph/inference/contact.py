@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from kinegraph.axes import y_up
 from kinegraph.errors import DataError
 from kinegraph.inference.extrinsics import Extrinsics
-from kinegraph.inference.placement import floor_under, foot_joints
+from kinegraph.inference.placement import WALK_M, floor_under, foot_joints
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.gaps import ASSUMED_FPS, runs
 from kinegraph.transforms.smoothing import gaussian_window, smooth_array
@@ -59,7 +59,25 @@ def with_contact(world: SkeletonSequence, camera: Extrinsics | None = None, *, s
             f"floor: the people's are up to {apart:.2f} m apart, as their sizes are assumed (--height states them); "
             "contact is with the floor under each"
         )
-    return world.replace(contact=contact).with_note("contact: feet that are low and slow touch the floor")
+    world = world.replace(contact=contact)
+    far = 0.0 if contact.any() else _farthest(world)
+    if far > WALK_M:
+        return world.with_note(
+            f"contact: no foot is found low and slow, though somebody goes {far:.1f} m: steps cannot be told here"
+        )
+    return world.with_note("contact: feet that are low and slow touch the floor")
+
+
+def _farthest(world: SkeletonSequence) -> float:
+    """Metres between the places where a person is in the world, of whoever goes furthest."""
+    ground = (world.positions @ y_up(world).T)[..., [0, 2]]
+    gone = [0.0]
+    for places, seen in zip(ground, world.seen, strict=True):
+        there = seen.any(axis=1)
+        if there.any():
+            middle = np.nanmean(np.where(seen[there][..., None], places[there], np.nan), axis=1)
+            gone.append(float(np.linalg.norm(np.ptp(middle, axis=0))))
+    return max(gone)
 
 
 def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Mask | None:
