@@ -8,7 +8,7 @@ import re
 __all__ = ["printed_rate"]
 
 _CUSTOMARY = (24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 150, 180, 200, 240, 250, 300, 360, 480, 500, 1000)
-_NTSC = tuple(rate * 1000 / 1001 for rate in (24, 30, 60, 120))
+_NTSC = (23.976, 29.97, 59.94, 119.88)
 _COARSEST = 0.035  # by which rounding may have changed the time, as a share of it; 0.03 s says too little
 
 
