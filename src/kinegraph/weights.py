@@ -3,8 +3,9 @@
     config.json        format, task, model name and configuration, skeleton, transform, metadata, SHA-256 of the tensors
     model.safetensors  the tensors, as float32 or (half the size) float16
 
-Nothing in such a folder can run code: there is no pickle, the model is named from the package's own registry, and
-every size is checked against the stored tensors before memory is taken. A folder appears whole or not at all.
+Nothing in such a folder can run code: there is no pickle, the model is named from the package's own registry or that of
+a package installed here (:mod:`kinegraph.models.installed`), and every size is checked against the stored tensors
+before memory is taken. A folder appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from torch import Tensor, nn
 from kinegraph import __version__
 from kinegraph.config import from_dict, to_dict
 from kinegraph.errors import ConfigError, FormatError, KinegraphError, SkeletonError
-from kinegraph.models import build, model_entry
+from kinegraph.models import REGISTRY, build, model_entry
 from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.lifting import LiftingTransform
@@ -122,7 +123,7 @@ def save_weights(
 
     Args:
         folder: made if missing; its parent must exist.
-        model: a registered model with the attributes `config` and `skeleton`.
+        model: of the registered class, with the attributes `config` and `skeleton`; the network itself, no wrapper.
         model_name: its name in the registry.
         metadata: plain values (JSON) to keep with the weights.
         transform: what the model was trained with.
@@ -133,12 +134,13 @@ def save_weights(
         extra: further files of the folder by name: a model card, a calibration.
 
     Raises:
-        ConfigError: a model or transform that is not of that task.
+        ConfigError: a model or transform that is not of that task, or a model that is not the named one.
         KinegraphError: the folder cannot be written, or holds something else.
     """
     from safetensors.torch import save
 
     _check_task(task, model_name)
+    _check_class(model, model_name)
     if type(transform) is not _TRANSFORMS[task]:
         raise ConfigError(f"task {task} goes with a {_TRANSFORMS[task].__name__}; found a {type(transform).__name__}")
     kept = getattr(torch, dtype)
@@ -209,6 +211,23 @@ def _check_task(task: str, model_name: str) -> None:
         raise ConfigError(f"task is {task!r}, expected {' or '.join(map(repr, _TRANSFORMS))}")
     if entry.task != task:
         raise ConfigError(f"task is {task!r}, but the model {model_name!r} is one of {entry.task!r}")
+
+
+def _check_class(model: nn.Module, model_name: str) -> None:
+    """Only what the name builds again can be read again."""
+    entry = model_entry(model_name)
+    if type(model) is not entry.model:
+        names = [name for name, other in REGISTRY.items() if type(model) is other.model]
+        remedy = f"name it {' or '.join(map(repr, names))}" if names else "pass the network itself, without wrappers"
+        raise ConfigError(
+            f"{model_name!r} names a {entry.model.__name__}; found a {type(model).__name__}: {remedy}, or it could not "
+            "be read again"
+        )
+    if type(model.config) is not entry.config:
+        raise ConfigError(
+            f"{model_name!r} is configured by a {entry.config.__name__}; found a {type(model.config).__name__}: give "
+            "the name it was built with"
+        )
 
 
 def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:

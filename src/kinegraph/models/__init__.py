@@ -1,13 +1,14 @@
 """The published networks, one file each, and the registry that names them.
 
->>> from kinegraph import models, skeleton
->>> lifter = models.build("hcsf", skeleton.get_skeleton("h36m17"))
+>>> from kinegraph import models
+>>> lifter = models.build("hcsf", "h36m17")
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from kinegraph.config import from_dict
@@ -19,6 +20,7 @@ from kinegraph.models.fcn import FCN, FCNConfig
 from kinegraph.models.gcn import GCN, GCNConfig, PostAggGCNConfig, PreAggGCNConfig
 from kinegraph.models.hcsf_lifter import HCSFLifter, HCSFLifterConfig
 from kinegraph.models.hcsf_recognizer import HCSFRecognizer, HCSFRecognizerConfig
+from kinegraph.models.installed import GROUP, installed_names, load_installed
 from kinegraph.models.lcn import LCN, LCNConfig
 from kinegraph.models.lifting_model import LiftingModel
 from kinegraph.models.linear_recognizer import LinearRecognizer, LinearRecognizerConfig
@@ -36,16 +38,30 @@ from kinegraph.models.symgnn_config import SymGNNConfig
 from kinegraph.models.symgnn_recognizer import SymGNNRecognizer, SymGNNRecognizerConfig
 from kinegraph.models.velocity import ConstantVelocity, ConstantVelocityConfig, ZeroVelocity, ZeroVelocityConfig
 from kinegraph.models.videopose3d import VideoPose3D, VideoPose3DConfig
-from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton import Skeleton, get_skeleton
 
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A registered model: its configuration, its class and what it does."""
+    """A registered model: its configuration (a frozen dataclass), its class and what it does.
+
+    Raises:
+        ConfigError: a task or a class of model that there is not.
+    """
 
     config: type[Any]
     model: type[LiftingModel] | type[MotionModel] | type[RecognitionModel]
     task: Literal["lift", "motion", "recognition"] = "lift"
+
+    def __post_init__(self) -> None:
+        bases = {"lift": LiftingModel, "motion": MotionModel, "recognition": RecognitionModel}
+        base = bases.get(self.task)
+        if base is None:
+            raise ConfigError(f"a model's task is {self.task!r}, expected {' or '.join(map(repr, bases))}")
+        if not (isinstance(self.model, type) and issubclass(self.model, base)):
+            raise ConfigError(f"a model of the task {self.task!r} is a {base.__name__}; found {self.model!r:.80}")
+        if not is_dataclass(self.config):
+            raise ConfigError(f"a model's configuration is a dataclass; found {self.config!r:.80}")
 
 
 REGISTRY: dict[str, ModelEntry] = {
@@ -83,28 +99,36 @@ def baselines() -> dict[str, str]:
 
 
 def model_entry(name: str) -> ModelEntry:
-    """The registry's entry of that name.
+    """The registry's entry of that name, or that of an installed package, which then is registered.
 
     Raises:
-        ConfigError: there is none; the nearest is named.
+        ConfigError: there is none, and the nearest is named; or the package's cannot be used.
     """
     if name not in REGISTRY:
-        raise ConfigError(f"no model is called '{name}'{nearest_name(name, REGISTRY)} (known: {', '.join(REGISTRY)})")
+        entry = load_installed(name, ModelEntry)
+        if entry is None:
+            known = [*REGISTRY, *installed_names()]
+            raise ConfigError(
+                f"no model is called '{name}'{nearest_name(name, known)} (known: {', '.join(known)}; one of your own "
+                f"is found where an installed package has an entry point '{name}' of the group {GROUP})"
+            )
+        REGISTRY[name] = entry
     return REGISTRY[name]
 
 
 def build(
-    name: str, skeleton: Skeleton, config: Any | Mapping[str, Any] | None = None
+    name: str, skeleton: Skeleton | str | Path, config: Any | Mapping[str, Any] | None = None
 ) -> LiftingModel | MotionModel | RecognitionModel:
     """Build a registered model with fresh weights.
 
     Args:
-        name: one of :data:`REGISTRY`.
-        skeleton: whose joints it lifts, recognises or forecasts.
+        name: one of :data:`REGISTRY`, or of an installed package's (entry points of the group ``kinegraph.models``).
+        skeleton: whose joints it lifts, recognises or forecasts; a layout's name or file will do.
         config: an instance of the entry's configuration, its fields as a mapping, or ``None`` for the defaults.
 
     Raises:
         ConfigError: unknown name, configuration of another model, or unknown or wrong fields.
+        SkeletonError: no such layout.
     """
     entry = model_entry(name)
     if config is None:
@@ -113,7 +137,7 @@ def build(
         config = from_dict(entry.config, config, name)
     if type(config) is not entry.config:
         raise ConfigError(f"model '{name}' takes a {entry.config.__name__}; found a {type(config).__name__}")
-    return entry.model(skeleton, config)
+    return entry.model(get_skeleton(skeleton), config)
 
 
 __all__ = [

@@ -57,6 +57,11 @@ class LiftingModel(nn.Module):
         Raises:
             DataError: names the shape found and the one expected.
         """
+        if not isinstance(x, Tensor):
+            raise DataError(
+                f"{type(self).__name__} takes a tensor; found {type(x).__name__}: use torch.as_tensor(..., dtype="
+                "torch.float32)"
+            )
         joints = self.skeleton.num_joints
         tail = (joints, self.in_channels) if self.frames == 1 else (self.frames, joints, self.in_channels)
         if tuple(x.shape[1:]) != tail:

@@ -68,6 +68,11 @@ class MotionModel(nn.Module):
         Raises:
             DataError: the shape, or a horizon the network cannot reach.
         """
+        if not isinstance(x, Tensor):
+            raise DataError(
+                f"{type(self).__name__} takes a tensor; found {type(x).__name__}: use torch.as_tensor(..., dtype="
+                "torch.float32)"
+            )
         tail = (self.observed, self.skeleton.num_joints, self.channels)
         if x.dim() != 4 or tuple(x.shape[1:]) != tail:
             raise DataError(

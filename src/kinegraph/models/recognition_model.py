@@ -87,6 +87,12 @@ class RecognitionModel(nn.Module, ABC):
             DataError: what was found and what is expected.
         """
         name = f"{type(self).__name__} on skeleton '{self.skeleton.name}'"
+        for one in (x, mask):
+            if one is not None and not isinstance(one, Tensor):
+                raise DataError(
+                    f"{name} takes tensors; found {type(one).__name__}: use torch.as_tensor(..., dtype=torch.float32), "
+                    "for a mask torch.bool"
+                )
         frames = "frames" if self.frames is None else str(self.frames)
         wanted = (
             f"(batch, people, frames, joints, channels) = (batch, 1 to {self.people}, {frames}, "
