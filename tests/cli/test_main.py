@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from kinegraph import __version__, cli
@@ -305,3 +307,21 @@ def test_a_field_without_a_value_takes_no_other_option_for_it(command: ModuleTyp
     fields, others = cli._fields_of_recipes(["--trainer.steps", "--number", "3", "--out", "runs/a.b", "clip.bvh"])
     assert fields == ["--trainer.steps"]
     assert others == ["--number", "3", "--out", "runs/a.b", "clip.bvh"]
+
+
+def test_a_script_without_a_main_guard_is_told_what_to_do(tmp_path: Path) -> None:
+    """Python runs it again in every process that `data prepare` starts."""
+    pytest.importorskip("pyarrow")
+    items = [
+        {"frame_dir": f"{n}", "label": n % 2, "total_frames": 4, "keypoint": np.ones((1, 4, 25, 3), np.float32)}
+        for n in range(40)  # enough for two shards
+    ]
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"split": {}, "annotations": items}))
+    words = ["data", "prepare", "pyskl", "--source", "a.pkl", "--out", "o", "--workers", "2", "--quiet"]
+    (tmp_path / "s.py").write_text(f"from kinegraph.cli import main\nprint('status', main({words}))\n")
+    done = subprocess.run([sys.executable, "s.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert "status 0" in done.stdout
+    assert "bug" not in done.stderr
+    lines = done.stderr.splitlines()
+    assert lines
+    assert all("put the call of kinegraph.cli.main under `if __name__ == '__main__':`" in line for line in lines)

@@ -69,6 +69,15 @@ def test_parts_that_containers_name(tmp_path) -> None:
         split(two, "kinetics-skeleton", "val")
 
 
+def test_another_number_of_classes_names_the_split_of_the_files(tmp_path) -> None:
+    store = write_store(tmp_path / "p", [{"splits": ("xsub_train",)}, {"splits": ("xsub_val",)}], classes=50)
+    with pytest.raises(
+        DataError, match=r"50 classes; ntu60-xsub has 60.* instead of ntu60-xsub: xsub \(evaluate --pro"
+    ):
+        split(store, "ntu60-xsub", "train")
+    assert split(store, "xsub", "train").tolist() == [0]
+
+
 def test_clips_of_another_data_set_are_refused(tmp_path) -> None:
     parts = [{"splits": (part,)} for part in ("train", "test")]
     for name in ("kinetics-skeleton", "cmu-8", "everyday", "synthetic-recognition"):

@@ -52,6 +52,25 @@ def test_pyskl_3d(tmp_path, protocol) -> None:
     np.testing.assert_array_equal(copy.read(1).positions, clips[1].positions)
 
 
+@pytest.mark.parametrize(
+    ("names", "labels", "classes"),
+    [
+        (["S001C001P001R001A004", "S017C001P003R001A050"], (3, 49), 60),  # a part of NTU RGB+D
+        (["S001C001P001R001A004", "S018C001P003R001A050"], (3, 49), 120),  # a setup of the second half
+        (["S001C001P001R001A004", "S001C001P003R001A061"], (3, 60), 120),
+        (["S001C001P001R001A004", "S001C001P003R001A060"], (3, -1), 60),
+        (["S001C001P001R001A004", "S001C001P003R001A050"], (0, 1), 2),  # numbered anew: classes of its own
+        (["S001C001P001R001A004", "walk"], (3, 4), 5),
+        (["S001C001P001R001A004", "S001C001P003R001A130"], (3, 129), 130),
+    ],
+)
+def test_pyskl_has_ntu_s_classes_where_names_and_labels_are_ntu_s(tmp_path, names, labels, classes) -> None:
+    items = [annotation(name, label=label) for name, label in zip(names, labels, strict=True)]
+    source = PysklSource(dump(tmp_path / "a.pkl", items))
+    assert len(source.classes) == classes
+    assert any("NTU's" in note for note in source.notes) == (classes > max(labels) + 1)
+
+
 def test_pyskl_2d_is_in_fractions_of_the_image(tmp_path) -> None:
     item = annotation("v1", joints=17, dims=2, img_shape=(100, 200))
     item["keypoint_score"] = np.full((2, 5, 17), 0.5, np.float16)

@@ -116,6 +116,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(arguments: list[str], show_traceback: bool) -> int:
     """Run the command and say what goes wrong, unless that is the output itself."""
+    if _is_being_started():
+        return _failed(
+            "called again by a process that a command started: Python runs your script anew in each of them; put the "
+            "call of kinegraph.cli.main under `if __name__ == '__main__':`",
+            show_traceback=False,
+        )
     try:
         return _dispatch(arguments)
     except (BrokenPipeError, _OutputError):
@@ -136,6 +142,15 @@ def _guarded(arguments: list[str], show_traceback: bool) -> int:
         return _failed(
             f"{found} (this is a bug in kinegraph; run again with --traceback and report it)", show_traceback
         )
+
+
+def _is_being_started() -> bool:
+    """Whether this is a process of multiprocessing that still imports the script it was started from.
+
+    It would start processes of its own, which Python refuses with a RuntimeError, after doing half of the work twice.
+    """
+    loaded = sys.modules.get("multiprocessing.process")
+    return loaded is not None and getattr(loaded.current_process(), "_inheriting", False)
 
 
 class _OutputError(KinegraphError):

@@ -187,8 +187,10 @@ def split(store: Clips, name: str, part: str, fold: int = 0) -> Indices:
         if not 0 <= fold < item.folds:
             raise ConfigError(f"{name} has folds 0 to {item.folds - 1}; found {fold}")
         if item.classes is not None and len(store.classes) != item.classes:
+            own_words = ", or take a split that its files name instead of {}: {}".format(name, ", ".join(splits))
             raise DataError(
                 f"{store.folder}: {len(store.classes)} classes; {name} has {item.classes}. Prepare the right data set"
+                + (own_words + " (evaluate --protocol, train --data.protocol)" if splits else "")
             )
         if item.datasets and store.dataset not in item.datasets:
             raise DataError(

@@ -10,13 +10,14 @@ become fractions of the image where the annotations state its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.datasets.ntu import ACTIONS
 from kinegraph.errors import FormatError
 from kinegraph.formats.keypoint_layouts import layouts_of
 from kinegraph.formats.lazy_pickle import LazyArray, load_lazily
@@ -28,6 +29,8 @@ __all__ = ["PysklSource", "layout_of"]
 
 _LAYOUTS = {(25, 3): "ntu25", (17, 2): "coco17", (18, 2): "openpose18", (25, 2): "body25"}
 _FPS = 30.0
+_SETUPS_60 = 17
+"""Setups of NTU RGB+D 60; those of 120 go on from there."""
 
 
 class PysklSource(ClipSource):
@@ -67,8 +70,20 @@ class PysklSource(ClipSource):
         self.unit = "m" if dims == 3 else "normalized" if self._sized else "px"
         self.space = "world" if dims == 3 else "image"
         labels = [self._label(n) for n in range(len(content))]
-        self.classes = tuple(f"A{n + 1:03d}" if dims == 3 and joints == 25 else str(n) for n in range(max(labels) + 1))
+        count = max(labels) + 1
+        if (whole := self._ntu_actions(labels)) > count:
+            self.notes += (f"{whole} classes, NTU's (by the names of its clips), though the labels end at {count - 1}",)
+            count = whole
+        self.classes = tuple(f"A{n + 1:03d}" if dims == 3 and joints == 25 else str(n) for n in range(count))
         self._stamp = stamp(self.path)
+
+    def _ntu_actions(self, labels: Sequence[int]) -> int:
+        """How many actions NTU's data set has, where every name and label is of it, in part or as a whole; else 0."""
+        known = [parse_name(name) for name in self.names]
+        if not all(one is not None and label in (-1, one.action - 1) for one, label in zip(known, labels, strict=True)):
+            return 0
+        later = max(labels) >= ACTIONS["ntu60"] or any(one.setup > _SETUPS_60 for one in known if one is not None)
+        return ACTIONS["ntu120" if later else "ntu60"]
 
     def _members(self, splits: object) -> dict[str, tuple[str, ...]]:
         if not isinstance(splits, dict) or not all(isinstance(names, list | tuple) for names in splits.values()):
