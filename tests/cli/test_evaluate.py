@@ -35,12 +35,13 @@ def human36m(tmp_path):
 
 @pytest.fixture
 def weights(tmp_path):
-    def make(name, target, model="gcn", **options):
+    def make(name, target, model="gcn", noise=None, **options):
         run = tmp_path / "runs" / name
         run.mkdir(parents=True)
         network = build(model, get_skeleton("h36m17"), options)
         checkpoint = {"chosen_by": "lowest validation MPJPE", "validation": "some/val"}
-        metadata = {"seed": 3, "train_seconds": 61.0, "checkpoint": checkpoint}
+        recipe = {"data": {"input": "exact"}, "augment": {"noise": noise}}
+        metadata = {"seed": 3, "train_seconds": 61.0, "checkpoint": checkpoint, "recipe": recipe}
         save_weights(run / "best", network, model, metadata, transform=LiftingTransform(target=target))
         return str(run / "best")
 
@@ -74,6 +75,19 @@ def test_noise_on_human36m_as_in_training(human36m, weights, capsys):
     one, two = (load_lifting_protocol("h36m-pixel", human36m, input=keypoints) for keypoints in ("exact", "noisy"))
     np.testing.assert_array_equal(two.keypoints_px, with_detector_noise(one).keypoints_px)
     assert not np.array_equal(one.keypoints_px, two.keypoints_px)
+
+
+def test_other_keypoints_than_those_of_training_are_noted(human36m, weights, capsys):
+    plain, noisy = weights("plain", "pixel"), weights("hardened", "pixel", noise={"sigma_px": 5.0})
+    given = ["--protocol", "h36m-pixel", "--data", str(human36m), "--input"]
+    for models in ([plain], [noisy], [plain, noisy]):
+        assert main(["evaluate", *models, *given, "noisy"]) == 0
+        printed = capsys.readouterr().out
+        assert ("plain was trained on exact 2D and is measured on noisy 2D" in printed) == (plain in models)
+        added = "hardened was trained on exact 2D with noise added (augment.noise) and is measured on noisy 2D"
+        assert (added in printed) == (noisy in models)
+    assert main(["evaluate", plain, *given, "exact"]) == 0
+    assert "was trained on" not in capsys.readouterr().out
 
 
 def test_several_models_stand_in_one_table(human36m, weights, tmp_path, capsys):

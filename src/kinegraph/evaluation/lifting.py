@@ -212,6 +212,9 @@ def evaluate_lifting(
         notes = (*notes, f"windows at the pace of training: every {pace:.3g} frames of these {data.fps:g} a second")
     if method.frames > 1 and method.rate and protocol == "3dhp":
         notes = (*notes, f"the file states no frame rate: {data.fps:g} a second assumed, which the windows depend on")
+    if method.input is not None and method.input != input:
+        trained = f"{method.input} 2D" + " with noise added (augment.noise)" * method.noise
+        notes = (*notes, f"{method.label} was trained on {trained} and is measured on {input} 2D")
     if protocol == "mocap-folder":
         notes = (*notes, *_leaks(method, data, split))
     return measure_lifting(

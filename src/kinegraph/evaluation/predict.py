@@ -42,6 +42,8 @@ class LiftingMethod:
         seen: names of one's own recordings that it was trained and chosen on, as
             :func:`kinegraph.datasets.seen_clips.marks_of` keeps them; empty where they are not known.
         trained: of these, the ones it was trained on.
+        input: the 2D that it was trained on (`data.input` of its recipe); None where that is not known.
+        noise: whether training added noise to it.
     """
 
     label: str
@@ -55,6 +57,8 @@ class LiftingMethod:
     info: dict[str, Any] = field(default_factory=dict)
     seen: str = ""
     trained: str = ""
+    input: str | None = None
+    noise: bool = False
 
 
 BASELINES = ("flat",)
@@ -82,6 +86,8 @@ def load_lifting_method(name: str | Path, label: str | None = None) -> LiftingMe
         rate=training_rate(weights.metadata),
         target=getattr(weights.model, "target", None),
         info=weights_info(weights),
+        input=(recipe.get("data") or {}).get("input"),
+        noise=bool((recipe.get("augment") or {}).get("noise")),
         **names_seen(weights),
     )
 
