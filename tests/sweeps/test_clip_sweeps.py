@@ -263,7 +263,7 @@ def test_recipes_are_compared_in_streams_fused_and_with_joints_missing(store: Cl
         *("stgcn, joint", "stgcn, bone", "stgcn, fused", "linear, joint", "linear, bone", "linear, fused")
     ]
     rows = {row.label: runs[0].figures for row, runs in result.rows}
-    lost = "top-1, 20 % of joints missing"
+    lost = "top1_missing"  # the same whatever the share is
     assert result.columns == ("top-1", "top-5", lost, "parameters", "training")
     for name, recipe in zip(("stgcn", "linear"), RECIPES, strict=True):
         methods = {
@@ -288,11 +288,32 @@ def test_recipes_are_compared_in_streams_fused_and_with_joints_missing(store: Cl
         assert rows[f"{name}, joint"]["training"] == pytest.approx(minutes)
         assert "training" not in rows[f"{name}, fused"]
     assert rows["linear, joint"]["parameters"] != rows["stgcn, joint"]["parameters"]
-    assert result.to_json()["recipe"] == RECIPES
+    content = result.to_json()
+    assert (content["recipe"], content["missing_joints"]) == (RECIPES, 0.2)
+    assert (content["units"][lost], content["labels"][lost]) == ("%", "top-1, 20 % of joints missing")
+    assert set(content["labels"]) == set(content["variants"][0]["mean"])
     assert "recipes recognize_stgcn_hdm05, recognize_linear_hdm05 |" in sweep_report(result)
+    lost = content["labels"][lost]
+    assert f" {lost} " in sweep_report(result)
     assert f"note: {lost}: 6 of 31 joints missing (throughout each clip; seed 0)" in sweep_report(result)
     (picture,) = draw_sweep(result, tmp_path)
     assert picture.stat().st_size > 10_000
+
+
+def test_the_spread_is_of_what_seeds_can_change() -> None:
+    sweep = vary("seed", [0])
+    figures = [{"top-1": value, "parameters": 5.0, "training": 2 * value} for value in (1.0, 2.0)]
+    result = SweepResult(
+        sweep=sweep,
+        conditions={"recipe": "r", "protocol": "p", "split": "test", "seeds": [0, 1]},
+        columns=("top-1", "parameters", "training"),
+        units={"top-1": "%", "parameters": "values", "training": "min"},
+        rows=((sweep.variants[0], tuple(Measured(seed=n, figures=f, info={}) for n, f in enumerate(figures))),),
+        notes=(),
+    )
+    (row,) = result.to_json()["variants"]
+    assert set(row["mean"]) == {"top-1", "parameters", "training"}
+    assert row["spread"] == {"top-1": pytest.approx(0.5**0.5)}
 
 
 def test_comparisons_name_what_is_wrong(store: ClipStore, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from kinegraph.training.recognition_setup import load_clip_splits, prepare
 
 __all__ = ["ClipMeasure"]
 
+_MISSING = "top1_missing"
+"""Column of what was measured with joints missing."""
+
 
 class ClipMeasure:
     """Evaluates runs under the protocol, and keeps what fusions and the table need.
@@ -56,13 +59,14 @@ class ClipMeasure:
             for fold in sorted({recipe.data.fold for recipe in recipes}):
                 split(self.clips, protocol, "test", fold)
         self.notes: dict[str, None] = {}
-        self.views: dict[str, ClipView] = {"": ClipView()}
-        if missing:
-            self.views[f"{100 * missing:g} % of joints missing"] = ClipView(missing=missing)
-        self.units: dict[str, str] = {"top-1": "%", "top-5": "%"}
-        self.units |= {_lost(view): "%" for view in self.views if view}
-        self.units |= {"parameters": "values", "training": "min"}
+        self.views: dict[str, ClipView] = {"top-1": ClipView()}
+        self.labels: dict[str, str] = {}
         self.conditions: dict[str, Any] = {}
+        if missing:
+            self.views[_MISSING] = ClipView(missing=missing)
+            self.labels[_MISSING] = f"top-1, {100 * missing:g} % of joints missing"
+            self.conditions["missing_joints"] = missing
+        self.units = {**dict.fromkeys(("top-1", "top-5", *self.views), "%"), "parameters": "values", "training": "min"}
         self._others: dict[tuple[str | None, str], Clips] = {}
         self._scores: dict[tuple[str, int], dict[str, RecognitionResult]] = {}
 
@@ -102,7 +106,7 @@ class ClipMeasure:
             found = [evaluate_clips(one, self.clips, self.protocol, part=self.part, view=view) for one in methods]
             results[name] = merge_folds(found, variant.label)
         self._scores[variant.name, seed] = results
-        result = results[""]
+        result = results["top-1"]
         figures = {**self._figures(results), "parameters": float(methods[0].info["parameters"])}
         seconds = [method.info["train_seconds"] for method in methods if method.info.get("train_seconds") is not None]
         if seconds:
@@ -123,22 +127,18 @@ class ClipMeasure:
         info = {
             "fused": dict(zip(fusion.variants, fusion.weights, strict=True)),
             "of": fusion.of,
-            "per_class": results[""].per_class,
+            "per_class": results["top-1"].per_class,
         }
         return Measured(seed=seed, figures=self._figures(results), info=info)
 
     def _figures(self, results: Mapping[str, RecognitionResult]) -> dict[str, float]:
-        plain = results[""]
+        plain = results["top-1"]
         self.conditions["data"] = plain.data
         figures = {"top-1": plain.top1, "top-5": plain.top5}
-        for view, result in results.items():
+        for column, result in results.items():
             told = [note for note in result.notes if "fused by weighted mean" not in note]
-            self.notes |= dict.fromkeys(note if note in plain.notes else f"{_lost(view)}: {note}" for note in told)
-            if view:
-                figures[_lost(view)] = result.top1
+            self.notes |= dict.fromkeys(
+                note if note in plain.notes else f"{self.labels.get(column, column)}: {note}" for note in told
+            )
+            figures[column] = result.top1
         return figures
-
-
-def _lost(view: str) -> str:
-    """The column of what was measured in another view."""
-    return f"top-1, {view}"

@@ -45,6 +45,7 @@ class MotionMeasure:
         self.sweep, self.data, self.split = sweep, data, split
         self.notes: dict[str, None] = {}
         self.units: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
         self.conditions: dict[str, Any] = {}
         self._scores: dict[tuple[str, int], RecognitionResult] = {}
         self._protocols: dict[str | None, ForecastProtocol] = {}

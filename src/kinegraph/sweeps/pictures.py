@@ -76,7 +76,7 @@ def _title(result: SweepResult, column: str) -> str:
     unit = result.units[column]
     if column == "short":
         return f"error up to 400 ms, mean ({unit})"
-    return f"{column} ({unit})" if column.startswith("top") else f"error at {column} ({unit})"
+    return f"{result.label(column)} ({unit})" if column.startswith("top") else f"error at {column} ({unit})"
 
 
 def _values(result: SweepResult, column: str) -> list[tuple[Any, float, float]]:

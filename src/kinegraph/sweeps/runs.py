@@ -55,6 +55,8 @@ class Measure(Protocol):
 
     notes: dict[str, None]
     units: dict[str, str]
+    labels: dict[str, str]
+    """Column -> what the table calls it, where that is not its name."""
     conditions: dict[str, Any]
 
     def splits(self, recipe: Any) -> Any:
@@ -162,6 +164,7 @@ def run_sweep(
         conditions=conditions,
         columns=ordered,
         units=measure.units,
+        labels=measure.labels,
         rows=tuple(rows),
         notes=tuple(measure.notes),
     )

@@ -118,6 +118,8 @@ class SweepResult:
     units: dict[str, str]
     rows: tuple[tuple[Variant | Fusion, tuple[Measured, ...]], ...]
     notes: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Column -> what tables and pictures call it, where that is not its name."""
 
     @property
     def part(self) -> str:
@@ -132,6 +134,14 @@ class SweepResult:
             return None
         return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else float("nan")
 
+    def label(self, column: str) -> str:
+        """What a column is called."""
+        return self.labels.get(column, column)
+
+    def varies(self, column: str) -> bool:
+        """Whether its spread over seeds says anything: not of what is known beforehand, or hangs on the machine."""
+        return self.units[column] not in ("values", "min")
+
     def to_json(self) -> dict[str, Any]:
         """Plain values with stable keys."""
         variants = []
@@ -143,7 +153,11 @@ class SweepResult:
                     "label": variant.label,
                     "changes": to_dict(variant.changes) if isinstance(variant, Variant) else {},
                     "mean": {column: value[0] for column, value in found.items() if value},
-                    "spread": {column: value[1] for column, value in found.items() if value and value[1] == value[1]},
+                    "spread": {
+                        column: value[1]
+                        for column, value in found.items()
+                        if value and value[1] == value[1] and self.varies(column)
+                    },
                     "runs": [{"seed": run.seed, **run.figures, **run.info} for run in runs],
                 }
             )
@@ -152,6 +166,7 @@ class SweepResult:
             "title": self.sweep.title,
             **self.conditions,
             "units": self.units,
+            "labels": {column: self.label(column) for column in self.columns},
             "variants": variants,
             "notes": list(self.notes),
             "published": to_dict(dict(self.sweep.published)),
@@ -196,15 +211,14 @@ def folder_name(text: str) -> str:
 
 def sweep_report(result: SweepResult, *, markdown: bool = False) -> str:
     """One row per variant: the mean over seeds, and their spread behind it."""
-    header = ["variant", *result.columns]
+    header = ["variant", *map(result.label, result.columns)]
     rows = []
     for variant, runs in result.rows:
         cells = []
         for column in result.columns:
             found = result.summary(runs, column)
             digits = {"%": 1, "rad": 3, "values": 0}.get(result.units[column], 1)
-            # What is known beforehand, or hangs on the machine, has no spread worth a word.
-            bare = found is None or found[1] != found[1] or result.units[column] in ("values", "min")
+            bare = found is None or found[1] != found[1] or not result.varies(column)
             spread = "" if bare or found is None else f" ±{found[1]:.{digits}f}"
             cells.append("-" if found is None else f"{found[0]:.{digits}f}{spread}")
         rows.append([variant.label, *cells])
@@ -219,7 +233,7 @@ def sweep_report(result: SweepResult, *, markdown: bool = False) -> str:
     ]
     kinds = dict.fromkeys(result.units.values())
     lines += [
-        f"unit: {unit}: " + ", ".join(column for column in result.columns if result.units[column] == unit)
+        f"unit: {unit}: " + ", ".join(result.label(column) for column in result.columns if result.units[column] == unit)
         for unit in kinds
     ]
     if "metric" in conditions:
