@@ -25,7 +25,7 @@ from kinegraph.cli import main
 ROOT = Path(__file__).parents[1]
 NAMES = (
     *("detector-to-3d", "lifting", "forecasting", "recognition", "skeletons", "analyses", "data", "export", "live"),
-    *("viewer", "index", "start", "your-data"),
+    *("viewer", "index", "start", "your-data", "own-training", "api"),
 )
 PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 TINY = "--trainer.steps 2 --trainer.batch 32 --trainer.validate_poses 64 --trainer.tensorboard false --model.channels 8"
