@@ -85,6 +85,25 @@ def test_who_goes_far_without_a_footstep_is_told_so() -> None:
     assert notes["stands"] == notes["hops"] == "contact: feet that are low and slow touch the floor"
 
 
+def test_a_foot_that_keeps_its_place_in_the_image_stands_though_the_lifted_one_slides() -> None:
+    """An estimated depth wanders; of a foot that truly moves the image tells, whatever the depth does."""
+    frames = motion(60) + np.sin(np.arange(60) / 5)[:, None, None] * [0.0, 0.0, 0.3]
+    seen = SkeletonSequence(frames[None], BODY, fps=30, unit="m", space="camera")
+    across = np.zeros((1, 60, len(BODY.joints)))
+    across[..., FEET[1]] = 0.4  # between what begins a contact and what ends it
+    across[0, 30:, FEET[1]] = 1.0
+    by_positions, by_image = into_world(seen).contact, into_world(seen, across=across).contact
+    assert by_positions is not None
+    assert by_image is not None
+    assert by_positions[0, :, FEET].mean() < 0.8
+    assert by_image[0, :, FEET[0]].all()
+    assert not by_image[0, :, FEET[1]].any()
+    across[0, 10, FEET[1]] = 0.2
+    begun = into_world(seen, across=across).contact
+    assert begun is not None
+    assert np.flatnonzero(begun[0, :, FEET[1]]).tolist() == list(range(30))
+
+
 def test_lifted_pairs_touch_the_floor_as_each_alone(shared_data: Path) -> None:
     """OpenPose's frames of somebody, and the same one at three quarters of the size on the same line."""
     walk = kg.load(shared_data / "openpose_json" / "clip_0").replace(fps=30.0).slice_frames(0, 120)

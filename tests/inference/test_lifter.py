@@ -39,6 +39,24 @@ def test_what_comes_out(truth: np.ndarray) -> None:
         assert word in text
 
 
+def test_joints_are_followed_in_the_image(truth: np.ndarray) -> None:
+    """Metres a second across the line of sight: of a walk to the side its own at every joint, of a stand none."""
+    options = LiftOptions(flip=False, smooth_s=0, focal_px=1145)
+    aside = truth[:1] + np.linspace(-1, 1, 60)[:, None, None] * [1.0, 0.0, 0.0]
+    got, across = lifter(flat_person).lift_and_follow(keypoints(aside), options)
+    assert across is not None
+    assert across.shape == got.positions.shape[:3]
+    scale = got.positions[0, :, 0, 2].mean() / truth[0, 0, 2]  # people of another size seem as much further away
+    np.testing.assert_allclose(across[0, 3:-3], scale * 2 / 59 * 30, rtol=0.05)
+    still, none = (lifter(flat_person).lift_and_follow(keypoints(truth[:frames]), options)[1] for frames in (60, 1))
+    assert still is not None
+    assert none is not None
+    feet = [BODY.index("left_ankle"), BODY.index("right_ankle")]
+    assert still[..., feet].max() < 1e-6 < 0.1 < still[..., BODY.index("left_wrist")].max()
+    assert not none.any()
+    assert lifter(flat_person).lift_and_follow(keypoints(truth), LiftOptions(stills=True))[1] is None
+
+
 def test_a_metric_network_is_decoded_root_relative(truth: np.ndarray) -> None:
     fixed = torch.randn(17, 3, generator=torch.Generator().manual_seed(0))
     got = lifter(lambda x: fixed.expand(len(x), 17, 3), scale=0.25).lift(keypoints(truth), PLAIN)

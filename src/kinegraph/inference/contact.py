@@ -21,11 +21,19 @@ Mask = NDArray[np.bool_]
 #: a foot that touches: over its standing height by less than this (m), slower than this (m/s); it stays until it is
 #: higher or faster than the second numbers
 _RISE_M, _SPEED_M_S = (0.05, 0.09), (0.5, 0.9)
+#: the same of speeds across the line of sight, in the image, which is steadier than an estimated depth
+_ACROSS_M_S = (0.3, 0.5)
 _SHORTEST_S = 0.08
 _FEWEST = 3  # frames, from which there is a speed
 
 
-def with_contact(world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False) -> SkeletonSequence:
+def with_contact(
+    world: SkeletonSequence,
+    camera: Extrinsics | None = None,
+    *,
+    sized: bool = False,
+    across: Floats | None = None,
+) -> SkeletonSequence:
     """A video's people with the feet that touch the floor, and notes on that floor; as they are where none can be told.
 
     Where nobody states sizes, they are an average adult's: people on one floor then have their feet at several heights,
@@ -35,6 +43,7 @@ def with_contact(world: SkeletonSequence, camera: Extrinsics | None = None, *, s
         world: 3D in the world, metres.
         camera: by whose extrinsics they came there; None: by :func:`upright`, so that the lowest feet's floor is at 0.
         sized: the people have their stated height.
+        across: how fast joints move in the image (people, frames, joints), m/s, where they were lifted from one.
 
     Raises:
         DataError: not 3D in the world.
@@ -47,7 +56,7 @@ def with_contact(world: SkeletonSequence, camera: Extrinsics | None = None, *, s
         under = np.full_like(under, camera.floor)
     elif sized:
         under = np.full_like(under, np.nanmedian(under))
-    contact = foot_contacts(world, under[:, None])
+    contact = foot_contacts(world, under[:, None], across)
     if contact is None:
         return world
     if camera is not None and camera.floor is None:
@@ -80,15 +89,17 @@ def _farthest(world: SkeletonSequence) -> float:
     return max(gone)
 
 
-def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Mask | None:
+def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0, across: Floats | None = None) -> Mask | None:
     """Which joints touch the floor ``(people, frames, joints)``; joints of feet alone are looked at.
 
     Hysteresis (Canny's, in time): a contact begins where a joint is low and slow, and goes on while it is not clearly
-    high or fast; shorter ones than 80 ms do not count. Speed is that of positions smoothed over 50 ms.
+    high or fast; shorter ones than 80 ms do not count. Speed is that of positions smoothed over 50 ms, or the one
+    given: a lifted foot that stands slides with the estimated depth, its keypoint keeps its place in the image.
 
     Args:
         sequence: 3D in the world, metres.
         floor: its height, metres: one number, or one a frame ``(frames,)``, or a person ``(people, 1)``.
+        across: speed of every joint across the line of sight ``(people, frames, joints)``, m/s.
 
     Returns:
         None where contact cannot be told: no joint of a foot is there, or fewer than three frames tell no speed.
@@ -109,12 +120,15 @@ def foot_contacts(sequence: SkeletonSequence, floor: Floats | float = 0.0) -> Ma
     kernel = gaussian_window(0.05 * fps)
     weights = np.asarray(np.isfinite(positions).all(axis=-1), dtype=np.float64)
     slow = smooth_array(np.where(np.isfinite(positions), positions, 0.0), weights, kernel, 1)
-    speed = np.linalg.norm(np.gradient(slow, axis=1), axis=-1) * fps
+    if across is None:
+        speed, limits = np.linalg.norm(np.gradient(slow, axis=1), axis=-1) * fps, _SPEED_M_S
+    else:
+        speed, limits = across[..., joints], _ACROSS_M_S
     over = slow[..., 1] - np.broadcast_to(np.asarray(floor), slow.shape[:2])[..., None]
     over = over - np.array([feet[j] for j in joints])
     with np.errstate(invalid="ignore"):
-        begin = (over < _RISE_M[0]) & (speed < _SPEED_M_S[0])
-        stay = (over < _RISE_M[1]) & (speed < _SPEED_M_S[1])
+        begin = (over < _RISE_M[0]) & (speed < limits[0])
+        stay = (over < _RISE_M[1]) & (speed < limits[1])
     shortest = max(2, round(_SHORTEST_S * fps))
     contact = np.zeros(sequence.positions.shape[:3], dtype=bool)
     for person in range(sequence.people):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from kinegraph.inference.live.lifter import LiftStream
 
 Floats = NDArray[np.float64]
+
+_FOLLOW_S = 0.05  # over which keypoints are smoothed before they have speeds
 
 
 class Lifter(Pretrained):
@@ -119,20 +122,39 @@ class Lifter(Pretrained):
             DataError: not 2D, or nobody to lift.
             SkeletonError: the layout lacks too many of the network's joints.
         """
+        return self.lift_and_follow(sequence, options, progress=progress)[0]
+
+    def lift_and_follow(
+        self,
+        sequence: SkeletonSequence,
+        options: LiftOptions | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[SkeletonSequence, Floats | None]:
+        """As :meth:`lift`, and how fast every joint of a video moves in the image.
+
+        Returns:
+            The lifted sequence, and speeds across the line of sight ``(people, frames, joints)``, m/s: those of the
+            keypoints, smoothed over 50 ms, at the depth where the person stands. None for single pictures.
+
+        Raises:
+            DataError, SkeletonError: as :meth:`lift`.
+        """
         options = options or LiftOptions()
         asked = doubts(sequence) if sequence.dims == 2 else ()
         if options.stills and sequence.frames * sequence.people > 1:
             lifted = self._stills(_at_a_rate(sequence), options, progress)
-            return lifted.replace(notes=tuple(dict.fromkeys((*asked, *lifted.notes))))
-        lifted, features = self.lift_with_features(sequence, options, progress=progress)
+            return lifted.replace(notes=tuple(dict.fromkeys((*asked, *lifted.notes)))), None
+        lifted, features, across = self._video(sequence, options, progress)
         lifted = lifted.replace(notes=(*asked, *lifted.notes))
         if self.calibration is None:
-            return lifted.with_note(self.uncalibrated)
+            return lifted.with_note(self.uncalibrated), across
         table = self.calibration.tables["flip" if options.flip else "plain"]
-        return lifted.replace(uncertainty=table.quantiles(features, table.rows(self.skeleton.joints))).with_note(
+        lifted = lifted.replace(uncertainty=table.quantiles(features, table.rows(self.skeleton.joints))).with_note(
             "uncertainty: half of the errors relative to the root are expected below the first number, nine in ten "
             "below the second"
         )
+        return lifted, across
 
     def lift_with_features(
         self,
@@ -147,6 +169,12 @@ class Lifter(Pretrained):
             The lifted sequence, and features ``(people, frames, joints, features)``; see
             :func:`kinegraph.inference.lift_features.lift_features`.
         """
+        return self._video(sequence, options, progress)[:2]
+
+    def _video(
+        self, sequence: SkeletonSequence, options: LiftOptions, progress: Callable[[int, int], None] | None
+    ) -> tuple[SkeletonSequence, Floats, Floats]:
+        """The lifted sequence, what an estimate of its errors goes by, and how fast joints move in the image."""
         sequence = _at_a_rate(sequence)
         fps = sequence.fps or ASSUMED_FPS
         ready = prepare(sequence, self.skeleton, options)
@@ -193,7 +221,7 @@ class Lifter(Pretrained):
             source=sequence.source,
             notes=tuple(dict.fromkeys(notes)),
         )
-        return lifted, features
+        return lifted, features, _across(ready, positions, fps)
 
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> LiftStream:
         """This lifter fed one frame at a time; settings of :class:`kinegraph.inference.live.lifter.LiftStream`."""
@@ -383,6 +411,19 @@ class Lifter(Pretrained):
             root = place_root(np.nan_to_num(poses), ready.positions[person], weights, ready.intrinsics, fps)
             poses = poses + root[:, None]
         return np.where((trust > 0)[..., None], poses, np.nan)
+
+
+def _across(ready: PreparedKeypoints, positions: Floats, fps: float) -> Floats:
+    """Speeds of keypoints in the image (people, frames, joints), m/s at the depth of the lifted positions."""
+    if positions.shape[1] < 2:
+        return np.zeros(positions.shape[:3])
+    there = np.broadcast_to(ready.present[..., None], positions.shape[:3]).astype(np.float64)
+    slow = smooth_array(ready.positions, there, gaussian_window(_FOLLOW_S * fps), 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # frames in which nobody is there
+        depth = np.nanmedian(positions[..., 2], axis=-1)
+    moves = np.gradient(slow, axis=1) * fps * depth[..., None, None] / ready.intrinsics[:2]
+    return np.asarray(np.linalg.norm(moves, axis=-1))
 
 
 def _at_a_rate(sequence: SkeletonSequence) -> SkeletonSequence:

@@ -7,6 +7,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.formats import check_fps
 from kinegraph.formats.any_source import Source, read_source
@@ -109,7 +112,9 @@ def lift(
         options = replace(options, focal_px=focal, centre_px=(x, y * squeeze))
     if not options.stills and not keypoints.is_video:
         options = replace(options, stills=True)  # the reader of COCO files knows it
-    lifted = lifter_for(keypoints, model, stills=options.stills).lift(keypoints, options, progress=progress)
+    lifted, across = lifter_for(keypoints, model, stills=options.stills).lift_and_follow(
+        keypoints, options, progress=progress
+    )
     if height_m is not None:
         lifted = scaled_to_height(lifted, height_m, stills=options.stills)
     if space == "camera":
@@ -117,7 +122,12 @@ def lift(
             lifted = lifted.with_note("extrinsics not used: the result stays in camera space")
         return lifted
     return into_world(
-        lifted, camera, sized=height_m is not None, stills=options.stills, relative=options.root == "relative"
+        lifted,
+        camera,
+        sized=height_m is not None,
+        stills=options.stills,
+        relative=options.root == "relative",
+        across=across,
     )
 
 
@@ -165,6 +175,7 @@ def into_world(
     sized: bool = False,
     stills: bool = False,
     relative: bool = False,
+    across: NDArray[np.float64] | None = None,
 ) -> SkeletonSequence:
     """Camera space to the world, by extrinsics or by gravity, with the feet that touch the floor.
 
@@ -174,12 +185,13 @@ def into_world(
         sized: the people have their stated height.
         stills: the frames are single pictures.
         relative: positions are relative to the root: the axes turn, and nobody stands on a floor.
+        across: how fast joints move in the image (people, frames, joints), m/s (:meth:`.Lifter.lift_and_follow`).
     """
     if camera is None:
         world = upright(lifted, stills=stills, relative=relative)
     else:
         world = by_extrinsics(lifted, camera, sized=sized, stills=stills, relative=relative)
-    return world if stills or relative else with_contact(world, camera, sized=sized)
+    return world if stills or relative else with_contact(world, camera, sized=sized, across=across)
 
 
 def recognize(
@@ -278,7 +290,8 @@ def as_motion(
         return sequence
     if not sequence.is_video:
         raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
-    return into_world(lifter_for(sequence, lifter).lift(sequence, progress=progress))
+    lifted, across = lifter_for(sequence, lifter).lift_and_follow(sequence, progress=progress)
+    return into_world(lifted, across=across)
 
 
 def lifter_for(
