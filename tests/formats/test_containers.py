@@ -337,7 +337,8 @@ def test_our_own_tables_keep_frames_and_people_that_are_not_there(tmp_path: Path
 def test_a_foreign_wide_table_in_another_order(tmp_path: Path) -> None:
     joints = [j.replace("_", " ").title() for j in get_skeleton("h36m17").joints[::-1]]
     header = ",".join(f"{j}_{axis}" for j in joints for axis in "xyz")
-    (tmp_path / "a.csv").write_text(header + "\n" + ",".join(f"{v / 10}" for v in range(51)) + "\n" + ",".join(["1"] * 51) + "\n")
+    rows = [",".join(f"{v / 10}" for v in range(51)), ",".join(["1"] * 51)]
+    (tmp_path / "a.csv").write_text("\n".join([header, *rows]) + "\n")
     sequence = read(tmp_path / "a.csv", skeleton="h36m17")
     assert sequence.positions.shape == (1, 2, 17, 3)
     np.testing.assert_array_equal(sequence.positions[0, 0, 16], [0, 0.1, 0.2])
