@@ -65,7 +65,7 @@ def race(candidates: Mapping[str, Callable[[], object]], *, seconds: float = 2.0
 
 
 _PRODUCTS = {"aten::bmm", "aten::baddbmm", "aten::mm", "aten::addmm"}
-_BAGS = "aten::_embedding_bag_forward_only"  # a vector times the rows of a matrix, as products for one sample are made
+_BAGS = {"aten::embedding_bag", "aten::_embedding_bag_forward_only"}  # rows of a matrix, weighed: for one sample or two
 
 
 class _Recorder(TorchDispatchMode):
@@ -77,7 +77,7 @@ class _Recorder(TorchDispatchMode):
         self.bags: list[Callable[[], object]] = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        name = func._schema.name
+        name = func._schema.name.removesuffix("_")
         if name in _PRODUCTS:
             self.products.append((_like(args[-2]), _like(args[-1])))
         result = func(*args, **(kwargs or {}))
@@ -86,7 +86,7 @@ class _Recorder(TorchDispatchMode):
             weight = args[1].flatten(1).t()
             rows = result.numel() // result.shape[1]
             self.products.append((torch.randn(rows, len(weight), dtype=weight.dtype), torch.randn(weight.shape)))
-        if name == _BAGS:
+        if name in _BAGS:
             self.bags.append(partial(func, _like(args[0]), *args[1:], **(kwargs or {})))
         return result
 
