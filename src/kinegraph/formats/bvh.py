@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -178,17 +179,7 @@ def _keep(joints: Sequence[BvhJoint], ends: bool, notes: list[str]) -> list[BvhJ
             notes.append(f"a second joint '{joint.name}' (line {joint.line}) was named '{name}'")
         used.add(name)
         parent = int(new[joint.parent]) if joint.parent >= 0 else -1
-        result.append(
-            BvhJoint(
-                name=name,
-                parent=parent,
-                line=joint.line,
-                end=joint.end,
-                offset=joint.offset,
-                channels=joint.channels,
-                at=joint.at,
-            )
-        )
+        result.append(replace(joint, name=name, parent=parent))
     return result
 
 

@@ -25,17 +25,23 @@ Array = NDArray[np.float64]
 
 @dataclass
 class BvhJoint:
+    """A joint of the hierarchy as the file has it; `parent` is -1 for a root, `end` says whether it is an End Site.
+
+    It begins in `line`; `channels` are (kind, axis) each, in the file's order, and `at` is the first column of theirs in a frame.
+    """
+
     name: str
     parent: int
     line: int
     end: bool = False
     offset: tuple[float, ...] | None = None
     channels: tuple[tuple[str, str], ...] | None = None
-    at: int = 0  # first column of its channels
+    at: int = 0
     closed: bool = False
 
     @property
     def rotation_order(self) -> str:
+        """The axes that its rotation channels turn about, in their order."""
         return "".join(axis for kind, axis in self.channels or () if kind == "rotation")
 
 

@@ -18,7 +18,7 @@ from kinegraph.formats.json_file import load_json, members
 from kinegraph.formats.people_json import is_person, stated_frame
 from kinegraph.formats.sniff import json_format, looks_like
 
-__all__ = ["folder_format", "in_time", "label_files", "load_pictures"]
+__all__ = ["folder_format", "in_time", "json_files", "label_files", "load_pictures"]
 
 _PICTURES = ("ultralytics", "mmpose", "movenet")
 
@@ -32,7 +32,7 @@ def folder_format(folder: Path) -> str | None:
     labels = next((file for file in label_files(folder) if file.stat().st_size), None)
     if labels is not None and looks_like(labels) == "yolo_text":
         return "yolo_text"
-    files = _json_files(folder)
+    files = json_files(folder)
     found = [frame_number(file.name) for file in files]
     if len(files) < 2 or None in found or len({n[0] for n in found if n is not None}) > 1:
         return None
@@ -63,14 +63,10 @@ def load_pictures(folder: Path, module: str) -> dict[str, Any]:
     Raises:
         FormatError: no JSON files, one that is damaged or no picture, or numbers that are those of no video.
     """
-    files = _json_files(folder)
+    files = json_files(folder)
     if not files:
         raise FormatError(folder, f"a folder without JSON files; expected a file, or a folder of {module} pictures")
     files, numbers = in_time(folder, files, None)
-    if frame_slots(numbers) is None:
-        raise FormatError(
-            folder, f"frame numbers run from {min(numbers)} to {max(numbers)}, but only {len(files)} frames are there"
-        )
     return {"frames": [{"frame": n, "people": _people(file)} for file, n in zip(files, numbers, strict=True)]}
 
 
@@ -90,7 +86,12 @@ def _is_picture(data: object) -> bool:
     return isinstance(entries, list) and all(is_person(one) and stated_frame(one) is None for one in entries)
 
 
-def _json_files(folder: Path) -> list[Path]:
+def json_files(folder: Path) -> list[Path]:
+    """The JSON files in a folder by name.
+
+    Raises:
+        FormatError: the folder cannot be read.
+    """
     return sorted(_files(folder, ".json"))
 
 
@@ -119,7 +120,7 @@ def in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path]
         clip: keep only those whose names begin so; None keeps all.
 
     Raises:
-        FormatError: frames of several clips, two of one number, or none of `clip`.
+        FormatError: frames of several clips, two of one number, none of `clip`, or numbers that are those of no video.
     """
     if clip is not None:
         chosen = [f for f in files if f.name.startswith(clip)]
@@ -141,4 +142,11 @@ def in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path]
     for (a, first), (b, second) in pairwise(ordered):
         if a == b:
             raise FormatError(path, f"{first.name} and {second.name} are both frame {a}; keep one of them")
-    return [f for _, f in ordered], [n for n, _ in ordered]
+    numbers = [n for n, _ in ordered]
+    if frame_slots(numbers) is None:
+        raise FormatError(
+            path,
+            f"frame numbers run from {numbers[0]} to {numbers[-1]}, but only {len(files)} frames are there; "
+            "rename them, or move the stray ones away",
+        )
+    return [f for _, f in ordered], numbers

@@ -22,15 +22,12 @@ from kinegraph.formats.detections import (
     Floats,
     KeypointOptions,
     make_detection,
-    place_frames,
-    to_sequence,
-    unfold,
     valid_identity,
 )
 from kinegraph.formats.frame_folder import load_pictures
 from kinegraph.formats.json_file import coordinates, load_json, rows
 from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names
-from kinegraph.formats.people_json import identity_key, people_by_frame, with_facts
+from kinegraph.formats.people_json import identity_key, people_by_frame, sequence_of
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -104,15 +101,7 @@ def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> S
                 )
             scores = np.ones(size) if person.scores is None else person.scores
             items[-1].append(make_detection(points[order], scores[order], path, where, layout.joints, person.identity))
-    if people.unstated:
-        items, told = unfold(items[0])
-        notes += told
-    placed, slots = place_frames(people.numbers, items)
-    if layout is None:
-        layout = keypoint_layout(17, path, "mmpose")  # nobody at all: to_sequence says so
-    return to_sequence(
-        placed, path, layout, with_facts(options, people), slots=slots, image_size=people.size, notes=notes
-    )
+    return sequence_of(people, items, layout, path, options, "mmpose", notes)
 
 
 def _names(meta: object) -> list[str] | None:

@@ -17,15 +17,12 @@ from kinegraph.formats.detections import (
     Floats,
     KeypointOptions,
     make_detection,
-    place_frames,
-    to_sequence,
-    unfold,
     valid_identity,
 )
 from kinegraph.formats.frame_folder import load_pictures
 from kinegraph.formats.json_file import coordinates, describe, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout, layout_by_names, plain_name
-from kinegraph.formats.people_json import identity_key, people_by_frame, with_facts
+from kinegraph.formats.people_json import identity_key, people_by_frame, sequence_of
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -86,15 +83,7 @@ def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> S
             items[-1].append(
                 make_detection(points[:, :2], points[:, 2], path, where, layout.joints, valid_identity(pose.get(who)))
             )
-    notes: tuple[str, ...] = ()
-    if people.unstated:
-        items, notes = unfold(items[0])
-    frames, slots = place_frames(people.numbers, items)
-    if layout is None:
-        layout = keypoint_layout(17, path, "MoveNet")  # nobody at all: to_sequence says so
-    return to_sequence(
-        frames, path, layout, with_facts(options, people), slots=slots, image_size=people.size, notes=notes
-    )
+    return sequence_of(people, items, layout, path, options, "MoveNet")
 
 
 def _keypoints(value: object, path: Path, where: str) -> tuple[list[str | None], Floats]:

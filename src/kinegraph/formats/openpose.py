@@ -27,14 +27,13 @@ from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.formats.detections import (
     Detection,
     KeypointOptions,
-    frame_slots,
     make_detection,
     place_frames,
     to_sequence,
     unfold,
     valid_identity,
 )
-from kinegraph.formats.frame_folder import in_time
+from kinegraph.formats.frame_folder import in_time, json_files
 from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoint_layouts import keypoint_layout
 from kinegraph.formats.people_json import People, people_by_frame, with_facts
@@ -56,10 +55,7 @@ def frame_files(folder: Path) -> list[Path]:
     Raises:
         FormatError: the folder cannot be read.
     """
-    try:
-        every = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".json" and not p.name.startswith("."))
-    except OSError as error:
-        raise FormatError(folder, f"cannot be read ({error.strerror}); check the path and its permissions") from None
+    every = json_files(folder)
     return [p for p in every if p.stem.endswith("_keypoints")] or every
 
 
@@ -91,12 +87,6 @@ def read(
     if not files:
         raise FormatError(path, "a folder without JSON files; expected OpenPose frames (*_keypoints.json)")
     files, numbers = in_time(path, files, clip)
-    if frame_slots(numbers) is None:
-        raise FormatError(
-            path,
-            f"frame numbers run from {min(numbers)} to {max(numbers)}, but only {len(files)} "
-            "frames are there; rename them, or move the stray ones away",
-        )
     return _sequence(path, ((file, "", load_json(file)) for file in files), numbers, options, keypoint_scale)
 
 

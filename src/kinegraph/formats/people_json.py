@@ -16,8 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.detections import KeypointOptions, frame_number
+from kinegraph.formats.detections import (
+    Detection,
+    KeypointOptions,
+    frame_number,
+    place_frames,
+    to_sequence,
+    unfold,
+)
 from kinegraph.formats.json_file import describe, members, number
+from kinegraph.formats.keypoint_layouts import keypoint_layout
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import Skeleton
 
 __all__ = [
     "FRAMES_KEYS",
@@ -31,6 +41,7 @@ __all__ = [
     "is_person",
     "keyed_frames",
     "people_by_frame",
+    "sequence_of",
     "stated_frame",
     "with_facts",
 ]
@@ -212,6 +223,40 @@ def identity_key(people: People) -> str:
 
 def _is_seen(entry: Mapping[str, Any]) -> bool:
     return "keypoints" not in entry or entry["keypoints"] not in (None, [], {})
+
+
+def sequence_of(
+    people: People,
+    items: list[list[Detection]],
+    layout: Skeleton | None,
+    path: Path,
+    options: KeypointOptions,
+    called: str,
+    notes: tuple[str, ...] = (),
+) -> SkeletonSequence:
+    """The detections of a file's people, frame by frame, as a sequence.
+
+    Args:
+        people: whose they are.
+        items: of each frame of `people`.
+        layout: of all of them; None where nobody is there, which is said.
+        path: of the file, for messages.
+        options: of the reader.
+        called: the format, for messages.
+        notes: what the reader has to say.
+
+    Raises:
+        FormatError: nobody is there.
+    """
+    if people.unstated:
+        items, told = unfold(items[0])
+        notes += told
+    frames, slots = place_frames(people.numbers, items)
+    if layout is None:
+        layout = keypoint_layout(17, path, called)  # nobody at all: to_sequence says so
+    return to_sequence(
+        frames, path, layout, with_facts(options, people), slots=slots, image_size=people.size, notes=notes
+    )
 
 
 def with_facts(options: KeypointOptions, people: People | FrameList) -> KeypointOptions:

@@ -19,7 +19,6 @@ from kinegraph.formats.detections import (
     Detection,
     Floats,
     KeypointOptions,
-    frame_slots,
     in_pixels,
     make_detection,
     place_frames,
@@ -76,12 +75,6 @@ def read(path: Path, *, clip: str | None = None, **options: Unpack[KeypointOptio
         if not files:
             raise FormatError(path, "a folder without text files; expected YOLO's labels (NAME_1.txt, NAME_2.txt, ...)")
         files, numbers = in_time(path, files, clip)
-        if frame_slots(numbers) is None:
-            raise FormatError(
-                path,
-                f"frame numbers run from {min(numbers)} to {max(numbers)}, but only {len(files)} frames are there; "
-                "rename them, or move the stray ones away",
-            )
     pictures = [_lines(file, joints) for file in files]
     layout = keypoint_layout(joints, path, "YOLO", named)
     items: list[list[Detection]] = []
