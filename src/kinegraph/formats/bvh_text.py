@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 class BvhJoint:
     """A joint of the hierarchy as the file has it; `parent` is -1 for a root, `end` says whether it is an End Site.
 
-    It begins in `line`; `channels` are (kind, axis) each, in the file's order, and `at` is the first column of theirs in a frame.
+    It begins in `line`; `channels` are (kind, axis) in the order of the file, `at` is the first of their columns.
     """
 
     name: str
