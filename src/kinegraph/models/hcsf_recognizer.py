@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers.aggregation import Sharing
-from kinegraph.layers.clip_block import ClipBlock, TemporalUnit
+from kinegraph.layers.clip_block import ClipBlock, TemporalUnit, quiet_norm
 from kinegraph.layers.dynamic_graph import DynamicMode
 from kinegraph.layers.hcsf import HCSFOptions
 from kinegraph.layers.hcsf_clips import ClipHCSF
@@ -51,6 +51,9 @@ class HCSFRecognizerConfig(HCSFOptions, GraphRecognizerConfig):
     """Terms of the graph that gates the weights: none (Static-G), m (Dynamic-M), m+alpha_o (Dynamic-A), o, m+o."""
     kernel: int = 9
     """Frames under the temporal convolution of a block."""
+    inner_residual: bool = False
+    """A residual connection round each HCSF layer too, which then starts as nothing but it. The paper calls its
+    framework "a common setting" of networks that have it (2s-AGCN, MS-AAGCN) and of one that has not (ST-GCN)."""
     dropout: float = 0.0
     """Share of features dropped after each temporal convolution (the paper mentions none)."""
 
@@ -82,13 +85,17 @@ class HCSFRecognizer(GraphRecognizer):
         blocks, before = [], self.channels
         for index, (channels, stride) in enumerate(NINE_BLOCKS):
             out = scaled(channels, config.width)
+            graph = ClipHCSF(distances, before, out, options, width=out if index == 0 else None)
+            if config.inner_residual:
+                graph.norm = quiet_norm(out)
             block = ClipBlock(
-                ClipHCSF(distances, before, out, options, width=out if index == 0 else None),
+                graph,
                 TemporalUnit(out, out, config.kernel, stride),
                 before,
                 out,
                 out,
                 stride=stride,
+                inner=config.inner_residual,
                 dropout=config.dropout,
             )
             blocks.append(block)
