@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.report import ms, table
 from kinegraph.datasets.synthetic.kinect import KinectBody, KinectStage
 from kinegraph.datasets.synthetic.ntu_files import skeleton_text
-from kinegraph.formats.ntu_skeleton import read_bodies
+from kinegraph.formats.motion.ntu_skeleton import read_bodies
 
 Array = NDArray[np.float64]
 _BODY = ("id", "clipped", "left", "left_state", "right", "right_state", "restricted", "lean_x", "lean_y", "state")

@@ -9,8 +9,8 @@ import pytest
 
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import DataError, FormatError
-from kinegraph.formats.asf import read_asf
-from kinegraph.formats.expmap_text import rest_offsets
+from kinegraph.formats.motion.asf import read_asf
+from kinegraph.formats.motion.expmap_text import rest_offsets
 from kinegraph.geometry.expmap_euler import file_expmap_to_quaternion
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.skeleton import get_skeleton

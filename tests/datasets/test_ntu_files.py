@@ -14,7 +14,7 @@ from kinegraph.datasets.synthetic import kinect
 from kinegraph.datasets.synthetic.kinect import CLASSES, KinectBody, KinectStage
 from kinegraph.datasets.synthetic.ntu_files import SETTINGS, skeleton_text, write_ntu
 from kinegraph.errors import ConfigError, KinegraphError
-from kinegraph.formats.ntu_skeleton import read_bodies
+from kinegraph.formats.motion.ntu_skeleton import read_bodies
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store import prepare_clips
 

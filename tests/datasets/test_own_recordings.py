@@ -13,7 +13,7 @@ from moving_people import bone_lengths, turned, walker
 import kinegraph as kg
 from kinegraph.datasets.recordings import find_files, load_recordings, network_skeleton
 from kinegraph.errors import ConfigError, DataError
-from kinegraph.formats import asf_amc, bvh
+from kinegraph.formats.motion import asf_amc, bvh
 from kinegraph.geometry.rotations import expmap_to_quaternion, quaternion_to_matrix
 from kinegraph.skeleton import get_skeleton
 from kinegraph.transforms.heading import heading_relative

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinegraph.formats import asf_amc, bvh
+from kinegraph.formats.motion import asf_amc, bvh
 from kinegraph.sequence import SkeletonSequence
 
 CMU_AMC = {

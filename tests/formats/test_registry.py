@@ -31,7 +31,7 @@ def test_the_table_says_what_the_modules_are(info) -> None:  # type: ignore[no-u
     assert "skeleton" not in write_options(info.name)
     for option in read_options(info.name):
         assert option in (module.read.__doc__ or "") + (
-            import_module("kinegraph.formats.detections").KeypointOptions.__doc__ or ""
+            import_module("kinegraph.formats.keypoints.detections").KeypointOptions.__doc__ or ""
         ) + ("fps replaces the frame rate" if info.name == "json" else "") + (
             "image" if info.name == "alphapose" else ""
         )

@@ -11,7 +11,7 @@ from moving_people import LAYOUT, bone_lengths, network, turned, walker
 
 import kinegraph as kg
 from kinegraph.errors import DataError, FormatError, KinegraphError, SkeletonError
-from kinegraph.formats import asf_amc, bvh
+from kinegraph.formats.motion import asf_amc, bvh
 from kinegraph.inference import horizon
 from kinegraph.inference.forecaster import Forecaster, join
 from kinegraph.inference.horizon import LONGEST_S

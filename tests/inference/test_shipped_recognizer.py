@@ -10,7 +10,7 @@ import pytest
 
 from kinegraph.datasets.hdm05 import CLASSES, Hdm05Source
 from kinegraph.datasets.synthetic import SyntheticMotion
-from kinegraph.formats import asf_amc
+from kinegraph.formats.motion import asf_amc
 from kinegraph.inference.recognizer import Recognizer
 
 SAME = {

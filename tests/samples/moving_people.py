@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kinegraph.formats.expmap_text import rest_offsets
+from kinegraph.formats.motion.expmap_text import rest_offsets
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import expmap_to_quaternion, quaternion_multiply
 from kinegraph.inference.motion_window import MotionNetwork

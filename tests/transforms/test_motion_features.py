@@ -9,7 +9,7 @@ import pytest
 from moving_people import LAYOUT, TURNING, body, bone_lengths, turned, walker
 
 from kinegraph.errors import DataError, SkeletonError
-from kinegraph.formats import asf_amc, bvh, expmap_text
+from kinegraph.formats.motion import asf_amc, bvh, expmap_text
 from kinegraph.geometry.rotations import (
     matrix_to_quaternion,
     quaternion_multiply,

@@ -1,7 +1,7 @@
 """CMU Mocap, eight actions: the motion-prediction subset of the literature (protocols cmu-euler-*, cmu-mpjpe, cmu-8).
 
-``train/<action>/*.txt`` and ``test/<action>/*.txt`` in :mod:`kinegraph.formats.expmap_text`, 120 fps; every second
-frame is kept. The files call themselves 50 fps after that ("1000 ms" is 25 frames); in truth they are 60 fps.
+``train/<action>/*.txt`` and ``test/<action>/*.txt`` in :mod:`kinegraph.formats.motion.expmap_text`, 120 fps; every
+second frame is kept. The files call themselves 50 fps after that ("1000 ms" is 25 frames); in truth they are 60 fps.
 
 Validation is clip 4 of every action of train, held out whole. Test files begin with one frame of calibration pose:
 no window of the Euler protocols contains it, the first MPJPE window of each file does, as in the published numbers.
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import DataError, FormatError, nearest
-from kinegraph.formats.expmap_text import read_matrix, rest_offsets
+from kinegraph.formats.motion.expmap_text import read_matrix, rest_offsets
 from kinegraph.geometry.expmap_euler import file_expmap_to_quaternion
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.skeleton import Skeleton, contract, get_skeleton

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kinegraph.datasets.cmu_actions import ACTIONS, FPS, STEP, VALIDATION_CLIP, survey
-from kinegraph.formats import expmap_text
+from kinegraph.formats.motion import expmap_text
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, stamp
 

@@ -14,9 +14,9 @@ from kinegraph.axes import turned_y_up
 from kinegraph.datasets.labelled_files import LabelledFile, files_by_class, indexed_files
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import read
-from kinegraph.formats.asf_amc import find_asf
-from kinegraph.formats.frame_folder import label_files
-from kinegraph.formats.openpose import frame_files
+from kinegraph.formats.keypoints.frame_folder import label_files
+from kinegraph.formats.keypoints.openpose import frame_files
+from kinegraph.formats.motion.asf_amc import find_asf
 from kinegraph.sequence import UNIT_NAMES, SkeletonSequence
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, liveliest, stamp

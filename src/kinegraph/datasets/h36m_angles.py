@@ -1,7 +1,7 @@
 """Human3.6M as exponential maps: the Euler-error benchmark of the forecasting literature (protocol h36m-euler).
 
-``S<subject>/<action>_<1 or 2>.txt`` in :mod:`kinegraph.formats.expmap_text`, 99 columns, 50 fps; every second frame is
-kept (25 fps, so that here the customary instants are true). Train subjects 1, 6, 7, 8, 9, 11; test subject 5.
+``S<subject>/<action>_<1 or 2>.txt`` in :mod:`kinegraph.formats.motion.expmap_text`, 99 columns, 50 fps; every second
+frame is kept (25 fps, so that here the customary instants are true). Train subjects 1, 6, 7, 8, 9, 11; test subject 5.
 
 Test windows, per action: a fresh ``RandomState(1234567890)``, eight starts ``randint(16, T - 150)`` on the decimated
 files 1 and 2 in turn, 50 frames in. Tables choose the angles that count by the spread of the *truth* in the window.
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.errors import DataError, FormatError
-from kinegraph.formats.expmap_text import read_matrix
+from kinegraph.formats.motion.expmap_text import read_matrix
 from kinegraph.skeleton import Skeleton, contract, get_skeleton
 
 __all__ = ["ACTIONS", "FPS", "SUBJECTS", "features_of", "fingerprint", "load", "network_skeleton", "protocol_windows"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kinegraph.errors import DataError
-from kinegraph.formats import asf_amc
+from kinegraph.formats.motion import asf_amc
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, stamp
 

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from kinegraph.errors import DataError
-from kinegraph.formats import kinetics
 from kinegraph.formats.json_file import load_json, members
+from kinegraph.formats.keypoints import kinetics
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, clip_of, stamp
 

@@ -36,7 +36,7 @@ from kinegraph.datasets.prepared_splits import (
     write_splits,
 )
 from kinegraph.errors import DataError
-from kinegraph.formats import asf_amc, bvh
+from kinegraph.formats.motion import asf_amc, bvh
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton

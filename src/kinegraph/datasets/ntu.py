@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.errors import DataError
-from kinegraph.formats.ntu_skeleton import FPS, parse_name, read_bodies
+from kinegraph.formats.motion.ntu_skeleton import FPS, parse_name, read_bodies
 from kinegraph.formats.walk import recordings_in
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, liveliest, stamp

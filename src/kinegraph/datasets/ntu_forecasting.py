@@ -3,7 +3,8 @@
 The paper trains on clips whose last ten frames are predicted from those before. Here every test clip with a body in
 all of its last 50 frames, each joint tracked or inferred, gives one window: 40 frames in, 10 out, of the body that
 moves most, relative to the first joint of the last observed frame. Files are read from the user's copy, see
-:mod:`kinegraph.formats.ntu_skeleton`; samples of NTU RGB+D 120 alone, which the two splits do not divide, are left out.
+:mod:`kinegraph.formats.motion.ntu_skeleton`; samples of NTU RGB+D 120 alone, which the two splits do not divide, are
+left out.
 
 The paper does not say which size its threshold of 0.05 refers to, nor whether frames were resampled: the size is a
 named choice, :data:`NORMALISERS`, and numbers under different ones do not compare.
@@ -21,7 +22,7 @@ from kinegraph.datasets import ntu
 from kinegraph.datasets.motion_data import MotionClip, MotionData
 from kinegraph.datasets.recordings import Recordings, Skipped
 from kinegraph.errors import DataError, KinegraphError, nearest
-from kinegraph.formats.ntu_skeleton import FPS, NtuName, parse_name, read_bodies
+from kinegraph.formats.motion.ntu_skeleton import FPS, NtuName, parse_name, read_bodies
 from kinegraph.formats.walk import recordings_in
 from kinegraph.skeleton import Skeleton, get_skeleton
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from kinegraph.datasets.ntu import ACTIONS
 from kinegraph.errors import FormatError
-from kinegraph.formats.keypoint_layouts import layouts_of
+from kinegraph.formats.joints.keypoint_layouts import layouts_of
 from kinegraph.formats.lazy_pickle import LazyArray, load_lazily
-from kinegraph.formats.ntu_skeleton import parse_name
+from kinegraph.formats.motion.ntu_skeleton import parse_name
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, absent, stamp
 

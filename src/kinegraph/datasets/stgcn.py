@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
-from kinegraph.formats.ntu_skeleton import parse_name
+from kinegraph.formats.motion.ntu_skeleton import parse_name
 from kinegraph.formats.restricted_pickle import load_pickle
 from kinegraph.skeleton import get_skeleton
 from kinegraph.store.clip import ActionClip, ClipSource, absent, stamp

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets import cmu_actions
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.evaluation.forecasting import ActionWindows, ForecastProtocol
-from kinegraph.formats.expmap_text import rest_offsets, unit_metres
+from kinegraph.formats.motion.expmap_text import rest_offsets, unit_metres
 from kinegraph.geometry.expmap_euler import expmap_to_protocol_euler, file_expmap_to_quaternion
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.metrics import euler_error, mpjpe

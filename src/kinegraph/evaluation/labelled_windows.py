@@ -13,7 +13,7 @@ from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import ConfigError, DataError, SkeletonError, nearest
 from kinegraph.evaluation.provenance import ntu_benchmark
-from kinegraph.formats.expmap_text import rest_offsets
+from kinegraph.formats.motion.expmap_text import rest_offsets
 from kinegraph.geometry.expmap_euler import file_expmap_to_quaternion
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.skeleton import Skeleton, get_skeleton

@@ -1,7 +1,8 @@
 """Motion files of every kind to and from :class:`~kinegraph.sequence.SkeletonSequence`.
 
-:func:`read` tells the format by the file's name and content; :func:`write` by the name. Each format is one module with
-``NAME``, ``SUFFIXES`` and, where the format allows it, ``read`` and ``write``; it is imported when it is first needed.
+:func:`read` tells the format by the file's name and content; :func:`write` by the name. Each format is one module of
+``motion`` (mocap), ``keypoints`` (detectors) or ``tables`` (arrays, CSV, our JSON) with ``read`` and, where the format
+allows it, ``write``; it is imported when it is first needed. ``joints`` knows what joints are called elsewhere.
 """
 
 from __future__ import annotations
@@ -40,11 +41,14 @@ class FormatInfo:
     """A format: what it is called, how its files end, and whether it can be read and written."""
 
     name: str
+    group: str
+    """The package of its module, here."""
     title: str
     suffixes: tuple[str, ...]
     writes: bool = True
     holds: str = "2D or 3D"
     module: str = ""
+    """Of what name its module is, where that is not its own."""
     reads: bool = True
     one_person: bool = False
     """A file holds one person; further ones get files of their own (:func:`kinegraph.formats.export.person_paths`)."""
@@ -62,8 +66,8 @@ class FormatInfo:
 
     @property
     def path(self) -> str:
-        """Where the module is."""
-        return f"{__name__}.{self.module or self.name}"
+        """The module's full name."""
+        return f"{__name__}.{self.group}.{self.module or self.name}"
 
 
 _FORMATS = {
@@ -71,6 +75,7 @@ _FORMATS = {
     for info in (
         FormatInfo(
             "bvh",
+            "motion",
             "Biovision hierarchy: skeleton and joint rotations",
             (".bvh",),
             holds="3D",
@@ -78,10 +83,13 @@ _FORMATS = {
             assumes_up=True,
             names_joints=True,
         ),
-        FormatInfo("asf_amc", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"),
+        FormatInfo(
+            "asf_amc", "motion", "Acclaim skeleton (ASF) and motion (AMC)", (".amc", ".asf"), writes=False, holds="3D"
+        ),
         *(
             FormatInfo(
                 name,
+                "motion",
                 f"{title}: marker or joint positions",
                 (f".{name}",),
                 holds="3D",
@@ -91,38 +99,43 @@ _FORMATS = {
             )
             for name, title in (("trc", "Track row column"), ("c3d", "C3D"))
         ),
-        FormatInfo("glb", "binary glTF: rig, limbs and animation", (".glb",), holds="3D", reads=False),
+        FormatInfo("glb", "motion", "binary glTF: rig, limbs and animation", (".glb",), holds="3D", reads=False),
         FormatInfo(
             "expmap_text",
+            "motion",
             "exponential maps of CMU or Human3.6M, rows of numbers",
             (".txt",),
             holds="3D",
             one_person=True,
         ),
-        FormatInfo("ntu_skeleton", "NTU RGB+D Kinect bodies", (".skeleton",), writes=False, holds="3D"),
+        FormatInfo("ntu_skeleton", "motion", "NTU RGB+D Kinect bodies", (".skeleton",), writes=False, holds="3D"),
         FormatInfo(
             "npz",
+            "tables",
             "NumPy arrays; ours lossless",
             (".npz", ".npy", ".pkl", ".pickle"),
             read_only=(".npy", ".pkl", ".pickle"),
         ),
-        FormatInfo("csv", "table, long or wide", (".csv", ".tsv"), module="csv_table"),
-        FormatInfo("json", "kinegraph motion, readable JSON", (".json",), module="json_pose"),
-        FormatInfo("openpose", "OpenPose JSON, a file or a folder of frames", (".json",), holds="2D"),
-        FormatInfo("coco", "COCO keypoints: annotations or results", (".json",), holds="2D"),
-        FormatInfo("alphapose", "AlphaPose results", (".json",), writes=False, holds="2D"),
-        FormatInfo("mmpose", "mmpose predictions", (".json",), writes=False, holds="2D"),
-        FormatInfo("ultralytics", "ultralytics (YOLO-pose) results", (".json",), writes=False, holds="2D"),
+        FormatInfo("csv", "tables", "table, long or wide", (".csv", ".tsv"), module="csv_table"),
+        FormatInfo("json", "tables", "kinegraph motion, readable JSON", (".json",), module="json_pose"),
+        FormatInfo("openpose", "keypoints", "OpenPose JSON, a file or a folder of frames", (".json",), holds="2D"),
+        FormatInfo("coco", "keypoints", "COCO keypoints: annotations or results", (".json",), holds="2D"),
+        FormatInfo("alphapose", "keypoints", "AlphaPose results", (".json",), writes=False, holds="2D"),
+        FormatInfo("mmpose", "keypoints", "mmpose predictions", (".json",), writes=False, holds="2D"),
+        FormatInfo("ultralytics", "keypoints", "ultralytics (YOLO-pose) results", (".json",), writes=False, holds="2D"),
         FormatInfo(
             "yolo_text",
+            "keypoints",
             "ultralytics labels (save_txt), a file or a folder of frames",
             (".txt",),
             writes=False,
             holds="2D",
         ),
-        FormatInfo("movenet", "MoveNet, PoseNet (TensorFlow.js) poses", (".json",), writes=False, holds="2D"),
-        FormatInfo("mediapipe", "MediaPipe Pose landmarks", (".json",)),
-        FormatInfo("kinetics", "Kinetics-skeleton clips", (".json",), writes=False, holds="2D"),
+        FormatInfo(
+            "movenet", "keypoints", "MoveNet, PoseNet (TensorFlow.js) poses", (".json",), writes=False, holds="2D"
+        ),
+        FormatInfo("mediapipe", "keypoints", "MediaPipe Pose landmarks", (".json",)),
+        FormatInfo("kinetics", "keypoints", "Kinetics-skeleton clips", (".json",), writes=False, holds="2D"),
     )
 }
 _WRITE_BY_SUFFIX = {".json": "json"}
@@ -284,7 +297,7 @@ def write_options(format: str) -> dict[str, Any]:
 
 
 def _options(function: Callable[..., Any]) -> dict[str, Any]:
-    from kinegraph.formats.detections import KeypointOptions
+    from kinegraph.formats.keypoints.detections import KeypointOptions
 
     types = get_type_hints(function)
     found: dict[str, Any] = {}
@@ -369,8 +382,8 @@ def _looks_like_a_frame(path: Path) -> bool:
 
 
 def _folder(path: Path) -> str:
-    from kinegraph.formats.frame_folder import folder_format
-    from kinegraph.formats.openpose import frame_files
+    from kinegraph.formats.keypoints.frame_folder import folder_format
+    from kinegraph.formats.keypoints.openpose import frame_files
 
     frames = frame_files(path)
     if frames and _looks_like_a_frame(frames[0]):

@@ -59,7 +59,7 @@ def read_source(
             states the rate `source` itself has; with both, it is resampled from that to the other. ``format`` names a
             file's format, if name and content do not tell it.
         acclaim_joints: where joints of AMC files lie, unless `options` say it: where bones start, with their rotations,
-            so that limbs keep their length; or where they end (:func:`kinegraph.formats.asf_amc.read`).
+            so that limbs keep their length; or where they end (:func:`kinegraph.formats.motion.asf_amc.read`).
         called: what `skeleton` and `fps` are called where they are refused.
 
     Raises:

@@ -1,6 +1,6 @@
 """NumPy arrays, files and sequences alike: what `kinegraph.load` and `kinegraph.save` take.
 
-Whoever has an array states its layout and rate; see :func:`kinegraph.formats.foreign_array.from_array`.
+Whoever has an array states its layout and rate; see :func:`kinegraph.formats.tables.foreign_array.from_array`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from kinegraph.errors import ConfigError, nearest
 from kinegraph.formats import read, write
-from kinegraph.formats.foreign_array import from_array
+from kinegraph.formats.tables.foreign_array import from_array
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 

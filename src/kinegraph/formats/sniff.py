@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 from kinegraph.errors import FormatError
-from kinegraph.formats import mediapipe
-from kinegraph.formats.expmap_text import WIDTHS
 from kinegraph.formats.json_file import describe
-from kinegraph.formats.json_pose import FORMAT
-from kinegraph.formats.people_json import FRAMES_KEYS, PEOPLE_KEYS, is_person, keyed_frames
+from kinegraph.formats.keypoints import mediapipe
+from kinegraph.formats.keypoints.people_json import FRAMES_KEYS, PEOPLE_KEYS, is_person, keyed_frames
+from kinegraph.formats.motion.expmap_text import WIDTHS
+from kinegraph.formats.tables.json_pose import FORMAT
 
 __all__ = ["json_format", "looks_like"]
 

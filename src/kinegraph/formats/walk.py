@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kinegraph.errors import FormatError, KinegraphError
 from kinegraph.formats import detect, formats
-from kinegraph.formats.frame_folder import label_files
-from kinegraph.formats.openpose import frame_files
+from kinegraph.formats.keypoints.frame_folder import label_files
+from kinegraph.formats.keypoints.openpose import frame_files
 
 __all__ = ["is_frames", "recording_suffixes", "recordings_in"]
 

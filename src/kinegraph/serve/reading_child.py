@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
     """Answer until the standard input ends. Arguments: megabytes of memory, seconds of computing for a file."""
     memory_mb, seconds = int(arguments[0]), float(arguments[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which then closes our input
-    for module in ("numpy", "scipy.optimize", "kinegraph.formats.openpose", "kinegraph.formats.npz"):
+    for module in ("numpy", "scipy.optimize", "kinegraph.formats.keypoints.openpose", "kinegraph.formats.tables.npz"):
         import_module(module)  # what every reader needs, before memory is limited
     _limit_memory(memory_mb)
     # Whatever a library prints must not be taken for an answer.

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, FormatError
-from kinegraph.formats.fields import skeleton_from_field
 from kinegraph.formats.json_file import load_json, members
+from kinegraph.formats.tables.fields import skeleton_from_field
 from kinegraph.sequence import Space, Unit
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, Clips

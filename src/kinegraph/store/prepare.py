@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from kinegraph.atomic import write_csv, write_text
 from kinegraph.errors import ConfigError, DataError, KinegraphError
-from kinegraph.formats.fields import skeleton_field
+from kinegraph.formats.tables.fields import skeleton_field
 from kinegraph.naming import without_folder
 from kinegraph.store.clip import ActionClip, ClipSource
 from kinegraph.store.clip_store import MANIFEST, ClipStore, shard_name, write_manifest_text

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import SkeletonError
-from kinegraph.formats.expmap_text import WIDTHS, rest_offsets
+from kinegraph.formats.motion.expmap_text import WIDTHS, rest_offsets
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.posing import rest_directions
 from kinegraph.geometry.rotations import (

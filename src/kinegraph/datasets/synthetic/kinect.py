@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kinegraph.datasets.synthetic.body import Subject, sample_subject
 from kinegraph.datasets.synthetic.generator import ACTIONS, generate_points
 from kinegraph.errors import ConfigError
-from kinegraph.formats.ntu_skeleton import FPS, NtuName
+from kinegraph.formats.motion.ntu_skeleton import FPS, NtuName
 from kinegraph.skeleton import get_skeleton
 
 __all__ = ["CLASSES", "KinectBody", "KinectStage"]

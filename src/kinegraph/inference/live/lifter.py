@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.datasets.window_pace import blended, frames_apart
 from kinegraph.errors import ConfigError, DataError
-from kinegraph.formats.tracking import ORDINARY_FPS, Tracker
+from kinegraph.formats.keypoints.tracking import ORDINARY_FPS, Tracker
 from kinegraph.inference.answers import finite
 from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX, Framing, scale_of_pose
 from kinegraph.inference.live.frames import Clock, Id, read_frame

@@ -1,0 +1,1 @@
+"""Which joints the names or the number of joints in a file stand for."""

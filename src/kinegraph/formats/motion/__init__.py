@@ -1,0 +1,1 @@
+"""Files of motion capture: hierarchies with rotations, markers, and Kinect's bodies. One module a format."""
