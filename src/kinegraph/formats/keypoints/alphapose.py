@@ -18,10 +18,7 @@ from kinegraph.formats.keypoints import coco
 from kinegraph.formats.keypoints.detections import KeypointOptions
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["NAME", "SUFFIXES", "from_json", "read"]
-
-NAME = "alphapose"
-SUFFIXES = (".json",)
+__all__ = ["from_json", "read"]
 
 
 def read(path: Path, *, image: int | str | None = None, **options: Unpack[KeypointOptions]) -> SkeletonSequence:

@@ -44,10 +44,8 @@ from kinegraph.formats.keypoints.people_json import stated_frame
 from kinegraph.sequence import NO_VIDEO, SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["NAME", "SUFFIXES", "from_json", "read", "results", "write"]
+__all__ = ["from_json", "read", "results", "write"]
 
-NAME = "coco"
-SUFFIXES = (".json",)
 
 _HIDDEN = 0.5
 

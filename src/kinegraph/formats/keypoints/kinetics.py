@@ -18,10 +18,8 @@ from kinegraph.formats.json_file import coordinates, load_json, members
 from kinegraph.formats.keypoints.detections import Detection, KeypointOptions, make_detection, place_frames, to_sequence
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["FPS", "NAME", "SUFFIXES", "from_json", "label_index", "read"]
+__all__ = ["FPS", "from_json", "label_index", "read"]
 
-NAME = "kinetics"
-SUFFIXES = (".json",)
 FPS = 30.0
 _JOINTS = 18
 

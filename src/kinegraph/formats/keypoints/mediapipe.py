@@ -50,8 +50,6 @@ from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = [
     "IMAGE_KEYS",
-    "NAME",
-    "SUFFIXES",
     "WORLD_KEYS",
     "from_json",
     "has_landmarks",
@@ -60,8 +58,6 @@ __all__ = [
     "write",
 ]
 
-NAME = "mediapipe"
-SUFFIXES = (".json",)
 
 IMAGE_KEYS = ("pose_landmarks", "poseLandmarks", "landmarks")
 WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks")

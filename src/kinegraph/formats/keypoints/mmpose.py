@@ -31,10 +31,8 @@ from kinegraph.formats.keypoints.people_json import identity_key, people_by_fram
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["NAME", "SUFFIXES", "from_json", "read"]
+__all__ = ["from_json", "read"]
 
-NAME = "mmpose"
-SUFFIXES = (".json",)
 _LARGEST_SCORE = 1.1
 """Detectors overshoot 1 a little."""
 _METRES = 10.0

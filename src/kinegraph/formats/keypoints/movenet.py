@@ -26,10 +26,8 @@ from kinegraph.formats.keypoints.people_json import identity_key, people_by_fram
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["NAME", "SUFFIXES", "from_json", "read"]
+__all__ = ["from_json", "read"]
 
-NAME = "movenet"
-SUFFIXES = (".json",)
 _SCORES = ("score", "confidence", "visibility", "conf")
 _NAMES = ("name", "part")
 

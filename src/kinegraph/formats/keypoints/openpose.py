@@ -40,10 +40,8 @@ from kinegraph.formats.keypoints.people_json import People, people_by_frame, wit
 from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["NAME", "SUFFIXES", "frame_files", "from_json", "read", "write"]
+__all__ = ["frame_files", "from_json", "read", "write"]
 
-NAME = "openpose"
-SUFFIXES = (".json",)
 
 _KEYS = ("pose_keypoints_2d", "pose_keypoints")
 """The second is what OpenPose 1.0 and 1.1 wrote."""

@@ -27,10 +27,7 @@ from kinegraph.formats.keypoints.people_json import identity_key, people_by_fram
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["NAME", "SUFFIXES", "from_json", "read"]
-
-NAME = "ultralytics"
-SUFFIXES = (".json",)
+__all__ = ["from_json", "read"]
 
 
 def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:

@@ -30,10 +30,8 @@ from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
-__all__ = ["NAME", "SUFFIXES", "read"]
+__all__ = ["read"]
 
-NAME = "yolo_text"
-SUFFIXES = (".txt",)
 _BOX = 5
 _JOINTS = 17
 _HIDDEN = 0.5

@@ -29,10 +29,7 @@ from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import euler_to_matrix
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["NAME", "SUFFIXES", "find_asf", "read", "read_asf"]
-
-NAME = "asf_amc"
-SUFFIXES = (".amc", ".asf")
+__all__ = ["find_asf", "read", "read_asf"]
 
 
 Array = NDArray[np.float64]

@@ -33,10 +33,8 @@ from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["NAME", "SUFFIXES", "UNITS", "read", "write"]
+__all__ = ["UNITS", "read", "write"]
 
-NAME = "bvh"
-SUFFIXES = (".bvh",)
 
 _STILL_M = 1e-5  # by which a joint that keeps its place may move: the rounding of the numbers in a file
 

@@ -29,9 +29,6 @@ from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-NAME = "c3d"
-SUFFIXES = (".c3d",)
-
 _UNITS = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254, "inch": 0.0254}
 _RESIDUAL_METRES = 0.01  # residual that halves the confidence
 _LARGEST_METRES = 0.255  # residual that is written; more would make the steps of the others coarse

@@ -29,10 +29,8 @@ from kinegraph.geometry.rotations import make_continuous, matrix_to_quaternion, 
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
-__all__ = ["NAME", "SUFFIXES", "WIDTHS", "read", "read_matrix", "rest_offsets", "unit_metres", "write"]
+__all__ = ["WIDTHS", "read", "read_matrix", "rest_offsets", "unit_metres", "write"]
 
-NAME = "expmap_text"
-SUFFIXES = (".txt",)
 WIDTHS = {117: "cmu38", 99: "h36m32"}
 """Number of columns -> layout."""
 

@@ -26,10 +26,8 @@ from kinegraph.geometry.limbs import anatomy, bone_radii, limb_mesh
 from kinegraph.geometry.rotations import make_continuous
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["NAME", "SUFFIXES", "write"]
+__all__ = ["write"]
 
-NAME = "glb"
-SUFFIXES = (".glb",)
 
 _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
 _FLOAT, _UINT, _USHORT = 5126, 5125, 5123

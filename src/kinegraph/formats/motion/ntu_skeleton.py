@@ -29,10 +29,8 @@ from kinegraph.formats.text_file import read_bytes as read_file
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
-__all__ = ["FPS", "NAME", "SUFFIXES", "NtuBodies", "NtuName", "parse_name", "read", "read_bodies"]
+__all__ = ["FPS", "NtuBodies", "NtuName", "parse_name", "read", "read_bodies"]
 
-NAME = "ntu_skeleton"
-SUFFIXES = (".skeleton",)
 FPS = 30.0
 
 _JOINTS, _JOINTS_LINE = 25, b"25"

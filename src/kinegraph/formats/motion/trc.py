@@ -27,9 +27,6 @@ from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-NAME = "trc"
-SUFFIXES = (".trc",)
-
 _FILE_UNITS = {
     **UNITS,
     **{

@@ -48,10 +48,7 @@ from kinegraph.formats.text_file import split_lines
 from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["NAME", "SUFFIXES", "read", "write"]
-
-NAME = "csv"
-SUFFIXES = (".csv", ".tsv")
+__all__ = ["read", "write"]
 
 
 def read(

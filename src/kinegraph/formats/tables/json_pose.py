@@ -22,10 +22,8 @@ from kinegraph.formats.keypoints.detections import Floats
 from kinegraph.formats.tables.fields import build, describe, read_fields
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["FORMAT", "NAME", "SUFFIXES", "from_json", "read", "write"]
+__all__ = ["FORMAT", "from_json", "read", "write"]
 
-NAME = "json"
-SUFFIXES = (".json",)
 FORMAT = "kinegraph-motion"
 _VERSION = 1
 

@@ -28,10 +28,8 @@ from kinegraph.formats.tables.foreign_array import ArrayUnit, Floats, frames_fir
 from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
 
-__all__ = ["NAME", "SUFFIXES", "read", "write"]
+__all__ = ["read", "write"]
 
-NAME = "npz"
-SUFFIXES = (".npz", ".npy", ".pkl", ".pickle")
 
 _VERSION = 1
 _USUAL_KEYS = ("positions", "positions_3d", "positions_2d", "keypoints", "keypoint", "poses", "joints", "data")
