@@ -48,6 +48,7 @@ CASES = {
     "hcsf-static": Case("hcsf_recognizer", {**_HCSF, "dynamic": "none"}),
     "hcsf-eighth": Case("hcsf_recognizer", {**_HCSF, "squeeze": 0.125}),
     "hcsf-dynamic-a": Case("hcsf_recognizer", {**_HCSF, "dynamic": "m+alpha_o", "dynamic_kernel": 3}),
+    "hcsf-inner": Case("hcsf_recognizer", {**_HCSF, "dynamic_support": "dense", "inner_residual": True}),
     "hcsf-multiply": Case("hcsf_recognizer", {**_HCSF, "hop_fusion": "multiply", "range_fusion": "add"}),
     "hcsf-add": Case("hcsf_recognizer", {**_HCSF, "hop_fusion": "add", "range_fusion": "add"}),
     "khop": Case("khop", {**_TINY, "hops": (2,)}),
@@ -503,9 +504,9 @@ def test_exported_program_gives_the_same(key: str) -> None:
         torch.testing.assert_close(program.module()(longer, mask), model(longer, mask), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("key", ["agcn", "ctrgcn"])
+@pytest.mark.parametrize("key", ["agcn", "ctrgcn", "hcsf-inner"])
 def test_graph_modules_begin_as_the_residual_round_them(key: str) -> None:
-    """As in the published code of both: the scale of the norm that ends each graph module is 1e-6."""
+    """As in the published code of 2s-AGCN and CTR-GCN: the scale of the norm that ends each graph module is 1e-6."""
     model = CASES[key].build()
     assert isinstance(model, GraphRecognizer)
     for block in model.blocks:
@@ -515,7 +516,12 @@ def test_graph_modules_begin_as_the_residual_round_them(key: str) -> None:
     x = inputs(4)
     before = model(x).detach()
     for block in model.blocks:
-        nn.init.normal_(block.graph.weight)
+        weights = [
+            weight for name, weight in block.graph.named_parameters() if name.endswith("weight") and "norm" not in name
+        ]
+        assert weights
+        for weight in weights:
+            nn.init.normal_(weight)
     torch.testing.assert_close(model(x), before, atol=1e-3, rtol=1e-3)
     for block in model.blocks:
         nn.init.ones_(block.graph.norm.weight)
