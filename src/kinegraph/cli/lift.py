@@ -30,6 +30,7 @@ examples:
   kinegraph lift keypoints/ --out walk.bvh --view walk.html   and a player with the 2D beside the 3D
   kinegraph lift poses.json --out poses.csv --fps 25 --people main
   kinegraph lift poses.csv --layout halpe26 --out poses.npz --model runs/hcsf/best
+  kinegraph lift keypoints/ --out walk.bvh --plant-feet       feet that stand do not slide (for animation, step lengths)
   kinegraph lift detections/ --out lifted/ --to npz           every recording in a folder
 
 Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
@@ -86,6 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("estimated", "relative"),
         default="estimated",
         help="where the body stands: estimated from the keypoints; or relative: the root at the origin, no floor",
+    )
+    parser.add_argument(
+        "--plant-feet",
+        action="store_true",
+        help="feet that touch the floor keep their places: path and legs are moved for it (videos, in the world)",
     )
     parser.add_argument("--stills", action="store_true", help="the frames are single pictures, not a video")
     parser.add_argument(
@@ -174,6 +180,7 @@ def choices(args: argparse.Namespace) -> dict[str, Any]:
         "one_euro": args.one_euro,
         "height_m": None if args.height is None else args.height[0] if len(args.height) == 1 else args.height,
         "extrinsics": args.extrinsics,
+        "plant_feet": args.plant_feet,
         "smooth_s": args.smooth,
         "root": args.root,
         "focal_px": args.focal,

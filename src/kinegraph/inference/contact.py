@@ -1,4 +1,4 @@
-"""When feet touch the floor: low and slow, for long enough."""
+"""When feet touch the floor, low and slow, for long enough; and feet that are planted there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from kinegraph.axes import y_up
 from kinegraph.errors import DataError
 from kinegraph.inference.extrinsics import Extrinsics
-from kinegraph.inference.placement import WALK_M, floor_under, foot_joints
+from kinegraph.inference.placement import WALK_M, floor_under, foot_joints, joint_heights
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.foot_lock import NOT_PLANTED, plant_feet
 from kinegraph.transforms.gaps import ASSUMED_FPS, runs
 from kinegraph.transforms.smoothing import gaussian_window, smooth_array
 
-__all__ = ["foot_contacts", "with_contact"]
+__all__ = ["floors", "foot_contacts", "with_contact", "with_planted_feet"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -48,14 +49,7 @@ def with_contact(
     Raises:
         DataError: not 3D in the world.
     """
-    heights = (world.positions @ y_up(world).T)[..., 1]
-    under = np.array([floor_under(h, s, world.skeleton) for h, s in zip(heights, world.seen, strict=True)])
-    if camera is None:
-        under = np.zeros_like(under) if sized else under - np.nanmin(under)
-    elif camera.floor is not None:
-        under = np.full_like(under, camera.floor)
-    elif sized:
-        under = np.full_like(under, np.nanmedian(under))
+    under = floors(world, camera, sized=sized)
     contact = foot_contacts(world, under[:, None], across)
     if contact is None:
         return world
@@ -75,6 +69,44 @@ def with_contact(
             f"contact: no foot is found low and slow, though somebody goes {far:.1f} m: steps cannot be told here"
         )
     return world.with_note("contact: feet that are low and slow touch the floor")
+
+
+def floors(world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False) -> Floats:
+    """Height of the floor that each person of a video stands on ``(people,)``, metres; NaN of who is never seen.
+
+    Args:
+        world: 3D in the world, metres.
+        camera: by whose extrinsics they came there; None: by :func:`upright`, so that the lowest feet's floor is at 0.
+        sized: the people have their stated height: there is one floor.
+    """
+    heights = (world.positions @ y_up(world).T)[..., 1]
+    under = np.array([floor_under(h, s, world.skeleton) for h, s in zip(heights, world.seen, strict=True)])
+    if camera is None:
+        return np.zeros_like(under) if sized else under - np.nanmin(under)
+    if camera.floor is not None:
+        return np.full_like(under, camera.floor)
+    return np.full_like(under, np.nanmedian(under)) if sized else under
+
+
+def with_planted_feet(
+    world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False, smooth_s: float = 0.0
+) -> SkeletonSequence:
+    """A video's people whose feet keep their places on the floor while they touch it (:func:`.plant_feet`).
+
+    Args:
+        world: what :func:`with_contact` gave.
+        camera: as there.
+        sized: as there.
+        smooth_s: sigma in seconds over which the path of the root is smoothed.
+
+    Raises:
+        DataError: not 3D in metres.
+    """
+    if world.contact is None:
+        why = "no foot is seen" if world.frames >= _FEWEST else f"{world.frames} frames tell no contact"
+        return world.with_note(f"{NOT_PLANTED}{why}")
+    under = np.nan_to_num(floors(world, camera, sized=sized))
+    return plant_feet(world, heights=under[:, None] + joint_heights(world.skeleton), smooth_s=smooth_s)
 
 
 def _farthest(world: SkeletonSequence) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kinegraph.errors import ConfigError, DataError, nearest
 from kinegraph.formats import check_fps
 from kinegraph.formats.any_source import Source, read_source
-from kinegraph.inference.contact import with_contact
+from kinegraph.inference.contact import with_contact, with_planted_feet
 from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, square_pixels
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
@@ -25,6 +25,7 @@ from kinegraph.inference.stature import checked_heights, scaled_to_height
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights, find_folder
 from kinegraph.skeleton import Skeleton, get_skeleton
+from kinegraph.transforms.foot_lock import NOT_PLANTED
 
 __all__ = [
     "are_pictures",
@@ -53,6 +54,7 @@ def lift(
     space: Literal["world", "camera"] = "world",
     height_m: float | Sequence[float] | None = None,
     extrinsics: Extrinsics | Path | str | None = None,
+    plant_feet: bool = False,
     read: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     **choices: Any,
@@ -71,6 +73,8 @@ def lift(
         height_m: how tall they stand, one number or one a person; gives the metric scale.
         extrinsics: where the camera stands, or a JSON file that says so (:func:`load_extrinsics`); without it, gravity
             and floor are taken from the people (:func:`upright`).
+        plant_feet: feet that touch the floor keep their places there: the body's path follows them smoothly, and hips,
+            knees and ankles make up for the rest (:func:`.plant_feet`). For videos, in the world.
         read: further options of the file's reader or of an array, e.g. ``{"image_size": (1920, 1080)}``.
         progress: called with (poses done, poses in all).
         choices: fields of :class:`LiftOptions`, e.g. ``people="main"`` or ``fov_deg=60``.
@@ -90,7 +94,13 @@ def lift(
         >>> walk = kg.lift(detections, skeleton="coco17", fps=30, people="main")      # doctest: +SKIP
     """
     options, camera = lift_settings(
-        skeleton=skeleton, fps=fps, space=space, height_m=height_m, extrinsics=extrinsics, **choices
+        skeleton=skeleton,
+        fps=fps,
+        space=space,
+        height_m=height_m,
+        extrinsics=extrinsics,
+        plant_feet=plant_feet,
+        **choices,
     )
     keypoints = read_source(source, skeleton=skeleton, fps=fps, dims=2, options=read)
     if camera is not None and camera.image_size is not None and keypoints.image_size is None:
@@ -121,14 +131,15 @@ def lift(
         if camera is not None:
             lifted = lifted.with_note("extrinsics not used: the result stays in camera space")
         return lifted
-    return into_world(
-        lifted,
-        camera,
-        sized=height_m is not None,
-        stills=options.stills,
-        relative=options.root == "relative",
-        across=across,
+    sized = height_m is not None
+    world = into_world(
+        lifted, camera, sized=sized, stills=options.stills, relative=options.root == "relative", across=across
     )
+    if not plant_feet:
+        return world
+    if options.stills:
+        return world.with_note(NOT_PLANTED + "single pictures, in which nothing slides")
+    return with_planted_feet(world, camera, sized=sized, smooth_s=0.0 if options.one_euro else options.smooth_s)
 
 
 def check_stated(skeleton: str | Skeleton | None = None, fps: float | None = None) -> None:
@@ -145,6 +156,7 @@ def lift_settings(
     space: str = "world",
     height_m: float | Sequence[float] | None = None,
     extrinsics: Extrinsics | Path | str | None = None,
+    plant_feet: bool = False,
     **choices: Any,
 ) -> tuple[LiftOptions, Extrinsics | None]:
     """The options of :func:`lift` as far as they are right or wrong whatever the recording is.
@@ -165,7 +177,15 @@ def lift_settings(
     if height_m is not None:
         checked_heights(height_m)
     camera = load_extrinsics(extrinsics) if isinstance(extrinsics, str | Path) else extrinsics
-    return LiftOptions(**{name: value for name, value in choices.items() if value is not None}), camera
+    options = LiftOptions(**{name: value for name, value in choices.items() if value is not None})
+    if plant_feet and (space == "camera" or options.root == "relative"):
+        which = "space='camera' (--space)" if space == "camera" else "root='relative' (--root)"
+        raise ConfigError(
+            f"plant_feet keeps feet in their places in the world, and {which} has no floor; leave one out"
+        )
+    if plant_feet and options.stills:
+        raise ConfigError("plant_feet keeps feet in their places in a video, and stills are none; leave one out")
+    return options, camera
 
 
 def into_world(
