@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kinegraph.cli.threads import one_thread
+from kinegraph.cli.threads import one_thread, threads_that_help
 
 COMMANDS = ("lift", "recognize", "forecast", "view --full", "serve")
 ASK = "from kinegraph.cli.threads import one_thread; one_thread()"
@@ -62,3 +62,25 @@ def test_commands_ask_for_it(line: str, monkeypatch: pytest.MonkeyPatch) -> None
     given |= {"forecast": ["a.bvh", "--seconds", "1", "--out", "b.npz"]}
     with pytest.raises(Asked):
         main([name, *given.get(name, []), *options])
+
+
+@pytest.mark.parametrize(("with_all", "kept"), [(15.0, 4), (11.0, 1), (0.3, 1)])
+def test_a_demo_takes_all_threads_where_they_help(with_all: float, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [4]
+    torch = SimpleNamespace(get_num_threads=lambda: now[-1], set_num_threads=now.append)
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert threads_that_help(lambda: with_all if now[-1] == 4 else 10.0) == kept
+    assert (sorted(set(now[1:-1])), now[-1]) == ([1, 4], kept)
+
+
+def test_threads_that_are_stated_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(get_num_threads=lambda: 3))
+    assert threads_that_help(lambda: 1 / 0) == 3
+
+
+def test_the_products_are_counted() -> None:
+    from kinegraph.cli.threads import _products_per_second
+
+    assert 1 < _products_per_second(0.05) < 1e6

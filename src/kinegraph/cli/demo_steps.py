@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kinegraph.atomic import write_text
+from kinegraph.cli.threads import threads_that_help
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.synthetic import SyntheticLifting, SyntheticMotion, load
 from kinegraph.evaluation import hard_pose_pictures, hard_poses, tables
@@ -119,6 +120,7 @@ def train_network(
         seed=seed,
         out=str(folder),
     )
+    threads_that_help()
     result = train(recipe, resume=True, splits=LiftingSplits(data.train, data.val))
     if result.status == "interrupted":
         raise KeyboardInterrupt(f"stopped while training {label}; the same command goes on from there")
