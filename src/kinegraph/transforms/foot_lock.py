@@ -144,13 +144,13 @@ def _checked(sequence: SkeletonSequence, heights: ArrayLike | None, smooth_s: fl
 def _notes(told: _Told, fps: float) -> list[str]:
     many = f"{told.stretches} stretches" if told.stretches > 1 else "1 stretch"
     notes = [
-        f"feet planted: {many} on the ground, {told.frames / fps:.1f} s in all; paths moved by up to {told.path:.2f} m for "
-        f"it, and ankles against them by up to {told.ankles:.2f} m"
+        f"feet planted: {many} on the ground, {told.frames / fps:.1f} s in all; paths moved by up to {told.path:.2f} m "
+        f"for it, and ankles against them by up to {told.ankles:.2f} m"
     ]
     if told.short:
         notes.append(
-            f"feet planted: in {len(told.short)} of {told.frames} frames a foot is up to {max(told.short):.2f} m from its "
-            "place, which the leg does not reach, or whose hip or knee is not seen"
+            f"feet planted: in {len(told.short)} of {told.frames} frames a foot is up to {max(told.short):.2f} m from "
+            "its place, which the leg does not reach, or whose hip or knee is not seen"
         )
     return notes
 
@@ -220,7 +220,7 @@ def _tell_missed(result: Floats, held: Sequence[tuple[Stretch, Floats]], told: _
 
 def _steadied(path: Floats, sigma: float) -> Floats:
     """By what a path (frames, 3) that may lack frames moves when it is smoothed."""
-    there = np.isfinite(path).all(axis=1)
+    there: Mask = np.asarray(np.isfinite(path).all(axis=1))
     if not there.any():
         return np.zeros_like(path)
     weights = np.broadcast_to(there[:, None], path.shape).astype(np.float64)
@@ -239,13 +239,12 @@ def _shifts(body: Floats, leg: _Leg, held: Sequence[tuple[Stretch, Floats]], fps
         places = [(stretch, place) for stretch, place in held if stretch.joint == joint]
         if places:
             own[joint] = _held(body[:, joint], places, max(2, round(_BLEND_S * fps)))
-    shift, sure = own.pop(leg.ankle, (np.zeros((len(body), 3)), np.zeros((len(body), 1))))
+    ankle, sure = own.pop(leg.ankle, (np.zeros((len(body), 3)), np.zeros((len(body), 1))))
+    shifts = {joint: moved + (1 - known) * ankle for joint, (moved, known) in own.items()}
     if own:
-        weight = np.maximum(np.sum([s for _, s in own.values()], axis=0), 1.0)
-        shift = shift + (1 - sure) * np.sum([moved for moved, _ in own.values()], axis=0) / weight
-    shifts = {leg.ankle: shift}
-    for joint, (moved, known) in own.items():
-        shifts[joint] = moved + (1 - known) * shift
+        weight = np.maximum(np.sum([known for _, known in own.values()], axis=0), 1.0)
+        ankle = ankle + (1 - sure) * np.sum([moved for moved, _ in own.values()], axis=0) / weight
+    shifts[leg.ankle] = ankle
     return shifts
 
 
