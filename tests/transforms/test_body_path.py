@@ -62,5 +62,5 @@ def test_a_path_that_drifts_is_brought_back_by_a_foot_that_stands() -> None:
         movement, places = path_of_standing_feet(positions, [Stretch(joint=0, start=0, stop=len(times))], fps)
         left = np.linalg.norm(drift + movement - places[0], axis=-1)
         assert np.ptp(drift[:, 2]) > 0.09
-        assert left.max() < 0.02
+        assert left.max() < 0.025
         assert np.abs(np.diff(movement, n=2, axis=0)).max() * fps**2 < 0.3  # the drift's own is 0.2 m/s^2

@@ -100,7 +100,7 @@ def lengths(found: SkeletonSequence) -> np.ndarray:
 
 @pytest.mark.parametrize("heights", [False, True])
 @pytest.mark.parametrize("fps", [25.0, 60.0])
-@pytest.mark.parametrize(("pelvis_m", "exact_m"), [(0.82, 1e-9), (0.88, 0.006)])
+@pytest.mark.parametrize(("pelvis_m", "exact_m"), [(0.82, 1e-9), (0.88, 0.01)])
 def test_feet_stay_and_the_path_comes_back(fps: float, heights: bool, pelvis_m: float, exact_m: float) -> None:
     truth, contact = walk(fps=fps, pelvis_m=pelvis_m)
     given = sequence(slid(truth, fps=fps), contact, fps=fps)
@@ -117,7 +117,7 @@ def test_feet_stay_and_the_path_comes_back(fps: float, heights: bool, pelvis_m: 
         np.linalg.norm((p - truth) - (p - truth).mean(axis=(0, 1)), axis=-1)
         for p in (given.positions[0], found.positions[0])
     ]
-    assert off[1][:, 0].mean() < 0.65 * off[0][:, 0].mean()
+    assert off[1][:, 0].mean() < 0.85 * off[0][:, 0].mean()
     np.testing.assert_allclose(lengths(found), lengths(given), atol=1e-9)
     assert any(note.startswith("feet planted: ") for note in found.notes)
 
@@ -171,21 +171,36 @@ def test_knees_bend_to_the_side_to_which_they_bent() -> None:
 
 
 def test_a_place_out_of_reach_is_approached() -> None:
-    """A pelvis that leaves a foot behind by more than the leg is long."""
-    truth, contact = walk(seconds=4.0)
+    """Somebody who glides by 4 m, with one foot said to stand all the time."""
+    truth, contact = walk(seconds=8.0)
+    body = np.repeat(truth[:1], len(truth), axis=0) + np.linspace(0, 4, len(truth))[:, None, None] * [0, 0, 1.0]
     ankle = BODY.index("left_ankle")
-    contact[:] = False
-    contact[:, ankle] = True  # said to stand all the time, while the body goes 4 m
-    found = plant_feet(sequence(truth, contact))
-    np.testing.assert_allclose(lengths(found), lengths(sequence(truth, contact)), atol=1e-9)
-    hip, knee = (found.positions[0, :, BODY.index(f"left_{part}")] for part in ("hip", "knee"))
-    reach = np.linalg.norm(found.positions[0, :, ankle] - hip, axis=-1)
-    assert reach.max() < 0.92
-    assert slides(found, ankle) < 0.5 * slides(sequence(truth, contact), ankle)
+    contact[:] = np.arange(17) == ankle
+    given = sequence(body, contact)
+    found = plant_feet(given)
+    np.testing.assert_allclose(lengths(found), lengths(given), atol=1e-9)
+    reach = np.linalg.norm(found.positions[0, :, ankle] - found.positions[0, :, BODY.index("left_hip")], axis=-1)
+    assert 0.88 < reach.max() < 0.92
+    assert slides(found, ankle) < 0.3 * slides(given, ankle)
     said = [note for note in found.notes if note.startswith("feet planted: in ")]
     assert len(said) == 1
     assert "which the leg does not reach" in said[0]
-    assert np.isfinite(knee).all()
+
+
+def test_a_foot_that_goes_on_with_the_body_is_not_held() -> None:
+    """From the front a swinging foot keeps its place in the image, and is taken for one that stands."""
+    truth, contact = walk()
+    ankles = [BODY.index(f"{side}_ankle") for side in SIDES]
+    given = sequence(slid(truth), np.isin(np.arange(17), ankles) & np.ones_like(contact))
+    found = plant_feet(given)
+    assert found.contact is not None
+    swung, stood = ~contact[:, ankles], contact[:, ankles]
+    assert found.contact[0][:, ankles][stood].mean() > 0.95
+    assert found.contact[0][:, ankles][swung].mean() < 0.4  # when it lifts off and sets down it is slow
+    assert np.abs(found.positions[0] - given.positions[0]).max() < 0.3
+    (said,) = [note for note in found.notes if "goes on with the body" in note]
+    left_out = int((given.contact & ~found.contact).sum())
+    assert f"{left_out} of {2 * len(truth)} frames of contact left out" in said
 
 
 def test_toes_stand_too_and_take_the_ankle_along() -> None:

@@ -19,7 +19,7 @@ from kinegraph.errors import DataError
 from kinegraph.geometry.two_bone import bend_direction, two_bone
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
-from kinegraph.transforms.body_path import Stretch, path_of_standing_feet
+from kinegraph.transforms.body_path import Stretch, standing
 from kinegraph.transforms.gaps import ASSUMED_FPS, runs
 from kinegraph.transforms.smoothing import gaussian_window, local_polynomial
 
@@ -64,6 +64,7 @@ class _Told:
     frames: int = 0
     path: float = 0.0
     ankles: float = 0.0
+    going: int = 0
     short: list[float] = field(default_factory=list)
 
 
@@ -84,7 +85,8 @@ def plant_feet(
         smooth_s: sigma in seconds over which the path of the root is smoothed first; 0 for none.
 
     Returns:
-        The sequence; its notes say how much was moved, or why nothing was.
+        The sequence; its notes say how much was moved, or why nothing was. ``contact`` is left out where a joint goes
+        on with the body.
 
     Raises:
         DataError: not 3D in metres, without contact, heights of another shape or not finite, or a negative
@@ -102,24 +104,24 @@ def plant_feet(
         return sequence.with_note(NOT_PLANTED + why)
     fps = sequence.fps or ASSUMED_FPS
     turn = y_up(sequence)
-    positions, told = sequence.positions @ turn.T, _Told()
+    positions, contact, told = sequence.positions @ turn.T, sequence.contact.copy(), _Told()
+    feet = np.isin(np.arange(sequence.joints), [joint for leg in legs for joint in (leg.ankle, *leg.foot)])
     for person in range(sequence.people):
         for first, last in runs(sequence.present[person]):
-            contact = sequence.contact[person, first:last]
-            stretches = [
-                Stretch(
-                    joint=joint, start=start, stop=stop, height=None if level is None else float(level[person, joint])
+            span = slice(first, last)
+            said = contact[person, span] & feet
+            if said.any():
+                ground = None if level is None else level[person]
+                body, held = _planted(
+                    positions[person, span], sequence.skeleton, legs, said, ground, fps, smooth_s, told
                 )
-                for leg in legs
-                for joint in (leg.ankle, *leg.foot)
-                for start, stop in runs(contact[:, joint])
-            ]
-            if stretches:
-                body = positions[person, first:last]
-                positions[person, first:last] = _planted(body, sequence.skeleton, legs, stretches, fps, smooth_s, told)
+                positions[person, span] = body
+                contact[person, span] &= held | ~feet
     if not told.stretches:
         return sequence.with_note(NOT_PLANTED + "no foot is found on the ground")
-    return sequence.replace(positions=positions @ turn, rotations=None, notes=(*sequence.notes, *_notes(told, fps)))
+    return sequence.replace(
+        positions=positions @ turn, contact=contact, rotations=None, notes=(*sequence.notes, *_notes(told, fps))
+    )
 
 
 def _checked(sequence: SkeletonSequence, heights: ArrayLike | None, smooth_s: float) -> Floats | None:
@@ -147,6 +149,11 @@ def _notes(told: _Told, fps: float) -> list[str]:
         f"feet planted: {many} on the ground, {told.frames / fps:.1f} s in all; paths moved by up to {told.path:.2f} m "
         f"for it, and ankles against them by up to {told.ankles:.2f} m"
     ]
+    if told.going:
+        notes.append(
+            f"feet planted: {told.going} of {told.going + told.frames} frames of contact left out, in which a foot goes "
+            "on with the body"
+        )
     if told.short:
         notes.append(
             f"feet planted: in {len(told.short)} of {told.frames} frames a foot is up to {max(told.short):.2f} m from "
@@ -179,20 +186,27 @@ def _planted(
     body: Floats,
     skeleton: Skeleton,
     legs: Sequence[_Leg],
-    stretches: list[Stretch],
+    contact: Mask,
+    heights: Floats | None,
     fps: float,
     smooth_s: float,
     told: _Told,
-) -> Floats:
-    """A body (frames, joints, 3), y up, with its feet planted."""
+) -> tuple[Floats, Mask]:
+    """A body (frames, joints, 3), y up, with its feet planted, and when which joint stands (frames, joints)."""
     before = body
     if smooth_s > 0:
         body = body + _steadied(body[:, skeleton.root], smooth_s * fps)[:, None]
-    if stretches[0].height is not None:
+    if heights is not None:
         # what all the feet are too high or too low is the ground's height, and no reason to bend a knee
-        off = np.concatenate([s.height - body[s.start : s.stop, s.joint, 1] for s in stretches if s.height is not None])
+        off = (heights - body[..., 1])[contact]
         body = body + np.array([0.0, np.median(off), 0.0])
-    movement, places = path_of_standing_feet(body, stretches, fps)
+    stretches, movement, places = standing(body, skeleton.root, contact, heights, fps)
+    stands = np.zeros_like(contact)
+    for stretch in stretches:
+        stands[stretch.start : stretch.stop, stretch.joint] = True
+    told.going += int((contact & ~stands).sum())
+    if not stretches:
+        return before, stands
     body = body + movement[:, None]
     held = list(zip(stretches, places, strict=True))
     for _ in range(_ROUNDS):
@@ -209,7 +223,7 @@ def _planted(
     for leg in legs:
         _reach(result, body, skeleton, leg, _shifts(body, leg, held, fps), fps, told)
     _tell_missed(result, held, told)
-    return result
+    return result, stands
 
 
 def _tell_missed(result: Floats, held: Sequence[tuple[Stretch, Floats]], told: _Told) -> None:
