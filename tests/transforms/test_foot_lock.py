@@ -171,9 +171,9 @@ def test_knees_bend_to_the_side_to_which_they_bent() -> None:
 
 
 def test_a_place_out_of_reach_is_approached() -> None:
-    """Somebody who glides by 4 m, with one foot said to stand all the time."""
+    """Somebody who glides by 6 m, with one foot said to stand all the time."""
     truth, contact = walk(seconds=8.0)
-    body = np.repeat(truth[:1], len(truth), axis=0) + np.linspace(0, 4, len(truth))[:, None, None] * [0, 0, 1.0]
+    body = np.repeat(truth[:1], len(truth), axis=0) + np.linspace(0, 6, len(truth))[:, None, None] * [0, 0, 1.0]
     ankle = BODY.index("left_ankle")
     contact[:] = np.arange(17) == ankle
     given = sequence(body, contact)

@@ -151,8 +151,8 @@ def _notes(told: _Told, fps: float) -> list[str]:
     ]
     if told.going:
         notes.append(
-            f"feet planted: {told.going} of {told.going + told.frames} frames of contact left out, in which a foot goes "
-            "on with the body"
+            f"feet planted: {told.going} of {told.frames + told.going} frames of contact left out, where a foot "
+            "goes on with the body"
         )
     if told.short:
         notes.append(
