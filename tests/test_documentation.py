@@ -49,6 +49,15 @@ def commands(page: Path) -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
+def runnable(page: Path) -> list[str]:
+    return [line for line in commands(page) if not line.startswith(SKIPPED)]
+
+
+# each has something to run, or its test would say nothing
+WITH_COMMANDS = [page for page in PAGES if runnable(page)]
+WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+
+
 def run(line: str, page: str, shared_data: Path, done: set[str]) -> None:
     """One command of a page, in the current folder, unless it has been run; trainings with tiny settings."""
     if line in done:
@@ -140,20 +149,25 @@ def done() -> set[str]:
     return set()
 
 
-def test_pages_are_found() -> None:
-    assert all(page.is_file() for page in PAGES)
-    assert sum(len(commands(page)) for page in PAGES) >= 12
+def test_every_block_of_every_page_is_run() -> None:
+    """None is indented or of another language, where nobody would look at it; what has no language is output."""
+    for page in PAGES:
+        found = sum(len(blocks(page, language)) for language in ("bash", "python", "toml"))
+        fences = re.findall(r"^\s*```\w", page.read_text(encoding="utf-8"), flags=re.M)
+        assert len(fences) == found, page.name
+        assert found, page.name
+        assert blocks(page, "python") or not blocks(page, "toml"), page.name  # written where the Python runs
+    assert sum(map(len, map(runnable, WITH_COMMANDS))) > 100
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda p: p.name)
 def test_commands_run(
     page: Path, place: Path, done: set[str], shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(place)
-    for line in commands(page):
-        if not line.startswith(SKIPPED):
-            run(line, page.name, shared_data, done)
+    for line in runnable(page):
+        run(line, page.name, shared_data, done)
 
 
 def test_the_table_of_recognisers_is_computed() -> None:
@@ -173,7 +187,7 @@ def test_the_table_of_recognisers_is_computed() -> None:
     assert set(found) == trained
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda p: p.name)
 def test_python_runs(
     page: Path, place: Path, done: set[str], shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -192,15 +192,9 @@ def test_a_fitted_recogniser_cannot_claim_more_examples_than_it_holds(tmp_path: 
         refused(place, message)
 
 
-def test_a_skeleton_of_a_million_joints_is_not_built(folder: Path) -> None:
-    count = 3000
-    edit(folder, "skeleton", "joints", value=[f"j{n}" for n in range(count)])
-    edit(folder, "skeleton", "parents", value=[-1, *range(count - 1)])
-    edit(folder, "skeleton", "pairs", value=[])
-    edit(folder, "skeleton", "parts", value={})
-    edit(folder, "skeleton", "landmarks", value={})
-    edit(folder, "skeleton", "edges", value=[])
-    refused(folder, ".")
+def test_a_skeleton_of_too_many_joints_is_refused(folder: Path) -> None:
+    edit(folder, "skeleton", value={"name": "centipede", "joints": {f"j{n}": "j0" if n else "" for n in range(2049)}})
+    refused(folder, "skeleton of 2049 joints, more than 2048$")
 
 
 def test_the_task_is_read_without_the_tensors(folder: Path, tmp_path: Path) -> None:
@@ -369,8 +363,8 @@ def test_missing_folder_and_files(folder: Path, tmp_path: Path) -> None:
         (("model",), 3, "malformed"),
         (("transform", "target"), "pixels", "transform.target: .* did you mean 'pixel'"),
         (("transform", "scale"), -1, "expected a positive number"),
-        (("skeleton", "joints"), [], "."),
-        (("skeleton",), "h36m17", "."),
+        (("skeleton", "joints"), [], "'joints' must map each joint to its parent"),
+        (("skeleton",), "h36m17", "model, transform or skeleton is malformed"),
         (("metadata",), [], "metadata: found list, expected a mapping"),
         (("sha256",), "0" * 64, "SHA-256 differs"),
     ],

@@ -289,6 +289,7 @@ def test_weights_without_calibration_say_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [pytest.param(name, marks=calibrated(name)) for name in ("lift", "forecast")])
 def test_what_was_checked_is_stored_with_the_weights(name: str) -> None:
     about = json.loads((FOLDER / name / "calibration.json").read_text())["about"]
+    assert about["checked"]
     for label, figures in about["checked"].items():
         half, most = figures["below"]
         assert 0.38 < half < 0.62, label

@@ -161,6 +161,7 @@ def test_a_network_in_the_package_is_checked_by_its_name(
     assert "with flip test" in capsys.readouterr().out
     assert main(["calibrate", "lift-temporal", "--data", str(tmp_path), "--only-check", "--stills", "--json"]) == 0
     pictures = json.loads(capsys.readouterr().out)["coverage"]
+    assert pictures
     assert all("single pictures" in name for name in pictures)
     assert main(["calibrate", "lift-temporal", "--data", str(tmp_path), "--only-check", "--json"]) == 0
     videos = json.loads(capsys.readouterr().out)["coverage"]

@@ -191,12 +191,13 @@ def test_knees_and_elbows_bend_one_way_only(clips, action):
 @pytest.mark.parametrize("action", PLANTED)
 def test_planted_feet_do_not_slide(clips, action):
     for _, points in clips[action]:
+        speeds = []
         for side in SIDES:
             toe, heel = points[f"{side}_toe"], points[f"{side}_heel"]
             low = (np.maximum(toe[:, 2], heel[:, 2]) < 0.01)[1:]
-            speed = np.linalg.norm(np.diff(toe[:, :2], axis=0), axis=-1) * FPS
-            if low.any():
-                assert np.percentile(speed[low], 95) < 0.03
+            speeds += [(np.linalg.norm(np.diff(toe[:, :2], axis=0), axis=-1) * FPS)[low]] if low.any() else []
+        assert speeds  # one foot may be on its toes or off the floor throughout, not both
+        assert all(np.percentile(speed, 95) < 0.03 for speed in speeds)
 
 
 @pytest.mark.parametrize("action", ["walking", "running"])

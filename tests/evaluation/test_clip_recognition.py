@@ -372,6 +372,7 @@ def test_bones_are_those_the_network_was_trained_with(clips):
     for row in range(6):
         clips[row].positions[:] = np.random.default_rng(row).normal(size=clips[row].positions.shape)
     evaluate_clips(method, clips, "folder", batch=1)
+    assert len(seen) == 6
     for row, x in enumerate(seen):
         expected, other = (made.transform.encode(clips[row].positions, body)[0] for body in (ours, clips.skeleton))
         assert not np.array_equal(expected, other)

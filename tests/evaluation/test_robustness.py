@@ -101,6 +101,7 @@ def test_recognisers_of_other_frames_and_joints_get_the_same_noise(recordings, t
         watching = dataclasses.replace(method, logits=logits)
         recognition_robustness(watching, "cmu-8", recordings, sigmas=(0.5,), stride=7, seed=1)
         clips = len(seen) // 2
+        assert clips
         noise.append([noisy - clean for clean, noisy in zip(seen[:clips], seen[clips:], strict=True)])
     for all_of_it, some_of_it in zip(*noise, strict=True):
         assert some_of_it.std() > 0.1

@@ -41,11 +41,15 @@ def test_nothing_is_asked_of_people_who_stand() -> None:
 
 
 def test_nothing_is_asked_of_detectors_recordings(shared_data: Path) -> None:
-    for clip in sorted((shared_data / "openpose_json").glob("clip_*")):
+    clips = sorted((shared_data / "openpose_json").glob("clip_*"))
+    files = sorted((shared_data / "coco_json").glob("*.json"))
+    assert clips
+    assert files
+    for clip in clips:
         found = kg.load(clip).replace(fps=30.0)
         assert doubts(found) == ()
         assert doubts(found.to_skeleton(COCO, minimum=0.4)) == ()
-    for file in sorted((shared_data / "coco_json").glob("*.json")):
+    for file in files:
         assert doubts(kg.load(file)) == ()
 
 

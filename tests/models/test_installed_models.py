@@ -93,9 +93,10 @@ def test_another_process_knows_it_too_and_help_does_not_look(site: Path) -> None
     subprocess.run([sys.executable, "-c", code + "build('tiny', 'h36m17', {'classes': 2})"], check=True)
     help_code = (
         f"import sys; sys.path.insert(0, {str(site)!r})\nfrom kinegraph.cli import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit:\n    assert 'tiny_models' not in sys.modules\n"
+        "main(['--help'])\nprint('loaded:', 'tiny_models' in sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", help_code], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", help_code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "loaded: False"
 
 
 @pytest.mark.parametrize(

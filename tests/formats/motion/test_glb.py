@@ -12,7 +12,7 @@ import pytest
 
 from kinegraph.cli import main
 from kinegraph.datasets.synthetic import SyntheticMotion
-from kinegraph.errors import DataError, FormatError
+from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import read, write
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -178,7 +178,7 @@ def test_who_is_away_is_hidden(walk: SkeletonSequence, tmp_path: Path, limbs: bo
 
 def test_refusals(walk: SkeletonSequence, tmp_path: Path) -> None:
     flat = SkeletonSequence(np.ones((1, 2, 17, 2)), walk.skeleton, unit="px", space="image", fps=30)
-    with pytest.raises(Exception, match="is 2D and glb holds 3D; lift it first"):
+    with pytest.raises(KinegraphError, match="is 2D and glb holds 3D; lift it first"):
         write(flat, tmp_path / "a.glb")
     with pytest.raises(DataError, match="needs a frame rate"):
         write(walk.replace(fps=None), tmp_path / "a.glb")
