@@ -184,6 +184,17 @@ def test_what_is_no_motion_is_named_before_the_moment_is() -> None:
         Forecaster(network()).predict(walker().replace(fps=None), 0.5, observed_until=1.0)
 
 
+@pytest.mark.parametrize(("scale", "found"), [(1000.0, r"\d{4}"), (100.0, r"\d{3}")])
+def test_millimetres_said_to_be_metres_are_refused(scale: float, found: str) -> None:
+    history = walker().replace(rotations=None, offsets=None)
+    with pytest.raises(DataError, match=rf"span {found} m or more, expected a body, at most 20 m; is it in mill"):
+        Forecaster(network()).forecast(history.replace(positions=history.positions * scale), 0.5)
+    stray = history.positions.copy()
+    stray[0, 50:60, 3] = 50.0  # a marker that was lost is no matter of units
+    stray[0, 20] = np.nan
+    assert Forecaster("zero-velocity").forecast(history.replace(positions=stray, confidence=None), 0.1).frames == 6
+
+
 @pytest.mark.parametrize("fps", [30.0, 60.0, 24.0])
 def test_who_left_more_than_half_a_second_ago_is_not_forecast(fps: float) -> None:
     """The live stream's rule, however long the recording."""

@@ -21,6 +21,7 @@ from kinegraph.transforms.rig_match import trunk
 __all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "posed_body", "posed_body_steps"]
 
 Array = NDArray[np.float64]
+_LONGEST_M = 20.0  # that half of the poses may span; a stray marker is no matter of units
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def check_motion(sequence: SkeletonSequence) -> None:
     """Refuse what is no 3D motion in metres at a known rate.
 
     Raises:
-        DataError: 2D, no metres, no frame rate, or nobody.
+        DataError: 2D, no metres or poses far too large to be in metres, no frame rate, or nobody.
     """
     who = sequence.source or "the sequence"
     if sequence.dims != 3 or sequence.space == "image":
@@ -96,6 +97,20 @@ def check_motion(sequence: SkeletonSequence) -> None:
         raise DataError(f"{who} has no frames; expected a recording")
     if len(sequence.skeleton.roots) != 1:
         raise DataError(f"{who}: skeleton '{sequence.skeleton.name}' has several roots; expected one body")
+    extent = _extent(sequence.positions)
+    if extent > _LONGEST_M:
+        raise DataError(
+            f"{who}: half of the poses span {extent:.0f} m or more, expected a body, at most {_LONGEST_M:g} m; is it in "
+            "millimetres or centimetres? State the unit when reading, or divide the positions by 1000 or 100"
+        )
+
+
+def _extent(positions: Array) -> float:
+    """Median over the poses (people, frames, joints, 3) of their largest side; 0 where nobody is seen."""
+    there = np.isfinite(positions)
+    sides = np.where(there, positions, -np.inf).max(axis=2) - np.where(there, positions, np.inf).min(axis=2)
+    spans = sides.max(axis=-1)
+    return float(np.median(spans[spans >= 0])) if (spans >= 0).any() else 0.0
 
 
 def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
