@@ -46,6 +46,23 @@ def keypoints(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("to", [["o.npz"], ["folder", "--to", "npz"]])
+def test_feet_are_planted_where_asked(to: list[str], shared_data: Path, tmp_path: Path) -> None:
+    """One recording, and a folder of them; without a floor it is refused before anything is lifted."""
+    (tmp_path / "in").mkdir()
+    source = tmp_path / "in" / "o.npz"
+    write(read(shared_data / "openpose_json" / "clip_0").replace(fps=30.0).slice_frames(0, 90), source)
+    target = [str(tmp_path / to[0]), *to[1:]]
+    one = source if len(to) == 1 else source.parent
+    found = {}
+    for given in ([], ["--plant-feet"]):
+        assert main(["lift", str(one), "--out", *target, *given]) == 0
+        found[bool(given)] = read(tmp_path / to[0] if len(to) == 1 else tmp_path / to[0] / "o.npz")
+    assert [any(n.startswith("feet planted: ") for n in found[key].notes) for key in (False, True)] == [False, True]
+    assert not np.array_equal(found[True].positions, found[False].positions)
+    assert main(["lift", str(one), "--out", *target, "--plant-feet", "--space", "camera"]) == 2
+
+
 @pytest.mark.parametrize("suffix", [".bvh", ".trc", ".csv", ".npz", ".json"])
 def test_every_format(
     keypoints: Path, model: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]

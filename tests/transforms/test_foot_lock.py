@@ -122,6 +122,18 @@ def test_feet_stay_and_the_path_comes_back(fps: float, heights: bool, pelvis_m: 
     assert any(note.startswith("feet planted: ") for note in found.notes)
 
 
+def test_no_foot_is_pushed_into_the_ground() -> None:
+    """Who seems to hover is put on the ground, and a foot that nobody found there comes to stand on it, not in it."""
+    truth, contact = walk()
+    ankles = [BODY.index(f"{side}_ankle") for side in SIDES]
+    contact[60:, ankles[0]] = False
+    found = plant_feet(sequence(slid(truth), contact), heights=np.full(17, 0.05))
+    heights = found.positions[0][:, ankles, 1]
+    np.testing.assert_allclose(heights[contact[:, ankles]], 0.05, atol=1e-9)
+    assert heights.min() > 0.05 - 1e-9
+    assert heights[60:, 0].min() < 0.06
+
+
 def test_nothing_jumps() -> None:
     """With trembling joints too, which a foot that is held would hand on to its knee."""
     truth, contact = walk()

@@ -221,7 +221,13 @@ def _planted(
     told.path = max(told.path, float(np.linalg.norm((body - before)[there], axis=-1).max()))
     result = body.copy()
     for leg in legs:
-        _reach(result, body, skeleton, leg, _shifts(body, leg, held, fps), fps, told)
+        shifts = _shifts(body, leg, held, fps)
+        if heights is not None:
+            # a foot in the air is not to be pushed into the ground by what the path and the other foot ask for
+            lowest = np.fmin(heights[leg.ankle], before[:, leg.ankle, 1])
+            sunk = np.maximum(lowest - body[:, leg.ankle, 1] - shifts[leg.ankle][:, 1], 0.0)
+            shifts = {joint: shift + np.nan_to_num(sunk)[:, None] * [0.0, 1.0, 0.0] for joint, shift in shifts.items()}
+        _reach(result, body, skeleton, leg, shifts, fps, told)
     _tell_missed(result, held, told)
     return result, stands
 
