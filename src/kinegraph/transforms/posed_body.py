@@ -100,8 +100,8 @@ def check_motion(sequence: SkeletonSequence) -> None:
     extent = _extent(sequence.positions)
     if extent > _LONGEST_M:
         raise DataError(
-            f"{who}: half of the poses span {extent:.0f} m or more, expected a body, at most {_LONGEST_M:g} m; is it in "
-            "millimetres or centimetres? State the unit when reading, or divide the positions by 1000 or 100"
+            f"{who}: half of the poses span {extent:.0f} m or more, expected a body, at most {_LONGEST_M:g} m; is it "
+            "in millimetres or centimetres? State the unit when reading, or divide the positions by 1000 or 100"
         )
 
 
