@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TextIO, cast
 
+from kinegraph.cli.help_page import HelpPage
 from kinegraph.errors import KinegraphError, nearest
 from kinegraph.shipped import named
 
@@ -46,13 +47,13 @@ _DESCRIPTION = "Skeletal graph neural networks for human motion: lift to 3D, for
 
 _EPILOG = """\
 examples:
-  kinegraph demo --out demo                        the whole road in minutes, on data it makes itself
-  kinegraph info walk.bvh                          what is in a motion file
-  kinegraph lift keypoints/ --out walk.bvh         a folder of OpenPose JSON to a BVH that plays
-  kinegraph forecast walk.amc --seconds 1 --out next.bvh    the walk goes on
-  kinegraph view walk.bvh --out walk.html          a player in one HTML page
-  kinegraph serve                                  the viewer in the browser: drop a file
-  kinegraph train lift_hcsf_synthetic_pixel        a recipe shipped with the package, or a YAML file of yours
+  kinegraph demo --out demo                      # the whole road in minutes, on data it makes itself
+  kinegraph info walk.bvh                        # what is in a motion file
+  kinegraph lift keypoints/ --out walk.bvh       # a folder of OpenPose JSON to a BVH that plays
+  kinegraph forecast walk.amc --seconds 1 --out next.bvh  # the walk goes on
+  kinegraph view walk.bvh --out walk.html        # a player in one HTML page
+  kinegraph serve                                # the viewer in the browser: drop a file
+  kinegraph train lift_hcsf_synthetic_pixel      # a recipe shipped with the package, or a YAML file of yours
   kinegraph evaluate runs/x/best --protocol synthetic-lifting
 
 'kinegraph COMMAND --help' explains a command. Errors are one line and exit status 2; --traceback shows the rest."""
@@ -66,6 +67,8 @@ class _Parser(argparse.ArgumentParser):
     """argparse, with errors in the one-line form of every other error, and without empty arguments."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("formatter_class", HelpPage)
+        options.setdefault("allow_abbrev", False)  # a script must not break when a command gains an option
         super().__init__(*args, **options)
         # An empty path would be the current folder, an empty --json no file. Of whatever is text or a path.
         self.register("type", None, _given)
@@ -220,8 +223,6 @@ def _dispatch(arguments: list[str]) -> int:
         prog=f"kinegraph {name}",
         description=(module.__doc__ or module.HELP).strip(),
         epilog=getattr(module, "EXAMPLES", None),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # a script must not break when a command gains an option
     )
     parser.add_argument("--traceback", action="store_true", help="show where an error came from")
     module.add_arguments(parser)
@@ -262,7 +263,6 @@ def _main_parser() -> argparse.ArgumentParser:
         usage="kinegraph COMMAND ...",
         description=_DESCRIPTION + "\n\ncommands:\n" + "\n".join(lines),
         epilog=f"{networks}\n\n{_EPILOG}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     return parser

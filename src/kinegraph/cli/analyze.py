@@ -70,8 +70,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             name,
             description=analysis.description.strip(),
             epilog=analysis.examples,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
         )
         analysis.add_arguments(sub)
 

@@ -270,7 +270,7 @@ ANALYSES = {
         examples="""\
 examples:
   kinegraph analyze compare recognize_hcsf_hdm05 recognize_stgcnpp_hdm05 recognize_linear_hdm05 \\
-      --protocol folder --data clips --out compare                                            on your own clips
+      --protocol folder --data clips --out compare                                          # on your own clips
   kinegraph analyze compare recognize_hcsf_hdm05 recognize_ctrgcn_hdm05 --missing-joints 0.2 --seeds 0 1 2 \\
       --protocol hdm05-11-one --data hdm05 --out compare""",
         add_arguments=_add_compare,

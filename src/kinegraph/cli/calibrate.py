@@ -1,6 +1,6 @@
 """Fit how far a network's results may be off, and store it beside its weights as calibration.json.
 
-Lifting and forecasting weights; their results then carry `uncertainty`: per joint, what half of the errors and what
+Lifting and forecasting weights; their results then carry 'uncertainty': per joint, what half of the errors and what
 nine in ten are expected to stay below. It is fitted on recordings that the network did not learn from and checked on
 subjects that it was not fitted on.
 
@@ -32,7 +32,7 @@ HELP = "fit and check how far a network's results may be off"
 EXAMPLES = """\
 examples:
   kinegraph calibrate runs/hcsf/best --data prepared
-  kinegraph calibrate lift --data prepared --only-check                    what it states against what is true
+  kinegraph calibrate lift --data prepared --only-check                  # what it states against what is true
   kinegraph calibrate runs/symgnn/best --data recordings --held-out --check ../shared/data/hdm05/test"""
 
 

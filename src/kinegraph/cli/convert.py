@@ -1,4 +1,4 @@
-"""``kinegraph convert``: one motion file to another format, layout or frame rate."""
+"""One motion file to another format, layout or frame rate."""
 
 from __future__ import annotations
 

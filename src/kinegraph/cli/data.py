@@ -1,7 +1,7 @@
 """Datasets: what there is, preparing one for fast starts, and generating one where none is at hand.
 
-`prepare` reads the recordings once and writes arrays that load in well under a second. For recognition it writes shards
-of clips: in parallel, with what cannot be read listed in bad.csv. `generate ntu` writes procedural motion as NTU
+'prepare' reads the recordings once and writes arrays that load in well under a second. For recognition it writes shards
+of clips: in parallel, with what cannot be read listed in bad.csv. 'generate ntu' writes procedural motion as NTU
 .skeleton files, to try the commands for NTU RGB+D without it. Ctrl-C or a kill loses nothing: run the same again.
 """
 
@@ -30,9 +30,11 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command\'s arguments."""
     commands = parser.add_subparsers(dest="action", required=True, metavar="list|prepare|generate")
-    commands.add_parser("list", help="what there is, under which licence, and which files it needs")
-    prepare = commands.add_parser("prepare", help="turn recordings into arrays that load at once")
-    prepare.add_argument("name", metavar="NAME", help="a dataset of `kinegraph data list`")
+    text = "what there is, under which licence, and which files it needs"
+    commands.add_parser("list", help=text, description=_sentence(text))
+    text = "turn recordings into arrays that load at once"
+    prepare = commands.add_parser("prepare", help=text, description=_sentence(text))
+    prepare.add_argument("name", metavar="NAME", help="a dataset of 'kinegraph data list'")
     prepare.add_argument("--source", metavar="PATH", required=True, help="folder of the recordings, or the one file")
     prepare.add_argument("--extra", metavar="DIR", action="append", default=[], help="further CMU folder (repeatable)")
     prepare.add_argument("--out", metavar="DIR", required=True, help="folder to write to; made if missing")
@@ -53,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     clips.add_argument("--float16", action="store_true", help="half the size; 2 mm at 3 m")
     clips.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     clips.add_argument("--quiet", action="store_true", help="show no progress")
-    generate = commands.add_parser("generate", help="write procedural motion in the files of a dataset")
+    text = "write procedural motion in the files of a dataset"
+    generate = commands.add_parser("generate", help=text, description=_sentence(text))
     generate.add_argument("name", metavar="NAME", choices=["ntu"], help="ntu: .skeleton files of NTU RGB+D")
     generate.add_argument("--clips", type=int, metavar="N", required=True, help="number of files; three show one scene")
     generate.add_argument("--out", metavar="DIR", required=True, help="folder to write to; made if missing")
@@ -62,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     generate.add_argument("--actions", type=int, metavar="N", help="the first N of 33 actions (default all)")
     generate.add_argument("--workers", type=int, metavar="N", help="processes (default: one for each core)")
     generate.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def run(args: argparse.Namespace) -> int:

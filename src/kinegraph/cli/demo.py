@@ -29,9 +29,9 @@ HELP = "everything on data it makes itself: train, measure, lift, draw"
 
 EXAMPLES = """\
 examples:
-  kinegraph demo                       into ./demo, a few minutes
+  kinegraph demo                     # into ./demo, a few minutes
   kinegraph demo --out /tmp/look --seed 3
-  kinegraph demo --quick               seconds: the same road with hardly any training"""
+  kinegraph demo --quick             # seconds: the same road with hardly any training"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

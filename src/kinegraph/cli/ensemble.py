@@ -22,12 +22,12 @@ HELP = "fuse saved scores of several networks"
 
 EXAMPLES = """\
 examples:
-  for s in joint bone joint-motion bone-motion; do                     one network for each stream, and its scores
+  for s in joint bone joint-motion bone-motion; do                   # one network for each stream, and its scores
     kinegraph train my_recipe.yaml --transform.stream $s --out runs/$s
     kinegraph evaluate runs/$s/best --protocol ntu60-xsub --data ntu60/ --save-scores $s.npz
   done
   kinegraph ensemble joint.npz bone.npz joint-motion.npz bone-motion.npz --weights 0.6 0.6 0.4 0.4
-  kinegraph ensemble joint.npz bone.npz --of softmax --json two.json   probabilities instead of logits, equal weights
+  kinegraph ensemble joint.npz bone.npz --of softmax --json two.json  # probabilities instead of logits, equal weights
   kinegraph ensemble joint.npz bone.npz --search joint_val.npz bone_val.npz
 
 --search finds the weights on scores of validation clips (evaluate --split val), never on those that are reported."""

@@ -1,9 +1,9 @@
 """Measure trained weights under a named protocol.
 
-M is a weights folder (of `kinegraph train`: <run>/best), a hub id or a baseline's name. Several give one table.
+M is a weights folder (of 'kinegraph train': <run>/best), a hub id or a baseline's name. Several give one table.
 
 lifting      synthetic-lifting, mocap-lifting, mocap-folder, h36m-pixel, h36m-metric, 3dhp. A table never mixes the
-             targets `pixel` (absolute camera space, true root depth and intrinsics granted) and `metric`
+             targets 'pixel' (absolute camera space, true root depth and intrinsics granted) and 'metric'
              (root-relative metres).
 forecasting  cmu-euler-64, cmu-euler-std, cmu-mpjpe, h36m-euler, ntu-pck. Printed numbers stand below, in a block that
              says what they were had under. recordings: a folder of your own 3D recordings, in mm.
@@ -35,7 +35,7 @@ examples:
   kinegraph evaluate runs/hcsf/best --protocol mocap-lifting --data ../shared/data --input exact --json hcsf.json
   kinegraph evaluate runs/*/best --protocol mocap-lifting --data prepared/ --target metric --markdown
   kinegraph evaluate runs/lcn/best --protocol h36m-pixel --data h36m/ --input cpn_ft_h36m_dbb
-  kinegraph evaluate flat --protocol synthetic-lifting        the no-depth baseline (pixel)
+  kinegraph evaluate flat --protocol synthetic-lifting      # the no-depth baseline (pixel)
   kinegraph evaluate zero-velocity --protocol cmu-euler-64 --data ../shared/data
   kinegraph evaluate runs/symgnn/best zero-velocity --protocol cmu-euler-64 --data ../shared/data --json symgnn.json
   kinegraph evaluate runs/joint/best runs/bone/best --protocol cmu-8 --data ../shared/data --fuse 0.5 0.5

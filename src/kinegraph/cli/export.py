@@ -22,10 +22,10 @@ HELP = "write a network as ONNX or torch.export, checked against PyTorch"
 
 EXAMPLES = """\
 examples:
-  kinegraph export lift lifter.onnx                          the lifter in the package
-  kinegraph export forecast walker.onnx --check walk.bvh     checked on a recording of yours
-  kinegraph export runs/x/best small.onnx --precision int8   smaller; the cost is printed
-  kinegraph export lift lifter.pt2                           for torch.export.load"""
+  kinegraph export lift lifter.onnx                        # the lifter in the package
+  kinegraph export forecast walker.onnx --check walk.bvh   # checked on a recording of yours
+  kinegraph export runs/x/best small.onnx --precision int8  # smaller; the cost is printed
+  kinegraph export lift lifter.pt2                         # for torch.export.load"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,9 +28,9 @@ EXAMPLES = """\
 examples:
   kinegraph forecast walk.amc --seconds 1 --out next.bvh
   kinegraph forecast walk.bvh --seconds 0.5 --out both.bvh --with-history
-  kinegraph forecast walk.bvh --from 2 --seconds 1 --out next.npz --picture next.png   truth pale behind it
+  kinegraph forecast walk.bvh --from 2 --seconds 1 --out next.npz --picture next.png  # truth pale behind it
   kinegraph forecast walk.trc --seconds 1 --out next.csv --model constant-velocity
-  kinegraph forecast keypoints/ --seconds 1 --out next.npz                                 lifted first
+  kinegraph forecast keypoints/ --seconds 1 --out next.npz                               # lifted first
   kinegraph lift keypoints/ --height 1.8 --out walk.npz && kinegraph forecast walk.npz --seconds 1 --out next.npz
 
 Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT; in BVH, who is not

@@ -1,4 +1,4 @@
-"""``kinegraph info``: what is in a motion file, or in a folder of them."""
+"""What is in a motion file, or in a folder of them."""
 
 from __future__ import annotations
 

@@ -26,12 +26,12 @@ HELP = "lift 2D keypoints to 3D"
 
 EXAMPLES = """\
 examples:
-  kinegraph lift keypoints/ --out walk.bvh                    a folder of OpenPose JSON
-  kinegraph lift keypoints/ --out walk.bvh --view walk.html   and a player with the 2D beside the 3D
+  kinegraph lift keypoints/ --out walk.bvh                  # a folder of OpenPose JSON
+  kinegraph lift keypoints/ --out walk.bvh --view walk.html  # and a player with the 2D beside the 3D
   kinegraph lift poses.json --out poses.csv --fps 25 --people main
   kinegraph lift poses.csv --layout halpe26 --out poses.npz --model runs/hcsf/best
-  kinegraph lift keypoints/ --out walk.bvh --plant-feet       feet that stand do not slide (for animation, step lengths)
-  kinegraph lift detections/ --out lifted/ --to npz           every recording in a folder
+  kinegraph lift keypoints/ --out walk.bvh --plant-feet     # feet that stand do not slide (for animation, step lengths)
+  kinegraph lift detections/ --out lifted/ --to npz         # every recording in a folder
 
 Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT."""
 

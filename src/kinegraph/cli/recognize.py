@@ -27,7 +27,7 @@ HELP = "say what is done in a recording"
 EXAMPLES = """\
 examples:
   kinegraph recognize walk.amc
-  kinegraph recognize keypoints/                     a folder of OpenPose frames, lifted first
+  kinegraph recognize keypoints/                   # a folder of OpenPose frames, lifted first
   kinegraph recognize walk.bvh --top 3 --json
   kinegraph recognize day.npz --out timeline.png --csv segments.csv --model runs/recognition/best
   kinegraph recognize day.npz --model runs/joint/best runs/bone/best --fuse 0.6 0.4

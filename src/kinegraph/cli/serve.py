@@ -16,8 +16,8 @@ HELP = "the viewer in the browser: drop a file, see 2D, 3D, actions and the fore
 EXAMPLES = """\
 examples:
   kinegraph serve
-  kinegraph serve --port 0 --open          a free port, and the browser opens
-  kinegraph serve --host 0.0.0.0           let the network in (anyone who reaches it may use it)
+  kinegraph serve --port 0 --open        # a free port, and the browser opens
+  kinegraph serve --host 0.0.0.0         # let the network in (anyone who reaches it may use it)
   kinegraph serve --lifter lift-causal --recognizer runs/recognition/best"""
 
 

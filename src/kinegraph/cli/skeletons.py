@@ -1,4 +1,4 @@
-"""``kinegraph skeletons``: the layouts there are, one of them in full, or how one maps to another."""
+"""The layouts there are, one of them in full, or how one maps to another."""
 
 from __future__ import annotations
 

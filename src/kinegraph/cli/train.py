@@ -15,15 +15,15 @@ EXTRA_ARGUMENTS = True
 
 EXAMPLES = """\
 examples:
-  kinegraph train --list                                    the recipes shipped with the package
-  kinegraph train --fields                                  every field of a recipe, explained
-  kinegraph train lift_hcsf_synthetic_pixel                 on data it makes itself
+  kinegraph train --list                                  # the recipes shipped with the package
+  kinegraph train --fields                                # every field of a recipe, explained
+  kinegraph train lift_hcsf_synthetic_pixel               # on data it makes itself
   kinegraph train lift_hcsf_mocap_pixel --data.source ../shared/data --out runs/hcsf
   kinegraph train symgnn_cmu_cpu --data.source ../shared/data
   kinegraph train recognize_hcsf_hdm05 --data.source ../shared/data
-  torchrun --nproc-per-node 4 -m kinegraph train recognize_hcsf_ntu --data.source ntu60      on four GPUs
+  torchrun --nproc-per-node 4 -m kinegraph train recognize_hcsf_ntu --data.source ntu60    # on four GPUs
   kinegraph train my_recipe.yaml --optim.lr 3e-4 --trainer.steps 20000
-  kinegraph train my_recipe.yaml --resume                   go on after Ctrl-C, a crash or a kill
+  kinegraph train my_recipe.yaml --resume                 # go on after Ctrl-C, a crash or a kill
 
 The run folder holds best/ (weights, chosen on the validation split), last.ckpt, log.csv, tensorboard/, recipe.yaml
 and run.json."""

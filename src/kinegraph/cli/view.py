@@ -26,11 +26,11 @@ _LONGEST_S = 1e6
 _NETWORKS = ("lifter", "recognizer", "forecaster")
 EXAMPLES = """\
 examples:
-  kinegraph view walk.bvh                           writes walk.html here
+  kinegraph view walk.bvh                         # writes walk.html here
   kinegraph view walk.bvh --out walk.png --frames 8
   kinegraph view keypoints/ --out walk.gif --theme dark
-  kinegraph view keypoints/ --out all.html --full       with the 3D, the actions and the forecast
-  kinegraph view truth.bvh lifted.bvh --out both.html   side by side on one clock"""
+  kinegraph view keypoints/ --out all.html --full     # with the 3D, the actions and the forecast
+  kinegraph view truth.bvh lifted.bvh --out both.html  # side by side on one clock"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
