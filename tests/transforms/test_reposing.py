@@ -55,7 +55,7 @@ def test_bones_point_where_the_positions_are(fitted: PosedBody) -> None:
 
 def test_posed_anew_it_turns_as_in_the_fit(fitted: PosedBody) -> None:
     turns, fit = rig_of(fitted).turns(fitted.positions(), FPS), global_rotations(fitted.rotations, fitted.rig)
-    np.testing.assert_allclose(np.abs((turns * fit).sum(axis=-1)), 1.0, atol=1e-9)  # of unit quaternions, either sign
+    np.testing.assert_allclose(np.abs((turns * fit).sum(axis=-1)), 1.0, atol=1e-5)  # 0.5 degrees, either sign
 
 
 def test_features_are_those_of_the_rotations(fitted: PosedBody) -> None:

@@ -8,7 +8,9 @@ one rigid piece. The choices made here, joint by joint from the root out:
 - a joint with one child turns by the shortest rotation from rest to the bone (swing). Where that would whirl about
   the bone, near the opposite of its rest direction, the twist is held and let go slowly, so nothing flips;
 - a joint with several children takes the rotation that fits all of them best (Kabsch, 1976, by singular value
-  decomposition), weighted towards the children that do move as one piece;
+  decomposition), weighted towards the children that do move as one piece; children that lie on the joint itself (hips
+  on the root) are looked through to the bones that start there;
+- where the bones of a root leave a turn open, it faces as the rest of the body does;
 - a child that still misses its place (a shoulder against the thorax) gets a *pivot*: a joint at the same point that
   turns alone, as collar bones do in animation rigs. So positions are met, not approximated.
 """
@@ -23,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import DataError
+from kinegraph.geometry.bone_ends import NO_LENGTH, bone_ends, facing, has_length, leaves_a_turn
 from kinegraph.geometry.kinematics import forward_kinematics, topological_order
 from kinegraph.geometry.rotations import (
     make_continuous,
@@ -38,7 +41,8 @@ Array = NDArray[np.float64]
 T = TypeVar("T")
 
 __all__ = [
-    "NO_LENGTH",
+    "HOLD",
+    "HOLD_IN_LINE",
     "Posed",
     "bridge_gaps",
     "finished",
@@ -73,8 +77,10 @@ _REST: Mapping[str, tuple[float, float, float]] = {
     "small_toe": (0.3, -0.3, 1),
 }
 
-NO_LENGTH = 1e-9
-"""A bone this short, in metres, points nowhere."""
+HOLD = 1e-4
+"""What the turn before counts beside bones that leave a turn open."""
+HOLD_IN_LINE = 0.1
+"""The same where they lie in one line, and what they stray from it is no sign of a turn."""
 _TWIST_SPEED = 10.0  # rad/s that a limb may turn about itself without being moved to
 
 
@@ -178,10 +184,8 @@ def posing_steps(
         raise DataError("positions must be finite to be turned into rotations; fill the gaps first")
     wanted = rest_directions(joints, parents) if rest is None else np.array(rest, dtype=np.float64)
     order = topological_order(parents)
-    children: dict[int, list[int]] = {j: [] for j in range(-1, count)}
-    for j in order:
-        children[parents[j]].append(j)
     lengths, directions = _bones(points, parents)
+    ends, long = bone_ends(parents, lengths), has_length(lengths)
 
     frames = len(points)
     identity = np.zeros((frames, 4))
@@ -192,18 +196,28 @@ def posing_steps(
     for j in order:
         yield
         # in the order of the tree: a pivot above j has been decided when j's parent was solved
-        above = own_pivot.get(j, turned[parents[j]])
-        bones = [c for c in children[j] if lengths[c] > NO_LENGTH]
-        if len(bones) <= 1:
-            turned[j] = above
-            for c in bones:
-                shape[c] = _direction(wanted[c], shape[j])
-                turned[j] = swing(above[:, None], shape[[c]], directions[:, [c]], fps)[:, 0]
-            continue
-        turned[j], fitted, missed = _fit(directions[:, bones], lengths[bones], wanted[bones], above)
-        shape[bones] = fitted
-        for c, off in zip(bones, missed, strict=True):
-            if pivots and off > tolerance:
+        above = own_pivot.get(j, turned[parents[j]]) if long[j] else turned[parents[j]]
+        bones, hold = ends[j], HOLD
+        if parents[j] < 0 and leaves_a_turn(wanted[bones]):
+            above = facing(points, parents, wanted * lengths[:, None], j)
+            hold = HOLD_IN_LINE if np.isfinite(wanted[bones]).all() else HOLD
+        missed: Array = np.zeros(len(bones))
+        turned[j] = above
+        if len(bones) == 1:
+            fitted = _direction(wanted[bones[0]], shape[j])[None]
+            turned[j] = swing(above[:, None], fitted, directions[:, bones], fps)[:, 0]
+        elif bones:
+            turned[j], fitted, missed = _fit(directions[:, bones], lengths[bones], wanted[bones], above, hold)
+        off: dict[int, float] = {}
+        for place, c in enumerate(bones):
+            if parents[c] == j:
+                shape[c], off[c] = fitted[place], float(missed[place])
+            else:  # it starts at a joint that lies on j and turns alone: there it rests as it does here
+                wanted[c] = fitted[place]
+        for c in (c for c in range(count) if parents[c] == j and lengths[c] > NO_LENGTH and not long[c]):
+            shape[c], off[c] = _carried(directions[:, c], lengths[c], turned[j])
+        for c, miss in off.items():
+            if pivots and miss > tolerance:
                 own_pivot[c] = swing(turned[j][:, None], shape[[c]], directions[:, [c]], fps)[:, 0]
     return _assemble(points, joints, parents, lengths, shape, turned, own_pivot)
 
@@ -223,6 +237,15 @@ def _bones(points: Array, parents: Sequence[int]) -> tuple[Array, Array]:
             directions[:, j] = directions[valid[np.maximum(last, 0)], j]
     lengths = np.median(norms, axis=0)
     return np.where(np.abs(directions).sum(axis=(0, 2)) > 0, lengths, 0.0), directions
+
+
+def _carried(directions: Array, length: float, turned: Array) -> tuple[Array, float]:
+    """Mean direction (3,) of a bone (frames, 3) on a joint turned so (frames, 4), and its root mean square miss."""
+    local = quaternion_rotate(quaternion_conjugate(turned), directions)
+    mean = local.mean(axis=0)
+    norm = float(np.linalg.norm(mean))
+    shape: Array = mean / norm if norm > NO_LENGTH else local[0]
+    return shape, float(np.sqrt(((local - shape) ** 2).sum(axis=-1).mean()) * length)
 
 
 def _direction(wanted: Array, before: Array) -> Array:
@@ -268,12 +291,14 @@ def _twist_back(turn: Array, direction: Array, limit: float) -> Array:
     return np.concatenate((direction * np.sin(held / 2)[:, None], np.cos(held / 2)[:, None]), axis=-1)
 
 
-def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tuple[Array, Array, Array]:
+def _fit(
+    directions: Array, lengths: Array, wanted: Array, above: Array, hold: float
+) -> tuple[Array, Array, Array]:
     """Best common rotation of several bones.
 
     Args:
         directions: (frames, bones, 3) unit; lengths: (bones,); wanted: (bones, 3) rest directions or NaN;
-        above: the parent's global rotations (frames, 4).
+        above: the parent's global rotations (frames, 4), and how much they hold: see `kabsch`.
 
     Returns:
         rotations (frames, 4), rest directions (bones, 3), root mean square miss (bones,) in the lengths' unit.
@@ -282,13 +307,14 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tupl
     shape = np.where(np.isfinite(wanted).all(axis=-1, keepdims=True), wanted, 0.0)
     free = np.linalg.norm(shape, axis=-1) <= NO_LENGTH
     if free.all():
-        shape, free = directions[0].copy(), np.zeros(len(lengths), dtype=bool)
+        # at rest is the first frame, as the parent was turned there: whichever way the body faces
+        shape, free = directions[0] @ matrices[0], np.zeros(len(lengths), dtype=bool)
     asked, known = shape.copy(), ~free
     weights = np.where(free, 0.0, 1.0)
     turned = matrices
     missed = np.zeros(len(lengths))
     for _ in range(12):
-        turned = kabsch(directions, shape, weights, matrices)
+        turned = kabsch(directions, shape, weights, matrices, hold)
         local = np.einsum("fji,fcj->fci", turned, directions)
         mean = local.mean(axis=0)
         norm = np.linalg.norm(mean, axis=-1, keepdims=True)
@@ -303,19 +329,20 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array) -> tupl
         shape = new
         if moved < 1e-9:
             break
-    turned = kabsch(directions, shape, weights, matrices)
+    turned = kabsch(directions, shape, weights, matrices, hold)
     local = np.einsum("fji,fcj->fci", turned, directions)
     missed = np.sqrt(((local - shape) ** 2).sum(axis=-1).mean(axis=0)) * lengths
     return matrix_to_quaternion(turned), shape, missed
 
 
-def kabsch(directions: Array, shape: Array, weights: Array, towards: Array) -> Array:
+def kabsch(directions: Array, shape: Array, weights: Array, towards: Array, hold: float = HOLD) -> Array:
     """Rotations (frames, 3, 3) that best carry `shape` (bones, 3) to `directions` (frames, bones, 3).
 
-    Where the bones leave a turn undecided (all in one line), the one nearest to `towards` (frames, 3, 3) is taken.
+    Where the bones leave a turn undecided (all in one line), the one nearest to `towards` (frames, 3, 3) is taken, which
+    counts `hold` of what the bones with `weights` (bones,) do.
     """
     cross = np.einsum("c,fci,cj->fij", weights, directions, shape)
-    cross = cross + 1e-4 * weights.sum() * towards
+    cross = cross + hold * weights.sum() * towards
     u, _, vt = np.linalg.svd(cross)
     sign = np.sign(np.linalg.det(u @ vt))
     u[..., 2] *= sign[:, None]

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.geometry.posing import NO_LENGTH, kabsch, swing
+from kinegraph.geometry.bone_ends import NO_LENGTH, bone_ends, facing, leaves_a_turn
+from kinegraph.geometry.posing import HOLD, HOLD_IN_LINE, kabsch, swing
 from kinegraph.geometry.rotations import (
     matrix_to_quaternion,
     quaternion_conjugate,
@@ -68,13 +69,9 @@ class KnownRig:
         self.starts = np.array(
             [p if p < 0 or not pivots[p] else self.parents[p] for p in self.parents.tolist()], dtype=np.int64
         )
-        ends: dict[int, list[int]] = {j: [] for j in range(rig.num_joints)}
-        for joint in range(rig.num_joints):
-            if lengths[joint] <= NO_LENGTH or self.parents[joint] < 0:
-                continue
-            ends[int(self.parents[joint])].append(joint)
-            if pivots[self.parents[joint]]:
-                ends[int(self.starts[joint])].append(joint)
+        ends = bone_ends(rig.parents, lengths)
+        # where its bones leave a turn open, the root faces as the body does
+        self.faces = leaves_a_turn(self.shape[ends[rig.root]])
         depth = np.zeros(rig.num_joints, dtype=np.int64)
         for joint in rig.topological_order():
             if self.parents[joint] >= 0:
@@ -85,7 +82,7 @@ class KnownRig:
         for at in range(int(depth.max()) + 1):
             here = [int(j) for j in np.flatnonzero(depth == at)]
             swung = [j for j in here if len(ends[j]) == 1]
-            several = [(j, np.array(sorted(ends[j]))) for j in here if len(ends[j]) > 1]
+            several = [(j, np.array(ends[j])) for j in here if len(ends[j]) > 1]
             self.levels.append(
                 _Level(
                     still=np.array([j for j in here if not ends[j]], dtype=np.int64),
@@ -105,12 +102,15 @@ class KnownRig:
         frames = len(points)
         directions = self._directions(points)
         result = np.empty((frames, len(self.parents), 4))
-        identity = np.array([0.0, 0.0, 0.0, 1.0])
+        first = np.tile([0.0, 0.0, 0.0, 1.0], (frames, 1))
+        root, hold = self.body.rig.root, HOLD_IN_LINE if self.faces else HOLD
+        if self.faces:
+            first = facing(np.nan_to_num(points), self.body.rig.parents, self.body.offsets, root)
 
         def above(joints: Indices) -> Array:
             over = self.parents[joints]
             found = result[:, np.maximum(over, 0)]
-            found[:, over < 0] = identity
+            found[:, over < 0] = first[:, None]
             return found
 
         for level in self.levels:
@@ -123,7 +123,9 @@ class KnownRig:
             for joint, bones, counts in level.fitted:
                 towards = quaternion_to_matrix(above(np.array([joint]))[:, 0])
                 result[:, joint] = matrix_to_quaternion(
-                    kabsch(directions[:, bones], self.shape[bones], counts, towards)
+                    kabsch(
+                        directions[:, bones], self.shape[bones], counts, towards, hold if joint == root else HOLD
+                    )
                 )
         return result
 
