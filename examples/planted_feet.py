@@ -1,6 +1,6 @@
 """What `--plant-feet` does to lifted videos: the people and the camera of what_can_be_measured.py, with and without.
 
-    python examples/planted_feet.py ../shared/data
+    python examples/planted_feet.py ../shared/data --picture planted_feet.png
 
 Mean over the clips of each row, before -> after. Slide and its share on the ground as there: of feet that truly stand,
 over the ground. Path: of the root, off by, after its mean offset is taken out. Step and acceleration: the largest of
@@ -84,12 +84,32 @@ def measure(data: Path, kind: str, view: str, most: int) -> list[dict[str, float
     ]
 
 
+def draw(data: Path, file: Path) -> None:
+    """The legs of a walker, filmed obliquely, in every third frame from the side: as lifted, and with planted feet."""
+    from matplotlib.figure import Figure
+
+    pixels, _ = filmed(next(clips(data, "walking", 1)), VIEWS["oblique"], np.random.default_rng(0))
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    for axes, plant in zip(figure.subplots(2, 1, sharex=True), (False, True), strict=True):
+        lifted = kg.lift(pixels, skeleton=BODY, fps=FPS, read={"image_size": (SIDE, SIDE)}, plant_feet=plant)
+        for side, colour in (("left", "tab:blue"), ("right", "tab:orange")):
+            leg = lifted.positions[0, ::3][:, [BODY.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle")]]
+            axes.plot(leg[..., 2].T, leg[..., 1].T, color=colour, linewidth=0.8)
+            axes.plot(leg[:, 2, 2], leg[:, 2, 1], ".", color=colour)
+        axes.set(title="plant_feet=True" if plant else "as lifted", aspect="equal", ylabel="height (m)")
+    axes.set_xlabel("towards the camera (m)")
+    figure.savefig(file, dpi=90)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the folder that holds cmu_bvh and hdm05")
     parser.add_argument("--most", type=int, default=3, metavar="N", help="clips of each kind at most (default 3)")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw a walker's legs with and without")
     args = parser.parse_args()
+    if args.picture is not None:
+        draw(args.data, args.picture)
     print(f"| motion | seen from | {' | '.join(head for head, _ in HEADS.values())} |")
     print(f"|---|---|{'---|' * len(HEADS)}")
 
