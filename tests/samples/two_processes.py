@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -28,3 +32,17 @@ def one_and_two(work: Any, folder: Path, *options: Any) -> tuple[dict[str, torch
         process.join(120)
         assert process.exitcode == 0
     return torch.load(folder / "one"), torch.load(folder / "two")
+
+
+def one_device_and_two(script: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Folders of the runs of a script that takes a folder and a number of devices.
+
+    With one it runs here; with two in processes of its own, since Lightning starts the second by the first's command.
+    """
+    one, two = script.parent / "one", script.parent / "two"
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "argv", [str(script), str(one), "1"])
+        patch.setattr(sys, "path", [*sys.path])
+        runpy.run_path(str(script), run_name="__main__")
+    subprocess.run([sys.executable, str(script), str(two), "2"], check=True, timeout=300, cwd=script.parent)
+    return one, two

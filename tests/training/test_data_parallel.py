@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 import torch
+from two_processes import one_device_and_two
+
+from kinegraph.models import REGISTRY
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 
@@ -45,20 +46,18 @@ SCRIPT = """
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one(tmp_path: Path) -> None:
+def test_two_processes_equal_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT).format(samples=str(SAMPLES)))
-    for devices in ("1", "2"):
-        subprocess.run(
-            [sys.executable, str(script), str(tmp_path / devices), devices], check=True, timeout=300, cwd=tmp_path
-        )
-    one, two = (torch.load(tmp_path / devices / "last.ckpt", weights_only=True) for devices in ("1", "2"))
+    monkeypatch.setitem(REGISTRY, "linear", REGISTRY["fcn"])  # the script's takes its place, and both go again
+    folders = one_device_and_two(script, monkeypatch)
+    one, two = (torch.load(folder / "last.ckpt", weights_only=True) for folder in folders)
     assert one["global_step"] == two["global_step"] == 24
     start = torch.nn.Linear(34, 51).weight.std()
     for name, value in one["state_dict"].items():
         torch.testing.assert_close(two["state_dict"][name], value, atol=1e-6, rtol=0)
         assert float(value.std()) > 0.1 * float(start.detach())
-    logs = [(tmp_path / devices / "log.csv").read_text().splitlines() for devices in ("1", "2")]
+    logs = [(folder / "log.csv").read_text().splitlines() for folder in folders]
     for left, right in zip(*logs, strict=True):
         a, b = (line.split(",")[:4] for line in (left, right))  # step, epoch, rate, training loss
         assert a == b or [float(x) for x in a] == pytest.approx([float(x) for x in b], rel=1e-5)

@@ -252,7 +252,7 @@ def test_overfits_one_batch(objective: dict[str, Any], model: dict[str, Any]) ->
     batch = MotionDataModule(splits, transform, batch=12).batch_of(0)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
     history = []
-    for _ in range(60):
+    for _ in range(30):
         found = made.gradients(batch)
         for weight, gradient in zip(network.parameters(), found.gradients, strict=True):
             weight.grad = gradient

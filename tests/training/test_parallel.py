@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import torch
 from motion_samples import make_splits
 from torch import nn
 from training_runs import SYMGNN, motion_recipe
-from two_processes import join_processes, one_and_two
+from two_processes import join_processes, one_and_two, one_device_and_two
 
 from kinegraph.layers import NodeBatchNorm
 from kinegraph.training.motion_setup import prepare
@@ -120,13 +118,11 @@ TRAIN = """
 
 
 @pytest.mark.slow
-def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
+def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(TRAIN).format(samples=str(SAMPLES)))
-    for devices in ("1", "2"):
-        command = [sys.executable, str(script), str(tmp_path / devices), devices]
-        subprocess.run(command, check=True, timeout=300, cwd=tmp_path)
-    one, two = (torch.load(tmp_path / devices / "last.ckpt", weights_only=True) for devices in ("1", "2"))
+    folders = one_device_and_two(script, monkeypatch)
+    one, two = (torch.load(folder / "last.ckpt", weights_only=True) for folder in folders)
     assert one["global_step"] == two["global_step"] == 5
     for name, value in one["state_dict"].items():
         torch.testing.assert_close(two["state_dict"][name], value, atol=1e-4, rtol=1e-3)
@@ -136,7 +132,7 @@ def test_a_run_of_two_processes_is_that_of_one(tmp_path: Path) -> None:
             atol=1e-4,
             rtol=1e-3,
         )
-    logs = [(tmp_path / devices / "log.csv").read_text().splitlines() for devices in ("1", "2")]
+    logs = [(folder / "log.csv").read_text().splitlines() for folder in folders]
     for left, right in zip(*logs, strict=True):
         a, b = (line.split(",")[:7] for line in (left, right))  # up to lambda
         assert a == b or [float(x) for x in a] == pytest.approx([float(x) for x in b], rel=2e-3)

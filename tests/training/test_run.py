@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,6 @@ from kinegraph.training.recipe import LiftingRecipe
 from kinegraph.training.schedule import rate
 from kinegraph.training.stop_signals import StopSignals
 from kinegraph.weights import load_weights
-
-SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def test_run_folder(tmp_path: Path, splits: LiftingSplits) -> None:
@@ -428,35 +424,25 @@ def test_checkpoint_by_the_clock(tmp_path: Path, splits: LiftingSplits, monkeypa
     assert written == [1, 2, 3, 4]
 
 
-KILLED = """
-    import sys
-    sys.path.insert(0, {samples!r})
-    import torch
+def _run_on(out: Path, splits: LiftingSplits) -> None:
     torch.set_num_threads(1)
-    from pathlib import Path
-    from lifting_samples import make_lifting_splits
-    from training_runs import lifting_recipe
-    from kinegraph.training.run import train
-    recipe = lifting_recipe(Path({out!r}), trainer={{"steps": 10**6, "validate_every": 10**6}})
-    train(recipe, quiet=True, splits=make_lifting_splits())
-"""
+    run_lifting(out, splits, trainer={"steps": 10**6, "validate_every": 10**6})
 
 
-@pytest.mark.slow
 def test_kill_9_leaves_a_run_that_goes_on(tmp_path: Path, splits: LiftingSplits) -> None:
     out = tmp_path / "killed"
-    code = textwrap.dedent(KILLED).format(samples=str(SAMPLES), out=str(out))
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = multiprocessing.get_context("fork").Process(target=_run_on, args=(out, splits))
+    process.start()
     try:
         deadline = time.monotonic() + 120
         while not (out / "last.ckpt").exists():
-            assert process.poll() is None
+            assert process.is_alive()
             assert time.monotonic() < deadline
             time.sleep(0.02)
         time.sleep(0.1)
     finally:
         process.kill()
-        process.wait()
+        process.join()
     reached = checkpoint_of(out)["global_step"]
     assert reached % 10 == 0
     settings = {"trainer": {"steps": reached + 5, "validate_every": 10**6}}
