@@ -18,6 +18,7 @@ ORDER = (
     "errors",
     "ranges",
     "naming",
+    "fonts",
     "atomic",
     "config",
     "seeds",

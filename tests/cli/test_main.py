@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +18,7 @@ import pytest
 
 from kinegraph import __version__, cli
 from kinegraph.errors import KinegraphError
+from kinegraph.fonts import warn_of_boxes
 
 
 def kinegraph(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -325,3 +327,19 @@ def test_a_script_without_a_main_guard_is_told_what_to_do(tmp_path: Path) -> Non
     lines = done.stderr.splitlines()
     assert lines
     assert all("put the call of kinegraph.cli.main under `if __name__ == '__main__':`" in line for line in lines)
+
+
+def test_letters_that_no_font_has_are_one_note(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(args: argparse.Namespace) -> int:
+        warn_of_boxes("跑步")
+        warn_of_boxes("跑步")
+        warnings.warn("of others", stacklevel=1)
+        return 0
+
+    command.run = run  # type: ignore[attr-defined]
+    with pytest.warns(UserWarning, match="of others"):
+        assert cli.main(["demo"]) == 0
+    assert [line for line in capsys.readouterr().err.splitlines() if "font" in line] == [
+        "note: no font here has 步跑: drawn as boxes; install one that has, such as Noto Sans (for Chinese, Japanese "
+        "and Korean Noto Sans CJK)"
+    ]

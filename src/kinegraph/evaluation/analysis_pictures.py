@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.atomic import atomic_path
 from kinegraph.evaluation.actional_graphs import Edge, GraphMap
+from kinegraph.evaluation.figure_files import save_figure
 from kinegraph.evaluation.robustness import RobustnessResult
 from kinegraph.evaluation.stability import StabilityResult
 from kinegraph.skeleton import Skeleton
@@ -232,6 +232,4 @@ def _figure(count: int, width: float, height: float, *, columns: int | None = No
 
 
 def _save(figure: Any, path: Path) -> Path:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    return path
+    return save_figure(figure, path, dpi=150)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.atomic import atomic_path, write_csv
+from kinegraph.atomic import write_csv
 from kinegraph.errors import ConfigError
+from kinegraph.evaluation.figure_files import save_figure
 
 __all__ = ["write_confusion"]
 
@@ -85,8 +86,7 @@ def _draw(classes: Sequence[str], counts: NDArray[np.int64], title: str, path: P
     scale = figure.add_axes(((margin + side + 0.15) / width, margin / height, 0.15 / width, side / height))
     figure.colorbar(image, cax=scale).ax.tick_params(labelsize=type_size)
     scale.set_title("%", fontsize=type_size)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary)
+    save_figure(figure, path)
 
 
 def _ring(column: int, row: int) -> Any:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kinegraph.atomic import atomic_path
 from kinegraph.errors import ConfigError
 from kinegraph.evaluation.clip_recognition import BATCH, evaluate_clips
 from kinegraph.evaluation.clip_views import ClipView
+from kinegraph.evaluation.figure_files import save_figure
 from kinegraph.evaluation.recognition_merge import MethodGroup, SeedResults, merge_folds
 from kinegraph.evaluation.tables import text_table
 from kinegraph.store.clip import Clips
@@ -145,5 +145,4 @@ def draw_early(curves: Sequence[EarlyCurve], path: Path | str) -> None:
     axes.grid(color="#e3e8ef", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary)
+    save_figure(figure, path)

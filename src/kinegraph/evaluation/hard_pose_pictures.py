@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.atomic import atomic_path
+from kinegraph.evaluation.figure_files import save_figure
 from kinegraph.evaluation.hard_poses import HISTOGRAM_MM, HardPoses
 
 
@@ -48,9 +48,7 @@ def _histogram(hard: HardPoses, folder: Path, title: str, suffix: str) -> Path:
     axes.legend(frameon=False, fontsize=8)
     axes.set_title(title, fontsize=9)
     path = folder / f"error_histogram.{suffix}"
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    return path
+    return save_figure(figure, path, dpi=150)
 
 
 def _hardest(hard: HardPoses, folder: Path, title: str, suffix: str) -> Path:
@@ -90,6 +88,4 @@ def _hardest(hard: HardPoses, folder: Path, title: str, suffix: str) -> Path:
     if title:
         figure.suptitle(title, fontsize=9)
     path = folder / f"hardest_poses.{suffix}"
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    return path
+    return save_figure(figure, path, dpi=150)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kinegraph.atomic import atomic_path
+from kinegraph.evaluation.figure_files import save_figure
 from kinegraph.sweeps.sweep import Fusion, SweepResult, Variant
 
 __all__ = ["draw_sweep"]
@@ -58,9 +58,7 @@ def draw_sweep(result: SweepResult, folder: Path | str, *, suffix: str = "png") 
         fontsize=9,
     )
     path = Path(folder) / f"{result.sweep.name}.{suffix}"
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    return [path]
+    return [save_figure(figure, path, dpi=150)]
 
 
 def _panels(result: SweepResult) -> list[str]:

@@ -5,12 +5,16 @@ Everything is drawn at twice the size and reduced once at the end, which gives s
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.fonts import PILLOWS, dejavu, fonts_with, letters_of, warn_of_boxes
 from kinegraph.skeleton import Skeleton
 from kinegraph.visualize.projection import View
 from kinegraph.visualize.style import LEFT, PEOPLE, RGB, RIGHT, Theme, blend, bone_sides, joint_sides, side_colour
@@ -32,9 +36,11 @@ class Canvas:
         self.width, self.height, self.theme = width, height, theme
         self._image: Any = Image.new("RGB", (width * OVERSAMPLE, height * OVERSAMPLE), theme.back)
         self._draw: Any = ImageDraw.Draw(self._image)
+        self._missing: set[str] = set()
 
     def finish(self) -> Any:
-        """The picture at its final size, as a Pillow image."""
+        """The picture at its final size, as a Pillow image; warns of letters that no font has."""
+        warn_of_boxes(self._missing)
         return self._image.reduce(OVERSAMPLE)
 
     def card(self, box: Box) -> None:
@@ -68,29 +74,59 @@ class Canvas:
     def text(
         self, x: float, y: float, words: str, size: int = 14, colour: RGB | None = None, anchor: str = "la"
     ) -> None:
-        """Text; ``anchor`` as in Pillow (``la`` = left and top, ``ma`` = middle and top)."""
-        self._draw.text(
-            (x * OVERSAMPLE, y * OVERSAMPLE),
-            words,
-            font=_font(size * OVERSAMPLE),
-            fill=colour or self.theme.front,
-            anchor=anchor,
-        )
+        """Text; ``anchor`` as in Pillow, of l, m, r and a, m (``la`` = left and top, ``ma`` = middle and top)."""
+        s, colour = OVERSAMPLE, colour or self.theme.front
+        words, pieces, missing = _in_fonts(words)
+        self._missing |= missing
+        font = _font(size * s)
+        if all(path is None for _, path in pieces):
+            self._draw.text((x * s, y * s), words, font=font, fill=colour, anchor=anchor)
+            return
+        # On the line that the usual font has, so that no letter of a name moves the others.
+        above, below = font.getmetrics()
+        place = x * s - {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * self.text_width(words, size) * s
+        line = y * s + {"a": above, "m": (above - below) / 2}[anchor[1]]
+        for piece, path in pieces:
+            font = _font(size * s, path)
+            self._draw.text((place, line), piece, font=font, fill=colour, anchor="ls")
+            place += float(font.getlength(piece))
 
     def text_width(self, words: str, size: int = 14) -> float:
         """Width of the text in pixels."""
-        return float(_font(size * OVERSAMPLE).getlength(words)) / OVERSAMPLE
+        _, pieces, _ = _in_fonts(words)
+        return sum(float(_font(size * OVERSAMPLE, path).getlength(piece)) for piece, path in pieces) / OVERSAMPLE
 
 
-_FONTS: dict[int, Any] = {}
-
-
-def _font(size: int) -> Any:
+@cache
+def _font(size: int, path: Path | None = None) -> Any:
+    """Pillow's own font, or that of a file."""
     from PIL import ImageFont
 
-    if size not in _FONTS:
-        _FONTS[size] = ImageFont.load_default(size)
-    return _FONTS[size]
+    return ImageFont.load_default(size) if path is None else ImageFont.truetype(path, size)
+
+
+@lru_cache(maxsize=1000)
+def _in_fonts(words: str) -> tuple[str, list[tuple[str, Path | None]], set[str]]:
+    """The text as drawn, its pieces, each with its font (None: Pillow's own), and the letters that no font has."""
+    words = unicodedata.normalize("NFC", words)  # some systems spell out accents in the names of files
+    letters = letters_of(words)
+    if letters <= PILLOWS:
+        return words, [(words, None)], set()
+    fonts = fonts_with(letters)
+    # A word of two fonts looks torn: where DejaVu has what the usual font lacks, it is for all that it has.
+    own = dejavu() if any(fonts.get(letter) == dejavu() for letter in letters - PILLOWS) else None
+    pieces: list[tuple[str, Path | None]] = []
+    for letter in words:
+        path = own
+        if letter in letters and not (own is None and letter in PILLOWS):
+            path = fonts.get(letter, own)
+        elif not letter.isascii() and pieces:
+            path = pieces[-1][1]  # what is not seen joins what it stands beside
+        if pieces and pieces[-1][1] == path:
+            pieces[-1] = (pieces[-1][0] + letter, path)
+        else:
+            pieces.append((letter, path))
+    return words, pieces, letters - PILLOWS - fonts.keys()
 
 
 def paint_ground(canvas: Canvas, box: Box, view: View, ground: float, cell: float) -> None:
