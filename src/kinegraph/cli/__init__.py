@@ -13,6 +13,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 from kinegraph.cli.help_page import HelpPage
 from kinegraph.errors import KinegraphError, nearest
+from kinegraph.fonts import MissingLettersWarning
 from kinegraph.shipped import named
 
 __all__ = ["COMMANDS", "main"]
@@ -105,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_traceback = "--traceback" in arguments
     arguments = [argument for argument in arguments if argument != "--traceback"]
     status = 0
-    with contextlib.redirect_stdout(cast("TextIO", _Output(sys.stdout))):
+    with contextlib.redirect_stdout(cast("TextIO", _Output(sys.stdout))), _notes_of_letters():
         try:
             status = _guarded(arguments, show_traceback)
             sys.stdout.flush()
@@ -145,6 +147,24 @@ def _guarded(arguments: list[str], show_traceback: bool) -> int:
         return _failed(
             f"{found} (this is a bug in kinegraph; run again with --traceback and report it)", show_traceback
         )
+
+
+@contextlib.contextmanager
+def _notes_of_letters() -> Iterator[None]:
+    """Warnings of letters that pictures show as boxes, each once and in one line; others stay what they are."""
+    said: set[str] = set()
+    show = warnings.showwarning
+
+    def as_note(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, MissingLettersWarning):
+            show(message, category, *where, **more)
+        elif str(message) not in said:
+            said.add(str(message))
+            _say(f"note: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = as_note
+        yield
 
 
 def _is_being_started() -> bool:
