@@ -108,6 +108,7 @@ def rest_directions(joints: Sequence[str], parents: Sequence[int], points: Mappi
         points: joint name -> anatomical name, where the layout has names of its own.
     """
     result = np.full((len(joints), 3), np.nan)
+    hips: list[int] = []
     for j, name in enumerate(joints):
         point = (points or {}).get(name, name)
         side, _, rest = point.partition("_")
@@ -115,6 +116,12 @@ def rest_directions(joints: Sequence[str], parents: Sequence[int], points: Mappi
         if parents[j] >= 0 and plain in _REST:
             x, y, z = _REST[plain]
             result[j] = np.array([sign * x, y, z]) / np.linalg.norm([x, y, z])
+            if plain == "hip":
+                hips.append(j)
+    for hip in hips:  # a joint between root and hip (a buttock) lies to its side
+        above = parents[hip]
+        if parents[above] >= 0 and np.isnan(result[above]).any():
+            result[above] = result[hip]
     return result
 
 
