@@ -21,6 +21,7 @@ from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, Clips
 from kinegraph.training.recognition_recipe import ClipAugmentRecipe
+from kinegraph.training.stop_signals import leave_stopping_to_the_run, stops_held_back
 from kinegraph.transforms.clip_batches import pad_clips
 from kinegraph.transforms.clips import ClipTransform
 
@@ -212,7 +213,10 @@ class _Steps:
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda",
+            worker_init_fn=leave_stopping_to_the_run,
         )
-        for batch in loader:
+        with stops_held_back():
+            batches = iter(loader)
+        for batch in batches:
             step, *tensors = batch
             yield ClipBatch(step, *(tensor.to(device, non_blocking=True) for tensor in tensors))
