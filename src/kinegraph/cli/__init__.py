@@ -1,8 +1,8 @@
 """The command line: one module per command, each imported only when it is needed.
 
 A command module offers `HELP` (one line), `add_arguments(parser)` and `run(args) -> int`; heavy imports belong inside
-`run`. It may set `EXAMPLES` (shown under its own help) and `EXTRA_ARGUMENTS = True` to receive the arguments that the
-parser does not know as `args.unknown`, a list of strings.
+`run`. It may set `EXAMPLES` (shown under its own help, as `help_page` reads it) and `EXTRA_ARGUMENTS = True` to
+receive the arguments that the parser does not know as `args.unknown`, a list of strings.
 """
 
 from __future__ import annotations
@@ -70,7 +70,6 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         options.setdefault("formatter_class", HelpPage)
-        options.setdefault("allow_abbrev", False)  # a script must not break when a command gains an option
         super().__init__(*args, **options)
         # An empty path would be the current folder, an empty --json no file. Of whatever is text or a path.
         self.register("type", None, _given)
@@ -243,6 +242,7 @@ def _dispatch(arguments: list[str]) -> int:
         prog=f"kinegraph {name}",
         description=(module.__doc__ or module.HELP).strip(),
         epilog=getattr(module, "EXAMPLES", None),
+        allow_abbrev=False,  # a script must not break when a command gains an option
     )
     parser.add_argument("--traceback", action="store_true", help="show where an error came from")
     module.add_arguments(parser)

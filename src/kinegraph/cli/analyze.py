@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             name,
             description=analysis.description.strip(),
             epilog=analysis.examples,
+            allow_abbrev=False,
         )
         analysis.add_arguments(sub)
 

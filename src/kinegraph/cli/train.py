@@ -9,6 +9,7 @@ does one after a crash or a kill, from the last checkpoint. A resumed run may ge
 from __future__ import annotations
 
 import argparse
+import sys
 
 HELP = "train a network from a recipe"
 EXTRA_ARGUMENTS = True
@@ -34,25 +35,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # RECIPE is found among the unknown arguments: argparse would take the value of an override for it.
     parser.usage = "kinegraph train RECIPE [--field.sub value ...] [--resume]"
     parser.add_argument("--resume", action="store_true", help="continue the run in the recipe's folder")
-    parser.add_argument("--list", action="store_true", help="list the shipped recipes and stop")
+    parser.add_argument("--list", action="store_true", help="list the shipped recipes (in a pipe one a line) and stop")
     parser.add_argument("--fields", action="store_true", help="explain every field of a recipe and stop")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train from a recipe, or list the recipes or their fields."""
+    from kinegraph.cli.help_page import page_width
     from kinegraph.errors import ConfigError, require
-    from kinegraph.training.recipe import TASKS, field_table, load_recipe, recipe_names
+    from kinegraph.training.recipe import load_recipe
 
     if args.list or args.fields:
         if args.unknown:
             raise ConfigError(f"found {args.unknown[0]!r}, but --list and --fields take nothing else")
+        from kinegraph.cli.train_listing import field_lines, recipe_lines
+
         if args.list:
-            print("\n".join(recipe_names()))
-        for task, recipe_class in TASKS.items() if args.fields else ():
-            print(f"task: {task}")
-            for field, default, text in field_table(recipe_class):
-                print(f"{field}{f' = {default}' if default else ''}\n    {text}")
+            print("\n".join(recipe_lines(page_width() if sys.stdout.isatty() else None)))
+        if args.fields:
+            print("\n".join(field_lines(page_width())))
         return 0
     name, overrides = _split(args.unknown)
     if name is None:
