@@ -55,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="where the observed part ends, seconds into IN; default: its end",
     )
+    parser.add_argument(
+        "--smooth",
+        type=_smooth,
+        default="auto",
+        metavar="S",
+        help="'auto' (default): who trembles more than optical recordings do is smoothed, by what is measured; or "
+        "seconds, 0 for none",
+    )
     parser.add_argument("--with-history", action="store_true", help="write the observed part too, before the forecast")
     parser.add_argument(
         "--picture",
@@ -70,14 +78,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_recording_arguments(parser)
 
 
+def _smooth(text: str) -> str | float:
+    """``auto`` as it is, else the number of seconds."""
+    return text if text == "auto" else float(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Read, forecast, write; say what was assumed."""
     from kinegraph.cli.render import Progress, check_picture
     from kinegraph.formats import write, write_format
     from kinegraph.formats.export import away
+    from kinegraph.transforms.jitter import check_smooth
 
     source, target = args.input, args.out
     one_thread()
+    check_smooth(args.smooth)
     # What can be wrong about OUT is found before the network runs.
     to = write_format(target)
     check_place("--out", target)
@@ -96,7 +111,9 @@ def run(args: argparse.Namespace) -> int:
             f"lifted as a whole: smoothing, limbs and gravity know what follows the {args.until:g} s observed"
         )
     with Progress("forecasting") as progress:
-        forecast = forecaster.predict(recording, args.seconds, observed_until=args.until, progress=progress)
+        forecast = forecaster.predict(
+            recording, args.seconds, observed_until=args.until, smooth=args.smooth, progress=progress
+        )
     result = forecast.whole if args.with_history else forecast.future
     written = write(result, target)
     # The forecaster's own notes say who was left out.

@@ -26,19 +26,21 @@ FORECAST_FEATURES = (
 )
 
 
-def forecast_features(history: Floats, future: Floats, fps: float) -> Floats:
+def forecast_features(history: Floats, future: Floats, fps: float, late: NDArray[np.int64] | None = None) -> Floats:
     """Features of every joint of every forecast frame ``(frames, joints, 12)``; NaN beyond :data:`FURTHEST_S`.
 
     Args:
         history: ``(frames, joints, 3)`` observed, metres; NaN where missing.
         future: ``(frames, joints, 3)`` forecast.
         fps: frames per second.
+        late: ``(joints,)`` frames before the last observed one in which each joint was last seen: it is forecast over
+            so much more time. None: they all are seen in the last.
 
     The features: 1; weights of the moments between which the frame lies; the logarithms of the joint's mean speed over
     the last fifth of a second, of the body's, and of how far the joint is forecast to move.
     """
     count, joints = future.shape[:2]
-    times = np.arange(1, count + 1) / fps
+    times = (np.arange(1, count + 1)[:, None] + (np.zeros(joints) if late is None else late)) / fps
     knots = np.log(_KNOTS_S)
     place = np.clip(np.log(times), knots[0], knots[-1])
     hats = np.stack([np.interp(place, knots, np.eye(len(knots))[k]) for k in range(1, len(knots))], axis=-1)
@@ -47,6 +49,8 @@ def forecast_features(history: Floats, future: Floats, fps: float) -> Floats:
         steps = np.linalg.norm(np.diff(last, axis=0), axis=-1) * fps
         known = np.isfinite(steps)
         speed = np.where(known, steps, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        # how fast a joint moved that was not seen in that time: as the others
+        speed = np.where(known.any(axis=0), speed, speed[known.any(axis=0)].mean() if known.any() else 0.0)
         moved = np.linalg.norm(future - last[-1], axis=-1)
     # A joint that is missing at the end is said to move as the body does.
     there = np.isfinite(moved)
@@ -55,7 +59,7 @@ def forecast_features(history: Floats, future: Floats, fps: float) -> Floats:
     ones = np.ones((count, joints))
     columns = [
         ones[..., None],
-        np.broadcast_to(hats[:, None], (count, joints, hats.shape[-1])),
+        hats,
         (ones * np.log(speed + 0.05))[..., None],
         (ones * np.log(speed.mean() + 0.05))[..., None],
         np.log(moved + 0.01)[..., None],

@@ -21,6 +21,7 @@ from kinegraph.inference.forecast_features import (
     forecast_features,
 )
 from kinegraph.inference.horizon import check_horizon
+from kinegraph.inference.last_look import frames_late, notes_of_the_end, with_lost_joints
 from kinegraph.inference.motion_window import (
     HISTORY_S,
     MotionNetwork,
@@ -33,10 +34,12 @@ from kinegraph.inference.motion_window import (
     person_window,
     ready,
     untrained,
+    what_follows,
     who,
 )
 from kinegraph.models import baselines
 from kinegraph.sequence import SkeletonSequence, frames_within
+from kinegraph.transforms.jitter import Smooth, check_smooth, with_less_jitter
 from kinegraph.transforms.posed_body import check_motion
 
 if TYPE_CHECKING:
@@ -128,10 +131,15 @@ class Forecaster(Pretrained):
         return cls(load_motion_network(folder, revision, others=baselines()))
 
     def forecast(
-        self, sequence: SkeletonSequence, seconds: float, *, progress: Callable[[int, int], None] | None = None
+        self,
+        sequence: SkeletonSequence,
+        seconds: float,
+        *,
+        smooth: Smooth = "auto",
+        progress: Callable[[int, int], None] | None = None,
     ) -> SkeletonSequence:
         """The `seconds` after the recording's end; see :meth:`predict`."""
-        return self.predict(sequence, seconds, progress=progress).future
+        return self.predict(sequence, seconds, smooth=smooth, progress=progress).future
 
     def predict(
         self,
@@ -139,6 +147,7 @@ class Forecaster(Pretrained):
         seconds: float,
         *,
         observed_until: float | None = None,
+        smooth: Smooth = "auto",
         progress: Callable[[int, int], None] | None = None,
     ) -> Forecast:
         """Forecast every person of a recording.
@@ -153,14 +162,19 @@ class Forecaster(Pretrained):
                 anatomy. With rotations (BVH; AMC read with ``joints="starts"``) limbs keep their exact length.
             seconds: how far, above 0 and at most 60.
             observed_until: seconds into the recording where the observed part ends; its end if None.
+            smooth: ``"auto"`` measures each person's jitter and smooths what trembles more than optical recordings do
+                (:func:`.smoothing_s`), at its end from the past alone, with a note; or the smoothing's standard
+                deviation in seconds, 0 for none.
             progress: called with (frames done, frames in all).
 
         Raises:
+            ConfigError: a smoothing that is none.
             DataError: no 3D motion, too short a history, nobody seen for long enough at its end, or a horizon without
                 sense.
             SkeletonError: a model for another skeleton.
         """
         check_horizon(seconds)
+        check_smooth(smooth)
         check_motion(sequence)
         # cut before gaps are filled: a gap that ends later is filled from what is not known yet
         observed = observed_part(sequence, observed_until)
@@ -175,6 +189,8 @@ class Forecaster(Pretrained):
         positions = np.full((history.people, count, history.joints, 3), np.nan)
         rotations: list[Array | None] = [None] * history.people
         actions: list[dict[str, float]] = [{} for _ in range(history.people)]
+        table = None if self.calibration is None else self.calibration.tables["motion"]
+        stated = np.full((history.people, count, history.joints, 2), np.nan)
         notes: list[str] = []
         unseen: list[str] = []
         for person in range(history.people):
@@ -190,9 +206,15 @@ class Forecaster(Pretrained):
                     progress(done + made, history.people * count)
 
             # who was away began anew: what was seen before is of another stay, perhaps of somebody else
-            one = ready(recent.select_people([person]).slice_frames(stay[0], None))
-            positions[person], rotations[person], actions[person], told = self._one(one, count, step)
-            notes += told
+            one = ready(recent.select_people([person]).slice_frames(stay[0], stay[1] + 1))
+            late = recent.frames - 1 - stay[1]
+            notes += notes_of_the_end(who(history, person), one, late)
+            calm, smoothed = with_less_jitter(one, smooth)
+            placed, turned, actions[person], told = self._one(with_lost_joints(calm), late + count, step)
+            positions[person], rotations[person] = placed[late:], None if turned is None else turned[late:]
+            notes += [*smoothed, *told]
+            if table is not None:
+                stated[person] = self._errors(one, placed, table)[late:]
         if len(unseen) == history.people:
             raise DataError(
                 f"{history.source or 'the sequence'}: nobody is seen at the end of the observed part for as long as "
@@ -216,11 +238,16 @@ class Forecaster(Pretrained):
         if self.calibration is None:
             future = future.with_note(self.uncalibrated)
         else:
-            future = self._estimated(ready(recent), future, self.calibration.tables["motion"])
+            note = "uncertainty: half of the errors are expected below the first number, nine in ten below the second"
+            if (np.isnan(stated[..., 0]) & np.isfinite(positions[..., 0])).any():
+                note += f"; none is stated beyond {FURTHEST_S:g} s"
+            future = future.replace(uncertainty=stated).with_note(note)
         return Forecast(future=future, history=history, actions=tuple(actions))
 
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> ForecastStream:
         """This forecaster fed one frame at a time; settings of :class:`kinegraph.inference.live.motion.MotionStream`.
+
+        Jitter is smoothed as of recordings (``smooth="auto"``), unless a setting says otherwise.
 
         Raises:
             KinegraphError: a baseline without a network.
@@ -229,19 +256,13 @@ class Forecaster(Pretrained):
 
         return forecast_stream(self, skeleton, settings)
 
-    def _estimated(self, recent: SkeletonSequence, future: SkeletonSequence, table: ErrorTable) -> SkeletonSequence:
-        """The forecast with how far each joint may be off."""
+    def _errors(self, one: SkeletonSequence, placed: Array, table: ErrorTable) -> Array:
+        """How far each joint of what follows one person's recording may be off, (frames, joints, 2)."""
         assert self.network is not None
-        assert future.fps is not None
-        rows = table.rows(canonical_joints(future.skeleton, self.network.skeleton))
-        stated = [
-            table.quantiles(forecast_features(recent.positions[p], future.positions[p], future.fps), rows)
-            for p in range(future.people)
-        ]
-        note = "uncertainty: half of the errors are expected below the first number, nine in ten below the second"
-        if future.frames / future.fps > FURTHEST_S + 1e-6:
-            note += f"; none is stated beyond {FURTHEST_S:g} s"
-        return future.replace(uncertainty=np.stack(stated)).with_note(note)
+        assert one.fps is not None
+        rows = table.rows(canonical_joints(one.skeleton, self.network.skeleton))
+        seen = one.positions[0]
+        return table.quantiles(forecast_features(seen, placed, one.fps, frames_late(seen, one.fps)), rows)
 
     def _looks_back(self, fps: float) -> tuple[int, float]:
         """Frames that are needed, and their rate; of a baseline at the recording's."""
@@ -283,8 +304,7 @@ class Forecaster(Pretrained):
         network = untrained(self.baseline, one, 0) if self.network is None else self.network
         window = person_window(one, 0, network, float(ground(one)[0]))
         features, scores = _roll(network, window, count, one.fps, step)
-        posed = window.codec.pose(features, network.transform.fps).resample(one.fps)
-        placed, turned = window.codec.finish(posed.slice_frames(1, count + 1))
+        placed, turned = what_follows(window, features, network.transform.fps, one.fps, slice(1, count + 1))
         actions = {} if scores is None else dict(zip(network.transform.actions, scores.tolist(), strict=True))
         return placed, turned, actions, _notes(network, window, count / one.fps)
 

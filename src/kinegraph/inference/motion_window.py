@@ -15,11 +15,13 @@ from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.hub import locate
 from kinegraph.inference.answers import finite
 from kinegraph.inference.clip_window import ClipNetwork
+from kinegraph.inference.last_look import last_look
 from kinegraph.models import REGISTRY, MotionModel, baselines, build
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.contraction import TRAJECTORY, contract
+from kinegraph.transforms.between_frames import resample_smoothly
 from kinegraph.transforms.gaps import LONGEST_GAP_S, fill_gaps
 from kinegraph.transforms.heading import heading_absolute, heading_relative
 from kinegraph.transforms.motion import MotionTransform
@@ -44,6 +46,7 @@ Array = NDArray[np.float64]
 #: of a long past, what is looked at for bones, pace and ground
 HISTORY_S = 10.0
 _OF_THE_RECORDING = ("uncertainty: ", "contact: ")
+_BEFORE = 4  # observed frames that say how the motion goes into the forecast
 _SLOWEST = 0.2  # of the network's rate: under it, the motion between two frames is not in the recording
 
 
@@ -192,18 +195,19 @@ def ready(sequence: SkeletonSequence) -> SkeletonSequence:
 
 
 def last_stay(sequence: SkeletonSequence, person: int) -> tuple[int, int] | None:
-    """First and last frame of somebody's root since it was last away for longer than live gaps last.
+    """First frame of somebody's root since it was last away for longer than live gaps last, and the last look at them.
 
     None if it is still away: motion is told over half a second without it, as live, and begins anew after more.
     """
     assert sequence.fps is not None
     there = np.flatnonzero(sequence.seen[person, :, sequence.skeleton.root])
-    away = LONGEST_GAP_S * sequence.fps + 1e-6
-    if not len(there) or sequence.frames - 1 - there[-1] > away:
+    last = last_look(sequence.seen[person], sequence.skeleton.root, sequence.fps)
+    if last is None:
         return None
+    away = LONGEST_GAP_S * sequence.fps + 1e-6
     # the frames of a slow recording follow each other, however far apart they are
     began = np.flatnonzero(np.diff(there) > max(away, 1.5))
-    return int(there[began[-1] + 1 if len(began) else 0]), int(there[-1])
+    return int(there[began[-1] + 1 if len(began) else 0]), last
 
 
 def check_rate(sequence: SkeletonSequence, network: MotionNetwork | ClipNetwork) -> None:
@@ -246,6 +250,32 @@ def person_window(sequence: SkeletonSequence, person: int, network: MotionNetwor
     if codec.has_trajectory and network.transform.root != "heading":
         raise DataError(f"{network.name}: its skeleton has a '{TRAJECTORY}' and its transform no heading")
     return PersonWindow(codec.encode(), codec)
+
+
+def what_follows(
+    window: PersonWindow, features: Array, rate: float, fps: float, frames: slice
+) -> tuple[Array, Array | None]:
+    """A network's features as the person's motion, at the recording's rate.
+
+    Args:
+        window: the person's.
+        features: (1 + frames, joints, 3) the last observed frame and what follows, at the network's rate.
+        rate: that rate, Hz.
+        fps: the recording's.
+        frames: which of the frames at `fps` are asked for; 0 is the last observed one.
+
+    Returns:
+        Places (frames, joints, 3) and, where the recording has them, rotations (frames, joints, 4).
+    """
+    codec, before = window.codec, slice(-1 - _BEFORE, -1)
+    if isinstance(codec, RotationFeatures):
+        turned = codec.body.rotations[before]
+        finer = resample_smoothly(
+            codec.pose(features, rate), fps, codec.body.positions(turned, codec.body.root[before]), turned
+        )
+    else:
+        finer = resample_smoothly(codec.pose(features, rate), fps, codec.points[before])
+    return codec.finish(finer.slice_frames(frames.start, frames.stop))
 
 
 def notes_that_hold(notes: tuple[str, ...]) -> list[str]:

@@ -12,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.inference.forecast_features import canonical_joints, forecast_features
 from kinegraph.inference.horizon import LONGEST_S, is_time
+from kinegraph.inference.last_look import frames_late
 from kinegraph.inference.live.frames import Id
 from kinegraph.inference.live.motion import MotionStream, Observation
+from kinegraph.inference.motion_window import what_follows
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -106,21 +108,21 @@ class ForecastStream:
         if not observed:
             return LiveForecast(time=time, ids=(), future=None)
         network = self.motion.network
-        wanted = int(np.ceil(count / self.motion.fps * network.transform.fps - 1e-6))
         positions, uncertainty = [], []
+        notes = [f"forecast by {self.forecaster.name}"]
         for seen in observed.values():
             assert seen.rollout is not None
-            codec = seen.window.codec
-            posed = codec.pose(seen.rollout.features(wanted), network.transform.fps).resample(self.motion.fps)
-            placed, _ = codec.finish(posed.slice_frames(1, count + 1))
-            positions.append(placed)
+            fps = self.motion.fps
+            wanted = int(np.ceil((seen.late + count) / fps * network.transform.fps - 1e-6))
+            features = seen.rollout.features(wanted)
+            placed, _ = what_follows(seen.window, features, network.transform.fps, fps, slice(1, seen.late + count + 1))
+            positions.append(placed[seen.late :])
+            notes += seen.notes
             if self._table is not None and self._rows is not None:
-                features = forecast_features(seen.recent, placed, self.motion.fps)
-                uncertainty.append(self._table.quantiles(features, self._rows))
+                told_by = forecast_features(seen.recent, placed, fps, frames_late(seen.recent, fps))
+                uncertainty.append(self._table.quantiles(told_by, self._rows)[seen.late :])
         extra: dict[str, Any] = {"uncertainty": np.stack(uncertainty)} if uncertainty else {}
-        future = self.motion.told_as(np.stack(positions)).replace(
-            notes=(f"forecast by {self.forecaster.name}",), **extra
-        )
+        future = self.motion.told_as(np.stack(positions)).replace(notes=tuple(notes), **extra)
         return LiveForecast(time=time, ids=tuple(observed), future=future)
 
 
@@ -134,4 +136,4 @@ def forecast_stream(forecaster: Forecaster, skeleton: str | Skeleton, options: d
         raise KinegraphError(
             f"{forecaster.name} has no network to stream with; call forecast() on the last frames instead"
         )
-    return ForecastStream(forecaster, MotionStream(forecaster.network, skeleton, **options))
+    return ForecastStream(forecaster, MotionStream(forecaster.network, skeleton, **{"smooth": "auto", **options}))

@@ -180,41 +180,36 @@ class FrameBuffer:
         past = self._past.get(name)
         return past[-1][0] - past[0][0] if past else -1.0
 
-    def seen_lately(self, name: Id, joint: int) -> bool:
-        """Whether a joint of a person was seen within the last :data:`LONGEST_GAP_S`."""
-        past = self._past[name]
-        end = past[-1][0]
-        for time, _, confidence in reversed(past):
-            if end - time > LONGEST_GAP_S + _SAME_S:
-                return False
-            if confidence[joint] > 0:
-                return True
-        return False
-
-    def frames_told(self, name: Id, span_s: float | None = None, fps: float | None = None) -> int:
+    def frames_told(self, name: Id, span_s: float | None = None, fps: float | None = None, back_s: float = 0.0) -> int:
         """How many frames :meth:`told` tells; 0 for a stranger."""
-        reach = min(self.reach_s(name), self.span_s if span_s is None else span_s)
-        return frames_within(reach, self.fps if fps is None else fps) if reach >= 0 else 0
+        reach = min(self.reach_s(name), self.span_s) - back_s
+        reach = reach if span_s is None else min(reach, span_s)
+        return frames_within(reach, self.fps if fps is None else fps) if reach >= -_SAME_S else 0
 
-    def told(self, name: Id, span_s: float | None = None, fps: float | None = None) -> tuple[Floats, Floats]:
-        """A person's past at an even rate, its last moment the last frame's.
+    def told(
+        self, name: Id, span_s: float | None = None, fps: float | None = None, back_s: float = 0.0
+    ) -> tuple[Floats, Floats]:
+        """A person's past at an even rate, its last moment the last frame's or one before it.
 
         Args:
             name: of the person.
             span_s: at most so long.
             fps: another rate.
+            back_s: seconds by which the end lies before the last frame.
 
         Returns:
             Positions (frames, joints, dims), NaN where missing, and confidence (frames, joints). Between two frames a
             joint is there only if both have it.
         """
         past = self._past[name]
-        end = past[-1][0]
+        end = past[-1][0] - back_s
         rate = self.fps if fps is None else fps
-        count = self.frames_told(name, span_s, fps)
+        count = self.frames_told(name, span_s, fps, back_s)
         moments = end - np.arange(count - 1, -1, -1) / rate
         frames = [past[i] for i in range(max(0, len(past) - self._needed(past, moments[0])), len(past))]
         times = np.array([one[0] for one in frames])
+        stop = int(np.searchsorted(times, end - _SAME_S)) + 1  # the frame at the end, or the next one
+        frames, times = frames[:stop], times[:stop]
         positions = np.stack([one[1] for one in frames])
         confidence = np.stack([one[2] for one in frames])
         if len(frames) == count and np.abs(times - moments).max() < _SAME_S:

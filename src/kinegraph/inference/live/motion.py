@@ -17,6 +17,7 @@ from torch import Tensor
 from kinegraph.axes import ground, y_up
 from kinegraph.errors import DataError
 from kinegraph.geometry.posing import bridge_gaps, finished
+from kinegraph.inference.last_look import last_look, notes_of_the_end, with_lost_joints
 from kinegraph.inference.live.frames import Clock, Frame, FrameBuffer, Id, read_frame
 from kinegraph.inference.motion_window import (
     HISTORY_S,
@@ -31,8 +32,10 @@ from kinegraph.models import SymGNN
 from kinegraph.models.symgnn import SymGNNState
 from kinegraph.sequence import SkeletonSequence, Space, Up, frames_within
 from kinegraph.skeleton import Skeleton, get_skeleton
-from kinegraph.transforms.gaps import ASSUMED_FPS
+from kinegraph.transforms.gaps import ASSUMED_FPS, LONGEST_GAP_S
 from kinegraph.transforms.heading import HeadingFrame, heading_absolute, heading_relative
+from kinegraph.transforms.jitter import Smooth, check_smooth, with_less_jitter
+from kinegraph.transforms.lost_joints import carry_on
 from kinegraph.transforms.posed_body import PosedBody, posed_body_steps
 from kinegraph.transforms.reposing import KnownRig
 
@@ -42,6 +45,7 @@ Floats = NDArray[np.float64]
 _REFIT_FIRST_S = 1.0
 _FIT_S = 4.0  # of the past, to which bones are fitted that are then taken as known
 _RECENT_S = 1.0  # holds the last fifth of a second, and the beginning of every gap in it that is filled
+_JITTER_S = 1.0  # before the window, in which jitter is measured too
 _FIT_FRAMES = 40  # at most: lengths and shapes are medians and means, which more frames hardly move
 
 
@@ -59,6 +63,10 @@ class SeenMotion(NamedTuple):
     """The network's input."""
     recent: Floats
     """(frames, joints, 3) metres: the last second on the stream's joints and rate, short gaps filled."""
+    late: int = 0
+    """Frames of the stream from the last one of `recent`, in which enough of the person is seen, to the moment."""
+    notes: tuple[str, ...] = ()
+    """What was made of a person who is not, or not all, seen in the end."""
 
 
 class Rollout:
@@ -127,6 +135,9 @@ class Observation:
     """(classes,) probabilities."""
     rollout: Rollout | None
     """What follows; None from a recogniser alone."""
+    late: int = 0
+    """Of :class:`SeenMotion`: so many frames after it what follows begins."""
+    notes: tuple[str, ...] = ()
 
 
 class _Fitted(NamedTuple):
@@ -155,9 +166,12 @@ class MotionStream:
             so many seconds, and the poses between are found for these bones, in a fifth of the time.
         floor: height of the floor, metres; None takes it from the lowest joints.
         away_s: who is not seen for longer is forgotten.
+        smooth: what the network sees is smoothed: ``"auto"`` by each person's jitter, or seconds, as of
+            :meth:`.Forecaster.predict`; 0 for none.
         fast: record the network's operations; see :mod:`kinegraph.inference.traced`.
 
     Raises:
+        ConfigError: a smoothing that is none.
         DataError: a rate so low that the network's motion is not in it.
     """
 
@@ -173,15 +187,17 @@ class MotionStream:
         refit_s: float = 0.0,
         floor: float | None = None,
         away_s: float = 1.0,
+        smooth: Smooth = 0.0,
         fast: bool = False,
     ) -> None:
+        check_smooth(smooth)
         self.network = network
         self.skeleton = get_skeleton(skeleton)
         self.fps, self.space, self.up = float(fps), space, up if space == "world" else None
         if not (np.isfinite(refit_s) and refit_s >= 0 and np.isfinite(history_s) and history_s > 0):
             raise DataError(f"stream: refit_s {refit_s}, history_s {history_s}: expected seconds, 0 or more, above 0")
         self.history_s = max(history_s, 2 * network.observed_s)
-        self.refit_s, self.floor, self.away_s = refit_s, floor, away_s
+        self.refit_s, self.floor, self.away_s, self.smooth = refit_s, floor, away_s, smooth
         self._clock = Clock(self.fps)
         self._buffer = FrameBuffer(self.skeleton.num_joints, 3, self.fps, self.history_s, away_s)
         check_rate(self.told_as(np.zeros((1, 1, self.skeleton.num_joints, 3))), network)
@@ -198,6 +214,7 @@ class MotionStream:
         self._clock = Clock(self.fps)
         self._rigs: dict[Id, _Fitted] = {}
         self._found: dict[Id, Observation] = {}
+        self._lates: dict[Id, int | None] = {}
         self.time: float | None = None
 
     def push(self, people: ArrayLike | None, time: float | None = None, ids: Sequence[Id] | None = None) -> Frame:
@@ -217,18 +234,17 @@ class MotionStream:
         for name in self._buffer.push(frame):
             self._rigs.pop(name, None)
         self._found.clear()
+        self._lates.clear()
         self.time = moment
         return frame
 
     def ready(self) -> tuple[Id, ...]:
-        """Who is seen now, lately with their root, and was for as long as the network looks back."""
+        """Who is here now, was seen well enough within the last half second, and until then for as long as the network
+        looks back."""
         if self.time is None:
             return ()
-        root = self.skeleton.root
         return tuple(
-            name
-            for name in self._buffer.here(self.time)
-            if self._is_long(name) and self._buffer.seen_lately(name, root)
+            name for name in self._buffer.here(self.time) if self._late(name) is not None and self._is_long(name)
         )
 
     def followed(self) -> tuple[Id, ...]:
@@ -237,13 +253,25 @@ class MotionStream:
 
     def _is_long(self, name: Id) -> bool:
         """Whether a person's past fills the network's window, by either way in which :meth:`_window` makes it."""
-        rate, told = self.network.transform.fps, self._buffer.frames_told
-        least = min(told(name, fps=rate), frames_within((told(name) - 1) / self.fps, rate))
+        rate, told, back = self.network.transform.fps, self._buffer.frames_told, self._back_s(name)
+        least = min(told(name, fps=rate, back_s=back), frames_within((told(name, back_s=back) - 1) / self.fps, rate))
         return least >= self.network.transform.observed
 
+    def _late(self, name: Id) -> int | None:
+        """Frames at the nominal rate since enough of a person was seen; None if that is too long ago."""
+        if name not in self._lates:
+            seen = self._buffer.told(name, LONGEST_GAP_S)[1] > 0
+            last = last_look(seen, self.skeleton.root, self.fps)
+            self._lates[name] = None if last is None else len(seen) - 1 - last
+        return self._lates[name]
+
+    def _back_s(self, name: Id) -> float:
+        """The same in seconds; 0 for whom it is too long ago."""
+        return (self._late(name) or 0) / self.fps
+
     def recent(self, name: Id, span_s: float | None = None) -> SkeletonSequence:
-        """A person's past at the nominal rate."""
-        positions, confidence = self._buffer.told(name, span_s)
+        """A person's past at the nominal rate, up to the last frame in which enough of them is seen."""
+        positions, confidence = self._buffer.told(name, span_s, back_s=self._back_s(name))
         return self.told_as(positions[None], confidence[None])
 
     def told_as(self, positions: Floats, confidence: Floats | None = None) -> SkeletonSequence:
@@ -274,14 +302,15 @@ class MotionStream:
         """The first half of :meth:`observe`: what the network will see."""
         assert self.time is not None
         network, transform = self.network, self.network.transform
-        window = self._window(name)
+        window, smoothed = self._window(name)
         history = window.features[-transform.observed :]
         relative, frame = history[None], None
         if transform.root == "heading":
             relative, frame = heading_relative(relative, -1, network.skeleton, transform.representation)
-        recent = ready(self.recent(name, _RECENT_S)).positions[0]
+        recent, late = ready(self.recent(name, _RECENT_S)), self._late(name) or 0
+        notes = (*notes_of_the_end(f"person {name}", recent, late), *smoothed)
         x = torch.from_numpy(transform.encode(relative))
-        return SeenMotion(self.time, window, history, relative, frame, x, recent)
+        return SeenMotion(self.time, window, history, relative, frame, x, recent.positions[0], late, notes)
 
     def answer(self, seen: SeenMotion) -> Observation:
         """The second half: what the network makes of it, at any later time."""
@@ -304,7 +333,7 @@ class MotionStream:
             scores = torch.softmax(logits[0].double(), dim=-1).numpy()
             network.check(scores)
         rollout = Rollout(network, seen, state, steps) if network.transform.horizon else None
-        return Observation(seen.time, seen.window, seen.recent, scores, rollout)
+        return Observation(seen.time, seen.window, seen.recent, scores, rollout, seen.late, seen.notes)
 
     # ---- what the network sees ---------------------------------------------------------------------------------
 
@@ -326,7 +355,7 @@ class MotionStream:
         assert self.time is not None
         time, reach = self.time, min(self._buffer.reach_s(name), _FIT_S)
         rate = self.fps / max(1, int(np.ceil(reach * self.fps / _FIT_FRAMES - 1e-6)))
-        positions, confidence = self._buffer.told(name, reach, rate)
+        positions, confidence = self._buffer.told(name, reach, rate, self._back_s(name))
         sequence = ready(self.told_as(positions[None], confidence[None]).replace(fps=rate))
         floor = float(ground(sequence)[0]) if self.floor is None else self.floor
         steps = posed_body_steps(sequence)
@@ -351,30 +380,38 @@ class MotionStream:
     def _quick(self) -> bool:
         return self.refit_s > 0 and self.network.transform.representation == "expmap"
 
-    def _window(self, name: Id) -> PersonWindow:
+    def _window(self, name: Id) -> tuple[PersonWindow, tuple[str, ...]]:
+        """A person's window, and notes of how it was smoothed."""
         if self._quick:
             if self.fit_due(name):
                 finished(self.fit(name))
-            window = self._posed_again(name, self._rigs[name])
-            if window is not None:
-                return window
-        sequence = ready(self.recent(name))
+            found = self._posed_again(name, self._rigs[name])
+            if found is not None:
+                return found
+        calm, notes = with_less_jitter(ready(self.recent(name)), self.smooth)
+        sequence = with_lost_joints(calm)
         floor = float(ground(sequence)[0]) if self.floor is None else self.floor
-        return person_window(sequence, 0, self.network, floor)
+        return person_window(sequence, 0, self.network, floor), notes
 
-    def _posed_again(self, name: Id, known: _Fitted) -> PersonWindow | None:
+    def _posed_again(self, name: Id, known: _Fitted) -> tuple[PersonWindow, tuple[str, ...]] | None:
         """The network's window on bones that are known; None where joints of the rig are not seen in it."""
-        rate, rig = self.network.transform.fps, known.rig
-        points, _ = self._buffer.told(name, self.network.observed_s, rate)
-        points = points @ self._turn.T
+        rate, rig, back_s, span_s = self.network.transform.fps, known.rig, self._back_s(name), self.network.observed_s
+        points, _ = self._buffer.told(name, span_s, rate, back_s)
         needed = rig.joints[rig.joints >= 0]
-        missing = np.isnan(points[:, needed, 0])
-        if missing.all(axis=0).any():
+        if np.isnan(points[:, needed, 0]).all(axis=0).any():
             return None
-        if missing.any():
+        notes: tuple[str, ...] = ()
+        if self.smooth:
+            count = len(points)
+            longer, confidence = self._buffer.told(name, span_s + _JITTER_S, rate, back_s)
+            calm, notes = with_less_jitter(self.told_as(longer[None], confidence[None]).replace(fps=rate), self.smooth)
+            points = calm.positions[0, -count:]
+        points = points @ self._turn.T
+        if np.isnan(points[:, needed, 0]).any():
+            points = carry_on(points, self.skeleton, rate)
             points[:, needed] = bridge_gaps(points[:, needed])
         codec = rig.features(points, rate, known.floor)
-        return PersonWindow(codec.encode(), codec)
+        return PersonWindow(codec.encode(), codec), notes
 
 
 def _both(model: torch.nn.Module, x: Tensor) -> tuple[Tensor, ...]:

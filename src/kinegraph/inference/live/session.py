@@ -357,7 +357,14 @@ def live(
     if forecaster is not False and forecast_s > 0:
         network = forecaster if isinstance(forecaster, Forecaster) else Forecaster.from_pretrained(forecaster)
         forecasting = network.stream(
-            lifting.skeleton, fps=fps, refit_s=refit_s, away_s=chosen.away_s, floor=0.0, fast=fast
+            # lifted poses have been smoothed
+            lifting.skeleton,
+            fps=fps,
+            refit_s=refit_s,
+            away_s=chosen.away_s,
+            floor=0.0,
+            smooth=0.0,
+            fast=fast,
         )
     recognition: RecognizeStream | None = None
     if recognizer is not False:
