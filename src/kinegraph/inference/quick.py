@@ -26,6 +26,7 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights, find_folder
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.transforms.foot_lock import NOT_PLANTED
+from kinegraph.transforms.jitter import Smooth, check_smooth
 
 __all__ = [
     "are_pictures",
@@ -265,6 +266,7 @@ def forecast(
     fps: float | None = None,
     model: Forecaster | Path | str | None = None,
     lifter: Lifter | Path | str | None = None,
+    smooth: Smooth = "auto",
     read: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> SkeletonSequence:
@@ -278,6 +280,8 @@ def forecast(
         model: a :class:`Forecaster`, a weights folder, a hub id or a baseline's name; the network of the package if
             None.
         lifter: a :class:`Lifter`, a weights folder or a hub id, of the network that lifts 2D keypoints first.
+        smooth: ``"auto"`` smooths who trembles more than optical recordings do, by what is measured, with a note; or
+            seconds, 0 for none (:meth:`.Forecaster.predict`).
         read: further options of the file's reader or of an array; ``{"dims": 2}`` for x, y and confidence.
         progress: called with (frames done, frames in all).
 
@@ -287,10 +291,11 @@ def forecast(
 
     Raises:
         DataError: too short a history, or a horizon without sense.
-        ConfigError, FormatError: see :func:`lift`.
+        ConfigError, FormatError: see :func:`lift`; a smoothing that is none.
     """
+    check_smooth(smooth)
     motion = as_motion(read_source(source, skeleton=skeleton, fps=fps, options=read), lifter)
-    return _network(Forecaster, model).forecast(motion, seconds, progress=progress)
+    return _network(Forecaster, model).forecast(motion, seconds, smooth=smooth, progress=progress)
 
 
 def as_motion(
