@@ -56,6 +56,7 @@ class RotationFeatures:
         self.joints = [network.index(joint) for joint in self.match.body.joints]  # network index of each body joint
         self.mean = np.zeros((network.num_joints, 3)) if mean is None else np.asarray(mean, dtype=np.float64)
         self.orientation = self._network_globals(self.body.rotations)[:, self.match.body.root]
+        self.path = self._path()
 
     @property
     def has_trajectory(self) -> bool:
@@ -83,7 +84,7 @@ class RotationFeatures:
         features[:, np.array(self.joints)[known]] = continuous_expmap(-quaternion_to_expmap(local[:, known]))
         root = self.joints[self.match.body.root]
         if self.has_trajectory:
-            features[:, self.network.index(TRAJECTORY)] = self.body.root - [0.0, self.floor, 0.0]
+            features[:, self.network.index(TRAJECTORY)] = self.path - [0.0, self.floor, 0.0]
         else:
             features[:, root] = 0.0
         return features
@@ -103,7 +104,7 @@ class RotationFeatures:
         if self.has_trajectory:
             root = features[:, self.network.index(TRAJECTORY)] + np.array([0.0, self.floor, 0.0])
         else:
-            root = carried_root(self.body, frames, fps)
+            root = carried_root(self.body, frames, fps, self.path)
             local[:, match.body.root] = self.orientation[-1]
         wanted: dict[int, Array] = {}
         turned = np.empty((frames, match.body.num_joints, 4))
@@ -124,6 +125,9 @@ class RotationFeatures:
                 placed[joint] = rotations[:, joint]
             else:
                 placed[joint] = quaternion_multiply(placed[parent], rotations[:, joint])
+        if self._root != rig.root:  # the recording's root, so that the network's comes to its place
+            ahead = self.body.positions(rotations, root)[:, self._root]
+            root = 2 * root - ahead
         return SkeletonSequence(
             positions=self.body.positions(rotations, root),
             skeleton=rig,
@@ -150,6 +154,16 @@ class RotationFeatures:
         rotations = posed.rotations[0].copy()
         rotations[:, body.rig.root] = quaternion_multiply(back, rotations[:, body.rig.root])
         return shown, rotations
+
+    @property
+    def _root(self) -> int:
+        """The rig's joint at the network's root."""
+        return int(self.match.source[self.match.body.root])
+
+    def _path(self) -> Array:
+        """Places (frames, 3) of the network's root."""
+        body = self.body
+        return body.root if self._root == body.rig.root else body.positions()[:, self._root]
 
     def _network_globals(self, rotations: Array) -> Array:
         """Global rotations (frames, body joints, 4) of the network's joints."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from kinegraph.geometry.posing import bridge_gaps, finished, posing_steps, rest_
 from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton.pelvis import hung_on_hips, pelvis_joint, rooted_at
 from kinegraph.skeleton.rehang import rehung
 from kinegraph.transforms.rig_match import trunk
 
@@ -37,6 +38,7 @@ class PosedBody:
         upright: (4,) the rotation from the recording's axes to y up.
         own: whether the rotations are the recording's.
         fps: frames a second.
+        means: joint of `rig` -> the recording's joints whose mean it is: the pelvis of a recording that has none.
     """
 
     rig: Skeleton
@@ -47,6 +49,7 @@ class PosedBody:
     upright: Array
     own: bool
     fps: float
+    means: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     def positions(self, rotations: Array | None = None, root: Array | None = None) -> Array:
         """(frames, rig joints, 3) of these or other rotations and root places, y up."""
@@ -116,6 +119,7 @@ def _extent(positions: Array) -> float:
 def posed_body(sequence: SkeletonSequence, person: int = 0) -> PosedBody:
     """One person of a recording as a rig: with its own rotations where they make its positions, else from positions.
 
+    A rig from positions hangs on the pelvis, wherever the recording's joints hang, if there are a pelvis or two hips.
     Gaps are bridged in time; fill or refuse long ones before.
 
     Raises:
@@ -142,7 +146,8 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
             f"its root '{skeleton.joints[at]}' is never seen" if not seen[at] else f"{int(seen.sum())} joints are seen"
         )
         raise DataError(f"{who}: {lost}; expected a body with its root and limbs")
-    if sequence.rotations is not None and sequence.offsets is not None and sequence.is_posed(person):
+    posable = pelvis_joint(skeleton) is not None or not hung_on_hips(skeleton)[1]  # no rotations turn a new pelvis
+    if posable and sequence.rotations is not None and sequence.offsets is not None and sequence.is_posed(person):
         rotations = sequence.rotations[person].copy()
         rotations[:, at] = quaternion_multiply(upright, rotations[:, at])
         offsets = sequence.offsets.copy()
@@ -157,7 +162,8 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
             own=True,
             fps=sequence.fps or 0.0,
         )
-    skeleton = rehung(skeleton, positions)
+    skeleton, positions, means = _on_pelvis(rehung(skeleton, positions), positions, seen)
+    seen = np.isfinite(positions).all(axis=-1).any(axis=0)
     kept = np.flatnonzero(seen)
     parents = []
     for joint in kept:
@@ -188,7 +194,7 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
     )
     shown = np.full(sequence.joints, -1)
     for index, source in enumerate(posed.source):
-        if source >= 0:
+        if source >= 0 and kept[source] < sequence.joints:
             shown[kept[source]] = index
     offsets = posed.offsets.copy()
     offsets[rig.root] = 0.0
@@ -201,16 +207,36 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
         upright=upright,
         own=False,
         fps=sequence.fps or 0.0,
+        means={i: means[int(kept[s])] for i, s in enumerate(posed.source) if s >= 0 and int(kept[s]) in means},
     )
 
 
-def carried_root(body: PosedBody, frames: int, fps: float) -> Array:
+def _on_pelvis(
+    skeleton: Skeleton, positions: Array, seen: NDArray[np.bool_]
+) -> tuple[Skeleton, Array, dict[int, tuple[int, ...]]]:
+    """Skeleton and positions (frames, joints, 3) hung on the pelvis, new joints last; and whose mean each of those is.
+
+    As they are where neither a pelvis nor both hips are `seen` (joints,).
+    """
+    pelvis = pelvis_joint(skeleton)
+    if pelvis is not None and seen[pelvis]:
+        return rooted_at(skeleton, pelvis), positions, {}
+    hung, means = hung_on_hips(skeleton)
+    if not means or not all(seen[list(of)].all() for of in means.values()):
+        return skeleton, positions, {}
+    added = [positions[:, of].mean(axis=1) for of in map(list, means.values())]
+    return hung, np.concatenate([positions, np.stack(added, axis=1)], axis=1), means
+
+
+def carried_root(body: PosedBody, frames: int, fps: float, path: Array | None = None) -> Array:
     """Places (frames, 3) of a root that goes on over the ground as it did, from the last observed one (the first).
 
-    The speed is the mean over the last quarter of a second; the height stays.
+    The speed is the mean over the last quarter of a second; the height stays. `path` (observed frames, 3) is that of
+    another joint than the body's root.
     """
-    span = max(1, min(len(body.root) - 1, round(0.25 * body.fps)))
-    velocity = (body.root[-1] - body.root[-1 - span]) / span * body.fps if len(body.root) > 1 else np.zeros(3)
+    root = body.root if path is None else path
+    span = max(1, min(len(root) - 1, round(0.25 * body.fps)))
+    velocity = (root[-1] - root[-1 - span]) / span * body.fps if len(root) > 1 else np.zeros(3)
     velocity = velocity * np.array([1.0, 0.0, 1.0])
-    carried: Array = body.root[-1] + velocity * (np.arange(frames) / fps)[:, None]
+    carried: Array = root[-1] + velocity * (np.arange(frames) / fps)[:, None]
     return carried

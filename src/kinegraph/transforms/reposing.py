@@ -64,7 +64,9 @@ class KnownRig:
                 self.joints[at] = joint
         lengths = np.linalg.norm(body.offsets, axis=-1)
         self.shape = body.offsets / np.where(lengths > NO_LENGTH, lengths, 1.0)[:, None]
+        self.means = {joint: list(of) for joint, of in body.means.items()}
         pivots = self.joints < 0
+        pivots[list(self.means)] = False
         # where a bone starts: pivots lie on the joint above them
         self.starts = np.array(
             [p if p < 0 or not pivots[p] else self.parents[p] for p in self.parents.tolist()], dtype=np.int64
@@ -132,6 +134,8 @@ class KnownRig:
     def features(self, points: Array, fps: float, floor: float) -> PosedFeatures:
         """Features of further positions (frames, joints of the recording, 3), y up, finite where the rig has them."""
         placed = points[:, np.maximum(self.joints, 0)]
+        for joint, of in self.means.items():
+            placed[:, joint] = points[:, of].mean(axis=1)
         turned = self.turns(placed, fps)
         over = np.maximum(self.parents, 0)
         local = quaternion_multiply(quaternion_conjugate(turned[:, over]), turned)
@@ -165,6 +169,7 @@ class PosedFeatures(RotationFeatures):
         self.joints = [network.index(joint) for joint in match.body.joints]
         self._turned = self._matched(turned)
         self.orientation = self._turned[:, match.body.root]
+        self.path = self._path()
 
     def _network_globals(self, rotations: Array) -> Array:
         return self._turned if rotations is self.body.rotations else super()._network_globals(rotations)

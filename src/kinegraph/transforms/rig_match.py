@@ -26,12 +26,15 @@ from kinegraph.geometry.rotations import (
 )
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
+from kinegraph.skeleton.pelvis import pelvis_joint, rooted_at
 
 __all__ = ["RigMatch", "body_skeleton", "match_rig", "trunk"]
 
 Array = NDArray[np.float64]
 _SAME_RIG = 0.8  # share of a network's joints that a rig must have by name to count as the same one
 _SAME_REST = 0.26  # rad; rest poses of one rig differ by less from person to person
+_NEAR_M = 0.15  # of the pelvis, within which a rig's root is it: some part legs and spine a little above
+_NO_PELVIS = {"thorax", "neck", "nose", "head", "head_top"}
 _LEAST = 0.5  # share of a network's turning joints that must be found
 
 
@@ -66,18 +69,20 @@ def match_rig(rig: Skeleton, offsets: Array, body: Skeleton) -> RigMatch:
     """Match a recording's rig to a network's joints.
 
     Args:
-        rig: joints of the recording, with one root.
+        rig: joints of the recording, with one root, wherever on the body it is.
         offsets: rest offset of each from its parent (joints, 3).
         body: the network's joints, without trajectory.
 
     Raises:
-        SkeletonError: under half of the joints that turn anything are found.
+        SkeletonError: under half of the joints that turn anything are found, or not the one at the network's root.
     """
     layout = _layout(body)
     named = np.array([rig.joints.index(j) if j in rig.joints else -1 for j in body.joints])
     same = (named >= 0).mean() >= _SAME_RIG
-    source = named if same else _by_anatomy(rig, body)
-    source[body.root] = rig.root
+    pelvis = _pelvis(rig, offsets)
+    source = named if same else _by_anatomy(rooted_at(rig, pelvis), body)
+    if not (same and named[body.root] >= 0):
+        source[body.root] = _at_root(rig, pelvis, body)
     turning = [i for i, j in enumerate(body.joints) if layout.index(j) in layout.parents]
     found = [i for i in turning if source[i] >= 0]
     if len(found) < _LEAST * len(turning) or len(found) < 2:
@@ -91,6 +96,38 @@ def match_rig(rig: Skeleton, offsets: Array, body: Skeleton) -> RigMatch:
 
 
 # ---- which joint -------------------------------------------------------------------------------------------------
+
+
+def _pelvis(rig: Skeleton, offsets: Array) -> int:
+    """The rig's pelvis: its root, unless where the legs part is another place."""
+    found = pelvis_joint(rig)
+    if found is None:
+        return rig.root
+    away, at = np.zeros(3), found
+    while rig.parents[at] >= 0:
+        away, at = away + offsets[at], rig.parents[at]
+    return found if np.linalg.norm(away) > _NEAR_M else rig.root
+
+
+def _at_root(rig: Skeleton, pelvis: int, body: Skeleton) -> int:
+    """The rig's joint that is what the network's root is.
+
+    Raises:
+        SkeletonError: there is none.
+    """
+    joint = body.joints[body.root]
+    if pelvis_joint(body) not in (None, body.root):  # a network whose tree begins elsewhere
+        used = np.flatnonzero(map_joints(rig, body, minimum=0.0).weights[body.root])
+        if len(used) == 1:
+            return int(used[0])
+        raise SkeletonError(f"the network's root '{joint}' ('{body.name}') is no joint of '{rig.name}'; name the layout")
+    name = rig.joints[rig.root]
+    if pelvis == rig.root and pelvis_joint(rig) is None and rig.meanings.get(name, name) in _NO_PELVIS:
+        raise SkeletonError(
+            f"'{rig.name}' hangs on its '{name}' and has neither a pelvis nor two hips to stand for '{joint}', on which "
+            f"'{body.name}' hangs; map it to a layout that has them, or name the layout"
+        )
+    return pelvis
 
 
 def _layout(body: Skeleton) -> Skeleton:
