@@ -69,6 +69,20 @@ def test_the_walk_goes_on(walk: Path, out: Path, weights: Path, capsys: pytest.C
     np.testing.assert_allclose(bone_lengths(future), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("words", "smoothed"), [([], True), (["--smooth", 0], False), (["--smooth", 0.1], True)])
+def test_jitter_is_smoothed_unless_told(
+    words: list[object], smoothed: bool, tmp_path: Path, out: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = walker().replace(rotations=None, offsets=None)
+    noise = np.random.default_rng(0).normal(scale=0.01, size=still.positions.shape)
+    kg.save(still.replace(positions=still.positions + noise), tmp_path / "trembling.npz")
+    options = ("--seconds", 0.2, "--out", out / "next.npz", "--model", weights)
+    assert run("forecast", tmp_path / "trembling.npz", *options, *words) == 0
+    said = capsys.readouterr().out
+    assert ("before forecasting" in said) == smoothed
+    assert ("jitter of 1" in said) == (not words)
+
+
 @pytest.mark.parametrize("suffix", ["bvh", "trc", "npz", "csv", "json"])
 def test_any_format_with_history(walk: Path, out: Path, suffix: str) -> None:
     target = out / f"next.{suffix}"
@@ -182,6 +196,8 @@ BAD = [
     (["--seconds", "nan"], "above 0 s"),
     (["--seconds", "1e9"], "at most 60 s, because"),
     (["--seconds", "soon"], "seconds"),
+    (["--seconds", "1", "--smooth", "soon"], "--smooth: 'soon': expected 'auto', 0 for none, or seconds"),
+    (["--seconds", "1", "--smooth", "-1"], "smooth is -1.0; expected 'auto', 0 for none, or seconds up to 1"),
     (["--seconds", "1", "--from", "0.05"], "looks back"),
     (["--seconds", "1", "--from", "99"], "expected 0 to 2.00 s"),
     (["--seconds", "1", "--fps", "2"], "needs at least 6"),

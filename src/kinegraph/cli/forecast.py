@@ -80,7 +80,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _smooth(text: str) -> str | float:
     """``auto`` as it is, else the number of seconds."""
-    return text if text == "auto" else float(text)
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}': expected 'auto', 0 for none, or seconds") from None
 
 
 def run(args: argparse.Namespace) -> int:
