@@ -13,7 +13,7 @@ import torch
 
 import kinegraph as kg
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.transforms.jitter import jitter, smoothing_of
+from kinegraph.transforms.jitter import jitter, smoothing_s
 
 FPS, PAST, AHEAD = 30.0, 60, 15
 LEVELS_MM = (0, 1, 3, 5, 10)
@@ -60,7 +60,7 @@ def main() -> None:
                 noisy = past.positions + rng.normal(size=past.positions.shape) * level / 1000
                 given = past.replace(positions=noisy)
                 plain = auto = error(forecaster.forecast(given, 0.5, smooth=0.0), truth)
-                if smoothing_of(noisy[0], FPS, "auto"):
+                if smoothing_s(jitter(noisy[0]), FPS):
                     auto = error(forecaster.forecast(given, 0.5), truth)
                 rows[level].append((1000 * jitter(noisy[0]), plain, auto))
     print(f"{len(rows[0])} moments; mm, mean joint error over the next half second\n")

@@ -15,7 +15,7 @@ from kinegraph.geometry.rotations import make_continuous
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.smoothing import gaussian_window, smooth, smooth_array
 
-__all__ = ["Smooth", "check_smooth", "jitter", "smoothing_of", "smoothing_s", "with_less_jitter"]
+__all__ = ["Smooth", "check_smooth", "jitter", "smoothing_s", "with_less_jitter"]
 
 Floats = NDArray[np.float64]
 Smooth = Literal["auto"] | float
@@ -65,11 +65,6 @@ def smoothing_s(jitter_m: float, fps: float) -> float:
     if fps < _SLOWEST_HZ or at_30 < _LEAST_M:
         return 0.0
     return float(min(_FRAMES_OF_A_MM * np.sqrt(at_30 / 1e-3) / _AT_HZ, _LONGEST_S))
-
-
-def smoothing_of(positions: Floats, fps: float, choice: Smooth) -> float:
-    """The smoothing chosen in seconds, or for ``"auto"`` that of the jitter of (frames, joints, 3) in metres."""
-    return smoothing_s(jitter(positions), fps) if choice == "auto" else float(choice)
 
 
 def with_less_jitter(sequence: SkeletonSequence, choice: Smooth) -> tuple[SkeletonSequence, tuple[str, ...]]:
