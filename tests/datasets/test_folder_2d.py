@@ -136,3 +136,20 @@ def test_a_size_says_nothing_about_3d(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "the files hold 3D motion; leave it out" in capsys.readouterr().err
     assert main(["data", "prepare", "hdm05-11", "--source", ".", "--out", "x", "--image-size", "640x480"]) == 2
     assert "--image-size says nothing about hdm05-11" in capsys.readouterr().err
+
+
+def test_files_that_do_not_state_the_size_others_state(tmp_path: Path) -> None:
+    for number in range(14):
+        size = {} if number in (0, 5) else {"image_size": (640, 480)}
+        keypoints(tmp_path / "wave" / f"{number:02}.npz", number, **size)
+    source = FolderSource(tmp_path)
+    assert source.unit == "px"
+    assert source.notes == (
+        "2D keypoints in px, and the image size is not stated by 2 of 14 files (wave/00.npz, wave/05.npz): all stay "
+        "px; --image-size 1280x720 makes them fractions of the image, which the pre-normalisation pyskl needs",
+    )
+    for number in range(14, 80):  # of many, some are looked at
+        (tmp_path / "wave" / f"{number}.npz").write_bytes((tmp_path / "wave" / "01.npz").read_bytes())
+    assert (
+        "is not stated by 2 of 60 files looked at (of 80) (wave/00.npz, wave/05.npz)" in FolderSource(tmp_path).notes[0]
+    )

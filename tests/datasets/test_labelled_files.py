@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from action_files import recordings
 
-from kinegraph.datasets.labelled_files import files_by_class
+from kinegraph.datasets.labelled_files import files_by_class, indexed_files
 from kinegraph.errors import DataError
 
 
@@ -71,3 +71,23 @@ def test_what_is_beside_parts_and_no_recording_is_said(tmp_path: Path) -> None:
         f"{tmp_path / 'train'}: 1 files are in no class folder and left out",
         f"{tmp_path / 'notes'}: in no part, and nothing in it can be read; left out",
     )
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_an_index_of_any_countrys_spreadsheet(tmp_path: Path, between: str, mark: str) -> None:
+    rows = [("label", "file", "split"), ("run, fast; far", "a.npz", "train"), ("nod", "b.npz", "")]
+    lines = [between.join(f'"{cell}"' for cell in row) for row in rows]
+    (tmp_path / "index.csv").write_text(mark + "\r\n".join(lines) + "\r\n", encoding="utf-8")
+    found = indexed_files(tmp_path / "index.csv")
+    assert [(file.name, file.label, file.splits) for file in found] == [
+        ("a.npz", "run, fast; far", ("train",)),
+        ("b.npz", "nod", ()),
+    ]
+
+
+@pytest.mark.parametrize("text", ["file|label\na.npz|x\n", "", "path;label\na.npz;x\n"])
+def test_an_index_without_its_columns(tmp_path: Path, text: str) -> None:
+    (tmp_path / "index.csv").write_text(text)
+    with pytest.raises(DataError, match="expected at least file and label, with commas, semicolons or tabs between"):
+        indexed_files(tmp_path / "index.csv")

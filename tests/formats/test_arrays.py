@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kinegraph as kg
+from kinegraph.cli import main
 from kinegraph.errors import ConfigError, DataError, KinegraphError
 
 
@@ -92,3 +93,21 @@ def test_an_array_is_saved_with_its_layout(tmp_path: Path) -> None:
 def test_confidence_of_another_shape() -> None:
     with pytest.raises(DataError, match="confidence has shape"):
         kg.load(np.zeros((5, 17, 3)), skeleton="h36m17", confidence=np.ones((4, 17)))
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(100, "cm"), (1000, "mm")])
+def test_the_remedy_for_other_units_is_one(scale: float, unit: str, tmp_path: Path) -> None:
+    """Whatever the message says to state is taken where it says it."""
+    array = scale * np.random.default_rng(0).uniform(-1, 1, (30, 17, 3))
+    with pytest.raises(KinegraphError) as caught:
+        kg.forecast(array, 0.1, skeleton="h36m17", fps=30)
+    assert len(str(caught.value).splitlines()) == 1
+    for remedy in (f"state unit='{unit}', of", f"read={{'unit': '{unit}'}}", f"--read unit={unit}"):
+        assert remedy in str(caught.value)
+    future = kg.forecast(array, 0.1, model="zero-velocity", skeleton="h36m17", fps=30, read={"unit": unit})
+    assert np.abs(future.positions).max() < 2
+    assert np.abs(kg.load(array, skeleton="h36m17", unit=unit).positions).max() <= 1
+    np.save(tmp_path / "a.npy", array)
+    said = [word for option in (f"unit={unit}", "skeleton=h36m17", "fps=30") for word in ("--read", option)]
+    assert main(["convert", str(tmp_path / "a.npy"), str(tmp_path / "b.npz"), *said]) == 0
+    np.testing.assert_allclose(kg.load(tmp_path / "b.npz").positions[0], array / scale)

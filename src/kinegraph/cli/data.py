@@ -145,6 +145,8 @@ def _print_splits(splits: PreparedSplits) -> None:
 
 
 def _clips(name: str, args: argparse.Namespace) -> int:
+    from kinegraph.datasets.action_splits import OWN
+    from kinegraph.datasets.class_counts import class_lines
     from kinegraph.datasets.clip_sources import open_source
     from kinegraph.errors import ConfigError
     from kinegraph.store import prepare_clips
@@ -167,6 +169,8 @@ def _clips(name: str, args: argparse.Namespace) -> int:
         f"{len(store):,} clips, {int(store.frames.sum()):,} frames, {len(store.classes)} classes, "
         f"{store.skeleton.name}, {store.dtype}, {store.fingerprint[:12]}"
     )
+    if name == OWN:
+        print("\n".join(class_lines(store, OWN)))
     if done.kept:
         print(f"{done.kept:,} clips were there from an earlier run")
     if done.bad:

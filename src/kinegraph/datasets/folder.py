@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from kinegraph.axes import turned_y_up
+from kinegraph.datasets.class_counts import alike
+from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.labelled_files import LabelledFile, files_by_class, indexed_files
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import read
@@ -24,6 +28,7 @@ from kinegraph.transforms.image_units import image_scale
 
 __all__ = ["FolderSource", "recording_stamp"]
 
+_LOOKED_AT = 60  # files, for their image size
 _TRIED, _TRIED_EACH = 20, 3  # files at the head, and of every class, before all others
 
 
@@ -76,10 +81,15 @@ class FolderSource(ClipSource):
             self.notes += (
                 f"{without} of {len(self.items)} clips name no split and are in no part, as others name one",
             )
+        for names in alike(self.classes):
+            self.notes += (
+                f"{' and '.join(names)} are {len(names)} classes, which differ in capitals, spaces or accents alone; "
+                "where one is meant, give them one name",
+            )
         if self.unit == "px":
             self.notes += (
-                "2D keypoints in px, and the image size is not stated: they stay px; --image-size 1280x720 makes them "
-                "fractions of the image, which the pre-normalisation pyskl needs",
+                f"2D keypoints in px, and the image size is not stated{self._unsized()}: all stay px; --image-size "
+                "1280x720 makes them fractions of the image, which the pre-normalisation pyskl needs",
             )
 
     def _example(self, root: Path) -> SkeletonSequence:
@@ -99,6 +109,24 @@ class FolderSource(ClipSource):
             except Exception as error:  # as while preparing: a reader does not know every way in which a file is broken
                 reason = reason or f"{item.path}: {type(error).__name__}: {error}".replace("\n", " ")[:300]
         raise DataError(f"{root}: none of {len(self.items)} files can be read; {reason}")
+
+    def _unsized(self) -> str:
+        """Which of the files do not state the size, where others do; of many, some are looked at."""
+        files = [item for item in self.items if not item.path.is_dir()]  # folders of frames never state it
+        looked = [files[row] for row in evenly_spaced(np.arange(len(files)), _LOOKED_AT)]
+        without, stated = [], 0
+        for item in looked:
+            try:
+                size = read(item.path).image_size
+            except Exception:  # what cannot be read is said when it is prepared
+                continue
+            stated += size is not None
+            without += [item.name] * (size is None)
+        if not stated:
+            return ""
+        names = ", ".join(without[:3]) + (f" and {len(without) - 3} more" if len(without) > 3 else "")
+        of = "files" if len(looked) == len(self.items) else f"files looked at (of {len(self.items)})"
+        return f" by {len(without)} of {len(without) + stated} {of} ({names})"
 
     def __len__(self) -> int:
         return len(self.items)

@@ -4,7 +4,7 @@ Folders: ``<source>/<class>/**/file``, and a folder of OpenPose frames is one cl
 ``<source>/train/<class>/`` and ``<source>/test/<class>/`` (or ``val``) the parts are kept apart, without them a fifth
 of every class tests. A folder that ``kinegraph data prepare`` wrote holds no recordings. Index: a CSV with the columns
 ``file`` and ``label`` and, where known, ``split`` (train, val or test), ``subject``, ``camera``, ``setup``; files are
-named relative to it, inside its folder.
+named relative to it, inside its folder. Commas, semicolons or tabs stand between the columns.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _PARTS = ("train", "val", "test")
 _MEANT = {"train": "training", "val": "validation valid validate", "test": "testing tests"}
 _LOOKED_AT = 3  # files of a folder, to know whether recordings are in it
 _MOST_ROWS = 10_000_000
+_COLUMNS = ("file", "label")
+_SEPARATORS = ",;\t"
 
 _Classes = dict[str, list[Path]]
 
@@ -217,11 +219,13 @@ def indexed_files(path: Path) -> list[LabelledFile]:
     taken: set[Path] = set()
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(stream, delimiter=_separator(stream.readline()))
+            stream.seek(0)
             columns = reader.fieldnames or []
-            if not {"file", "label"} <= set(columns):
+            if not set(_COLUMNS) <= set(columns):
                 raise DataError(
-                    f"{path}: columns {', '.join(columns)[:80] or 'none'}; expected at least file and label"
+                    f"{path}: columns {', '.join(columns)[:80] or 'none'}; expected at least file and label, with "
+                    "commas, semicolons or tabs between"
                 )
             for row in reader:
                 line = reader.line_num
@@ -259,6 +263,12 @@ def indexed_files(path: Path) -> list[LabelledFile]:
     if not found:
         raise DataError(f"{path}: no rows; expected a file and a label on each")
     return found
+
+
+def _separator(head: str) -> str:
+    """What stands between the columns: tables of many countries have semicolons."""
+    fits = (one for one in _SEPARATORS if set(_COLUMNS) <= set(next(csv.reader([head], delimiter=one), [])))
+    return next(fits, _SEPARATORS[0])
 
 
 def _count(text: str | None, path: Path, line: int, column: str) -> int:

@@ -19,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split, takes_files_word
+from kinegraph.datasets.class_counts import untrained
 from kinegraph.datasets.clip_sources import LIVELIER_FIRST
 from kinegraph.datasets.seen_clips import marks_in
 from kinegraph.errors import ConfigError, DataError, SkeletonError
@@ -260,6 +261,7 @@ def evaluate_clips(
         remarks.append(
             f"train and test are what {clips.dataset}'s file calls so; that they are {protocol}'s it does not say"
         )
+    remarks += _never_trained(clips, protocol, fold, rows)
     if part != "train":
         remarks += _leaks(method, clips, protocol, part, rows)
     scores = gather_rows(_scores(method, clips, share_of(rows), view, batch, progress), rows)
@@ -334,6 +336,20 @@ def _rates(method: ClipMethod, clips: Clips) -> list[str]:
     if ours is None or theirs is None or abs(ours - theirs) <= 0.01 * theirs:
         return []
     return [f"{method.label} was trained on clips at {ours:g} Hz, these are at {theirs:g} Hz"]
+
+
+def _never_trained(clips: Clips, protocol: str, fold: int, rows: Indices) -> list[str]:
+    """A remark where clips are of classes that the training part of the same data lacks."""
+    try:
+        missing = untrained(clips, split(clips, protocol, "train", fold))
+    except DataError:  # data for evaluation alone
+        return []
+    labels = clips.labels[rows]
+    here = [name for name in missing if (labels == clips.classes.index(name)).any()]
+    count = sum(int((labels == clips.classes.index(name)).sum()) for name in here)
+    if not here:
+        return []
+    return [f"{count} of these {len(rows)} clips are of {_few(here)}, of which these data hold no training clip"]
 
 
 def _leaks(method: ClipMethod, clips: Clips, protocol: str, part: str, rows: Indices) -> list[str]:

@@ -45,6 +45,8 @@ class PreparedRun:
     """What was trained for, in a few words."""
     validated: Mapping[str, Any]
     """What the checkpoint is chosen on: the split's name and the number of examples."""
+    warnings: tuple[str, ...] = ()
+    """What is odd about the data, for people."""
 
 
 def network_entry(recipe: RunRecipe) -> ModelEntry:
@@ -108,6 +110,7 @@ def size_lines(prepared: PreparedRun, recipe: RunRecipe) -> list[str]:
     there = f"{validation[unit]:,} validate" if validation[unit] else "none is held out: the last weights are kept"
     lines = [f"{train[unit]:,} {unit} train, {there}"]
     examples = next((value for value in prepared.validated.values() if isinstance(value, int)), 0)
+    lines += [f"warning: {text}" for text in prepared.warnings]
     by_rate = recipe.trainer.keep == "best" and prepared.task.monitor.tie is not None
     if by_rate and validation[unit] and examples < _FEW:
         what = "windows" if "windows" in prepared.validated else unit

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from kinegraph.datasets.action_splits import OWN, PROTOCOLS, hold_out, split
+from kinegraph.datasets.class_counts import never_trained, untrained
 from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.open_clips import SYNTHETIC, open_clips
 from kinegraph.datasets.seen_clips import marks_of
@@ -128,7 +129,20 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
         splits={role: _facts(recipe, splits, rows) for role, rows in parts.items()},
         protocol=recipe.data.protocol,
         validated={validated_on: recipe.data.protocol, "clips": len(evenly_spaced(watched, trainer.validate_poses))},
+        warnings=tuple(_odd_classes(splits)),
     )
+
+
+def _odd_classes(splits: ClipSplits) -> list[str]:
+    """What is wrong with the classes that train."""
+    clips, missing = splits.clips, untrained(splits.clips, splits.train)
+    if len(clips.classes) - len(missing) == 1:
+        only = next(name for name in clips.classes if name not in missing)
+        return [
+            f"all {len(splits.train)} training clips are of class {only}, and whatever is shown will be called so; "
+            "expected clips of two classes or more"
+        ]
+    return [never_trained(missing)] if missing else []
 
 
 def _facts(recipe: RecognitionRecipe, splits: ClipSplits, rows: Any) -> dict[str, Any]:

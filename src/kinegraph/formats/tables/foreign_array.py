@@ -222,11 +222,12 @@ def _check_extent(metres: Floats, called: str) -> None:
     highest = np.where(there, flat, -np.inf).max(axis=1)
     extent = float((highest - lowest).max(initial=0.0))
     if extent > _LONGEST_M:
-        likely = "cm" if extent < _SHORTEST_MM else "mm"
+        likely, words = ("cm", "centimetres") if extent < _SHORTEST_MM else ("mm", "millimetres")
         raise DataError(
-            f"a pose of {called} spans {extent:.0f}; expected metres (millimetres: state unit='mm'; centimetres: "
-            f"unit='cm'; of a body of this size it would be {likely}; x, y and "
-            "confidence: state dims=2, of recognize and forecast read={'dims': 2}; of a file --read dims=2)"
+            f"a pose of {called} spans {extent:.0f}; expected metres (of a body of this size it would be {likely}; "
+            f"{words}: state unit='{likely}', of recognize and forecast read={{'unit': '{likely}'}}; of a file --read "
+            f"unit={likely}; x, y and confidence: state dims=2, of recognize and forecast read={{'dims': 2}}; of a "
+            "file --read dims=2)"
         )
 
 
