@@ -19,6 +19,7 @@ from kinegraph.export.exporting import Exported, compare, plan_export, trace
 from kinegraph.export.plan import ExportPlan, Measure, Part, Run
 from kinegraph.models import REGISTRY
 from kinegraph.skeleton import Skeleton
+from kinegraph.weights import LoadedWeights
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -173,19 +174,27 @@ def test_encoder_and_step(tmp_path: Path) -> None:
     assert {value.name for value in step.get_outputs()} == {"frame", *after}
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedWeights, Exported]:
+    """A network with enough weights for their bits to count, in float32."""
+    weights = loaded("fcn", width=128)
+    return weights, export(weights, tmp_path_factory.mktemp("whole") / "whole.onnx")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp16", "bf16", "int8"])
-def test_fewer_bits_are_smaller_and_their_cost_is_told(tmp_path: Path, precision: str) -> None:
-    weights = loaded("fcn", width=128)
-    whole = export(weights, tmp_path / "whole.onnx")
+def test_fewer_bits_are_smaller_and_their_cost_is_told(
+    whole: tuple[LoadedWeights, Exported], tmp_path: Path, precision: str
+) -> None:
+    weights, full = whole
     done = export(weights, tmp_path / "small.onnx", precision=precision)  # type: ignore[arg-type]
-    assert done.sizes[0] < {"fp16": 0.6, "bf16": 0.6, "int8": 0.4}[precision] * whole.sizes[0]
-    assert done.error == whole.error < 1e-5
+    assert done.sizes[0] < {"fp16": 0.6, "bf16": 0.6, "int8": 0.4}[precision] * full.sizes[0]
+    assert done.error == full.error < 1e-5
     model = onnxruntime.InferenceSession(str(tmp_path / "small.onnx")).get_modelmeta().custom_metadata_map
     assert json.loads(model["kinegraph"]) == json.loads((tmp_path / "small.onnx.json").read_text())
     cost = done.figures[0]
     assert cost.unit == "mm"
-    assert whole.figures[0].mean < cost.mean < 100
+    assert full.figures[0].mean < cost.mean < 100
 
 
 @pytest.mark.slow
