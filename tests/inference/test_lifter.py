@@ -57,6 +57,23 @@ def test_joints_are_followed_in_the_image(truth: np.ndarray) -> None:
     assert lifter(flat_person).lift_and_follow(keypoints(truth), LiftOptions(stills=True))[1] is None
 
 
+def test_the_path_is_as_smooth_as_the_pose(truth: np.ndarray) -> None:
+    """Keypoints that tremble move the whole body sideways, frame by frame; who wants no smoothing keeps that."""
+    aside = truth[:1] + np.linspace(-1, 1, 60)[:, None, None] * [1.0, 0.0, 0.0]
+    given = keypoints(aside)
+    trembling = given.replace(positions=given.positions + np.random.default_rng(0).normal(0, 5, (1, 60, 1, 2)))
+    paths = {
+        (name, smooth_s): lifter(flat_person).lift(source, LiftOptions(smooth_s=smooth_s)).positions[0, :, 0]
+        for name, source in (("exact", given), ("trembling", trembling))
+        for smooth_s in (0.0, 0.05)
+    }
+    np.testing.assert_allclose(paths["exact", 0.05], paths["exact", 0.0], atol=1e-3)
+    rough, smooth = (np.linalg.norm(np.diff(paths["trembling", s], n=2, axis=0), axis=-1).mean() for s in (0.0, 0.05))
+    assert smooth < 0.5 * rough
+    off = np.linalg.norm(paths["trembling", 0.05] - paths["exact", 0.0], axis=-1).mean()
+    assert off < 0.8 * np.linalg.norm(paths["trembling", 0.0] - paths["exact", 0.0], axis=-1).mean()
+
+
 def test_a_metric_network_is_decoded_root_relative(truth: np.ndarray) -> None:
     fixed = torch.randn(17, 3, generator=torch.Generator().manual_seed(0))
     got = lifter(lambda x: fixed.expand(len(x), 17, 3), scale=0.25).lift(keypoints(truth), PLAIN)

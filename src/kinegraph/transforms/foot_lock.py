@@ -68,9 +68,7 @@ class _Told:
     short: list[float] = field(default_factory=list)
 
 
-def plant_feet(
-    sequence: SkeletonSequence, *, heights: ArrayLike | None = None, smooth_s: float = 0.0
-) -> SkeletonSequence:
+def plant_feet(sequence: SkeletonSequence, *, heights: ArrayLike | None = None) -> SkeletonSequence:
     """The same motion with every foot that is on the ground kept in one place, in the world, while it is there.
 
     Where a person has no contact at all nothing moves; else their path changes smoothly, and their pose in and within
@@ -82,21 +80,19 @@ def plant_feet(
         sequence: 3D, metres, with ``contact``; feet of layouts whose hips, knees and ankles are joints of their own.
         heights: at which each joint is when it stands, along the axis that points up ``(joints,)`` or ``(people,
             joints)``, where the ground is known and level; None: each stretch keeps the height found.
-        smooth_s: sigma in seconds over which the path of the root is smoothed first; 0 for none.
 
     Returns:
         The sequence; its notes say how much was moved, or why nothing was. ``contact`` is left out where a joint goes
         on with the body.
 
     Raises:
-        DataError: not 3D in metres, without contact, heights of another shape or not finite, or a negative
-            ``smooth_s``.
+        DataError: not 3D in metres, without contact, or heights of another shape or not finite.
 
     Example:
         >>> from kinegraph.inference.contact import foot_contacts                       # doctest: +SKIP
         >>> planted = plant_feet(walk.replace(contact=foot_contacts(walk)))             # doctest: +SKIP
     """
-    level = _checked(sequence, heights, smooth_s)
+    level = _checked(sequence, heights)
     assert sequence.contact is not None
     legs = _legs(sequence.skeleton)
     if not legs:
@@ -112,9 +108,7 @@ def plant_feet(
             said = contact[person, span] & feet
             if said.any():
                 ground = None if level is None else level[person]
-                body, held = _planted(
-                    positions[person, span], sequence.skeleton, legs, said, ground, fps, smooth_s, told
-                )
+                body, held = _planted(positions[person, span], sequence.skeleton, legs, said, ground, fps, told)
                 positions[person, span] = body
                 contact[person, span] &= held | ~feet
     if not told.stretches:
@@ -124,7 +118,7 @@ def plant_feet(
     )
 
 
-def _checked(sequence: SkeletonSequence, heights: ArrayLike | None, smooth_s: float) -> Floats | None:
+def _checked(sequence: SkeletonSequence, heights: ArrayLike | None) -> Floats | None:
     """Heights (people, joints) if there are any."""
     who = sequence.source or "the sequence"
     if sequence.dims != 3 or sequence.unit != "m":
@@ -133,8 +127,6 @@ def _checked(sequence: SkeletonSequence, heights: ArrayLike | None, smooth_s: fl
         raise DataError(
             f"{who} does not say which feet are on the ground; set contact first (inference.contact.foot_contacts)"
         )
-    if not (np.isfinite(smooth_s) and smooth_s >= 0):
-        raise DataError(f"{who}: smooth_s is {smooth_s}; expected seconds, 0 or more")
     if heights is None:
         return None
     given, shape = np.array(heights, dtype=np.float64), (sequence.people, sequence.joints)
@@ -189,13 +181,10 @@ def _planted(
     contact: Mask,
     heights: Floats | None,
     fps: float,
-    smooth_s: float,
     told: _Told,
 ) -> tuple[Floats, Mask]:
     """A body (frames, joints, 3), y up, with its feet planted, and when which joint stands (frames, joints)."""
     before = body
-    if smooth_s > 0:
-        body = body + _steadied(body[:, skeleton.root], smooth_s * fps)[:, None]
     if heights is not None:
         # what all the feet are too high or too low is the ground's height, and no reason to bend a knee
         off = (heights - body[..., 1])[contact]
@@ -236,17 +225,6 @@ def _tell_missed(result: Floats, held: Sequence[tuple[Stretch, Floats]], told: _
     for stretch, place in held:
         off = np.linalg.norm(result[stretch.start : stretch.stop, stretch.joint] - place, axis=-1)
         told.short += off[off > _SHORT_M].tolist()
-
-
-def _steadied(path: Floats, sigma: float) -> Floats:
-    """By what a path (frames, 3) that may lack frames moves when it is smoothed."""
-    there: Mask = np.asarray(np.isfinite(path).all(axis=1))
-    if not there.any():
-        return np.zeros_like(path)
-    weights = np.broadcast_to(there[:, None], path.shape).astype(np.float64)
-    moved = (local_polynomial(path, weights, gaussian_window(sigma), 2) - path)[there]
-    frames = np.arange(len(path))
-    return np.stack([np.interp(frames, frames[there], moved[:, axis]) for axis in range(3)], axis=1)
 
 
 def _shifts(body: Floats, leg: _Leg, held: Sequence[tuple[Stretch, Floats]], fps: float) -> dict[int, Floats]:
