@@ -16,7 +16,7 @@ from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.jitter import jitter, smoothing_s
 
 FPS, PAST, AHEAD = 30.0, 60, 15
-LEVELS_MM = (0, 1, 3, 5, 10)
+LEVELS_MM = (0.0, 1.0, 3.0, 5.0, 10.0)
 
 
 def recordings(data: Path) -> list[SkeletonSequence]:
@@ -47,30 +47,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jitter", description=__doc__)
     parser.add_argument("data", type=Path, metavar="DATA")
     parser.add_argument("--moments", type=int, default=2, help="of each recording (default 2)")
+    parser.add_argument("--levels", type=float, nargs="+", default=LEVELS_MM, metavar="MM", help="of the jitter")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     forecaster = kg.Forecaster.from_pretrained()
-    rows: dict[int, list[tuple[float, float, float]]] = {level: [] for level in LEVELS_MM}
+    rows: dict[float, list[tuple[float, float, float]]] = {level: [] for level in arguments.levels}
     for number, motion in enumerate(recordings(arguments.data)):
         for now in moments(motion, arguments.moments):
             truth = motion.positions[:, now : now + AHEAD]
             past = motion.slice_frames(now - PAST, now).replace(confidence=None)
-            for level in LEVELS_MM:
-                rng = np.random.default_rng([number, now, level])
+            for level in arguments.levels:
+                rng = np.random.default_rng([number, now, round(1000 * level)])
                 noisy = past.positions + rng.normal(size=past.positions.shape) * level / 1000
                 given = past.replace(positions=noisy)
                 plain = auto = error(forecaster.forecast(given, 0.5, smooth=0.0), truth)
                 if smoothing_s(jitter(noisy[0]), FPS):
                     auto = error(forecaster.forecast(given, 0.5), truth)
                 rows[level].append((1000 * jitter(noisy[0]), plain, auto))
-    print(f"{len(rows[0])} moments; mm, mean joint error over the next half second\n")
+    print(f"{len(next(iter(rows.values())))} moments; mm, mean joint error over the next half second\n")
     print("| jitter put in | measured, median (most) | no smoothing | `auto` | `auto` better / worse by 1 mm |")
     print("|---|---|---|---|---|")
     for level, found in rows.items():
         measured, plain, auto = np.array(found).T
         better, worse = int((auto < plain - 1).sum()), int((auto > plain + 1).sum())
         print(
-            f"| {level} | {np.median(measured):.2f} ({measured.max():.2f}) | {plain.mean():.0f} | {auto.mean():.0f} | "
+            f"| {level:g} | {np.median(measured):.2f} ({measured.max():.2f}) | {plain.mean():.0f} | {auto.mean():.0f} | "
             f"{better} / {worse} |"
         )
 

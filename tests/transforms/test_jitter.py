@@ -32,13 +32,13 @@ def test_jitter_is_what_was_put_in(metres: float, fps: float) -> None:
 
 
 def test_how_much_is_smoothed() -> None:
-    assert smoothing_s(0.0008, 30.0) == 0  # what optical recordings have
+    assert smoothing_s(0.001, 30.0) == 0  # what optical recordings have
     assert smoothing_s(0.010, 20.0) == 0  # fast motion would look like jitter
-    widths = [smoothing_s(metres, 30.0) for metres in (0.001, 0.003, 0.01, 1.0)]
+    widths = [smoothing_s(metres, 30.0) for metres in (0.002, 0.003, 0.01, 1.0)]
     assert widths == sorted(widths)
-    assert widths[0] == pytest.approx(1.45 / 30)
+    assert widths[0] == pytest.approx(1.45 * 2**0.5 / 30)
     assert widths[-1] == 0.2
-    assert 0 < smoothing_s(0.003, 120.0) < smoothing_s(0.003, 30.0)  # more frames to average over
+    assert 0 < smoothing_s(0.005, 120.0) < smoothing_s(0.005, 30.0)  # more frames to average over
 
 
 @pytest.mark.parametrize("metres", [0.003, 0.01])

@@ -23,9 +23,9 @@ Smooth = Literal["auto"] | float
 _ORDER = 5  # of the differences: at 30 Hz of a motion they leave little, of white noise 16 times what it is
 _FEWEST = 60  # differences, below which nothing is measured
 _SLOWEST_HZ = 24.0  # below it, fast motion looks like jitter
-_LEAST_M = 1e-3  # at 30 Hz; optical recordings have up to 0.8 mm
+_LEAST_M = 1.5e-3  # at 30 Hz; optical recordings, a run among them, have up to 1 mm
 _AT_HZ = 30.0
-_FRAMES_OF_A_MM = 1.45  # width that helps forecasts most at 1 mm and 30 Hz; it grows with the root of the jitter
+_FRAMES_OF_A_MM = 1.45  # width at 1 mm and 30 Hz; the one that helps forecasts most grows with the root of the jitter
 _LONGEST_S = 0.2
 _MOST_S = 1.0
 
