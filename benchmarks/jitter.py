@@ -71,8 +71,8 @@ def main() -> None:
         measured, plain, auto = np.array(found).T
         better, worse = int((auto < plain - 1).sum()), int((auto > plain + 1).sum())
         print(
-            f"| {level:g} | {np.median(measured):.2f} ({measured.max():.2f}) | {plain.mean():.0f} | {auto.mean():.0f} | "
-            f"{better} / {worse} |"
+            f"| {level:g} | {np.median(measured):.2f} ({measured.max():.2f}) | {plain.mean():.0f} "
+            f"| {auto.mean():.0f} | {better} / {worse} |"
         )
 
 
