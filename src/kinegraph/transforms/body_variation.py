@@ -57,7 +57,9 @@ class BodyVariation:
             if not 0 <= getattr(self, name) <= most:
                 raise ConfigError(f"body variation: {name} is {getattr(self, name)}; expected 0 to {most:g}")
 
-    def apply(self, camera_m: ArrayLike, rng: np.random.Generator, *, skeleton: Skeleton) -> Array:
+    def apply(
+        self, camera_m: ArrayLike, rng: np.random.Generator, *, skeleton: Skeleton, share: slice | None = None
+    ) -> Array:
         """Another body, seen from elsewhere, in the same pose, but for limbs of another's.
 
         Args:
@@ -65,12 +67,13 @@ class BodyVariation:
                 change alike.
             rng: the source of randomness; an equal state gives equal bodies.
             skeleton: the joints, their parents and their left-right pairs.
+            share: the people to make, as they are among all of them; None makes all.
 
         Returns:
-            ``(people, frames, joints, 3)`` metres in camera space.
+            ``(people, frames, joints, 3)`` metres in camera space, of the share.
         """
         points = np.asarray(camera_m, dtype=np.float64)
-        people = points.shape[0]
+        people, share = points.shape[0], share or slice(None)
         # Every draw is made whatever the strengths, so that changing one leaves the others' values as they were.
         size = np.exp(self.size * rng.standard_normal((people, 1)))
         limbs = np.exp(self.limbs * rng.standard_normal((people, skeleton.num_joints)))
@@ -84,7 +87,10 @@ class BodyVariation:
         )
         away = np.exp(self.distance * rng.standard_normal(people))
         if self.mix:  # by a generator of its own: the others, and noise that is drawn later, stay as they were
-            points = _mixed(points, self.mix, _aside(rng), skeleton)
+            points = _mixed(points, self.mix, _aside(rng), skeleton, share)
+        else:
+            points = points[share]
+        size, limbs, angles, away = size[share], limbs[share], angles[share], away[share]
         root = points[:, :, skeleton.root]  # (people, frames, 3)
         # All of a person's frames turn about one place, their path with their body, and it grows with their legs:
         # turned about each frame's own root, walkers would skate at an angle to where they face.
@@ -108,23 +114,41 @@ def _aside(rng: np.random.Generator) -> np.random.Generator:
     return np.random.default_rng(copy.deepcopy(rng).integers(2**63, size=4))
 
 
-def _mixed(points: Array, share: float, rng: np.random.Generator, skeleton: Skeleton) -> Array:
-    """Poses (people, frames, joints, 3) some of whose limbs lie to the trunk as another person's; lengths stay."""
+def _mixed(points: Array, share: float, rng: np.random.Generator, skeleton: Skeleton, people: slice) -> Array:
+    """`people` of poses (people, frames, joints, 3), some of whose limbs lie to the trunk as another person's.
+
+    Lengths stay.
+    """
     limbs = _limbs(skeleton)
-    partner = rng.permutation(len(points))
-    taken = rng.random((len(points), len(limbs))) < share
-    frames = trunk_frames(points, skeleton)
-    to_own = np.einsum("pfai,pfaj->pfij", frames, frames[partner])
-    made = points.copy()
-    for limb, chosen in zip(limbs, taken.T, strict=True):
+    partner = rng.permutation(len(points))[people]
+    taken = rng.random((len(points), len(limbs)))[people] < share
+    made = points[people].copy()
+    some = np.flatnonzero(taken.any(axis=1))
+    met = np.arange(len(points))[people][some], partner[some]
+    known, place = np.unique(np.concatenate(met), return_inverse=True)
+    frames = trunk_frames(points[known], skeleton)
+    to_own = np.einsum("pfai,pfaj->pfij", frames[place[: len(some)]], frames[place[len(some) :]])
+    for limb, chosen in zip(limbs, taken[some].T, strict=True):
+        own, other = some[chosen], partner[some[chosen]]
+        turn = to_own[chosen]
         for joint in limb:
             parent = skeleton.parents[joint]
-            bone = points[:, :, joint] - points[:, :, parent]
-            other = bone[partner]
-            length, others = (np.linalg.norm(b, axis=-1, keepdims=True) for b in (bone, other))
-            turned = np.einsum("pfij,pfj->pfi", to_own, other) * (length / np.maximum(others, 1e-9))
-            made[:, :, joint] = made[:, :, parent] + np.where(chosen[:, None, None], turned, bone)
+            bone = points[people, :, joint] - points[people, :, parent]
+            others = points[other, :, joint] - points[other, :, parent]
+            scale = _lengths(bone[own]) / np.maximum(_lengths(others), 1e-9)
+            bone[own] = np.einsum("pfij,pfj->pfi", turn, others) * scale
+            made[:, :, joint] = made[:, :, parent] + bone
     return made
+
+
+def _lengths(vectors: Array) -> Array:
+    """Lengths (..., 1) of (..., 3); summed by hand, as `numpy.linalg.norm` over three values takes many times as long.
+
+    In the order in which it sums, so that the numbers are its.
+    """
+    square = vectors * vectors
+    total: Array = np.sqrt(square[..., :1] + square[..., 1:2] + square[..., 2:])
+    return total
 
 
 def _limbs(skeleton: Skeleton) -> list[list[int]]:
@@ -153,7 +177,7 @@ def trunk_frames(points: Array, skeleton: Skeleton) -> Array:
         return np.broadcast_to(np.eye(3), (*points.shape[:-2], 3, 3))
 
     def unit(vectors: Array) -> Array:
-        result: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+        result: Array = vectors / np.maximum(_lengths(vectors), 1e-9)
         return result
 
     x = unit(np.einsum("j,...jd->...d", left - right, points))
@@ -179,10 +203,12 @@ def with_bones(points: Array, factors: Array, skeleton: Skeleton) -> Array:
     Returns:
         ``(..., joints, 3)``, a copy.
     """
-    made = points.copy()
+    # Joints first: every step of the chain then runs through memory in one piece.
+    made = np.moveaxis(points, -2, 0).copy()
+    longer = np.moveaxis(np.broadcast_to(factors, points.shape[:-1]), -1, 0)[..., None]
+    longer = longer * (made - made[list(skeleton.parents)])  # the root's is not used
     for joint in skeleton.topological_order():
         parent = skeleton.parents[joint]
         if parent >= 0:
-            bone = points[..., joint, :] - points[..., parent, :]
-            made[..., joint, :] = made[..., parent, :] + factors[..., joint, None] * bone
-    return made
+            np.add(made[parent], longer[joint], out=made[joint])
+    return np.ascontiguousarray(np.moveaxis(made, 0, -2))

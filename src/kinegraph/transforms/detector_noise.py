@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.limbs import limb_pairs
+from kinegraph.transforms.seen_box import seen_box
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -84,6 +85,7 @@ class DetectorNoise:
         rng: np.random.Generator,
         *,
         skeleton: Skeleton | None = None,
+        among: tuple[NDArray[np.int64], int] | None = None,
     ) -> tuple[Array, Array]:
         """Disturb keypoints.
 
@@ -93,6 +95,8 @@ class DetectorNoise:
             confidence: ``(..., frames, joints)`` in 0..1; joints with 0 stay missing.
             rng: the source of randomness; an equal state gives equal noise.
             skeleton: the joints' sides and limbs; needed for ``swap``.
+            among: where the keypoints are some of a batch: their places along its first axis, and its length. Random
+                numbers are drawn for the whole batch, so that they are disturbed as they would be among the others.
 
         Returns:
             keypoints and confidence of the same shapes; NaN exactly where confidence is 0.
@@ -110,31 +114,34 @@ class DetectorNoise:
         single = points.ndim == 2
         if single:
             points, score = points[None], score[None]
-        truth, known = points.copy(), score > 0
+        draws = _Draws(rng, among)
+        truth, known = (points.copy() if self.fading else points), score > 0
         # A strength of 0 draws nothing, so the same seed under another configuration is other noise.
         if self.swap:
-            points, score = self._exchange(points, score, rng, skeleton)
-            # A joint seen in the place of a missing one errs from where it came from: nothing else is known there.
-            truth = np.where(known[..., None], truth, points)
+            self._exchange(points, score, draws, skeleton)
+            if self.fading:
+                # A joint seen in the place of a missing one errs from where it came from: nothing else is known there.
+                truth = np.where(known[..., None], truth, points)
         if self.sigma_px:
-            points += self.sigma_px * self._field(rng, points.shape, -3)
+            points += self.sigma_px * self._field(draws, points.shape, -3)
         if self.outlier:
-            hit = self._event(rng, score.shape, self.outlier, -2)
-            points += hit[..., None] * self.outlier_px * self._field(rng, points.shape, -3)
+            hit = self._event(draws, score.shape, self.outlier, -2)
+            points[hit] += self.outlier_px * self._field(draws, points.shape, -3)[hit]
         if self.fading:
-            error = np.where(score > 0, np.linalg.norm(points - truth, axis=-1), 0.0)
+            off = points - truth
+            error = np.where(score > 0, np.sqrt(off[..., 0] * off[..., 0] + off[..., 1] * off[..., 1]), 0.0)
             faded = score * np.exp(-self.fading * error / self.sigma_px)
             score = np.where(score > 0, np.maximum(faded, np.minimum(score, 0.05)), 0.0)
         if self.drop:
-            score = np.where(self._event(rng, score.shape, self.drop, -2), 0.0, score)
+            score = np.where(self._event(draws, score.shape, self.drop, -2), 0.0, score)
         if self.cut:
-            score = np.where(self._hidden(points, score, rng), 0.0, score)
+            score = np.where(self._hidden(points, score, draws), 0.0, score)
         points[score == 0] = np.nan
         return (points[0], score[0]) if single else (points, score)
 
-    def _field(self, rng: np.random.Generator, shape: tuple[int, ...], time: int) -> Array:
+    def _field(self, draws: _Draws, shape: tuple[int, ...], time: int) -> Array:
         """Unit normal values, correlated along the axis ``time`` (negative index)."""
-        values = rng.standard_normal(shape)
+        values = draws.normal(shape)
         if self.correlation:
             frames = np.moveaxis(values, time, 0)  # a view: writing to it writes to values
             fresh = np.sqrt(1 - self.correlation**2)
@@ -142,14 +149,13 @@ class DetectorNoise:
                 frames[frame] = self.correlation * frames[frame - 1] + fresh * frames[frame]
         return values
 
-    def _event(self, rng: np.random.Generator, shape: tuple[int, ...], rate: float, time: int) -> Mask:
+    def _event(self, draws: _Draws, shape: tuple[int, ...], rate: float, time: int) -> Mask:
         """Events of a marginal probability ``rate`` that last as the correlation says."""
         # A normal field below its quantile: the rate is exact whatever the correlation.
-        return np.asarray(self._field(rng, shape, time) < NormalDist().inv_cdf(rate))
+        return np.asarray(self._field(draws, shape, time) < NormalDist().inv_cdf(rate))
 
-    def _exchange(
-        self, points: Array, score: Array, rng: np.random.Generator, skeleton: Skeleton | None
-    ) -> tuple[Array, Array]:
+    def _exchange(self, points: Array, score: Array, draws: _Draws, skeleton: Skeleton | None) -> None:
+        """Exchange legs and arms where that happens, in place."""
         if skeleton is None:
             raise DataError("detector noise: swap needs the skeleton, to know left from right; pass skeleton=")
         if skeleton.num_joints != score.shape[-1]:
@@ -161,24 +167,22 @@ class DetectorNoise:
             order = np.arange(skeleton.num_joints)
             for left, right in limbs[kind]:
                 order[left], order[right] = right, left
-            event = self._event(rng, score.shape[:-1], self.swap, -1)
-            points = np.where(event[..., None, None], points[..., order, :], points)
-            score = np.where(event[..., None], score[..., order], score)
-        return points, score
+            event = self._event(draws, score.shape[:-1], self.swap, -1)
+            points[event], score[event] = points[event][:, order], score[event][:, order]
 
-    def _hidden(self, points: Array, score: Array, rng: np.random.Generator) -> Mask:
+    def _hidden(self, points: Array, score: Array, draws: _Draws) -> Mask:
         """Joints beyond a border that lies at a random height or side of a person; steady over a clip's frames."""
         clips = score.shape[:-2] if self.correlation else score.shape[:-1]
-        event = rng.random(clips) < self.cut
-        side = rng.integers(4, size=clips)
-        depth = rng.random(clips)
+        event = draws.uniform(clips) < self.cut
+        side = draws.integers(4, clips)
+        depth = draws.uniform(clips)
         if self.correlation:
             frames = score.shape[:-1]
             event = np.broadcast_to(event[..., None], frames)
             side, depth = np.broadcast_to(side[..., None], frames), np.broadcast_to(depth[..., None], frames)
-        seen = score > 0
-        low = np.where(seen[..., None], points, np.inf).min(axis=-2)
-        high = np.where(seen[..., None], points, -np.inf).max(axis=-2)
+        hidden = np.zeros(score.shape, dtype=bool)
+        points, score, side, depth = points[event], score[event], side[event], depth[event]
+        low, high = seen_box(points, score > 0)
         axis = side % 2
         start = np.take_along_axis(low, axis[..., None], -1)[..., 0]
         end = np.take_along_axis(high, axis[..., None], -1)[..., 0]
@@ -186,4 +190,26 @@ class DetectorNoise:
             place = start + depth * (end - start)
         along = np.where(axis[..., None] == 0, points[..., 0], points[..., 1])
         beyond = np.where((side < 2)[..., None], along > place[..., None], along < place[..., None])
-        return np.asarray(event[..., None] & beyond)
+        hidden[event] = beyond
+        return hidden
+
+
+class _Draws:
+    """Random numbers of some rows of a batch: drawn for all of them, kept for those."""
+
+    def __init__(self, rng: np.random.Generator, among: tuple[NDArray[np.int64], int] | None) -> None:
+        self.rng = rng
+        self.rows, self.count = (slice(None), None) if among is None else among
+
+    def normal(self, shape: tuple[int, ...]) -> Array:
+        return self.rng.standard_normal(self._whole(shape))[self.rows]
+
+    def uniform(self, shape: tuple[int, ...]) -> Array:
+        return self.rng.random(self._whole(shape))[self.rows]
+
+    def integers(self, below: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = self.rng.integers(below, size=self._whole(shape))[self.rows]
+        return found
+
+    def _whole(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape if self.count is None else (self.count, *shape[1:])

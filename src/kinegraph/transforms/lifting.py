@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, DataError
+from kinegraph.transforms.seen_box import seen_box
 
 Array = NDArray[np.floating]
 BOX_M = 2.0
@@ -82,11 +83,11 @@ class LiftingTransform:
             width = size[..., :1]
             xy = 2.0 * keypoints / width - size / width
         else:
-            low = np.where(seen[..., None], keypoints, np.inf).min(axis=-2, keepdims=True)
-            high = np.where(seen[..., None], keypoints, -np.inf).max(axis=-2, keepdims=True)
+            low, high = (corner[..., None, :] for corner in seen_box(keypoints, seen))
             empty = np.asarray(~seen.any(axis=-1))[..., None, None]
             low, high = np.where(empty, 0.0, low), np.where(empty, 0.0, high)
-            half = np.maximum((high - low).max(axis=-1, keepdims=True) / 2.0, 1e-6)
+            size = high - low
+            half = np.maximum(np.maximum(size[..., :1], size[..., 1:]) / 2.0, 1e-6)
             xy = (keypoints - (low + high) / 2.0) / half
         xy = np.where(seen[..., None], xy, 0.0)
         if self.confidence:
