@@ -154,7 +154,7 @@ def test_torchrun_says_how_many_processes_there_are(monkeypatch: pytest.MonkeyPa
         ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
         ({"LOCAL_RANK": "1"}, False),
         ({"NODE_RANK": "1"}, False),
-        ({"SLURM_PROCID": "3"}, False),
+        ({"SLURM_PROCID": "3"}, True),  # a run of its own: `test_slurm`
         ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "1"}, True),
     ],
 )

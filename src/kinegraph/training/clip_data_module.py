@@ -6,7 +6,6 @@ run needs no sampler state, and neither processes nor workers change anything.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, Clips
+from kinegraph.training.launch import cores
 from kinegraph.training.recognition_recipe import ClipAugmentRecipe
 from kinegraph.training.stop_signals import leave_stopping_to_the_run, stops_held_back
 from kinegraph.transforms.clip_batches import pad_clips
@@ -82,7 +82,7 @@ class ClipDataModule(pl.LightningDataModule):
         batch: clips per step over all ranks.
         augment: changes to the training clips.
         class_weights: `none`, `balanced` or `sqrt`; see `RecognitionObjectiveRecipe`.
-        workers: processes that read ahead; None: none on a CPU, up to 8 on a GPU.
+        workers: processes that read ahead; None: none on a CPU; on a GPU up to 8, as many as this process has cores.
         seed: decides order and changes.
     """
 
@@ -202,7 +202,7 @@ class _Steps:
         module, device = self.module, trainer.strategy.root_device
         workers = module.workers
         if workers is None:
-            workers = min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
+            workers = min(8, cores(trainer.num_devices)) if device.type == "cuda" else 0
         # Workers get the data alone: a trainer does not travel.
         lone = ClipDataModule.__new__(ClipDataModule)
         lone.__dict__.update({key: value for key, value in module.__dict__.items() if key != "trainer"})

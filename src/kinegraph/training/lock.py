@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kinegraph.atomic import made_folder
 from kinegraph.errors import KinegraphError
-from kinegraph.training.launch import is_leader
+from kinegraph.training.launch import is_leader, slurm_tasks
 
 __all__ = ["LOCK", "run_lock"]
 
@@ -65,6 +65,11 @@ def run_lock(folder: Path) -> Iterator[None]:
             _release(file, path)
 
 
+def _of_srun() -> str:
+    tasks = slurm_tasks()
+    return f" for each of srun's tasks (--trainer.devices and .nodes where all {tasks} train together)" * (tasks > 1)
+
+
 def _taken(path: Path) -> int:
     """The lock file, open and locked."""
     while True:
@@ -80,7 +85,7 @@ def _taken(path: Path) -> int:
                 holder = os.read(file, 200).decode(errors="replace") or holder
             os.close(file)
             raise KinegraphError(
-                f"{path.parent}: {holder} trains there; wait for its end, stop it, or choose another --out"
+                f"{path.parent}: {holder} trains there; wait for its end, stop it, or choose another --out{_of_srun()}"
             ) from error
         except OSError:
             return file  # no locks here

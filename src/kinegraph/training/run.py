@@ -37,7 +37,7 @@ from kinegraph.training.folder import (
     write_end,
     write_result,
 )
-from kinegraph.training.launch import as_launched, check_devices, is_leader
+from kinegraph.training.launch import as_launched, check_devices, cluster, is_leader, slurm_tasks
 from kinegraph.training.lock import run_lock
 from kinegraph.training.parallel import UnwrappedDDP
 from kinegraph.training.precision import computed_in
@@ -92,6 +92,9 @@ def _train(recipe: RunRecipe, folder: Path, resume: bool, quiet: bool, splits: A
     known = facts(recipe, dict(prepared.splits), parameters, steps)
     open_folder(folder, recipe, known, checkpoint)
     if not quiet and is_leader():
+        if recipe.trainer.processes == 1 and slurm_tasks() > 1:
+            tasks = slurm_tasks()
+            print(f"one of srun's {tasks} tasks, a run of its own (docs/recognition.md, Many GPUs)", file=sys.stderr)
         for line in size_lines(prepared, recipe):
             print(line, file=sys.stderr, flush=True)
 
@@ -193,6 +196,7 @@ def _trainer(
         accelerator=settings.accelerator,
         devices=settings.devices,
         num_nodes=settings.nodes,
+        plugins=cluster(settings),
         strategy="auto" if settings.processes == 1 else "ddp" if task.automatic_optimization else UnwrappedDDP(),
         precision="bf16-mixed" if computed_in(settings) == "bf16" else "32-true",
         # A run without a step left begins all the same, for the keeper to look at it once; it takes none.
