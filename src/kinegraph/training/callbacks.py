@@ -10,16 +10,18 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor
 
 from kinegraph.atomic import atomic_path
 from kinegraph.config import to_dict
 from kinegraph.errors import KinegraphError
+from kinegraph.training.finite import DivergedError, all_finite, tensors_in
 from kinegraph.training.folder import CHECKPOINT, LOG, OF_RECIPE
 from kinegraph.training.progress_line import ProgressLine
 from kinegraph.training.recipe_parts import RunRecipe
@@ -214,9 +216,7 @@ class RunKeeper(pl.Callback):
             losses = dict(zip(losses, mean.tolist(), strict=True))
         self._train_loss = losses[task.losses[0]]
         if not math.isfinite(self._train_loss):
-            raise KinegraphError(
-                f"the training loss is {self._train_loss} at step {step}; lower optim.lr or set optim.clip"
-            )
+            raise DivergedError(f"the training loss is {self._train_loss}", step)
         return losses
 
     def _validate(self, trainer: pl.Trainer, task: TrainingTask, step: int) -> dict[str, float]:
@@ -225,6 +225,9 @@ class RunKeeper(pl.Callback):
             found = self.data.evaluate(task, self.recipe.validate_poses)
         if trainer.world_size > 1:
             found = trainer.strategy.broadcast(found)  # one answer, so that all ranks stop together
+        for name in task.found:
+            if not math.isfinite(found[name]):
+                raise DivergedError(f"val_{name} is {found[name]}", step)
         monitor = task.monitor
         error = found[monitor.key]
         self.validated_step = step
@@ -239,6 +242,7 @@ class RunKeeper(pl.Callback):
         # An equal error with a lower loss is kept, and no progress for patience: losses fall long after errors do.
         tie = math.inf if monitor.tie is None else found[monitor.tie]
         if better or self.recipe.keep == "last" or (error == self.kept and tie < self.kept_tie):
+            self._check_finite(trainer, task.kept_state().values(), step)
             self.kept, self.kept_step, self.kept_tie = error, step, tie
             if trainer.is_global_zero:
                 self.save_best(task, {"step": step, **found}, self.seconds)
@@ -246,6 +250,14 @@ class RunKeeper(pl.Callback):
         if self.progress is not None:
             self.progress.update(step, self._status(step), keep=True)
         return {f"val_{name}": found[name] for name in task.found}
+
+    def _check_finite(self, trainer: pl.Trainer, tensors: Iterable[Tensor], step: int) -> None:
+        """DivergedError in all processes where one of them is about to keep what is no number; the file stays."""
+        finite = all_finite(tensors)
+        if trainer.world_size > 1:
+            finite = trainer.strategy.reduce_boolean_decision(finite, all=True)
+        if not finite:
+            raise DivergedError("weights or losses are NaN or infinite", step)
 
     def _log(self, trainer: pl.Trainer, task: TrainingTask, step: int, values: dict[str, float]) -> None:
         if not trainer.is_global_zero:
@@ -268,6 +280,10 @@ class RunKeeper(pl.Callback):
             logger.log_metrics({**values, "lr": row["lr"]}, step)
 
     def _checkpoint(self, trainer: pl.Trainer) -> None:
+        task = trainer.lightning_module
+        assert isinstance(task, TrainingTask)
+        state = [task.resumed_from(), [optimizer.state for optimizer in trainer.optimizers]]
+        self._check_finite(trainer, tensors_in(state), trainer.global_step)
         path = self.folder / CHECKPOINT
         if trainer.is_global_zero:
             with atomic_path(path) as temporary:

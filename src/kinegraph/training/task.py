@@ -165,6 +165,11 @@ class TrainingTask(pl.LightningModule):
         for name in state.keys() - set(moving):
             self._averaged[name].copy_(state[name])
 
+    def resumed_from(self) -> list[Tensor]:
+        """What a resumed run goes on with, the optimiser's state aside: weights, averaged weights, running losses."""
+        averaged = self._averaged or {}
+        return [*self.model.state_dict().values(), *averaged.values(), self._loss_sum]
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the averaged weights and the losses since the last log entry."""
         checkpoint["averaged"] = self._averaged
