@@ -56,10 +56,12 @@ _MAY_CHANGE = {
         f"trainer.{name}"
         for name in (
             *("epochs", "steps", "patience", "checkpoint_every", "checkpoint_minutes", "log_every"),
-            *("compile", "threads", "tensorboard"),
+            *("compile", "threads", "tensorboard", "workers"),
         )
     ),
 }
+# Of them the batch of a step is the same, and batch normalisation over all of it; not so in lifting.
+_PROCESSES = {"trainer.devices", "trainer.nodes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +140,9 @@ def _check_same(begun: Path, before: RunRecipe, recipe: RunRecipe) -> None:
             f"task: {begun} was begun with {before.task!r}, the recipe says {recipe.task!r}; choose another --out"
         )
     old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
+    free = _MAY_CHANGE if recipe.task == "lift" else _MAY_CHANGE | _PROCESSES
     for key in sorted(old.keys() | new.keys()):
-        if key not in _MAY_CHANGE and old.get(key) != new.get(key):
+        if key not in free and old.get(key) != new.get(key):
             raise ConfigError(
                 f"{key}: {begun} was begun with {old.get(key)!r}, the recipe says {new.get(key)!r}; "
                 "a run continues with what it began with, so choose another --out for a new one"
