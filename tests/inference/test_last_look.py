@@ -53,6 +53,14 @@ def test_its_errors_are_those_of_the_longer_time() -> None:
     assert late[0, 0, WRIST, 1] > 1.5 * whole[0, 0, WRIST, 1]
 
 
+def test_progress_is_of_what_is_asked_for() -> None:
+    told: list[tuple[int, int]] = []
+    given = lost(walker(2.0, 30.0), 6)
+    Forecaster(network()).predict(given, 0.5, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (15, 15)
+    assert max(done for done, _ in told) == 15
+
+
 def test_rotations_stay_where_everybody_was_seen() -> None:
     walk = walker(2.0, 60.0)
     confidence = np.array(walk.confidence)

@@ -203,7 +203,7 @@ class Forecaster(Pretrained):
 
             def step(made: int, done: int = person * count) -> None:
                 if progress is not None:
-                    progress(done + made, history.people * count)
+                    progress(done + min(made, count), history.people * count)
 
             # who was away began anew: what was seen before is of another stay, perhaps of somebody else
             one = ready(recent.select_people([person]).slice_frames(stay[0], stay[1] + 1))

@@ -357,13 +357,12 @@ def live(
     if forecaster is not False and forecast_s > 0:
         network = forecaster if isinstance(forecaster, Forecaster) else Forecaster.from_pretrained(forecaster)
         forecasting = network.stream(
-            # lifted poses have been smoothed
             lifting.skeleton,
             fps=fps,
             refit_s=refit_s,
             away_s=chosen.away_s,
             floor=0.0,
-            smooth=0.0,
+            smooth=0.0,  # lifted poses have been
             fast=fast,
         )
     recognition: RecognizeStream | None = None
