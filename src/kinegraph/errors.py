@@ -42,13 +42,23 @@ class DataError(KinegraphError):
 
 
 class MissingExtraError(KinegraphError):
-    """An optional dependency is needed and not installed; the message names the extra that brings it."""
+    """An optional dependency is needed and not there; the message names the extra that brings it.
 
-    def __init__(self, extra: str, package: str, purpose: str) -> None:
+    Or it is there and fails to import (``reason``): something that it needs itself is missing or does not fit it.
+    """
+
+    def __init__(self, extra: str, package: str, purpose: str, reason: ImportError | None = None) -> None:
         self.extra = extra
-        super().__init__(
-            f"{purpose} needs the package '{package}', which is not installed: pip install 'kinegraph[{extra}]'"
-        )
+        found = "which is not installed"
+        remedy = f"pip install 'kinegraph[{extra}]'"
+        if reason is not None:
+            found = f"which is installed but fails to import ({' '.join(str(reason).split()) or type(reason).__name__})"
+            other = (reason.name or package).partition(".")[0]
+            if isinstance(reason, ModuleNotFoundError) and other != package:
+                found += f"; '{other}' is what is missing"
+            else:
+                remedy = f"pip install --force-reinstall --no-deps {_distribution(package)}"
+        super().__init__(f"{purpose} needs the package '{package}', {found}: {remedy}")
 
 
 def as_path(value: object, what: str) -> Path:
@@ -73,8 +83,17 @@ def nearest(name: str, choices: Iterable[str]) -> str:
 
 
 def require(module: str, *, extra: str, purpose: str) -> ModuleType:
-    """Import ``module`` or raise :class:`MissingExtraError` naming the extra that installs it."""
+    """Import ``module`` or raise :class:`MissingExtraError` naming the extra that installs it, or what is broken."""
+    package = module.partition(".")[0]
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtraError(extra, module.partition(".")[0], purpose) from error
+        missing = isinstance(error, ModuleNotFoundError) and error.name == package
+        raise MissingExtraError(extra, package, purpose, None if missing else error) from error
+
+
+def _distribution(package: str) -> str:
+    """The name that pip knows a package by: ``scikit-learn`` for ``sklearn``."""
+    from importlib.metadata import packages_distributions
+
+    return next(iter(packages_distributions().get(package, ())), package)
