@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from kinegraph.training.precision import computed_in
+from kinegraph.training.recipe import load_recipe
 from kinegraph.training.recipe_parts import TrainerRecipe
 
 
@@ -29,3 +30,12 @@ def test_a_gpu_is_asked_for_instructions_not_for_emulation(monkeypatch: pytest.M
         found = computed_in(TrainerRecipe(precision="auto", accelerator=accelerator))
         assert found == ("bf16" if hardware else "fp32")
     assert computed_in(TrainerRecipe(precision="auto", accelerator="cpu")) == "fp32"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["symgnn_ntu", "symgnn_cmu", "symgnn_cmu_bone", "symgnn_cmu_norecg", "symgnn_h36m", "recognize_symgnn_ntu"],
+)
+def test_the_recipes_at_full_width_leave_it_to_the_machine(name: str) -> None:
+    """Some were in float32 on every GPU, and others of the same network were not."""
+    assert load_recipe(name, ["--data.source", "x"]).trainer.precision == "auto"

@@ -39,7 +39,9 @@ def fit_model(
     found = data.evaluate(task, recipe.trainer.validate_poses)
     seconds = time.monotonic() - started
     if not (all(math.isfinite(value) for value in found.values()) and all_finite(task.kept_state().values())):
-        raise DataError(f"{recipe.model['name']}: the fitted weights or their errors are NaN or infinite; check the data")
+        raise DataError(
+            f"{recipe.model['name']}: the fitted weights or their errors are NaN or infinite; check the data"
+        )
     save_best(task, {"step": prepared.steps, **found}, seconds)
     row = {"step": prepared.steps, "epoch": prepared.steps / data.steps_per_epoch, "seconds": round(seconds, 2)}
     with atomic_path(folder / LOG) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
