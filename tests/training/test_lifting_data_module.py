@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 from itertools import chain, islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,7 @@ def batches(
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         global_rank=rank,
         world_size=world,
+        num_devices=world,
         global_step=start,
     )
     return list(islice(iter(data.train_dataloader()), count))
@@ -272,6 +275,64 @@ def test_varied_bodies_resume_and_are_shared_between_ranks(splits: LiftingSplits
         part = batches(data, 3, rank=rank, world=2)[2]
         assert torch.equal(part.inputs, whole.inputs[rank::2])
         assert torch.equal(part.targets, whole.targets[rank::2])
+
+
+DRAWN = LiftingAugmentRecipe(
+    body=BodyVariation(size=0.1, limbs=0.1, turn_deg=45, tilt_deg=5, distance=0.2, mix=0.5),
+    noise=DetectorNoise(outlier=0.1, swap=0.3, cut=0.3, fading=0.1, correlation=0.9),
+    noise_levels=(0, 1, 2),
+)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("world", [2, 20])
+def test_a_rank_makes_its_share_alone_and_it_is_the_share_of_the_whole(
+    splits: LiftingSplits, frames: int, world: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transform = LiftingTransform(target="metric", normalise="box", confidence=True)
+    data = module(splits, batch=20, frames=frames, transform=transform, augment=DRAWN)
+    whole = data.batch_of(6)
+    made = []
+    encode = LiftingTransform.encode_inputs
+
+    def counted(self: LiftingTransform, keypoints: Any, *others: Any) -> Any:
+        made.append(len(keypoints))
+        return encode(self, keypoints, *others)
+
+    monkeypatch.setattr(LiftingTransform, "encode_inputs", counted)
+    for rank in range(world):
+        part = data.batch_of(6, rank=rank, world=world)
+        assert torch.equal(part.inputs, whole.inputs[rank::world])
+        assert torch.equal(part.targets, whole.targets[rank::world])
+        assert torch.equal(part.flip, whole.flip[rank::world])
+    assert made == [20 // world] * world
+
+
+def test_workers_draw_the_same_batches_and_end(splits: LiftingSplits) -> None:
+    before = set(multiprocessing.active_children())
+    data = module(splits, batch=20, augment=DRAWN)
+    alone = batches(data, 5, start=3)
+    helped = module(splits, batch=20, augment=DRAWN, workers=2)
+    found = batches(helped, 5, start=3)
+    for one, two in zip(alone, found, strict=True):
+        assert one.step == two.step
+        assert all(torch.equal(a, b) for a, b in zip(one[1:], two[1:], strict=True))
+    gc.collect()
+    assert set(multiprocessing.active_children()) == before
+
+
+SUMS = [432.731951596, 803.371458118, 1338.167402677, 803.371458118]
+
+
+def test_batches_are_those_that_the_shipped_lifters_learned_from(splits: LiftingSplits) -> None:
+    """Sums over the batches that were drawn before they were drawn faster and by share."""
+    found = []
+    for frames in (1, 3):
+        transform = LiftingTransform(target="metric", normalise="box", confidence=True)
+        data = module(splits, batch=20, frames=frames, transform=transform, augment=DRAWN)
+        batch = data.batch_of(6)
+        found += [float(batch.inputs.double().abs().sum()), float(batch.targets.double().abs().sum())]
+    assert found == pytest.approx(SUMS, rel=1e-6)  # inputs and targets of one frame, and of three
 
 
 def test_varied_bodies_refuse_keypoints_they_would_not_use() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import multiprocessing
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any
@@ -43,7 +45,9 @@ def sampler(data: MotionData, sampling: str = "windows", **augment: Any) -> Wind
 
 def batches(data: MotionDataModule, count: int, *, start: int = 0, rank: int = 0, world: int = 1) -> list[MotionBatch]:
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(strategy=strategy, global_rank=rank, world_size=world, global_step=start)  # type: ignore[assignment]
+    data.trainer = SimpleNamespace(
+        strategy=strategy, global_rank=rank, world_size=world, num_devices=world, global_step=start
+    )  # type: ignore[assignment]
     return list(islice(iter(data.train_dataloader()), count))
 
 
@@ -171,6 +175,17 @@ def test_data_without_a_mirror_image_is_refused() -> None:
     data = dataclasses.replace(make_motion("plain", (30,), 0), mirror=None)
     with pytest.raises(DataError, match="no mirror image"):
         MotionFrames(data, transform_of(data), mirror=True)
+
+
+def test_workers_draw_the_same_windows_and_end() -> None:
+    before = set(multiprocessing.active_children())
+    changes = {"speed": (0.8, 1.25), "noise": 0.1}
+    alone, helped = (batches(module(augment=changes, workers=n), 4, start=2, rank=1, world=2) for n in (0, 2))
+    for one, two in zip(alone, helped, strict=True):
+        assert one.step == two.step
+        assert all(torch.equal(a, b) for a, b in zip(one[1:], two[1:], strict=True))
+    gc.collect()
+    assert set(multiprocessing.active_children()) == before
 
 
 def test_noise_is_on_the_input_of_moving_channels_alone() -> None:

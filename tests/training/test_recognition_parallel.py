@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from clip_samples import make_clip_splits
 from training_runs import HCSF, log_of, recognition_recipe
 from two_processes import join_processes, one_and_two
@@ -21,6 +22,7 @@ from kinegraph.cli import main
 from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.layers.clip_block import ClipNorm
 from kinegraph.models import build
+from kinegraph.training.agreement import LAG
 from kinegraph.training.callbacks import RunKeeper
 from kinegraph.training.launch import as_launched, is_leader
 from kinegraph.training.parallel import JointBatchNorm, average_over_ranks
@@ -188,31 +190,42 @@ def test_machines_that_see_another_checkpoint_do_not_train_together(here: int, t
 @pytest.mark.parametrize("clocks", [(0.0, 0.0), (0.0, 400.0), (400.0, 0.0), (400.0, 400.0)])
 @pytest.mark.parametrize("signals", [(False, False), (False, True), (True, False)])
 def test_all_processes_stop_and_write_at_the_same_step(
-    clocks: tuple[float, float], signals: tuple[bool, bool], tmp_path: Path
+    clocks: tuple[float, float], signals: tuple[bool, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clocks and signals are each process's own; one that waits at a checkpoint alone waits for ever."""
     told: list[torch.Tensor] = []
+    sent = SimpleNamespace(wait=lambda: None)
 
-    def answers(reduce: Callable[..., torch.Tensor]) -> list[tuple[bool, bool]]:
+    def answers(reduce: Callable[..., Any], checkpoint: int = 0) -> list[list[tuple[bool, bool]]]:
+        monkeypatch.setattr("kinegraph.training.agreement.dist.all_reduce", reduce)
         found = []
         for since, requested in zip(clocks, signals, strict=True):
             given: dict[str, Any] = {"data": None, "steps": 9, "progress": None, "save_best": None}
             recipe = SimpleNamespace(trainer=SimpleNamespace(checkpoint_minutes=5.0))
             keeper = RunKeeper(tmp_path, recipe, stop=SimpleNamespace(requested=requested), **given)  # type: ignore[arg-type]
-            keeper._checkpointed = time.monotonic() - since
-            strategy = SimpleNamespace(reduce=reduce, root_device=torch.device("cpu"))
-            found.append(keeper._asked_for(SimpleNamespace(world_size=2, strategy=strategy)))  # type: ignore[arg-type]
+            keeper._checkpointed, keeper.checkpoint_step = time.monotonic() - since, checkpoint
+            strategy = SimpleNamespace(root_device=torch.device("cpu"))
+            trainers = [SimpleNamespace(world_size=2, strategy=strategy, global_step=7 + n) for n in range(LAG + 1)]
+            found.append([keeper._asked_for(trainer) for trainer in trainers])  # type: ignore[arg-type]
         return found
 
-    def listen(flags: torch.Tensor, reduce_op: str) -> torch.Tensor:
-        assert reduce_op == "max"
+    def listen(flags: torch.Tensor, op: Any, async_op: bool) -> Any:
+        assert op == dist.ReduceOp.MAX
+        assert async_op  # nobody waits for it in this step
         told.append(flags.clone())
-        return flags
+        return sent
+
+    def answer(flags: torch.Tensor, op: Any, async_op: bool) -> Any:
+        flags.copy_(both)
+        return sent
 
     answers(listen)
     both = torch.stack(told).amax(dim=0)
-    one, two = answers(lambda flags, reduce_op: both)
-    assert one == two == (any(signals), max(clocks) > 300)
+    one, two = answers(answer)
+    assert one == two == [(False, False)] * LAG + [(any(signals), max(clocks) > 300)]
+    # A checkpoint that was written after the question needs no second one.
+    one, two = answers(answer, checkpoint=7)
+    assert one == two == [(False, False)] * LAG + [(any(signals), False)]
 
 
 @pytest.mark.slow

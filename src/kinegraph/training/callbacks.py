@@ -21,6 +21,7 @@ from torch import Tensor
 from kinegraph.atomic import atomic_path
 from kinegraph.config import to_dict
 from kinegraph.errors import KinegraphError
+from kinegraph.training.agreement import LAG, Agreement
 from kinegraph.training.finite import DivergedError, all_finite, tensors_in
 from kinegraph.training.folder import CHECKPOINT, LOG, OF_RECIPE
 from kinegraph.training.progress_line import ProgressLine
@@ -90,6 +91,7 @@ class RunKeeper(pl.Callback):
         self.seconds_before = 0.0
         self.checkpoint_step = -1
         self.stopped_early = False
+        self._agreement: Agreement | None = None
         self._train_loss = math.nan
         self._validated = ""
         self._started = time.monotonic()
@@ -197,16 +199,23 @@ class RunKeeper(pl.Callback):
         return f"epoch {step / self.data.steps_per_epoch:.1f}{loss}{self._validated}"
 
     def _asked_for(self, trainer: pl.Trainer) -> tuple[bool, bool]:
-        """Whether to stop, and whether a checkpoint is due by the clock."""
+        """Whether to stop, and whether a checkpoint is due by the clock; of several processes, `LAG` steps later."""
         waited = time.monotonic() - self._checkpointed
         asked = (self.stop.requested, waited > 60 * self.recipe.checkpoint_minutes)
         if trainer.world_size == 1:
             return asked
         # Every signal and every clock is a rank's own. Both must be done at the same step by all, or some wait at the
         # checkpoint and the others for a gradient, for ever.
-        flags = torch.tensor(asked, dtype=torch.int32, device=trainer.strategy.root_device)
-        stop, late = trainer.strategy.reduce(flags, reduce_op="max").tolist()
-        return bool(stop), bool(late)
+        if self._agreement is None:
+            self._agreement = Agreement(trainer.strategy.root_device)
+        stop, late = self._agreement.ask(asked)
+        # What was asked for before the last checkpoint has been done.
+        return stop, late and trainer.global_step - self.checkpoint_step > LAG
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Leave no question of another process open."""
+        if self._agreement is not None:
+            self._agreement.settle()
 
     def _take_losses(self, trainer: pl.Trainer, task: TrainingTask, step: int) -> dict[str, float]:
         losses = task.take_losses()

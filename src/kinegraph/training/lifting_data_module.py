@@ -1,11 +1,14 @@
 """The data of a lifting run: whole splits in memory, gathered a batch at a time by index.
 
-A network this small leaves no time for fetching samples one by one: a batch is one `index_select`. Which poses a step
-sees is a function of the seed and the number of the step alone, so a resumed run needs no sampler state.
+A network this small leaves no time for fetching samples one by one: a batch is one `index_select`, or drawn anew as one
+piece. Which poses a step sees is a function of the seed and the number of the step alone, so a resumed run needs no
+sampler state, and neither ranks nor workers change anything.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +25,7 @@ from kinegraph.errors import DataError
 from kinegraph.geometry.cameras import project
 from kinegraph.training.lifting_recipe import LiftingAugmentRecipe
 from kinegraph.training.lifting_splits import LiftingSplits
+from kinegraph.training.read_ahead import Reader, drawn_ahead, on_device, without_trainer
 from kinegraph.transforms.lifting import LiftingTransform
 
 if TYPE_CHECKING:
@@ -80,45 +84,22 @@ class LiftingTensors:
 
 
 class _Steps:
-    """The batches of a run from the trainer's current step on, without end; each rank gets its share of each.
-
-    Every epoch takes the poses in a new order, which follows from the seed and the epoch. The last poses that do not
-    fill a batch are left out of that epoch.
-    """
+    """The batches of a run from the trainer's current step on, without end; each rank gets its share of each."""
 
     def __init__(self, module: LiftingDataModule) -> None:
         self.module = module
 
     def __iter__(self) -> Iterator[LiftingBatch]:
         module = self.module
-        trainer = module.trainer
-        assert trainer is not None
-        device = trainer.strategy.root_device
-        rank, world = trainer.global_rank, trainer.world_size
-        tensors = module.train.to(device)
-        poses = len(tensors)
-        per_epoch = module.steps_per_epoch
-        step = trainer.global_step
-        epoch, order = -1, np.empty(0, dtype=np.int64)
-        while True:
-            if step // per_epoch != epoch:
-                epoch = step // per_epoch
-                order = np.random.default_rng((module.seed, 1, epoch)).permutation(poses)
-            start = step % per_epoch * module.batch
-            rows = order[start : start + module.batch]
-            rng = np.random.default_rng((module.seed, 2, step))
-            flips = rng.random(len(rows)) < (0.5 if module.augment.flip else 0.0)
-            index = torch.from_numpy(rows[rank::world]).to(device, non_blocking=True)
-            if module.augment.draws_poses:
-                # Drawn for the whole batch and then shared out, so that the number of ranks changes nothing.
-                inputs, targets = (
-                    torch.from_numpy(array[rank::world]).to(device) for array in module.drawn_poses(rows, rng)
-                )
-            else:
-                inputs, targets = tensors.gather_inputs(index), tensors.targets[index]
-            flip = torch.from_numpy(flips[rank::world]).to(device, non_blocking=True)
-            yield LiftingBatch(step, inputs, targets, flip)
-            step += 1
+        reader = Reader.of(module.trainer)
+        if module.augment.draws_poses:
+            draw = functools.partial(without_trainer(module).batch_of, rank=reader.rank, world=reader.world)
+            yield from drawn_ahead(draw, reader, reader.workers(module.workers))
+            return
+        # Poses that are looked up are gathered where they lie: on the device.
+        tensors = module.train.to(reader.device)
+        for step in itertools.count(reader.first):
+            yield module.batch_of(step, rank=reader.rank, world=reader.world, tensors=tensors)
 
 
 class LiftingDataModule(pl.LightningDataModule):
@@ -133,6 +114,7 @@ class LiftingDataModule(pl.LightningDataModule):
         batch: poses per step over all ranks.
         augment: changes to the training inputs.
         seed: decides order, mirroring and noise.
+        workers: processes that draw poses ahead; None: none on a CPU, up to 8 for a GPU.
 
     Raises:
         DataError: training and validation data on different skeletons.
@@ -149,6 +131,7 @@ class LiftingDataModule(pl.LightningDataModule):
         batch: int = 256,
         augment: LiftingAugmentRecipe | None = None,
         seed: int = 0,
+        workers: int | None = None,
     ) -> None:
         super().__init__()
         if splits.train.skeleton != splits.validation.skeleton:
@@ -159,10 +142,12 @@ class LiftingDataModule(pl.LightningDataModule):
         self.transform = transform
         self.augment = augment or LiftingAugmentRecipe()
         self.seed = seed
+        self.workers = workers
         self.train = LiftingTensors.encode(splits.train, transform, frames, step, target)
         self.validation = LiftingTensors.encode(splits.validation, transform, frames, step, target)
         self.batch = min(batch, len(self.train))
         self.target = frames // 2 if target is None else target
+        self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, dtype=np.int64))  # an epoch, and its order
 
     @property
     def steps_per_epoch(self) -> int:
@@ -177,30 +162,69 @@ class LiftingDataModule(pl.LightningDataModule):
         """An endless iterable of `Batch`, starting at the trainer's current step."""
         return _Steps(self)
 
+    def batch_of(
+        self, step: int, *, rank: int = 0, world: int = 1, tensors: LiftingTensors | None = None
+    ) -> LiftingBatch:
+        """The batch of a step, or the share of it that one of several ranks gets.
+
+        Every epoch takes the poses in a new order, which follows from the seed and the epoch. The last poses that do
+        not fill a batch are left out of that epoch.
+
+        Args:
+            step: number of the step.
+            rank: which share.
+            world: how many shares.
+            tensors: `train` on the device where poses that are looked up shall be; None for the CPU.
+        """
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._order[0]:
+            self._order = epoch, np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.train))
+        rows = self._order[1][place * self.batch : (place + 1) * self.batch]
+        rng = np.random.default_rng((self.seed, 2, step))
+        flips = rng.random(len(rows)) < (0.5 if self.augment.flip else 0.0)
+        share = slice(rank, None, world)
+        flip = torch.from_numpy(flips[share].copy())
+        if self.augment.draws_poses:
+            inputs, targets = (torch.from_numpy(array) for array in self.drawn_poses(rows, rng, share))
+            return LiftingBatch(step, inputs, targets, flip)
+        tensors = tensors or self.train
+        device = tensors.inputs.device
+        index = on_device(torch.from_numpy(rows[share].copy()), device)
+        return LiftingBatch(step, tensors.gather_inputs(index), tensors.targets[index], on_device(flip, device))
+
     def drawn_poses(
-        self, rows: NDArray[np.int64], rng: np.random.Generator
+        self, rows: NDArray[np.int64], rng: np.random.Generator, share: slice | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Inputs (B, J, C) or (B, F, J, C) and targets (B, J, 3) of the poses `rows`, varied and with fresh noise."""
+        """Inputs (B, J, C) or (B, F, J, C) and targets (B, J, 3) of the poses `rows`, varied and with fresh noise.
+
+        Of a `share` of them alone, as they are among all: random numbers are drawn for all, and limbs may be another's,
+        so that the number of ranks changes nothing.
+        """
         body, noise = self.augment.body, self.augment.noise
         data, windows = self.splits.train, self.train.windows
+        share = share or slice(None)
         # A single frame is a clip of its own, so that errors correlated in time do not run from pose to pose.
-        clip = rows[:, None] if windows is None else windows[torch.from_numpy(rows)].numpy()  # (B, F)
-        keypoints, confidence = data.keypoints_px[clip], data.confidence[clip]  # (B, F, J, 2), (B, F, J)
+        clips = rows[:, None] if windows is None else windows[torch.from_numpy(rows)].numpy()  # (B, F)
+        clip, own = clips[share], rows[share]
         if body is None:
-            targets = self.train.targets[torch.from_numpy(rows)].numpy()
+            keypoints = data.keypoints_px[clip]  # (B, F, J, 2)
+            targets = self.train.targets[torch.from_numpy(own.copy())].numpy()
         else:
-            points = body.apply(data.camera_m[clip], rng, skeleton=data.skeleton)
+            points = body.apply(data.camera_m[clips], rng, skeleton=data.skeleton, share=share)
             keypoints = project(points, data.intrinsics[clip])
             target = self.target if windows is not None else 0
-            targets = self.transform.encode_targets(points[:, target], data.intrinsics[rows], data.image_size[rows])
+            targets = self.transform.encode_targets(points[:, target], data.intrinsics[own], data.image_size[own])
+        confidence = data.confidence[clip]  # (B, F, J)
         if noise is not None:
             levels = self.augment.noise_levels
             lot = rng.integers(len(levels), size=len(rows))
             for number, level in enumerate(levels):
-                some = np.flatnonzero(lot == number)
-                if level > 0 and len(some):
+                of_all = np.flatnonzero(lot == number)
+                if level > 0 and len(of_all):
+                    some = np.flatnonzero(lot[share] == number)
+                    among = (np.flatnonzero(np.isin(of_all, np.arange(len(rows))[share])), len(of_all))
                     keypoints[some], confidence[some] = noise.scaled(level).apply(
-                        keypoints[some], confidence[some], rng, skeleton=data.skeleton
+                        keypoints[some], confidence[some], rng, skeleton=data.skeleton, among=among
                     )
         inputs = self.transform.encode_inputs(keypoints, confidence, data.image_size[clip])
         return (inputs if windows is not None else inputs[:, 0]), targets

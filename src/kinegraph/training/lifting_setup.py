@@ -57,6 +57,7 @@ def prepare(recipe: LiftingRecipe, splits: LiftingSplits | None = None) -> Prepa
         batch=recipe.trainer.batch,
         augment=recipe.augment,
         seed=recipe.seed,
+        workers=recipe.trainer.workers,
     )
     if least_share(recipe, data.batch, "poses") == 1:
         _check_alone(recipe, model, data)

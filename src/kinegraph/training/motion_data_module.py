@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +21,7 @@ from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_validation import MotionValidation
 from kinegraph.training.motion_view import WindowView
 from kinegraph.training.motion_windows import MotionFrames, WindowSampler
+from kinegraph.training.read_ahead import Reader, drawn_ahead, on_device, without_trainer
 from kinegraph.transforms.motion import MotionTransform
 
 __all__ = ["BAD", "MotionBatch", "MotionDataModule"]
@@ -47,14 +50,16 @@ class _Steps:
         self.module = module
 
     def __iter__(self) -> Iterator[MotionBatch]:
-        trainer = self.module.trainer
-        assert trainer is not None
-        step = trainer.global_step
-        while True:
-            yield self.module.batch_of(
-                step, device=trainer.strategy.root_device, rank=trainer.global_rank, world=trainer.world_size
-            )
-            step += 1
+        module = self.module
+        reader = Reader.of(module.trainer)
+        workers = module.workers
+        if workers or module.frames.view is not None:
+            draw = functools.partial(without_trainer(module).batch_of, rank=reader.rank, world=reader.world)
+            yield from drawn_ahead(draw, reader, reader.workers(workers))
+            return
+        # Windows that are looked up are gathered where the frames lie: on the device.
+        for step in itertools.count(reader.first):
+            yield module.batch_of(step, rank=reader.rank, world=reader.world, device=reader.device)
 
 
 class MotionDataModule(pl.LightningDataModule):
@@ -68,6 +73,8 @@ class MotionDataModule(pl.LightningDataModule):
         augment: changes to the training windows.
         validation_stride: frames between the validation windows of a clip.
         seed: decides order and augmentation.
+        workers: processes that draw windows ahead; None: up to 8 for a GPU where windows are seen from their own place
+            and heading, else none.
         folder: of the run, which gets a list of what was left out once training begins; None for no list.
 
     Raises:
@@ -84,6 +91,7 @@ class MotionDataModule(pl.LightningDataModule):
         augment: MotionAugmentRecipe | None = None,
         validation_stride: int = 5,
         seed: int = 0,
+        workers: int | None = None,
         folder: Path | None = None,
     ) -> None:
         super().__init__()
@@ -94,6 +102,7 @@ class MotionDataModule(pl.LightningDataModule):
                     f"{name}: {train.name} has {getattr(train, name)}, {validation.name} {getattr(validation, name)}"
                 )
         self.splits = splits
+        self.workers = workers
         self.folder = folder
         self.transform = transform
         self.augment = augment or MotionAugmentRecipe()
@@ -164,5 +173,9 @@ class MotionDataModule(pl.LightningDataModule):
         window = self.frames.to(device).gather(here)
         inputs, targets = window[:, :observed], window[:, observed:]
         if noise is not None:
-            inputs = inputs + self.augment.noise * noise.to(device) * self._used.to(device)
-        return MotionBatch(step, inputs, targets, torch.from_numpy(here.labels).to(device))
+            self._used = self._used.to(inputs.device)  # moved there once
+            inputs = inputs + self.augment.noise * on_device(noise, inputs.device) * self._used
+        labels = torch.from_numpy(here.labels.copy())
+        return MotionBatch(
+            step, *(on_device(x, device) if x.device != device else x for x in (inputs, targets, labels))
+        )

@@ -64,6 +64,7 @@ def prepare(recipe: MotionRecipe, splits: MotionSplits | None = None) -> Prepare
         augment=recipe.augment,
         validation_stride=recipe.data.validation_stride,
         seed=recipe.seed,
+        workers=recipe.trainer.workers,
         folder=Path(recipe.out),
     )
     least_share(recipe, data.sampler.batch, "windows")

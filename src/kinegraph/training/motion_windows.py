@@ -13,6 +13,7 @@ from kinegraph.datasets.motion_data import MotionData
 from kinegraph.errors import DataError
 from kinegraph.training.motion_recipe import MotionAugmentRecipe
 from kinegraph.training.motion_view import WindowView
+from kinegraph.training.read_ahead import on_device
 from kinegraph.transforms.motion import MotionTransform
 
 __all__ = ["Draw", "MotionFrames", "WindowSampler"]
@@ -184,7 +185,12 @@ class MotionFrames:
             self.far = torch.from_numpy(jump)
 
     def to(self, device: torch.device) -> MotionFrames:
-        """The frames on `device`, moved there once."""
+        """The frames on `device`, moved there once; on the CPU where windows have a view of their own.
+
+        It is NumPy's, and a batch then goes to the device as one piece.
+        """
+        if self.view is not None:
+            return self
         self.frames = self.frames.to(device)
         self.far = None if self.far is None else self.far.to(device)
         return self
@@ -192,19 +198,18 @@ class MotionFrames:
     def gather(self, draw: Draw) -> Tensor:
         """(B, L, J, C) of a draw, normalised; between frames, the linear interpolation."""
         found = self._interpolate(draw)
-        if self.view is None:
-            return found
-        return torch.from_numpy(self.transform.encode(self.view(found.cpu().numpy()))).to(found.device)
+        return found if self.view is None else torch.from_numpy(self.transform.encode(self.view(found.numpy())))
 
     def _interpolate(self, draw: Draw) -> Tensor:
         device = self.frames.device
         below = np.floor(draw.positions)
         part = draw.positions - below
-        index = torch.from_numpy(below.astype(np.int64) + np.where(draw.mirrored, self.count, 0)[:, None]).to(device)
+        index = torch.from_numpy(below.astype(np.int64) + np.where(draw.mirrored, self.count, 0)[:, None])
+        index = on_device(index, device)
         found = self.frames[index]
         if not part.any():
             return found
-        between = torch.from_numpy(part.astype(np.float32)).to(device)[..., None, None]
+        between = on_device(torch.from_numpy(part.astype(np.float32)), device)[..., None, None]
         if self.far is not None:
             # Halfway between a rotation and the same one a full turn on lies a wrong one: take the nearer frame.
             between = torch.where(self.far[index][..., None], between.round(), between)

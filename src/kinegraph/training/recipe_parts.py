@@ -125,6 +125,9 @@ class TrainerRecipe:
     machine sets this too; without torchrun (or Slurm) start the command on every machine with MASTER_ADDR,
     MASTER_PORT and NODE_RANK in its environment. Only the first machine writes the run folder; all of them read the
     data, and the run folder to resume."""
+    workers: int | None = None
+    """Processes that read or draw examples ahead of the network; they change no number. null: none on a CPU, up to 8
+    for a GPU (in motion, where transform.root is heading)."""
     tensorboard: bool = True
     """Write TensorBoard curves into the run folder."""
 
@@ -140,6 +143,8 @@ class TrainerRecipe:
         )
         positive(self, *names, "log_every", "threads", "devices", "nodes")
         positive(self, "checkpoint_minutes", infinite=True)
+        if self.workers is not None and self.workers < 0:
+            raise ValueError(f"workers: found {self.workers}, expected 0 or more")
         if self.epochs is not None and self.steps is not None:
             raise ValueError("epochs and steps are both given; a run has one length, so set the other to null")
         if self.batch % self.processes:

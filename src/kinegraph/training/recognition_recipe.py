@@ -112,13 +112,6 @@ class RecognitionTrainerRecipe(TrainerRecipe):
     """Clips per step, over all processes together."""
     monitor: Literal["error", "loss"] = "error"
     """What chooses the checkpoint: the share of wrong validation clips, or their cross entropy."""
-    workers: int | None = None
-    """Processes that read and change clips ahead of the network; null: none on a CPU, up to 8 for a GPU."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.workers is not None and self.workers < 0:
-            raise ValueError(f"workers: found {self.workers}, expected 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
