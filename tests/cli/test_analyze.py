@@ -7,7 +7,8 @@ import pytest
 from kinegraph.cli.analyze import analyses
 
 
-def test_help_lists_every_analysis_in_one_line(analyze, capsys):
+def test_help_lists_every_analysis_in_one_line(analyze, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     assert analyze("--help") == 0
     printed = capsys.readouterr().out
     for name, analysis in analyses().items():
