@@ -251,7 +251,7 @@ def load_weights(folder: Path | str, task: str | None = None) -> LoadedWeights:
         name, options = config["model"]["name"], config["model"]["config"]
         model_config = from_dict(model_entry(str(name)).config, options, "model.config")
         transform = from_dict(_TRANSFORMS[config["task"]], config["transform"], "transform")
-        skeleton = Skeleton.from_dict(config["skeleton"])
+        skeleton = _skeleton(config["skeleton"])
     except (ConfigError, SkeletonError) as error:
         raise FormatError(config_path, str(error)) from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -337,6 +337,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
+def _skeleton(data: Any) -> Skeleton:
+    """The skeleton of a configuration; networks of more joints would take for ever to build, memory or not."""
+    joints = data["joints"]
+    if len(joints) > _MOST_JOINTS:
+        raise SkeletonError(f"skeleton of {len(joints)} joints, more than {_MOST_JOINTS}")
+    return Skeleton.from_dict(data)
+
+
 def _stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes from the header alone, before any tensor is read."""
     from safetensors import SafetensorError, safe_open
@@ -355,11 +363,6 @@ def _check_shapes(
     examples = getattr(config, "examples", 0)
     if examples >= 1 << 24:
         raise FormatError(path.parent / CONFIG_FILE, f"model.config.examples is {examples}, not a number of clips")
-    # Building that many would take for ever, memory or not.
-    if skeleton.num_joints > _MOST_JOINTS:
-        raise FormatError(
-            path.parent / CONFIG_FILE, f"skeleton of {skeleton.num_joints} joints, more than {_MOST_JOINTS}"
-        )
     for part in _REPEATED:
         given = getattr(config, part, 0) or 0
         count = len(given) if isinstance(given, tuple) else given

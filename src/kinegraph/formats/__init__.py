@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
 
-from kinegraph.errors import ConfigError, FormatError, KinegraphError, as_path, nearest
+from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, as_path, nearest
 from kinegraph.formats.json_file import load_json
 from kinegraph.formats.sniff import json_format, looks_like
 from kinegraph.sequence import SkeletonSequence
@@ -253,7 +253,7 @@ def write(sequence: SkeletonSequence, path: str | Path, format: str | None = Non
             if sequence.dims == 2
             else "write another format"
         )
-        raise KinegraphError(
+        raise DataError(
             f"cannot write {path}: {sequence.source or 'the sequence'} is {sequence.dims}D and "
             f"{info.name} holds {info.holds}; {hint}"
         )

@@ -261,13 +261,14 @@ class Skeleton:
         if not isinstance(joints, Mapping) or not joints:
             raise SkeletonError(f"skeleton '{name}': 'joints' must map each joint to its parent, '' for the root")
         names = tuple(str(j) for j in joints)
+        places = {**{joint: place for place, joint in enumerate(names)}, "": -1}
         parents = []
         for joint, parent in joints.items():
-            if parent not in ("", *names):
+            if not isinstance(parent, str) or parent not in places:
                 raise SkeletonError(
                     f"skeleton '{name}': parent '{parent}' of '{joint}' is not a joint{nearest(str(parent), names)}"
                 )
-            parents.append(names.index(parent) if parent else -1)
+            parents.append(places[parent])
         try:
             return cls(
                 name=name,
