@@ -27,7 +27,7 @@ def has_length(lengths: Array) -> NDArray[np.bool_]:
 def bone_ends(parents: Sequence[int], lengths: Array) -> list[list[int]]:
     """For each joint the ends of the bones that start at its place.
 
-    Rigs put joints on top of each other: hips on the root, collar bones on the thorax. Through those it is looked, level
+    Rigs put joints on top of each other: hips on the root, collar bones on the thorax. Those are looked through, level
     by level, to the bones that begin there.
 
     Args:

@@ -298,9 +298,7 @@ def _twist_back(turn: Array, direction: Array, limit: float) -> Array:
     return np.concatenate((direction * np.sin(held / 2)[:, None], np.cos(held / 2)[:, None]), axis=-1)
 
 
-def _fit(
-    directions: Array, lengths: Array, wanted: Array, above: Array, hold: float
-) -> tuple[Array, Array, Array]:
+def _fit(directions: Array, lengths: Array, wanted: Array, above: Array, hold: float) -> tuple[Array, Array, Array]:
     """Best common rotation of several bones.
 
     Args:
@@ -345,8 +343,8 @@ def _fit(
 def kabsch(directions: Array, shape: Array, weights: Array, towards: Array, hold: float = HOLD) -> Array:
     """Rotations (frames, 3, 3) that best carry `shape` (bones, 3) to `directions` (frames, bones, 3).
 
-    Where the bones leave a turn undecided (all in one line), the one nearest to `towards` (frames, 3, 3) is taken, which
-    counts `hold` of what the bones with `weights` (bones,) do.
+    Where the bones leave a turn undecided (all in one line), the one nearest to `towards` (frames, 3, 3) is taken;
+    it counts `hold` of what the bones with `weights` (bones,) do.
     """
     cross = np.einsum("c,fci,cj->fij", weights, directions, shape)
     cross = cross + hold * weights.sum() * towards

@@ -1,8 +1,9 @@
-"""A body's tree from the pelvis outwards, wherever the recording's own begins: thorax, nose, or a point on the floor."""
+"""A body's tree from the pelvis outwards, wherever the recording's begins: thorax, nose, or a point on the floor."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _ELSEWHERE = {"thorax", "neck", "nose", "head", "head_top"}
 
 
 def pelvis_joint(skeleton: Skeleton) -> int | None:
-    """Index of the joint that is the pelvis: by name, else where both legs part from the trunk; None if there is none."""
+    """Index of the joint that is the pelvis: by name, else where both legs part from the trunk; None without one."""
     named = _one_joint(skeleton, "pelvis")
     if named is not None:
         return named
@@ -71,7 +72,7 @@ def hung_on_hips(skeleton: Skeleton) -> tuple[Skeleton, dict[int, tuple[int, ...
         if shoulders[0] is not None and shoulders[1] is not None:
             chest = add("thorax", (shoulders[0], shoulders[1]))
     way = _way(skeleton, hips[0], hips[1])
-    cut = {frozenset(pair) for pair in zip(way, way[1:], strict=False)}
+    cut = {frozenset(pair) for pair in pairwise(way)}
     bones = [bone for bone in skeleton.bones if frozenset(bone) not in cut]
     above = pelvis if chest is None else chest
     bones += [(pelvis, hips[0]), (pelvis, hips[1]), *([] if chest is None else [(pelvis, chest)])]

@@ -125,9 +125,7 @@ class KnownRig:
             for joint, bones, counts in level.fitted:
                 towards = quaternion_to_matrix(above(np.array([joint]))[:, 0])
                 result[:, joint] = matrix_to_quaternion(
-                    kabsch(
-                        directions[:, bones], self.shape[bones], counts, towards, hold if joint == root else HOLD
-                    )
+                    kabsch(directions[:, bones], self.shape[bones], counts, towards, hold if joint == root else HOLD)
                 )
         return result
 

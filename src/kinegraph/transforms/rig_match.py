@@ -120,12 +120,14 @@ def _at_root(rig: Skeleton, pelvis: int, body: Skeleton) -> int:
         used = np.flatnonzero(map_joints(rig, body, minimum=0.0).weights[body.root])
         if len(used) == 1:
             return int(used[0])
-        raise SkeletonError(f"the network's root '{joint}' ('{body.name}') is no joint of '{rig.name}'; name the layout")
+        raise SkeletonError(
+            f"the network's root '{joint}' ('{body.name}') is no joint of '{rig.name}'; name the layout"
+        )
     name = rig.joints[rig.root]
     if pelvis == rig.root and pelvis_joint(rig) is None and rig.meanings.get(name, name) in _NO_PELVIS:
         raise SkeletonError(
-            f"'{rig.name}' hangs on its '{name}' and has neither a pelvis nor two hips to stand for '{joint}', on which "
-            f"'{body.name}' hangs; map it to a layout that has them, or name the layout"
+            f"'{rig.name}' hangs on its '{name}' and has neither a pelvis nor two hips to stand for '{joint}', the "
+            f"root of '{body.name}'; map it to a layout that has them, or name the layout"
         )
     return pelvis
 
