@@ -1,8 +1,8 @@
 """Batches that are drawn while the network learns from those before, and copied without a wait.
 
 What a batch holds follows from the number of its step alone, so neither workers nor their number change anything.
-Workers are processes, not threads: drawing is many small NumPy calls, most of which hold the interpreter's lock, that
-the thread which launches a GPU's work needs too.
+Workers are processes, as those that read clips: several share the work, and none holds the interpreter that launches a
+GPU's.
 """
 
 from __future__ import annotations
