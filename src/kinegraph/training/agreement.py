@@ -52,7 +52,7 @@ class Agreement:
         dist.all_reduce(flags, op=dist.ReduceOp.MAX)  # queued behind the step; nothing waits for it here
         answer = torch.empty(flags.shape, dtype=flags.dtype, pin_memory=True)
         answer.copy_(flags, non_blocking=True)
-        arrived = torch.cuda.Event()
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
         return answer, arrived.synchronize
 

@@ -199,7 +199,8 @@ class _Draws:
 
     def __init__(self, rng: np.random.Generator, among: tuple[NDArray[np.int64], int] | None) -> None:
         self.rng = rng
-        self.rows, self.count = (slice(None), None) if among is None else among
+        self.rows: NDArray[np.int64] | slice = slice(None) if among is None else among[0]
+        self.count = None if among is None else among[1]
 
     def normal(self, shape: tuple[int, ...]) -> Array:
         return self.rng.standard_normal(self._whole(shape))[self.rows]
