@@ -67,9 +67,9 @@ def test_the_heading_is_told_on_every_layout(name: str) -> None:
         anew = rig.features(np.nan_to_num(sequence.positions[0]), 60.0, 0.0)
         again.append(heading_relative(anew.encode()[None], -1, CORE)[0])
     for other in seen[1:]:
-        np.testing.assert_allclose(other, seen[0], atol=0.06)
+        np.testing.assert_allclose(other, seen[0], atol=0.1)  # lost headings are off by radians
     for other in again[1:]:
-        np.testing.assert_allclose(other, again[0], atol=0.06)
+        np.testing.assert_allclose(other, again[0], atol=0.1)  # lost headings are off by radians
     assert np.abs(np.angle(np.exp(1j * np.array(yaws)))).max() < 0.5  # radians: the made-up hips turn a little
 
 
