@@ -314,7 +314,7 @@ def test_damaged_shards(tmp_path) -> None:
 
 
 def test_without_pyarrow(tmp_path, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "pyarrow.ipc", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"kinegraph\[store\]"):
         prepare_clips(RandomClips(3), tmp_path, workers=1, progress=False)
 
