@@ -120,7 +120,7 @@ def test_what_is_enough_of_a_body() -> None:
     assert last_look(seen, 0, 30.0) is None
     seen[24, 0] = True
     assert last_look(seen, 0, 30.0) == 24
-    assert last_look(seen, 0, 60.0) == 24
+    assert last_look(seen, 0, 60.0) == 19  # the last of that half second in which most were seen
     assert last_look(seen, 0, 20.0) is None
     flicker = np.zeros((20, 10), dtype=bool)  # the root never with most of the others
     flicker[::2, 0] = True

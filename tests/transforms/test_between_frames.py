@@ -30,7 +30,7 @@ def test_places_and_rotations_between_frames_are_those_of_the_motion() -> None:
     assert angles.min() > 1 - 1e-6
     posed = forward_kinematics(whole.skeleton.parents, finer.rotations[0], np.array([whole.offsets] * finer.frames))[0]
     np.testing.assert_allclose(
-        bone_lengths(whole.replace(positions=posed[None], rotations=None, offsets=None))[0, 0],
+        bone_lengths(whole.replace(positions=posed[None], confidence=None, rotations=None, offsets=None))[0, 0],
         bone_lengths(whole)[0, 0],
         atol=1e-9,
     )

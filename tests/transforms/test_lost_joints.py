@@ -10,18 +10,21 @@ from kinegraph.skeleton import Skeleton
 from kinegraph.transforms.lost_joints import carry_on, lost_at_the_end
 
 WRIST, ELBOW = LAYOUT.index("left_wrist"), LAYOUT.index("left_elbow")
+ARM = [ELBOW]
+for _joint in range(ELBOW + 1, LAYOUT.num_joints):
+    ARM += [_joint] if LAYOUT.parents[_joint] in ARM else []
 
 
-@pytest.mark.parametrize("lost", [1, 4, 20])
-def test_a_lost_limb_goes_on_with_the_body(lost: int) -> None:
+@pytest.mark.parametrize(("lost", "share"), [(1, 0.6), (4, 0.6), (20, 0.8)])
+def test_a_lost_limb_goes_on_with_the_body(lost: int, share: float) -> None:
     walk = walker(2.0, 30.0, speed=2.0).replace(rotations=None, offsets=None)
     truth = walk.positions[0]
     given = truth.copy()
-    given[-lost:, [ELBOW, WRIST]] = np.nan
+    given[-lost:, ARM] = np.nan
     found = carry_on(given, LAYOUT, 30.0)
     np.testing.assert_array_equal(found[:-lost], truth[:-lost])
     held = np.linalg.norm(truth[-1, WRIST] - truth[-1 - lost, WRIST])
-    assert np.linalg.norm(found[-1, WRIST] - truth[-1, WRIST]) < 0.6 * held
+    assert np.linalg.norm(found[-1, WRIST] - truth[-1, WRIST]) < share * held
     lengths = bone_lengths(walk.replace(positions=found[None], confidence=None))[0]
     np.testing.assert_allclose(lengths[-1], lengths[0], atol=1e-9)
 
