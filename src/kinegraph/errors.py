@@ -86,6 +86,7 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     """Import ``module`` or raise :class:`MissingExtraError` naming the extra that installs it, or what is broken."""
     package = module.partition(".")[0]
     try:
+        import_module(package)  # by itself first: whether it is there at all
         return import_module(module)
     except ImportError as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == package
