@@ -163,7 +163,7 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
             fps=sequence.fps or 0.0,
         )
     skeleton, positions, means = _on_pelvis(rehung(skeleton, positions), positions, seen)
-    seen = np.isfinite(positions).all(axis=-1).any(axis=0)
+    seen = np.asarray(np.isfinite(positions).all(axis=-1).any(axis=0))
     kept = np.flatnonzero(seen)
     parents = []
     for joint in kept:
