@@ -29,13 +29,13 @@ class DivergedError(KinegraphError):
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether no number of any of them is NaN or infinite. A GPU is waited for once."""
+    """Whether no number of any of them, of any shape (), (n,), ..., is NaN or infinite. A GPU is waited for once."""
     found = [torch.isfinite(tensor).all() for tensor in tensors if tensor.is_floating_point()]
     return not found or bool(torch.stack([one.to(found[0].device) for one in found]).all())
 
 
 def tensors_in(value: Any) -> Iterable[Tensor]:
-    """All tensors of nested dictionaries, lists and tuples."""
+    """All tensors, of any shape (), (n,), ..., of nested dictionaries, lists and tuples."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
