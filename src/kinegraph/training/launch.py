@@ -17,7 +17,7 @@ from kinegraph.store.processes import processes as usable_cores
 from kinegraph.training.recipe_parts import RunRecipe, TrainerRecipe
 
 if TYPE_CHECKING:
-    from lightning.fabric.plugins.environments import ClusterEnvironment
+    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 __all__ = ["as_launched", "check_devices", "cluster", "cores", "is_leader", "slurm_tasks"]
 
@@ -93,16 +93,18 @@ def cluster(trainer: TrainerRecipe) -> ClusterEnvironment | None:
 
     Slurm's jobs are not put into the queue anew: a run stops at its signal, and whoever wrote the job decides.
     """
-    from lightning.fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     if "TORCHELASTIC_RUN_ID" in os.environ:
         return None
     if _together:
         return SLURMEnvironment(auto_requeue=False)
     if trainer.processes == 1:
-        from lightning.pytorch.utilities.rank_zero import rank_zero_only
+        from lightning_utilities.core.rank_zero import rank_zero_only
 
-        rank_zero_only.rank = 0  # Lightning takes a task's number for a rank, and curves of the others for superfluous
+        # Lightning takes a task's number for a rank, and curves of the others for superfluous
+        vars(rank_zero_only)["rank"] = 0
     return LightningEnvironment()
 
 

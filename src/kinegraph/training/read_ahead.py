@@ -60,7 +60,7 @@ class Reader(NamedTuple):
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU, of any shape (n,), (n, m), ..., on `device`; for a GPU from pinned memory, so that the CPU goes on at once."""
+    """A tensor (n, ...) of the CPU on `device`; for a GPU from pinned memory, so that the CPU goes on at once."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 

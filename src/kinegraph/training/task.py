@@ -166,8 +166,10 @@ class TrainingTask(pl.LightningModule):
             self._averaged[name].copy_(state[name])
 
     def resumed_from(self) -> list[Tensor]:
-        """What a resumed run goes on with, the optimiser's state aside: weights and averaged weights, each of its own shape
-        (out, in) and the like, and the sum of the losses ()."""
+        """What a resumed run goes on with, the optimiser's state aside.
+
+        Weights and averaged weights, each of its own shape (out, in) or other, and the sum of the losses ().
+        """
         averaged = self._averaged or {}
         return [*self.model.state_dict().values(), *averaged.values(), self._loss_sum]
 

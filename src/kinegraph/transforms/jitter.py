@@ -32,7 +32,8 @@ _MOST_S = 1.0
 
 def check_smooth(value: object) -> None:
     """Raises ConfigError for a smoothing that is none: expected ``"auto"``, or 0 to 1 seconds."""
-    if value == "auto" or (isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) <= _MOST_S):
+    stated = not isinstance(value, bool) and isinstance(value, Real | np.integer | np.floating)
+    if value == "auto" or (stated and 0 <= float(value) <= _MOST_S):  # type: ignore[arg-type]
         return
     raise ConfigError(f"smooth is {value!r}; expected 'auto', 0 for none, or seconds up to {_MOST_S:g}")
 
