@@ -73,11 +73,11 @@ def ended(jobs: list[subprocess.Popen[str]]) -> list[tuple[str, str]]:
     return found
 
 
-def same_weights(folder: Path, step: int) -> None:
+def same_weights(folder: Path, step: int, atol: float = 1e-4) -> None:
     one, two = (checkpoint_of(folder / name) for name in ("one", "two"))
     assert one["global_step"] == two["global_step"] == step
     for name, value in one["state_dict"].items():
-        torch.testing.assert_close(two["state_dict"][name], value, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(two["state_dict"][name], value, atol=atol, rtol=1e-3)
 
 
 @pytest.mark.slow
@@ -98,7 +98,7 @@ def test_tasks_that_train_together_train_as_one_process_does_and_tasks_alone_are
     # What two have begun, one can end.
     for name in ("one", "two"):
         run_recognition(tmp_path / name, resume=True, trainer={**short, "steps": 4, "workers": 1}, **LEVEL)
-    same_weights(tmp_path, 4)
+    same_weights(tmp_path, 4, atol=1e-3)  # what rounding told apart grows: Adam divides by what may be near 0
     for a, b in zip(log_of(tmp_path / "one"), log_of(tmp_path / "two"), strict=True):
         assert float(a["val_loss"]) == pytest.approx(float(b["val_loss"]), rel=1e-3)
 
