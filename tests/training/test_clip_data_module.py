@@ -64,7 +64,7 @@ def test_shares_of_the_processes_make_the_batch(sampling: str, world: int) -> No
 def test_workers_change_nothing(workers: int) -> None:
     data = module(workers=workers)
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(strategy=strategy, global_step=3, global_rank=1, world_size=2)  # type: ignore[assignment]
+    data.trainer = SimpleNamespace(strategy=strategy, global_step=3, global_rank=1, world_size=2, num_devices=1)  # type: ignore[assignment]
     batches = iter(data.train_dataloader())
     for step in range(3, 7):
         assert equal(next(batches), data.batch_of(step, rank=1, world=2))

@@ -6,6 +6,7 @@ run needs no sampler state, and neither processes nor workers change anything.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,14 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.skeleton import Skeleton
 from kinegraph.store.clip import ActionClip, Clips
-from kinegraph.training.launch import cores
+from kinegraph.training.read_ahead import Reader, drawn_ahead, without_trainer
 from kinegraph.training.recognition_recipe import ClipAugmentRecipe
-from kinegraph.training.stop_signals import leave_stopping_to_the_run, stops_held_back
 from kinegraph.transforms.clip_batches import pad_clips
 from kinegraph.transforms.clips import ClipTransform
 
@@ -167,29 +166,6 @@ class ClipDataModule(pl.LightningDataModule):
         )
 
 
-class _Batches(Dataset[ClipBatch]):
-    """The batch of each step of one rank; in worker processes too."""
-
-    def __init__(self, module: ClipDataModule, rank: int, world: int) -> None:
-        self.module, self.rank, self.world = module, rank, world
-
-    def __getitem__(self, step: int) -> ClipBatch:
-        return self.module.batch_of(step, rank=self.rank, world=self.world)
-
-
-class _From(Sampler[int]):
-    """The numbers from `first` on, without end."""
-
-    def __init__(self, first: int) -> None:
-        self.first = first
-
-    def __iter__(self) -> Iterator[int]:
-        step = self.first
-        while True:
-            yield step
-            step += 1
-
-
 class _Steps:
     """The batches of a run from the trainer's current step on; each rank gets its share of each."""
 
@@ -197,26 +173,7 @@ class _Steps:
         self.module = module
 
     def __iter__(self) -> Iterator[ClipBatch]:
-        trainer = self.module.trainer
-        assert trainer is not None
-        module, device = self.module, trainer.strategy.root_device
-        workers = module.workers
-        if workers is None:
-            workers = min(8, cores(trainer.num_devices)) if device.type == "cuda" else 0
-        # Workers get the data alone: a trainer does not travel.
-        lone = ClipDataModule.__new__(ClipDataModule)
-        lone.__dict__.update({key: value for key, value in module.__dict__.items() if key != "trainer"})
-        loader = DataLoader(
-            _Batches(lone, trainer.global_rank, trainer.world_size),
-            batch_size=None,
-            sampler=_From(trainer.global_step),
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=device.type == "cuda",
-            worker_init_fn=leave_stopping_to_the_run,
-        )
-        with stops_held_back():
-            batches = iter(loader)
-        for batch in batches:
-            step, *tensors = batch
-            yield ClipBatch(step, *(tensor.to(device, non_blocking=True) for tensor in tensors))
+        module = self.module
+        reader = Reader.of(module.trainer)
+        draw = functools.partial(without_trainer(module).batch_of, rank=reader.rank, world=reader.world)
+        yield from drawn_ahead(draw, reader, reader.workers(module.workers))
