@@ -98,7 +98,8 @@ def test_tasks_that_train_together_train_as_one_process_does_and_tasks_alone_are
     # What two have begun, one can end.
     for name in ("one", "two"):
         run_recognition(tmp_path / name, resume=True, trainer={**short, "steps": 4, "workers": 1}, **LEVEL)
-    same_weights(tmp_path, 4, atol=1e-3)  # what rounding told apart grows: Adam divides by what may be near 0
+    # By rounding, a ReLU near 0 falls to either side: 4e-4 of the 0.05 that the first layer moves in these steps.
+    same_weights(tmp_path, 4, atol=1e-3)
     for a, b in zip(log_of(tmp_path / "one"), log_of(tmp_path / "two"), strict=True):
         assert float(a["val_loss"]) == pytest.approx(float(b["val_loss"]), rel=1e-3)
 
