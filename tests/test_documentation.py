@@ -68,6 +68,10 @@ def run(line: str, page: str, shared_data: Path, done: set[str]) -> None:
         return
     if words[0] == "torchrun":  # alone here; tests/training/test_recognition_parallel.py starts two processes
         words = words[words.index("kinegraph") :]
+    if words[0] == "srun":
+        if "--trainer.devices" in words:  # one run of all tasks: tests/training/test_slurm.py starts two
+            return
+        words = shlex.split(words[-1].replace("$SLURM_PROCID", "0"))  # a run of its own in each
     assert words[0] == "kinegraph", f"{page}: what is '{line}'?"
     motion = any(word.startswith("symgnn_") for word in words)
     baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from types import EllipsisType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -199,7 +200,8 @@ class _Draws:
 
     def __init__(self, rng: np.random.Generator, among: tuple[NDArray[np.int64], int] | None) -> None:
         self.rng = rng
-        self.rows: NDArray[np.int64] | slice = slice(None) if among is None else among[0]
+        # All of them by `...`: a single pose has no rows to slice.
+        self.rows: NDArray[np.int64] | EllipsisType = ... if among is None else among[0]
         self.count = None if among is None else among[1]
 
     def normal(self, shape: tuple[int, ...]) -> Array:
