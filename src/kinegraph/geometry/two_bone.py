@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.geometry.bone_ends import NO_LENGTH
+
 __all__ = ["bend_direction", "two_bone"]
 
 Array = NDArray[np.float64]
 
 _SURE = 0.05  # of the thigh: a knee this far off the line from hip to ankle tells by itself to which side it bends
-_NONE = 1e-9  # metres, as good as no length
 
 
 def two_bone(hip: Array, knee: Array, ankle: Array, target: Array, side: Array | None = None) -> tuple[Array, Array]:
@@ -35,7 +36,7 @@ def two_bone(hip: Array, knee: Array, ankle: Array, target: Array, side: Array |
     axis = _unit(wanted, before)
     reach = np.clip(np.linalg.norm(wanted, axis=-1, keepdims=True), np.abs(thigh - shank), thigh + shank)
     bend = _turned(bend_direction(hip, knee, ankle, side), before, axis)
-    along = (thigh**2 + reach**2 - shank**2) / (2 * np.maximum(reach, _NONE))
+    along = (thigh**2 + reach**2 - shank**2) / (2 * np.maximum(reach, NO_LENGTH))
     along = np.clip(along, -thigh, thigh)
     across = np.sqrt(np.maximum(thigh**2 - along**2, 0.0))
     return hip + along * axis + across * bend, hip + reach * axis
@@ -54,7 +55,7 @@ def bend_direction(hip: Array, knee: Array, ankle: Array, side: Array | None = N
     """
     thigh = knee - hip
     axis = _unit(ankle - hip, thigh)
-    own = _across(thigh, axis) / np.maximum(np.linalg.norm(thigh, axis=-1, keepdims=True), _NONE)
+    own = _across(thigh, axis) / np.maximum(np.linalg.norm(thigh, axis=-1, keepdims=True), NO_LENGTH)
     unsure = np.clip(1 - np.linalg.norm(own, axis=-1, keepdims=True) / _SURE, 0.0, 1.0)
     least = np.eye(3)[np.abs(axis).argmin(axis=-1)]
     other = _across(least, axis)
@@ -75,8 +76,10 @@ def _unit(vectors: Array, other: Array) -> Array:
     """Unit vectors ``(n, 3)``; those of `other` where there is no length, and x where there is none either."""
     size = np.linalg.norm(vectors, axis=-1, keepdims=True)
     size_of_other = np.linalg.norm(other, axis=-1, keepdims=True)
-    instead = np.where(size_of_other > _NONE, other / np.maximum(size_of_other, _NONE), np.array([1.0, 0.0, 0.0]))
-    return np.where(size > _NONE, vectors / np.maximum(size, _NONE), instead)
+    instead = np.where(
+        size_of_other > NO_LENGTH, other / np.maximum(size_of_other, NO_LENGTH), np.array([1.0, 0.0, 0.0])
+    )
+    return np.where(size > NO_LENGTH, vectors / np.maximum(size, NO_LENGTH), instead)
 
 
 def _turned(vectors: Array, start: Array, end: Array) -> Array:

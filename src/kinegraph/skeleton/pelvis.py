@@ -9,10 +9,10 @@ import numpy as np
 
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["hung_on_hips", "pelvis_joint", "rooted_at"]
+__all__ = ["above_the_pelvis", "hung_on_hips", "pelvis_joint", "rooted_at"]
 
 # points of the body at which legs do not part
-_ELSEWHERE = {"thorax", "neck", "nose", "head", "head_top"}
+_ABOVE = {"thorax", "neck", "nose", "head", "head_top"}
 
 
 def pelvis_joint(skeleton: Skeleton) -> int | None:
@@ -28,10 +28,15 @@ def pelvis_joint(skeleton: Skeleton) -> int | None:
     trunk = _way(skeleton, skeleton.root if shoulder is None else shoulder, hips[0])
     parting = next(joint for joint in trunk if joint in between)
     paired = {skeleton.index(joint) for pair in skeleton.pairs for joint in pair}
-    name = skeleton.joints[parting]
-    if parting in paired or parting in hips or skeleton.meanings.get(name, name) in _ELSEWHERE:
+    if parting in paired or parting in hips or above_the_pelvis(skeleton, parting):
         return None
     return parting
+
+
+def above_the_pelvis(skeleton: Skeleton, joint: int) -> bool:
+    """Whether a joint is, by its name, a point of the chest, neck or head."""
+    name = skeleton.joints[joint]
+    return skeleton.meanings.get(name, name) in _ABOVE
 
 
 def rooted_at(skeleton: Skeleton, joint: int) -> Skeleton:

@@ -26,7 +26,7 @@ from kinegraph.geometry.rotations import (
 )
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.skeleton.contraction import TRAJECTORY
-from kinegraph.skeleton.pelvis import pelvis_joint, rooted_at
+from kinegraph.skeleton.pelvis import above_the_pelvis, pelvis_joint, rooted_at
 
 __all__ = ["RigMatch", "body_skeleton", "match_rig", "trunk"]
 
@@ -34,7 +34,6 @@ Array = NDArray[np.float64]
 _SAME_RIG = 0.8  # share of a network's joints that a rig must have by name to count as the same one
 _SAME_REST = 0.26  # rad; rest poses of one rig differ by less from person to person
 _NEAR_M = 0.15  # of the pelvis, within which a rig's root is it: some part legs and spine a little above
-_NO_PELVIS = {"thorax", "neck", "nose", "head", "head_top"}
 _LEAST = 0.5  # share of a network's turning joints that must be found
 
 
@@ -123,11 +122,10 @@ def _at_root(rig: Skeleton, pelvis: int, body: Skeleton) -> int:
         raise SkeletonError(
             f"the network's root '{joint}' ('{body.name}') is no joint of '{rig.name}'; name the layout"
         )
-    name = rig.joints[rig.root]
-    if pelvis == rig.root and pelvis_joint(rig) is None and rig.meanings.get(name, name) in _NO_PELVIS:
+    if pelvis == rig.root and pelvis_joint(rig) is None and above_the_pelvis(rig, rig.root):
         raise SkeletonError(
-            f"'{rig.name}' hangs on its '{name}' and has neither a pelvis nor two hips to stand for '{joint}', the "
-            f"root of '{body.name}'; map it to a layout that has them, or name the layout"
+            f"'{rig.name}' hangs on its '{rig.joints[rig.root]}' and has neither a pelvis nor two hips to stand for "
+            f"'{joint}', the root of '{body.name}'; map it to a layout that has them, or name the layout"
         )
     return pelvis
 

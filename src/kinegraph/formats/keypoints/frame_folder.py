@@ -18,7 +18,7 @@ from kinegraph.formats.keypoints.detections import frame_number, frame_slots
 from kinegraph.formats.keypoints.people_json import is_person, stated_frame
 from kinegraph.formats.sniff import json_format, looks_like
 
-__all__ = ["folder_format", "in_time", "json_files", "label_files", "load_pictures"]
+__all__ = ["folder_format", "in_time", "json_files", "label_files", "load_file_or_pictures"]
 
 _PICTURES = ("ultralytics", "mmpose", "movenet")
 
@@ -53,20 +53,22 @@ def _is_video(name: str, data: object, file: Path) -> bool:
     return frames > 1
 
 
-def load_pictures(folder: Path, module: str) -> dict[str, Any]:
-    """The JSON of a picture each in a folder as one of frames, by the numbers in their names.
+def load_file_or_pictures(path: Path, module: str) -> Any:
+    """The JSON of a file, or that of a picture each in a folder as one of frames, by the numbers in their names.
 
     Args:
-        folder: where they are.
+        path: the file or folder.
         module: the format they are in, for messages.
 
     Raises:
-        FormatError: no JSON files, one that is damaged or no picture, or numbers that are those of no video.
+        FormatError: no JSON, a file that is damaged or no picture, or numbers that are those of no video.
     """
-    files = json_files(folder)
+    if not path.is_dir():
+        return load_json(path)
+    files = json_files(path)
     if not files:
-        raise FormatError(folder, f"a folder without JSON files; expected a file, or a folder of {module} pictures")
-    files, numbers = in_time(folder, files, None)
+        raise FormatError(path, f"a folder without JSON files; expected a file, or a folder of {module} pictures")
+    files, numbers = in_time(path, files, None)
     return {"frames": [{"frame": n, "people": _people(file)} for file, n in zip(files, numbers, strict=True)]}
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.joints.keypoint_layouts import keypoint_layout, layout_by_names
-from kinegraph.formats.json_file import coordinates, load_json, rows
+from kinegraph.formats.json_file import coordinates, rows
 from kinegraph.formats.keypoints.detections import (
     Detection,
     Floats,
@@ -26,7 +26,7 @@ from kinegraph.formats.keypoints.detections import (
     make_detection,
     valid_identity,
 )
-from kinegraph.formats.keypoints.frame_folder import load_pictures
+from kinegraph.formats.keypoints.frame_folder import load_file_or_pictures
 from kinegraph.formats.keypoints.people_json import identity_key, people_by_frame, sequence_of
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -63,8 +63,7 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
         FormatError: not mmpose predictions, an unknown layout, or coordinates that are not numbers.
     """
     path = Path(path)
-    data = load_pictures(path, "mmpose") if path.is_dir() else load_json(path)
-    return from_json(data, path, **options)
+    return from_json(load_file_or_pictures(path, "mmpose"), path, **options)
 
 
 def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:

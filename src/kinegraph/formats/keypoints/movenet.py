@@ -13,7 +13,7 @@ from typing import Any, Unpack
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.joints.keypoint_layouts import keypoint_layout, layout_by_names, plain_name
-from kinegraph.formats.json_file import coordinates, describe, load_json, members
+from kinegraph.formats.json_file import coordinates, describe, members
 from kinegraph.formats.keypoints.detections import (
     Detection,
     Floats,
@@ -21,7 +21,7 @@ from kinegraph.formats.keypoints.detections import (
     make_detection,
     valid_identity,
 )
-from kinegraph.formats.keypoints.frame_folder import load_pictures
+from kinegraph.formats.keypoints.frame_folder import load_file_or_pictures
 from kinegraph.formats.keypoints.people_json import identity_key, people_by_frame, sequence_of
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -46,8 +46,7 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
         FormatError: keypoints of another form, an unknown layout, or coordinates that are not numbers.
     """
     path = Path(path)
-    data = load_pictures(path, "MoveNet") if path.is_dir() else load_json(path)
-    return from_json(data, path, **options)
+    return from_json(load_file_or_pictures(path, "MoveNet"), path, **options)
 
 
 def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:

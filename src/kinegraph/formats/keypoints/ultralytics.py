@@ -15,14 +15,14 @@ import numpy as np
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.joints.keypoint_layouts import keypoint_layout
-from kinegraph.formats.json_file import coordinates, load_json, members
+from kinegraph.formats.json_file import coordinates, members
 from kinegraph.formats.keypoints.detections import (
     Detection,
     KeypointOptions,
     make_detection,
     valid_identity,
 )
-from kinegraph.formats.keypoints.frame_folder import load_pictures
+from kinegraph.formats.keypoints.frame_folder import load_file_or_pictures
 from kinegraph.formats.keypoints.people_json import identity_key, people_by_frame, sequence_of
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -44,8 +44,7 @@ def read(path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
         FormatError: not ultralytics' JSON, no keypoints (a detection model), or coordinates that are not numbers.
     """
     path = Path(path)
-    data = load_pictures(path, "ultralytics") if path.is_dir() else load_json(path)
-    return from_json(data, path, **options)
+    return from_json(load_file_or_pictures(path, "ultralytics"), path, **options)
 
 
 def from_json(data: object, path: Path, **options: Unpack[KeypointOptions]) -> SkeletonSequence:
