@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kinegraph.datasets import mocap_lifting as ml
+from kinegraph.datasets.bodies import body_of_poses
 from kinegraph.datasets.prepared_splits import SPLITS, is_prepared, read_splits, write_splits
 from kinegraph.errors import DataError, FormatError, KinegraphError
 
@@ -203,3 +204,9 @@ def test_a_half_written_folder_is_not_taken_for_prepared(small, tmp_path):
     (tmp_path / "out" / "test.npz").write_bytes(b"cut")
     with pytest.raises(FormatError, match="prepare it again"):
         read_splits(tmp_path / "out", ml.NAME)
+
+
+def test_its_people_are_bodies_of_their_own(small):
+    train = ml.load(small)["train"]
+    body = body_of_poses(train)
+    assert len({(subject, number) for subject, number in zip(train.subject, body, strict=True)}) == body.max() + 1 == 4

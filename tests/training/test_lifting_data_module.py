@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import multiprocessing
 from itertools import chain, islice
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lifting_samples import make_data
 
-from kinegraph.datasets.lifting_data import LiftingData
+from kinegraph.datasets.lifting_data import LiftingData, concatenate
 from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.training.lifting_data_module import LiftingBatch, LiftingDataModule
 from kinegraph.training.lifting_splits import LiftingSplits, limit_poses, load_lifting_splits, matching_clips
@@ -57,6 +59,28 @@ def test_an_epoch_sees_every_pose_once_and_the_next_in_another_order(splits: Lif
     first, second = list(chain(*found[:4])), list(chain(*found[4:]))
     assert sorted(first) == sorted(second) == list(range(100))
     assert first != second
+
+
+def test_every_body_is_drawn_as_often_as_every_other() -> None:
+    much, little = make_data("much", 9, 10, 1), make_data("little", 1, 10, 2)
+    root = little.camera_m[:, :1]
+    smaller = dataclasses.replace(
+        little,
+        camera_m=root + 0.8 * (little.camera_m - root),
+        subject_names=("other",),
+        clip_names=("c",),
+        fingerprint="",
+    )
+    splits = LiftingSplits(concatenate([much, smaller], "both"), much)
+    data = module(splits, balance="bodies")
+    assert (data.bodies, data.steps_per_epoch) == (2, 4)
+    drawn = [rows_of(data, batch) for batch in batches(data, 80)]
+    rows = np.array(list(chain(*drawn)))
+    assert np.mean(rows >= 90) == pytest.approx(0.5, abs=0.05)
+    assert set(rows.tolist()) == set(range(100))
+    assert drawn[:4] != drawn[4:8]
+    assert [rows_of(data, batch) for batch in batches(data, 2, start=5)] == drawn[5:7]
+    assert np.mean(np.array([rows_of(module(splits), batch) for batch in batches(module(splits), 4)]) >= 90) == 0.1
 
 
 def test_inputs_and_targets_belong_together(splits: LiftingSplits) -> None:

@@ -21,6 +21,7 @@ from kinegraph.training.run import train
     [
         ({"trainer": {"batch": 1}}, r"trainer.batch: one pose at a time .* the batch norm of fcn needs two or more"),
         ({"trainer": {"batch": 2, "devices": 2}}, "each of 2 processes .of a batch of 2, 100 training poses in all"),
+        ({"data": {"balance": "bodies"}}, "data.balance: all subjects of tiny/train are one body; leave it out"),
         ({"model": {"name": "fcn", "width": 0}}, "model.width: found 0, expected 1 or more"),
         ({"model": {"name": "fcn", "blocks": -1}}, "model.blocks: found -1, expected 0 or more"),
         ({"model": {"name": "fcn", "dropout": 1.5}}, "model.dropout: found 1.5, expected 0 or more, below 1"),

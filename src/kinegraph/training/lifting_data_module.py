@@ -19,11 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kinegraph.datasets.bodies import body_of_poses, even_weights
 from kinegraph.datasets.lifting_data import LiftingData
 from kinegraph.datasets.window_pace import paced_windows
 from kinegraph.errors import DataError
 from kinegraph.geometry.cameras import project
-from kinegraph.training.lifting_recipe import LiftingAugmentRecipe
+from kinegraph.training.lifting_recipe import Balance, LiftingAugmentRecipe
 from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.read_ahead import Reader, drawn_ahead, on_device, without_trainer
 from kinegraph.transforms.lifting import LiftingTransform
@@ -113,8 +114,12 @@ class LiftingDataModule(pl.LightningDataModule):
         target: which frame of a window is lifted; the centre if None.
         batch: poses per step over all ranks.
         augment: changes to the training inputs.
+        balance: `bodies` draws every body equally often (:mod:`kinegraph.datasets.bodies`), `none` every pose.
         seed: decides order, mirroring and noise.
         workers: processes that draw poses ahead; None: none on a CPU, up to 8 for a GPU.
+
+    Attributes:
+        bodies: how many there are in the training data, where each counts alike; else None.
 
     Raises:
         DataError: training and validation data on different skeletons.
@@ -130,6 +135,7 @@ class LiftingDataModule(pl.LightningDataModule):
         step: int = 1,
         batch: int = 256,
         augment: LiftingAugmentRecipe | None = None,
+        balance: Balance = "none",
         seed: int = 0,
         workers: int | None = None,
     ) -> None:
@@ -147,6 +153,11 @@ class LiftingDataModule(pl.LightningDataModule):
         self.validation = LiftingTensors.encode(splits.validation, transform, frames, step, target)
         self.batch = min(batch, len(self.train))
         self.target = frames // 2 if target is None else target
+        self.bodies: int | None = None
+        self._weights: NDArray[np.float64] | None = None
+        if balance == "bodies":
+            body = body_of_poses(splits.train)
+            self.bodies, self._weights = int(body.max()) + 1, even_weights(body)
         self._order: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, dtype=np.int64))  # an epoch, and its order
 
     @property
@@ -168,7 +179,8 @@ class LiftingDataModule(pl.LightningDataModule):
         """The batch of a step, or the share of it that one of several ranks gets.
 
         Every epoch takes the poses in a new order, which follows from the seed and the epoch. The last poses that do
-        not fill a batch are left out of that epoch.
+        not fill a batch are left out of that epoch. Where every body counts alike, an epoch is as many poses, drawn
+        one by one: those of who was recorded least come several times.
 
         Args:
             step: number of the step.
@@ -178,7 +190,7 @@ class LiftingDataModule(pl.LightningDataModule):
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._order[0]:
-            self._order = epoch, np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.train))
+            self._order = epoch, self._epoch(np.random.default_rng((self.seed, 1, epoch)))
         rows = self._order[1][place * self.batch : (place + 1) * self.batch]
         rng = np.random.default_rng((self.seed, 2, step))
         flips = rng.random(len(rows)) < (0.5 if self.augment.flip else 0.0)
@@ -191,6 +203,10 @@ class LiftingDataModule(pl.LightningDataModule):
         device = tensors.inputs.device
         index = on_device(torch.from_numpy(rows[share].copy()), device)
         return LiftingBatch(step, tensors.gather_inputs(index), tensors.targets[index], on_device(flip, device))
+
+    def _epoch(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        poses = len(self.train)
+        return rng.permutation(poses) if self._weights is None else rng.choice(poses, size=poses, p=self._weights)
 
     def drawn_poses(
         self, rows: NDArray[np.int64], rng: np.random.Generator, share: slice | None = None

@@ -10,7 +10,11 @@ from kinegraph.training.recipe_parts import OptimRecipe, RunRecipe
 from kinegraph.transforms.body_variation import BodyVariation
 from kinegraph.transforms.detector_noise import DetectorNoise
 
-__all__ = ["LiftingAugmentRecipe", "LiftingDataRecipe", "LiftingRecipe", "LiftingTransformRecipe"]
+__all__ = ["Balance", "LiftingAugmentRecipe", "LiftingDataRecipe", "LiftingRecipe", "LiftingTransformRecipe"]
+
+
+Balance = Literal["none", "bodies"]
+"""Whether every pose is drawn equally often, or every body."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,9 @@ class LiftingDataRecipe:
     """Add the embedded synthetic motion to the training poses of `mocap-lifting`, at its frame rate."""
     max_poses: int | None = None
     """Use at most this many training poses (whole clips, spread evenly); null uses all."""
+    balance: Balance = "none"
+    """`bodies`: learn from every body equally often, however much of each was recorded; subjects whose bones are as
+    long as another's (files on one rig) are one body with it. `none`: from every pose equally often."""
 
     def __post_init__(self) -> None:
         positive(self, "step", "max_poses")

@@ -56,9 +56,12 @@ def prepare(recipe: LiftingRecipe, splits: LiftingSplits | None = None) -> Prepa
         step=recipe.data.step,
         batch=recipe.trainer.batch,
         augment=recipe.augment,
+        balance=recipe.data.balance,
         seed=recipe.seed,
         workers=recipe.trainer.workers,
     )
+    if recipe.data.balance == "bodies" and data.bodies == 1:
+        raise ConfigError(f"data.balance: all subjects of {splits.train.name} are one body; leave it out")
     if least_share(recipe, data.batch, "poses") == 1:
         _check_alone(recipe, model, data)
     steps = recipe.trainer.steps or (recipe.trainer.epochs or 80) * data.steps_per_epoch
@@ -82,7 +85,8 @@ def prepare(recipe: LiftingRecipe, splits: LiftingSplits | None = None) -> Prepa
         transform=transform,
         weights_task="lift",
         splits={
-            role: _facts(recipe, part) for role, part in (("train", splits.train), ("validation", splits.validation))
+            "train": _facts(recipe, splits.train) | ({} if data.bodies is None else {"bodies": data.bodies}),
+            "validation": _facts(recipe, splits.validation),
         },
         protocol=f"{recipe.data.name} {recipe.transform.target} {recipe.data.input}",
         validated={

@@ -108,7 +108,8 @@ def size_lines(prepared: PreparedRun, recipe: RunRecipe) -> list[str]:
     train, validation = prepared.splits["train"], prepared.splits["validation"]
     unit = "poses" if "poses" in train else "clips"
     there = f"{validation[unit]:,} validate" if validation[unit] else "none is held out: the last weights are kept"
-    lines = [f"{train[unit]:,} {unit} train, {there}"]
+    alike = f" of {train['bodies']} bodies, all as often," if "bodies" in train else ""
+    lines = [f"{train[unit]:,} {unit}{alike} train, {there}"]
     examples = next((value for value in prepared.validated.values() if isinstance(value, int)), 0)
     lines += [f"warning: {text}" for text in prepared.warnings]
     by_rate = recipe.trainer.keep == "best" and prepared.task.monitor.tie is not None
