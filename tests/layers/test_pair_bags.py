@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from unittest.mock import patch
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from kinegraph.layers import Aggregation
 from kinegraph.layers.neighbours import Neighbours
-from kinegraph.layers.pair_bags import PairBags
+from kinegraph.layers.pair_bags import LayerBags, PairBags
 from kinegraph.models import build
 from kinegraph.skeleton import get_skeleton
 
@@ -44,6 +45,28 @@ def test_the_sum_is_that_of_loops(seed: int, batch: int, gated: bool) -> None:
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("widths", [(), (2,), (1, 4)], ids=str)
+def test_a_layer_in_one_bag_is_that_of_loops(widths: tuple[int, ...], batch: int) -> None:
+    pairs, generator = Neighbours(random_mask(3)), torch.Generator().manual_seed(len(widths))
+    x = torch.randn(batch, 7, 5, generator=generator)
+    weight = torch.randn(len(pairs), 5, 3, generator=generator)
+    terms = [torch.randn(7, width, 3, generator=generator) for width in widths]
+    inner = [torch.randn(batch, 7, width, generator=generator) for width in widths]
+    bias = torch.randn(7, 3, generator=generator)
+    expected = np.zeros((batch, 7, 3))
+    for sample in range(batch):
+        for i in range(7):
+            expected[sample, i] = bias[i].numpy()
+            for rows, z in zip(terms, inner, strict=True):
+                expected[sample, i] += z[sample, i].double().numpy() @ rows[i].double().numpy()
+        for pair, (i, j) in enumerate(zip(pairs.targets, pairs.sources, strict=True)):
+            expected[sample, i] += x[sample, j].double().numpy() @ weight[pair].double().numpy()
+    with torch.no_grad():
+        found = LayerBags(pairs, weight, terms, bias).sum(x, inner)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
 class Spy:
     """Counts the sums that are made by bags."""
 
@@ -51,18 +74,21 @@ class Spy:
         self.calls = 0
 
     def __enter__(self) -> Spy:
-        real = PairBags.sum
-
-        def counted(bags: PairBags, x: Tensor, weight: Tensor, gate: Tensor | None = None) -> Tensor:
-            self.calls += 1
-            return real(bags, x, weight, gate)
-
-        self._patch = patch.object(PairBags, "sum", counted)
-        self._patch.start()
+        self._patches = [patch.object(kind, "sum", self._counted(kind.sum)) for kind in (PairBags, LayerBags)]
+        for one in self._patches:
+            one.start()
         return self
 
+    def _counted(self, real: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def counted(*given: object) -> Tensor:
+            self.calls += 1
+            return real(*given)
+
+        return counted
+
     def __exit__(self, *_: object) -> None:
-        self._patch.stop()
+        for one in self._patches:
+            one.stop()
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from kinegraph.layers.aggregation import SMALL_BATCH, Aggregation
 from kinegraph.layers.neighbours import Neighbours
-from kinegraph.layers.pair_bags import PairBags
+from kinegraph.layers.pair_bags import LayerBags, PairBags
 from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
 
 DENSE_WIDTH = 128
@@ -69,10 +69,7 @@ class FoldedPairs:
         if self.dense is not None:
             return torch.addmm(self.bias.view(1, -1), x.flatten(1), self.dense).view(*x.shape[:2], self.bias.shape[-1])
         if PairBags.suits(x, self.bias):
-            sums = self.direct.bags.sum(x, self.direct.weight).add_(self.bias.transpose(0, 1))
-            for inner, rows in self.factored:
-                sums.transpose(0, 1).baddbmm_(inner.bags.sum(x, inner.weight).transpose(0, 1), rows)
-            return sums
+            return self._bags.sum(x, [inner.bags.sum(x, inner.weight) for inner, _ in self.factored])
         if x.shape[0] <= SMALL_BATCH:
             by_node = x.transpose(0, 1)
             total = self.direct.few(by_node).add_(self.bias)
@@ -83,6 +80,13 @@ class FoldedPairs:
         for inner, rows in self.factored:
             total.baddbmm_(inner.many(x), rows)
         return total.transpose(0, 1)
+
+    @cached_property
+    def _bags(self) -> LayerBags:
+        """The same for one sample or two, as a table of its own: made when the first of them comes."""
+        with torch.inference_mode(False), torch.no_grad():
+            rows = [rows for _, rows in self.factored]
+            return LayerBags(self.direct.neighbours, self.direct.weight, rows, self.bias.squeeze(1))
 
 
 class _Sum:
