@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
+import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,6 +45,79 @@ def test_names_that_are_no_utf8_are_spelt_out_in_texts(tmp_path: Path) -> None:
     write_csv(tmp_path / "a.csv", ("file",), [(name,)])
     assert (tmp_path / "a.txt").read_bytes() == rb"of t\udcdc"
     assert (tmp_path / "a.csv").read_bytes() == b"file\nt\\udcdc\n"
+
+
+def test_a_symlink_stays_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "real.txt").write_text("old")
+    for name in ("real.txt", "none yet.txt"):
+        link = tmp_path / f"link {name}"
+        link.symlink_to(Path("there") / name)
+        write_text(link, "new")
+        assert link.is_symlink()
+        assert (tmp_path / "there" / name).read_text() == "new"
+        assert sorted(path.name for path in (tmp_path / "there").iterdir())[0][0] != "."
+
+
+def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    (tmp_path / "a.txt").chmod(0o600)
+    write_text(tmp_path / "a.txt", "new")
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o600
+    assert (tmp_path / "a.txt").read_text() == "new"
+
+
+def test_a_pipe_gets_the_bytes_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    write_csv(pipe, ("a",), [(1,)])
+    reader.join(timeout=10)
+    assert read == ["a\n1\n"]
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_device_stays_a_device(tmp_path: Path) -> None:
+    before = os.lstat(os.devnull)
+    link = tmp_path / "null"  # never the device itself in a test: where it is replaced, the machine is broken
+    link.symlink_to(os.devnull)
+    try:
+        os.mknod(tmp_path / "own", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except OSError:  # for root alone
+        places = [link]
+    else:
+        places = [link, tmp_path / "own"] if writable(tmp_path / "own") else [link]
+    for place in places:
+        write_text(place, "gone")
+        assert stat.S_ISCHR(place.stat().st_mode)
+    assert link.is_symlink()
+    assert os.lstat(os.devnull).st_rdev == before.st_rdev
+
+
+def writable(device: Path) -> bool:
+    try:
+        device.write_text("x")
+    except OSError:  # a file system of no devices
+        return False
+    return True
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout on this machine")
+def test_standard_output_gets_it_between_what_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "stdout").symlink_to("/dev/stdout")
+    code = (
+        "from kinegraph.atomic import write_text; print('before', flush=True); "
+        f"write_text({str(tmp_path / 'stdout')!r}, 'text\\n'); print('after')"
+    )
+    piped = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert piped.stdout == "before\ntext\nafter\n"
+    with (tmp_path / "out.txt").open("a") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+    assert (tmp_path / "out.txt").read_text() == "before\ntext\nafter\n"
+    assert (tmp_path / "stdout").is_symlink()
 
 
 def fail_within(place: Path, file: str | None = None) -> None:
