@@ -242,6 +242,19 @@ def test_buffers_are_bounded() -> None:
     assert max(len(past) for past in buffer._past.values()) <= 122
 
 
+@pytest.mark.parametrize(("fps", "times"), [(250.0, None), (300.0, None), (30.0, 1000.0)])
+def test_fast_streams_are_heard_of_whole_windows(fps: float, times: float | None) -> None:
+    """Frames faster than a buffer holds are thinned: the window stays as long, and the last frame is always there."""
+    stream = Recognizer(probe()).stream("h36m17", fps=fps)
+    rate = times or fps
+    body = waver(("sideways", 1.5), fps=rate)
+    heard = [stream.push(frame, None if times is None else k / rate) for k, frame in enumerate(body)]
+    found = [one for one in heard if one is not None]
+    assert found[0].time == pytest.approx(stream.window_s, abs=2 / fps)
+    assert found[0].top(0, 1)[0][0] == "sideways"
+    assert len(found) > 1
+
+
 def test_known_bones_come_near_the_fit() -> None:
     """Between two fits the poses are found for the bones of the last one."""
     forecaster = Forecaster(network())

@@ -18,7 +18,7 @@ __all__ = ["Clock", "Frame", "FrameBuffer", "Id", "read_frame"]
 
 Floats = NDArray[np.float64]
 Id = Hashable
-#: frames a second that a buffer holds at most; a faster stream is remembered for a shorter time
+#: frames a second that a buffer of a nominal rate up to half of it holds at most; of faster ones some are forgotten
 MOST_FPS = 240.0
 #: no image has so many px, and nobody stands so many metres away
 FURTHEST = 1e6
@@ -145,7 +145,8 @@ class FrameBuffer:
     def __init__(self, joints: int, dims: int, fps: float, span_s: float, away_s: float = 1.0) -> None:
         self.joints, self.dims, self.fps, self.span_s, self.away_s = joints, dims, fps, span_s, away_s
         self._past: dict[Id, deque[tuple[float, Floats, Floats]]] = {}
-        self._most = int(np.ceil(span_s * MOST_FPS)) + 2
+        # twice the nominal rate, so that times which tremble about it lose no frame
+        self._apart = 1 / max(MOST_FPS, 2 * fps) - _SAME_S
         self._gap = max(LONGEST_GAP_S, 1.5 / fps)
 
     def clear(self) -> None:
@@ -155,9 +156,11 @@ class FrameBuffer:
     def push(self, frame: Frame) -> list[Id]:
         """Add a frame; whom it forgets is returned."""
         for row, name in enumerate(frame.ids):
-            past = self._past.setdefault(name, deque(maxlen=self._most))
+            past = self._past.setdefault(name, deque())
             if past and frame.time - past[-1][0] > self._gap + _SAME_S:
                 past.clear()
+            if len(past) > 1 and past[-1][0] - past[-2][0] < self._apart:
+                past.pop()  # not the new one, which is to be looked at now
             past.append((frame.time, frame.positions[row], frame.confidence[row]))
             # one frame before the span stays, to interpolate from
             while len(past) > 2 and past[1][0] <= frame.time - self.span_s - _SAME_S:
