@@ -11,6 +11,7 @@ import pytest
 
 from kinegraph.errors import ConfigError, DataError, FormatError
 from kinegraph.formats import detect, read, write
+from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
 
 
@@ -43,6 +44,15 @@ def test_mmpose_video_with_meta(tmp_path: Path) -> None:
     assert (sequence.skeleton.name, sequence.people, sequence.frames, sequence.fps) == ("coco17", 2, 4, 25)
     np.testing.assert_array_equal(sequence.positions[0, :, 0, 0], [1, 2, np.nan, 4])
     np.testing.assert_allclose(sequence.confidence[0, 0], 0.5 + np.arange(17) / 100)
+
+
+def test_who_is_listed_without_a_score_keeps_their_place_in_the_order(tmp_path: Path) -> None:
+    unseen = {**_instance(103), "keypoint_scores": [0.0] * 17}
+    frames = [
+        {"frame_id": n, "instances": [unseen if n == 2 else _instance(103), _instance(503)]} for n in (1, 2, 3, 4)
+    ]
+    there = read(_save(tmp_path / "p.json", {"instance_info": frames}), tracking="order").positions[:, :, 0, 0]
+    np.testing.assert_array_equal(there, [[103, np.nan, 103, 103], [503, 503, 503, 503]])
 
 
 def test_mmpose_image_and_bare_list(tmp_path: Path) -> None:
@@ -228,6 +238,17 @@ def test_mediapipe_round_trip(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="size of the image"):
         write(pixels, tmp_path / "p.json", format="mediapipe")
     assert not (tmp_path / "p.json").exists()
+
+
+def test_in_written_world_landmarks_who_is_away_keeps_their_place(tmp_path: Path) -> None:
+    """World landmarks have no place in the picture, so that people are told apart by their order alone."""
+    positions = np.random.default_rng(0).normal(size=(3, 4, 33, 3))
+    positions[0, 2] = positions[1, 1:3] = positions[:, 3] = np.nan
+    given = SkeletonSequence(positions, get_skeleton("mediapipe33"), fps=30.0, space="camera")
+    write(given, tmp_path / "o.json", format="mediapipe")
+    np.testing.assert_allclose(read(tmp_path / "o.json").positions, positions)
+    frames = json.loads((tmp_path / "o.json").read_text())["frames"]
+    assert [len(frame["pose_world_landmarks"]) for frame in frames] == [3, 3, 3, 0]  # nobody after them: no place
 
 
 def test_mediapipe_bad(tmp_path: Path) -> None:

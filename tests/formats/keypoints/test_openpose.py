@@ -105,6 +105,14 @@ def test_people_who_swap_places_in_the_list_keep_their_identity(tmp_path: Path) 
     assert (np.abs(np.diff(listed.positions[:, :, 0, 0], axis=1)) > 700).all()
 
 
+def test_who_is_listed_and_unseen_keeps_their_place_in_the_order(tmp_path: Path) -> None:
+    unseen = {"pose_keypoints_2d": [0.0] * 75}
+    for number in range(4):
+        _frame(tmp_path, number, unseen if number == 2 else _person(103), _person(503))
+    there = read(tmp_path, tracking="order").positions[:, :, 0, 0]
+    np.testing.assert_array_equal(there, [[103, 103, np.nan, 103], [503, 503, 503, 503]])
+
+
 def test_person_ids_are_believed(tmp_path: Path) -> None:
     _frame(tmp_path, 0, _person(10, person_id=[4]), _person(500, person_id=[2]))
     _frame(tmp_path, 1, _person(500, person_id=[4]), _person(10, person_id=[2]))

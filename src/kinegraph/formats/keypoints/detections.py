@@ -44,7 +44,8 @@ __all__ = [
 
 TRACKING = ("auto", "distance", "order")
 """`auto`: the file's own ids where each person of each frame has one, else by distance; `distance`: always by
-distance (formats/keypoints/tracking.py); `order`: the k-th person of one frame is the k-th of the next."""
+distance (formats/keypoints/tracking.py); `order`: the k-th person of one frame is the k-th of the next,
+who is listed and unseen among them."""
 
 MAX_PEOPLE_IN_FRAME = 500
 MAX_VALUES = 200_000_000  # positions are float64: 1.6 GB
@@ -299,9 +300,13 @@ def assemble(
     for index, frame in enumerate(frames):
         if len(frame) > MAX_PEOPLE_IN_FRAME:
             raise FormatError(path, f"frame {index} holds {len(frame)} people; expected at most {MAX_PEOPLE_IN_FRAME}")
-    # A detection without a single joint tells nothing, and would be tracked to nobody.
+    # A detection without a single joint tells nothing, and would be tracked to nobody; in a file's order it counts.
     kept = [[d for d in frame if d.confidence.any()] for frame in frames]
-    numbers, notes = _identities(kept, tracking, max_gap)
+    if tracking == "order":
+        numbers = [[place for place, d in enumerate(frame) if d.confidence.any()] for frame in frames]
+        notes: tuple[str, ...] = ()
+    else:
+        numbers, notes = _identities(kept, tracking, max_gap)
 
     seen: Counter[int] = Counter()
     lasts: Counter[int] = Counter()
@@ -336,8 +341,6 @@ def _identities(
     frames: Sequence[Sequence[Detection]], tracking: str, max_gap: int
 ) -> tuple[list[list[int]], tuple[str, ...]]:
     given = [[d.identity for d in frame] for frame in frames]
-    if tracking == "order":
-        return [list(range(len(frame))) for frame in frames], ()
     usable = all(None not in ids and len(set(ids)) == len(ids) for ids in given) and any(given)
     if tracking == "auto" and usable:
         return [[int(i) for i in ids if i is not None] for ids in given], ()

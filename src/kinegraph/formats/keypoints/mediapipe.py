@@ -266,7 +266,8 @@ def _table(points: list[Any], path: Path, where: str) -> Floats:
 def write(sequence: SkeletonSequence, path: Path) -> None:
     """Write a mediapipe33 sequence: image landmarks as fractions, or world landmarks in metres and camera axes.
 
-    A world is turned as a level camera before it would see it: x right, y down, z away.
+    A world is turned as a level camera before it would see it: x right, y down, z away. World landmarks say nothing of
+    who is who but by their order: who is away while people after them are there has landmarks of visibility 0.
 
     Raises:
         DataError: another layout (map it first), 2D in px without an image size, or 3D not in metres.
@@ -297,10 +298,11 @@ def write(sequence: SkeletonSequence, path: Path) -> None:
     frames = []
     for t in range(sequence.frames):
         people = []
-        for person in range(sequence.people):
+        there = np.flatnonzero(sequence.present[:, t])
+        if sequence.dims == 3 and len(there):
+            there = np.arange(there[-1] + 1)  # read by their order alone: who is away before others keeps their place
+        for person in there:
             scores = sequence.confidence[person, t]
-            if not scores.any():
-                continue
             points = np.nan_to_num(positions[person, t]).tolist()
             people.append(
                 [
