@@ -347,6 +347,19 @@ def test_stills_know_nothing_of_each_other(truth: np.ndarray) -> None:
         own.lift(given.slice_frames(1, 2), LiftOptions(stills=True))
 
 
+def test_people_in_pictures_of_unknown_size_stand_apart(truth: np.ndarray) -> None:
+    """In fractions of the image as in px: one camera for all, or each would be put in the middle of an image."""
+    places = np.stack([project(truth[:1]), project(truth[:1] + np.array([1.5, 0, 0])), project(motion(1, depth=8.0))])
+    pixels = SkeletonSequence(places, BODY, unit="px", space="image", image_size=(1000, 1000))
+    given = pixels.replace(positions=places / 1000, unit="normalized", image_size=None)
+    own = lifter(flat_person)
+    roots = own.lift(given, LiftOptions(stills=True)).positions[:, 0, 0]
+    known = own.lift(pixels, LiftOptions(stills=True, focal_px=1145)).positions[:, 0, 0]
+    np.testing.assert_allclose(roots / roots[0, 2], known / known[0, 2], atol=0.03)
+    notes = own.lift(given, LiftOptions(stills=True)).notes
+    assert "normalised coordinates scaled to 1000 x 1000 px; people about 5 m away" in notes
+
+
 def test_the_main_person_of_each_picture(truth: np.ndarray) -> None:
     near, far = truth[:3], truth[:3] + np.array([0.5, 0, 6.0])
     points = np.stack([project(near), project(far)])

@@ -22,7 +22,7 @@ from kinegraph.inference.framing import DISTANCE_M, FAR, FOCAL_PX, NEAR, SIDE_PX
 from kinegraph.inference.lift_features import LIFT_FEATURES, lift_features
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import ASSUMED_SIZE, bone_lengths, make_rigid, place_root
-from kinegraph.inference.preparation import PreparedKeypoints, check_view, main_of_each, prepare, spanned_size
+from kinegraph.inference.preparation import PreparedKeypoints, check_view, in_pixels, main_of_each, prepare
 from kinegraph.models.lifting_model import mirrored, with_residual
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights
@@ -240,7 +240,7 @@ class Lifter(Pretrained):
         positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
         confidence = np.zeros(positions.shape[:3])
         uncertainty = np.full((*positions.shape[:3], 2), np.nan)
-        if sequence.image_size is None and sequence.unit == "px" and sequence.seen.any():
+        if sequence.image_size is None and sequence.dims == 2 and sequence.seen.any():
             # One camera for all of them: each by itself would be put in the middle of an image of its own.
             sequence, options, note = self._one_camera(sequence, options)
             notes[note] = None
@@ -287,17 +287,20 @@ class Lifter(Pretrained):
     ) -> tuple[SkeletonSequence, LiftOptions, str]:
         """The image size and focal length that all people of a recording without a stated size share."""
         check_view(sequence, options)
+        said = sequence.notes
+        sequence, size, _ = in_pixels(sequence)
+        note = "; ".join(n for n in sequence.notes if n not in said)
         mapping = map_joints(sequence.skeleton, self.skeleton)
         positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
         scale = scale_of_pose(
             positions.reshape(-1, *positions.shape[2:]), confidence.reshape(-1, len(mapping.status)) > 0, self.skeleton
         )
-        size, note = spanned_size(sequence)
         focal = options.focal_px
         if focal is None and np.isfinite(scale).any():
             focal = float(np.nanmedian(scale)) * DISTANCE_M
         note = f"{note}; people about {DISTANCE_M:g} m away"
-        return sequence.replace(image_size=size), replace(options, framing="person", focal_px=focal), note
+        sequence = sequence.replace(image_size=size, notes=said)
+        return sequence, replace(options, framing="person", focal_px=focal), note
 
     # ---- the network ----------------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     check_view(sequence, options)
     mapping = map_joints(sequence.skeleton, skeleton)
     notes = list(sequence.notes)
-    sequence, image_size, size_known = _in_pixels(sequence)
+    sequence, image_size, size_known = in_pixels(sequence)
     sequence, people = _chosen(_confident(sequence, options.minimum_confidence), options.people)
     sequence = complete_faces(fill_gaps(remove_spikes(sequence), options.fill_s))
     positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
@@ -251,7 +251,7 @@ def _median(values: Floats) -> float | None:
     return float(np.median(good)) if len(good) else None
 
 
-def _in_pixels(sequence: SkeletonSequence) -> tuple[SkeletonSequence, tuple[int, int], bool]:
+def in_pixels(sequence: SkeletonSequence) -> tuple[SkeletonSequence, tuple[int, int], bool]:
     """The sequence in px, the image's size, and whether the size is known."""
     size = sequence.image_size
     if sequence.unit == "normalized":
