@@ -184,6 +184,31 @@ def _refused_or_harmless(place: Path, model: torch.nn.Module) -> None:
     assert time.process_time() - started < 3
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lcn", {"hops": 60, "channels": 8, "blocks": 1}),
+        ("symgnn", {"gamma": 200, "width": 0.05, "differences": (0,), "actional": False}),
+        ("symgnn", {"iterations": 250, "width": 0.05, "differences": (0,), "actional": False}),
+    ],
+)
+def test_a_number_larger_than_the_number_of_tensors_comes_back(
+    name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Hops that reach every joint, graphs of many orders in one tensor, steps of a graph that is not used."""
+    task, transform = ("motion", MOTION) if name == "symgnn" else ("lift", TRANSFORM)
+    channels = {"observed": 8, "horizon": 3} if name == "symgnn" else {"in_channels": 3}
+    model = build(name, get_skeleton("h36m17"), {**options, **channels}).eval()
+    assert len(model.state_dict()) < max(value for value in options.values() if isinstance(value, int))
+    save_weights(tmp_path / "w", model, name, {}, transform=transform, task=task)
+    assert load_weights(tmp_path / "w").model.config == model.config
+    if "gamma" in options:
+        edit(tmp_path / "w", "model", "config", "gamma", value=10**9)
+        refused(tmp_path / "w", r"values cannot be the gamma 1000000000 graphs of 17 joints of the symgnn")
+        edit(tmp_path / "w", "model", "config", "gamma", value=201)
+        refused(tmp_path / "w", r"has shape \(200, 17, 17\)")
+
+
 def test_a_fitted_recogniser_cannot_claim_more_examples_than_it_holds(tmp_path: Path) -> None:
     place = tmp_path / "w"
     save_weights(place, recogniser("nearest"), "nearest", {}, transform=CLIPS, task="recognition")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -62,8 +63,11 @@ _USES = {
     "motion": "forecasts or recognises: use it with forecast",
     "recognition": "recognises actions in clips: use it with recognize",
 }
-_REPEATED = ("blocks", "gamma", "iterations", "differences", "hops", "kernels")
-"""Fields of configurations of which each one more (or each entry) is further tensors."""
+_REPEATED = ("blocks", "iterations", "differences", "hops", "kernels")
+"""Fields of configurations of which each entry, or each one more of `_COUNTS`, is further tensors."""
+_COUNTS = ("blocks", "iterations")
+_FEW = 256
+"""Of `_COUNTS`, soon built whatever is stored: `iterations` may stand there for a graph that is not used."""
 _MOST_JOINTS = 2048
 _MOST_UNNAMED = 1 << 16
 """Classes without names that a recogniser may have: a model that holds no weight for a class could claim any number."""
@@ -363,10 +367,16 @@ def _check_shapes(
     examples = getattr(config, "examples", 0)
     if examples >= 1 << 24:
         raise FormatError(path.parent / CONFIG_FILE, f"model.config.examples is {examples}, not a number of clips")
+    _check_orders(name, skeleton, config, stored, path)
     for part in _REPEATED:
-        given = getattr(config, part, 0) or 0
-        count = len(given) if isinstance(given, tuple) else given
-        if count > len(stored):
+        given, most = getattr(config, part, None), len(stored)
+        if isinstance(given, tuple):
+            count = len(given)
+        elif part in _COUNTS and given is not None:
+            count, most = given, max(most, _FEW)
+        else:
+            continue  # a distance, say: it is compared with what there is, and repeats nothing
+        if count > most:
             raise FormatError(
                 path, f"{len(stored)} tensors cannot be the {count} {part} of the {name} in {CONFIG_FILE}"
             )
@@ -390,6 +400,19 @@ def _check_shapes(
     if made > _MOST_MADE:
         raise FormatError(
             path.parent / CONFIG_FILE, f"model.config asks for {made:,} constants; no model needs as many"
+        )
+
+
+def _check_orders(
+    name: str, skeleton: Skeleton, config: Any, stored: Mapping[str, tuple[int, ...]], path: Path
+) -> None:
+    """FormatError where graphs of more orders are asked for than can be stored: each has a weight for every pair."""
+    orders, values = getattr(config, "gamma", 0), sum(math.prod(shape) for shape in stored.values())
+    if getattr(config, "structural", True) and orders * skeleton.num_joints**2 > values:
+        raise FormatError(
+            path,
+            f"{values:,} values cannot be the gamma {orders} graphs of {skeleton.num_joints} joints of the {name} in "
+            f"{CONFIG_FILE}",
         )
 
 
