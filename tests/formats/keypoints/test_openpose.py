@@ -12,6 +12,8 @@ import pytest
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.formats import read, write
 from kinegraph.formats.keypoints import openpose
+from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton import get_skeleton
 
 
 def _person(x: float, joints: int = 25, **more: object) -> dict[str, object]:
@@ -203,6 +205,17 @@ def test_two_clips_in_a_folder(tmp_path: Path) -> None:
     assert read(tmp_path, clip="b_").positions[0, 0, 0, 0] == 2
 
 
+def test_no_clip_is_chosen_of_one_file(tmp_path: Path) -> None:
+    _frame(tmp_path, 0, _person(1))
+    file = next(tmp_path.iterdir())
+    listed = tmp_path / "list.json"
+    listed.write_text(json.dumps([json.loads(file.read_text())]))
+    for one in (file, listed):
+        for path_or_format in (None, "openpose"):
+            with pytest.raises(FormatError, match="leave clip out"):
+                read(one, path_or_format, clip="a_")
+
+
 def test_numbers_too_sparse_for_a_video(tmp_path: Path) -> None:
     _frame(tmp_path, 0, _person(1))
     _frame(tmp_path, 10**9, _person(1))
@@ -259,10 +272,34 @@ def test_round_trip_through_a_folder(tmp_path: Path, shared_data: Path) -> None:
         write(first, tmp_path / "out", format="openpose")
 
 
-def test_writing_3d_is_refused(tmp_path: Path) -> None:
-    from kinegraph.sequence import SkeletonSequence
-    from kinegraph.skeleton import get_skeleton
+def test_written_fractions_say_that_they_are(tmp_path: Path) -> None:
+    """Half of this person is left of the image, which values alone take for coordinates from -1 to 1."""
+    positions = np.random.default_rng(0).uniform((-0.5, 0.1), (0.5, 0.9), (1, 3, 25, 2))
+    positions[0, 1, 0] = (0.5, 1.5)  # no values that fractions within the image have
+    for place, given in ((tmp_path / "out", slice(0, 3)), (tmp_path / "one.json", slice(0, 1))):
+        one = SkeletonSequence(positions[:, given], get_skeleton("body25"), unit="normalized", space="image")
+        write(one, place, format="openpose")
+        again = read(place)
+        assert again.unit == "normalized"
+        np.testing.assert_array_equal(again.positions, one.positions)
+    texts = [json.loads(file.read_text()) for file in sorted((tmp_path / "out").iterdir())]
+    (tmp_path / "list.json").write_text(json.dumps({"fps": 30, "frames": texts}))
+    np.testing.assert_array_equal(read(tmp_path / "list.json", "openpose").positions, positions)
+    with pytest.raises(FormatError, match="keypoint_scale is 3, and 4 was given"):
+        read(tmp_path / "out", keypoint_scale=4)
+    px = one.replace(positions=one.positions * 500, unit="px")
+    write(px, tmp_path / "px.json", format="openpose")
+    assert "keypoint_scale" not in json.loads((tmp_path / "px.json").read_text())
 
+
+@pytest.mark.parametrize("value", [5, -1, "3", 3.0, True, [3]])
+def test_a_stated_scale_that_is_none(tmp_path: Path, value: object) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"keypoint_scale": value, "people": [_person(0.5)]}))
+    with pytest.raises(FormatError, match="expected OpenPose's 0 to 4"):
+        read(tmp_path / "a.json")
+
+
+def test_writing_3d_is_refused(tmp_path: Path) -> None:
     solid = SkeletonSequence(np.zeros((1, 1, 17, 3)), get_skeleton("h36m17"))
     with pytest.raises(DataError, match="3D"):
         openpose.write(solid, tmp_path / "out")

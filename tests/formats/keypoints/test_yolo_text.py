@@ -98,6 +98,8 @@ def test_two_clips_are_read_one_at_a_time(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="frames of 2 clips"):
         read(folder)
     assert read(folder, clip="b").frames == 2
+    with pytest.raises(FormatError, match="leave clip out"):
+        read(folder / "b_1.txt", clip="b")
 
 
 def test_searching_a_folder_finds_labels_as_one_recording(tmp_path: Path) -> None:

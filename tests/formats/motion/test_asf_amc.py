@@ -194,6 +194,13 @@ def test_the_longest_matching_name_wins_and_strangers_do_not(tmp_path: Path) -> 
         asf_amc.find_asf(folder / "02_01.amc")
 
 
+def test_a_skeleton_is_not_named_for_a_skeleton(clip: Path) -> None:
+    skeleton = asf_amc.find_asf(clip)
+    assert asf_amc.read(skeleton).frames == 1
+    with pytest.raises(FormatError, match="leave asf out"):
+        asf_amc.read(skeleton, asf=skeleton)
+
+
 def test_a_skeleton_may_be_named(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "body.asf").write_text(ASF)

@@ -18,7 +18,7 @@ from kinegraph.formats.keypoints.detections import frame_number, frame_slots
 from kinegraph.formats.keypoints.people_json import is_person, stated_frame
 from kinegraph.formats.sniff import json_format, looks_like
 
-__all__ = ["folder_format", "in_time", "json_files", "label_files", "load_file_or_pictures"]
+__all__ = ["folder_format", "in_time", "json_files", "label_files", "load_file_or_pictures", "refuse_clip"]
 
 _PICTURES = ("ultralytics", "mmpose", "movenet")
 
@@ -111,6 +111,12 @@ def _files(folder: Path, suffix: str) -> Iterator[Path]:
         yield from (p for p in folder.iterdir() if p.suffix.lower() == suffix and not p.name.startswith("."))
     except OSError as error:
         raise FormatError(folder, f"cannot be read ({error.strerror}); check the path and its permissions") from None
+
+
+def refuse_clip(path: Path, clip: str | None) -> None:
+    """Raises FormatError where a clip among several is asked for of one file."""
+    if clip is not None:
+        raise FormatError(path, f"is one file, and clip={clip!r} chooses among those of a folder; leave clip out")
 
 
 def in_time(path: Path, files: list[Path], clip: str | None) -> tuple[list[Path], list[int]]:

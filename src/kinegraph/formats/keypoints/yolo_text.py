@@ -25,7 +25,7 @@ from kinegraph.formats.keypoints.detections import (
     place_frames,
     to_sequence,
 )
-from kinegraph.formats.keypoints.frame_folder import in_time, label_files
+from kinegraph.formats.keypoints.frame_folder import in_time, label_files, refuse_clip
 from kinegraph.formats.text_file import read_lines
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -73,6 +73,8 @@ def read(path: Path, *, clip: str | None = None, **options: Unpack[KeypointOptio
         if not files:
             raise FormatError(path, "a folder without text files; expected YOLO's labels (NAME_1.txt, NAME_2.txt, ...)")
         files, numbers = in_time(path, files, clip)
+    else:
+        refuse_clip(path, clip)
     pictures = [_lines(file, joints) for file in files]
     layout = keypoint_layout(joints, path, "YOLO", named)
     items: list[list[Detection]] = []

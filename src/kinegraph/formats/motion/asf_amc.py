@@ -78,7 +78,7 @@ def read(
 
     Args:
         path: the ``.amc`` (any case) or ``.asf`` file.
-        asf: the skeleton file; by default it is found by `find_asf`.
+        asf: the skeleton file of a clip; by default it is found by `find_asf`.
         fps: frame rate in Hz; the format does not store one, and without it 120 is assumed, as CMU and HDM05 have it.
         joints: ``"ends"``: a joint bears the name of the bone that ends in it. ``"starts"``: a joint lies where its
             bone begins and carries that bone's rotation; of CMU and HDM05 that is the layout ``cmu38``.
@@ -98,6 +98,8 @@ def read(
     if joints not in ("ends", "starts"):
         raise FormatError(path, f"joints={joints!r} is not valid: expected 'ends' or 'starts'")
     if path.suffix.lower() == ".asf":
+        if asf is not None:
+            raise FormatError(path, f"is a skeleton itself, and asf={asf} names another; leave asf out")
         body = read_asf(path)
         values = np.zeros((1, sum(len(bone.dof) for bone in body.bones)))
         notes: tuple[str, ...] = ("rest pose of an ASF skeleton: one frame",)
