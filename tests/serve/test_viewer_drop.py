@@ -6,10 +6,15 @@ import json
 import re
 import shutil
 import subprocess
+from contextlib import nullcontext
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from kinegraph.errors import FormatError
+from kinegraph.formats.motion.asf_amc import find_asf
 
 FRAME = json.dumps({"version": 1.3, "people": [{"pose_keypoints_2d": [1.0, 2.0, 0.5] * 25}]})
 NOBODY = json.dumps({"version": 1.3, "people": []})
@@ -90,6 +95,29 @@ def test_what_else_is_dropped_with_them() -> None:
     others = ["02.asf", "02_01.amc", "walk.bvh", "take01.json"]
     found = sent({**dict.fromkeys(frames, FRAME), **dict.fromkeys(others, MOTION)})
     assert found == {"f.zip": frames, "02_01.zip": ["02.asf", "02_01.amc"], **alone(["walk.bvh", "take01.json"])}
+
+
+@pytest.mark.parametrize(
+    ("bodies", "clip", "own"),
+    [
+        (["13.asf", "131.asf"], "131_01.amc", "131.asf"),
+        (["1.asf", "131.asf"], "131_01.amc", "131.asf"),
+        (["HDM.asf", "HDM_bk.asf"], "HDM_bk_kick_001_120.amc", "HDM_bk.asf"),
+        (["HDM_BK.ASF", "hdm_mm.asf"], "hdm_bk_kick.AMC", "HDM_BK.ASF"),
+        (["walk.v2.asf", "walk.asf"], "walk.v2_01.amc", "walk.v2.asf"),
+        (["body.asf"], "03_01.amc", "body.asf"),
+        (["01.asf", "02.asf"], "03_01.amc", None),
+        (["1.asf", "3.asf"], "13_01.amc", None),
+    ],
+)
+def test_a_clip_travels_with_its_own_body(tmp_path: Path, bodies: list[str], clip: str, own: str | None) -> None:
+    """The ASF of another subject means limbs of other lengths; the page and the reader choose the same."""
+    for name in bodies:
+        (tmp_path / name).touch()
+    with pytest.raises(FormatError) if own is None else nullcontext():
+        assert find_asf(tmp_path / clip).name == own
+    (files,) = [files for files in sent(dict.fromkeys([*bodies, clip], "")).values() if clip in files]
+    assert files == ([own, clip] if own else [clip])
 
 
 def said(*drops: list[str]) -> list[list[Any]]:

@@ -44,6 +44,16 @@
       return Array.isArray(people) && people.every((p) => p.pose_keypoints_2d ?? p.pose_keypoints);
     } catch { return named; }
   }
+  const stemOf = (file) => file.name.replace(/\.[^.]*$/, "").toLowerCase();
+  /** The ASF of an AMC, chosen as the server's find_asf does: the longest leading part of its name that ends at an underscore, or the only one. */
+  function bodyOf(clip, bodies) {
+    const pieces = stemOf(clip).split("_");
+    for (let count = pieces.length; count; count--) {
+      const found = bodies.find((body) => stemOf(body) === pieces.slice(0, count).join("_"));
+      if (found) return found;
+    }
+    return bodies.length === 1 ? bodies[0] : null;  // without one the server refuses it
+  }
   /** What to send: frames of one video together, an AMC with its ASF, every other file by itself. */
   async function recordings(files) {
     const { label } = files, jobs = [], videos = new Map(), bodies = files.filter((f) => f.name.toLowerCase().endsWith(".asf"));
@@ -57,7 +67,7 @@
         video.numbers.push(number); video.files.push(file);
         continue;
       }
-      const name = file.name.split(".")[0], own = file.name.toLowerCase().endsWith(".amc") ? bodies.find((b) => name.startsWith(b.name.split(".")[0])) ?? bodies[0] : null;
+      const name = file.name.split(".")[0], own = file.name.toLowerCase().endsWith(".amc") ? bodyOf(file, bodies) : null;
       jobs.push(own ? { name: `${name}.zip`, files: [own, file] } : { name: file.name, files: [file] });
     }
     return jobs.flatMap(({ name, stem, numbers, files }) => {
