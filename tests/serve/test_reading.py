@@ -274,3 +274,24 @@ def test_the_name_in_an_archive_is_not_the_path_it_was_unpacked_to(reader: Reade
         reader.read(tmp_path / "walk.zip", layout="coco17", fps=None)
     told = "walk.zip: bvh files name their joints themselves; leave the layout coco17 out"
     assert str(refused.value) == told
+
+
+@pytest.mark.parametrize("sent", ["03_01.amc", "03_01.zip"])
+def test_an_amc_takes_no_asf_from_outside_its_upload(reader: Reader, tmp_path: Path, sent: str) -> None:
+    """The reader of files also looks three folders up, which are the server's."""
+    upload = tmp_path / "kinegraph-serve" / "upload"
+    upload.mkdir(parents=True)
+    clip = AMC_HEAD + "1\nroot 1 2 3 10 20 30\nthigh 1\n"
+    for place in (tmp_path, upload.parent):
+        (place / "03.asf").write_text(ASF)
+    if sent.endswith(".zip"):
+        with zipfile.ZipFile(upload / sent, "w") as archive:
+            for name, text in (("03_01.amc", clip), ("01.asf", ASF), ("02.asf", ASF)):
+                archive.writestr(name, text)
+    else:
+        (upload / sent).write_text(clip)
+    with pytest.raises(RefusedFileError) as refused:
+        reader.read(upload / sent, layout=None, fps=None)
+    assert refused.value.status == 422
+    told = "an AMC needs the ASF of its body; drop the ASF (03.asf, or one of any name) together with the AMC"
+    assert str(refused.value) == f"{sent}: {told}"

@@ -47,6 +47,7 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     found = path = Path(asked["path"])
     try:
         found = recording_in(path, asked["unpacked_bytes"])
+        _check_asf(found)
         sequence = read_recording(found, layout=asked["layout"], fps=asked["fps"])
         check_extent(sequence, asked["person_frames"], path.name)
         target = path.parent / f"{asked['token']}.npz"
@@ -64,6 +65,26 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         # A file that nobody foresaw is the file's fault to its sender, and ours to whoever runs the server.
         traceback.print_exc(file=sys.stderr)
         return {"status": 422, "error": f"{path.name}: could not be read ({type(error).__name__}); please report it"}
+
+
+def _check_asf(found: Path) -> None:
+    """Of what was sent: the reader would also look above the upload's folder, where nothing is its sender's.
+
+    Raises:
+        FormatError: an AMC came without an ASF that is its own.
+    """
+    from kinegraph.formats.motion.asf_amc import find_asf
+
+    if found.suffix.lower() != ".amc":
+        return
+    with suppress(FormatError):
+        if find_asf(found).parent == found.absolute().parent:
+            return
+    stem = found.stem.split("_")[0]
+    raise FormatError(
+        found,
+        f"an AMC needs the ASF of its body; drop the ASF ({stem}.asf, or one of any name) together with the AMC",
+    )
 
 
 def _limit_memory(memory_mb: int) -> None:
