@@ -44,6 +44,16 @@ def test_pairs_and_landmarks_go_with_their_joints():
     assert set(small.landmarks) == {"left_toe", "right_toe"}  # the nose needs the neck
 
 
+def test_a_joint_that_is_another_point_than_its_name_stays_so():
+    rig = get_skeleton("cmu38")
+    small = contract(rig, [j for j in rig.joints if j not in ("head_top", "left_finger_base")])
+    assert small.landmark("head") is None  # the joint is the skull's base
+    assert small.landmark("left_wrist") is None  # amid the forearm in skeleton files
+    assert small.landmark("right_wrist")[small.index("right_finger_base")] == 1
+    assert small.landmark("nose")[small.index("head")] == 1
+    assert set(small.landmarks) == set(rig.landmarks) - {"head_top"}  # no joint of that name
+
+
 def test_trajectory_stands_first_and_bears_the_root():
     chain = Skeleton(name="chain", joints=("b", "a", "c"), parents=(1, -1, 0), parts={"torso": ("a",), "head": ("c",)})
     small = contract(chain, ["c"], trajectory=True, name="x")

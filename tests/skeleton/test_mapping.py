@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from kinegraph import Skeleton, get_skeleton, map_joints, skeleton_names
 from kinegraph.errors import DataError, SkeletonError
+from kinegraph.formats import read
+from kinegraph.skeleton import contract
 
 
 @pytest.mark.parametrize("name", skeleton_names())
@@ -59,6 +64,88 @@ def test_native_names_are_found_through_landmarks() -> None:
     cmu = get_skeleton("cmu31")
     row = mapping.weights[cmu.index("lfemur")]
     assert row[get_skeleton("h36m17").index("left_knee")] == 1
+
+
+@pytest.mark.parametrize("name", skeleton_names())
+@pytest.mark.parametrize("target", ["smpl22", "smpl24", "cmu38"])
+def test_a_joint_whose_name_means_another_point_is_found_by_its_meaning(name: str, target: str) -> None:
+    """The joint 'head' of SMPL and of cmu38 is the skull's base, not the top of the head."""
+    source, layout = get_skeleton(name), get_skeleton(target)
+    nose, head = source.landmark("nose"), map_joints(source, layout, minimum=0.0).weights[layout.index("head")]
+    np.testing.assert_array_equal(head, nose)
+    if "head_top" in layout.joints and source.landmark("head_top") is not None:
+        assert not np.array_equal(head, map_joints(source, layout).weights[layout.index("head_top")])
+
+
+def test_a_meaning_that_the_source_lacks_is_missing_though_it_has_the_name() -> None:
+    joints = {"pelvis": "", "neck": "pelvis", "head": "neck"}
+    target = Skeleton.from_dict({"name": "t", "joints": joints, "landmarks": {"nose": ["head"], "head": {}}})
+    mapping = map_joints(Skeleton.from_dict({"name": "s", "joints": joints}), target)
+    assert mapping.status == ("exact", "exact", "missing")
+    # without a meaning, the name is all there is
+    nameless = replace(target, landmarks={"head": {}})
+    assert map_joints(Skeleton.from_dict({"name": "s", "joints": joints}), nameless).status == ("exact",) * 3
+
+
+def test_no_two_joints_of_h36m_are_one_joint_of_cmu38() -> None:
+    weights = map_joints(get_skeleton("cmu38"), get_skeleton("h36m17")).weights
+    assert len(np.unique(weights, axis=0)) == 17
+
+
+@pytest.mark.parametrize("target", ["h36m17", "coco17", "body25", "halpe26"])
+def test_starts_and_ends_of_acclaim_bones_are_one_body(shared_data: Path, target: str) -> None:
+    """cmu38 is where CMU's bones begin and cmu31 where they end; on a third layout both lie in the same places."""
+    clip = shared_data / "cmu_asfamc" / "01" / "01_01.amc"
+    starts, ends = (read(clip, joints=joints).slice_frames(0, 200, 20) for joints in ("starts", "ends"))
+    assert (starts.skeleton.name, ends.skeleton.name) == ("cmu38", "cmu31")
+    first, second = (one.to_skeleton(target, minimum=0.2) for one in (starts, ends))
+    both = first.seen & second.seen
+    assert both.any(axis=(0, 1)).sum() >= 13
+    np.testing.assert_allclose(first.positions[both], second.positions[both], atol=1e-3)
+
+
+@pytest.mark.parametrize("target", ["smpl22", "smpl24"])
+def test_the_head_comes_back_from_smpl(shared_data: Path, target: str) -> None:
+    ends = read(shared_data / "cmu_asfamc" / "01" / "01_01.amc").slice_frames(0, 10)
+    straight, round_about = ends.to_skeleton("h36m17"), ends.to_skeleton(target).to_skeleton("h36m17")
+    nose = straight.skeleton.index("nose")
+    np.testing.assert_allclose(round_about.positions[:, :, nose], straight.positions[:, :, nose], atol=1e-9)
+
+
+def test_the_head_of_a_text_file_lies_above_its_nose(shared_data: Path) -> None:
+    path = shared_data / "cmu_mocap_8actions" / "test" / "walking" / "walking_1.txt"
+    body = read(path).to_skeleton("h36m17")
+    head, nose, neck = (body.positions[0, :, body.skeleton.index(joint)] for joint in ("head", "nose", "thorax"))
+    np.testing.assert_allclose(np.linalg.norm(head - nose, axis=-1), 0.092, atol=1e-3)  # of 02.asf
+    assert (head[:, 1] > nose[:, 1]).all()
+    assert (nose[:, 1] > neck[:, 1]).all()
+
+
+@pytest.mark.parametrize("trajectory", [False, True])
+@pytest.mark.parametrize("landmarks", ["own", "of the time"])
+def test_a_part_of_a_layout_has_the_joints_of_its_names(trajectory: bool, landmarks: str) -> None:
+    """Networks on a part of cmu38 keep its joints, whether their weights know today's landmarks or fewer."""
+    rig = get_skeleton("cmu38")
+    whole = contract(rig, rig.joints, trajectory=trajectory, name="cmu38")
+    for part in (contract(rig, ["head", "left_wrist", "left_knee"], trajectory=trajectory), whole):
+        target = part if landmarks == "own" else replace(part, landmarks={"nose": {"head": 1.0}})
+        weights = map_joints(rig, target, minimum=0.0).weights[int(trajectory) :]
+        found = [rig.joints[int(row.argmax())] for row in weights]
+        assert found == [joint for joint in target.joints if joint in rig.joints]
+        assert (np.count_nonzero(weights, axis=1) == 1).all()
+
+
+def test_own_landmarks_on_a_layouts_joints_are_heeded() -> None:
+    """A layout of one's own is no part of the library's, though it has its name and joints."""
+    layout = get_skeleton("h36m17")
+    lower = {"nose": 0.5, "head": 0.5}
+    own = replace(layout, landmarks={**layout.landmarks, "head": lower})
+    row = map_joints(own, layout).weights[layout.index("head")]
+    assert (row[layout.index("nose")], row[layout.index("head")]) == (0.5, 0.5)
+    joints = ["left_wrist", "head", "pelvis"]
+    stranger = replace(contract(get_skeleton("cmu38"), joints), name="mine", landmarks={})
+    row = map_joints(get_skeleton("cmu38"), stranger).weights[stranger.index("head")]
+    assert row[get_skeleton("cmu38").index("head_top")] == 1
 
 
 def test_too_little_is_refused() -> None:

@@ -161,14 +161,15 @@ class Recognizer(Pretrained):
     @property
     def acclaim_joints(self) -> Literal["starts", "ends"]:
         """Which joints of Acclaim clips (ASF/AMC, option ``joints``) show the first network more of its own: the starts
-        of bones, as anatomy has them, or the ends, as HDM05's and CMU's raw layouts."""
+        of bones, as ``cmu38`` and networks of motion have them, or the ends, as HDM05's and CMU's raw layouts. Where
+        both show as many, the ends: so :func:`kinegraph.formats.read` reads clips that recognisers learn from."""
         if isinstance(self.network, MotionNetwork):
             return "starts"
         lost = {
             joints: map_joints(get_skeleton(layout), self.network.skeleton, minimum=0.0).status.count("missing")
             for joints, layout in (("starts", "cmu38"), ("ends", "cmu31"))
         }
-        return "ends" if lost["ends"] < lost["starts"] else "starts"
+        return "ends" if lost["ends"] <= lost["starts"] else "starts"
 
     def _trained(self) -> LoadedWeights:
         if len(self.networks) > 1:

@@ -19,9 +19,10 @@ def contract(
     """The skeleton with only `joints` and its root; a joint's parent is its nearest kept ancestor.
 
     The root stays even when it is not named, because the limbs would fall apart without it. Joints keep their order;
-    left/right pairs, parts and landmarks are those of the joints that are left. A link goes the way of the bones: an
-    end that is not kept moves to its nearest kept ancestor; the link is gone where that is the other end, or joined to
-    it anyway.
+    left/right pairs, parts and landmarks are those of the joints that are left. Where a landmark is lost but a kept
+    joint bears its name, ``{}`` still says that this joint is another point. A link goes the way of the bones: an end
+    that is not kept moves to its nearest kept ancestor; the link is gone where that is the other end, or joined to it
+    anyway.
 
     Args:
         skeleton: with one root.
@@ -68,5 +69,9 @@ def contract(
         pairs=tuple(pair for pair in skeleton.pairs if wanted.issuperset(pair)),
         links=tuple(links),
         parts={part: members for part, members in parts.items() if members},
-        landmarks={landmark: weights for landmark, weights in skeleton.landmarks.items() if wanted.issuperset(weights)},
+        landmarks={
+            landmark: weights if wanted.issuperset(weights) else {}
+            for landmark, weights in skeleton.landmarks.items()
+            if wanted.issuperset(weights) or landmark in wanted
+        },
     )

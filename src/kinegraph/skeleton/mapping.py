@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.errors import DataError, SkeletonError
+from kinegraph.skeleton.contraction import TRAJECTORY, contract
+from kinegraph.skeleton.layouts import get_skeleton, skeleton_names
 from kinegraph.skeleton.skeleton import Skeleton
 
 _SHOWN = 30  # joints named in a message
@@ -79,7 +81,9 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
     """Match two layouts by anatomical name.
 
     A target joint is looked up by its own name among the source's joints and landmarks; when the source does not
-    know that name, the target's landmarks are searched for the anatomical point the joint stands for.
+    know that name, the target's landmarks are searched for the anatomical point the joint stands for. Where these say
+    that the name means another point, as SMPL's joint ``head`` is no top of a head, they come first. A layout of the
+    library and a part of it (:func:`~kinegraph.skeleton.contract`) are one rig: each joint is that of its name.
 
     Args:
         minimum: share of target joints that must be found.
@@ -91,14 +95,18 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
     status = []
     # A target such as an ASF skeleton names its joints its own way; its landmarks say what they stand for.
     meaning = target.meanings
+    one_rig = _is_part(source, target)
     for row, joint in enumerate(target.joints):
-        if joint in source.joints and source.landmarks.get(joint) == target.landmarks.get(joint):
+        own = target.landmarks.get(joint)
+        if joint in source.joints and (one_rig or source.landmarks.get(joint) == own):
             # one convention, in which the name may stand for a joint and, as a landmark, for another point
             found = np.eye(source.num_joints)[source.index(joint)]
+        elif own is not None and set(own) != {joint} and joint in meaning:
+            found = source.landmark(meaning[joint])
         else:
             found = source.landmark(joint)
-        if found is None and joint in meaning:
-            found = source.landmark(meaning[joint])
+            if found is None and joint in meaning:
+                found = source.landmark(meaning[joint])
         if found is None:
             status.append("missing")
             continue
@@ -115,3 +123,20 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
             "for in a TOML file with [landmarks], and give it as the layout (--layout FILE, skeleton=FILE)"
         )
     return JointMap(source, target, weights, tuple(status))
+
+
+def _is_part(source: Skeleton, target: Skeleton) -> bool:
+    """Whether the target is a layout of the library, the source, with fewer joints or only a trajectory more.
+
+    Of its landmarks some may be lost: joints that they need are gone, or the layout had none of them when a network's
+    weights were written.
+    """
+    own = [joint for joint in target.joints if joint != TRAJECTORY]
+    if target.name not in (source.name, f"{source.name}_{len(own)}") or not set(own) <= set(source.joints):
+        return False
+    if source.name not in skeleton_names() or get_skeleton(source.name) != source:
+        return False
+    if any(weights and source.landmarks.get(point) != weights for point, weights in target.landmarks.items()):
+        return False
+    part = contract(source, own, trajectory=TRAJECTORY in target.joints)
+    return (part.joints, part.parents) == (target.joints, target.parents)
