@@ -20,9 +20,10 @@ from kinegraph.datasets.synthetic.generator import generate_points
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.geometry.cameras import look_at
 from kinegraph.inference.contact import foot_contacts
-from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics
+from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, on_the_floor
+from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import upright
-from kinegraph.inference.quick import into_world
+from kinegraph.inference.quick import into_world, lifter_for
 from kinegraph.inference.stature import scaled_to_height, stature
 from kinegraph.sequence import SkeletonSequence
 
@@ -371,6 +372,27 @@ def test_contacts_come_with_the_world_and_not_with_the_camera() -> None:
         assert 0.3 < world.contact[0][:, list(touched)].mean() < 0.9
     with pytest.raises(DataError, match="in camera space"):
         foot_contacts(seen)
+
+
+@pytest.mark.parametrize("by", ["height", "floor"])
+def test_contacts_are_those_of_the_size_that_was_stated(
+    by: str, walk_2d: tuple[SkeletonSequence, Extrinsics, float]
+) -> None:
+    """Somebody half as large is half as near, and as fast across the line of sight."""
+    two_d, camera, height = walk_2d
+    size = 0.55
+    low = dataclasses.replace(camera, translation=camera.translation * size)
+    stated = {"height_m": height * size} if by == "height" else {"extrinsics": low}
+    found = kg.lift(two_d, focal_px=1145, **stated).contact
+    lifted, across = lifter_for(two_d).lift_and_follow(two_d, LiftOptions(focal_px=1145))
+    assert across is not None
+    sized = scaled_to_height(lifted, height * size) if by == "height" else on_the_floor(lifted, low, 0.0)[0]
+    factor = float(np.nanmedian(sized.positions / lifted.positions))
+    assert 0.5 < factor < 0.65
+    place = None if by == "height" else low
+    right, wrong = (into_world(sized, place, sized=True, across=speed).contact for speed in (across * factor, across))
+    assert (right != wrong).any()
+    np.testing.assert_array_equal(found, right)
 
 
 def test_a_floor_that_nobody_stated_is_said_to_be_assumed() -> None:

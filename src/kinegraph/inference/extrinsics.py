@@ -17,7 +17,7 @@ from kinegraph.inference.placement import floor_under
 from kinegraph.inference.stature import bodies, scaled_by
 from kinegraph.sequence import SkeletonSequence
 
-__all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics", "square_pixels"]
+__all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics", "on_the_floor", "square_pixels"]
 
 Floats = NDArray[np.float64]
 
@@ -217,7 +217,7 @@ def by_extrinsics(
             notes=(*sequence.notes, "axes: those of the given extrinsics; the root stays at the origin"),
         )
     if camera.floor is not None and not sized:
-        sequence = _on_the_floor(sequence, camera, camera.floor, stills)
+        sequence, _ = on_the_floor(sequence, camera, camera.floor, stills)
     return sequence.replace(
         positions=(sequence.positions - camera.translation) @ camera.rotation,
         space="world",
@@ -227,8 +227,20 @@ def by_extrinsics(
     )
 
 
-def _on_the_floor(sequence: SkeletonSequence, camera: Extrinsics, floor: float, stills: bool) -> SkeletonSequence:
-    """Everybody in camera space as large as makes them stand on a floor of that height."""
+def on_the_floor(
+    sequence: SkeletonSequence, camera: Extrinsics, floor: float, stills: bool = False
+) -> tuple[SkeletonSequence, Floats]:
+    """Everybody in camera space as large as makes them stand on a floor of that height.
+
+    Args:
+        sequence: 3D in camera space, metres.
+        camera: where it stands in the world.
+        floor: its height there, metres.
+        stills: the frames are single pictures.
+
+    Returns:
+        The sequence, and by what it was scaled ``(people, frames, 1)``.
+    """
     vertical = up_vector(camera.up)
     eye = float(camera.position @ vertical)
     heights = ((sequence.positions - camera.translation) @ camera.rotation) @ vertical

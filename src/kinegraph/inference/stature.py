@@ -12,7 +12,7 @@ from kinegraph.inference.placement import without_assumed_size
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["bodies", "checked_heights", "scaled_by", "scaled_to_height", "stature"]
+__all__ = ["bodies", "checked_heights", "scaled_by", "scaled_to_height", "stature", "to_height"]
 
 Floats = NDArray[np.float64]
 
@@ -81,12 +81,26 @@ def bodies(sequence: SkeletonSequence, stills: bool = False) -> list[tuple[int, 
 def scaled_to_height(
     sequence: SkeletonSequence, height_m: float | Sequence[float], *, stills: bool = False
 ) -> SkeletonSequence:
+    """The sequence of :func:`to_height` alone.
+
+    Raises:
+        ConfigError, DataError: as there.
+    """
+    return to_height(sequence, height_m, stills=stills)[0]
+
+
+def to_height(
+    sequence: SkeletonSequence, height_m: float | Sequence[float], *, stills: bool = False
+) -> tuple[SkeletonSequence, Floats]:
     """Everybody as tall as stated: positions in camera space scaled about the camera, so that keypoints stay put.
 
     Args:
         sequence: 3D in camera space, metres; or relative to the root.
         height_m: one height for all, or one a person.
         stills: the frames are single pictures.
+
+    Returns:
+        The sequence, and by what it was scaled ``(people, frames, 1)``.
 
     Raises:
         ConfigError: no height of a person, not as many as people, or several where there are several pictures.
@@ -114,17 +128,22 @@ def scaled_to_height(
 
 def scaled_by(
     sequence: SkeletonSequence, everybody: list[tuple[int, slice]], factors: list[float], notes: list[str]
-) -> SkeletonSequence:
-    """Positions and their uncertainty times a factor for each of :func:`bodies`; NaN leaves one as large as assumed."""
+) -> tuple[SkeletonSequence, Floats]:
+    """Positions and their uncertainty times a factor for each of :func:`bodies`; NaN leaves one as large as assumed.
+
+    Returns:
+        The sequence, and what other lengths and speeds of it are to be multiplied by, ``(people, frames, 1)``.
+    """
     scale = np.ones((sequence.people, sequence.frames, 1, 1))
     for (person, frames), factor in zip(everybody, factors, strict=True):
         scale[person, frames] = factor if np.isfinite(factor) else 1.0
     kept = without_assumed_size(sequence.notes) if np.isfinite(factors).all() else sequence.notes
-    return sequence.replace(
+    scaled = sequence.replace(
         positions=sequence.positions * scale,
         uncertainty=None if sequence.uncertainty is None else sequence.uncertainty * scale,
         notes=(*kept, *notes),
     )
+    return scaled, scale[..., 0]
 
 
 def _of_people(factors: list[float], everybody: list[tuple[int, slice]], heights: list[float]) -> list[str]:
