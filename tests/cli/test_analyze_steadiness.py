@@ -39,3 +39,16 @@ def test_steps_are_printed_drawn_and_written(
     (tmp_path / "pictures.json").write_text(json.dumps(pictures))
     assert analyze("steadiness", "lift", "--recordings", tmp_path / "pictures.json") == 2
     assert "holds single pictures" in capsys.readouterr().err
+
+
+def test_numbers_never_take_the_place_of_a_recording(
+    analyze: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "walk.json"
+    recording.write_text("[]")
+    (tmp_path / "folder").mkdir()
+    again = tmp_path / "folder" / ".." / "walk.json"
+    words = ("steadiness", "lift", "--recordings", tmp_path / "other.csv", recording)
+    assert analyze(*words, "--json", again) == 2
+    assert f"IN and --json are both {again}; the input is never overwritten" in capsys.readouterr().err
+    assert recording.read_text() == "[]"

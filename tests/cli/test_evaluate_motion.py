@@ -102,6 +102,15 @@ def test_baselines_beside_a_network(recordings, weights, tmp_path, capsys):
     np.testing.assert_allclose(ratio, 70 / (25.4 / 0.45))
 
 
+def test_numbers_never_take_the_place_of_a_recording(tmp_path, capsys):
+    recording = tmp_path / "walk.json"
+    recording.write_text("{}")
+    words = ("zero-velocity", "--protocol", "recordings", "--data", tmp_path)
+    assert evaluate(*words, "--json", recording) == 2
+    assert f"IN and --json are both {recording}; the input is never overwritten" in capsys.readouterr().err
+    assert recording.read_text() == "{}"
+
+
 def test_recognition_and_fusion(recordings, weights, tmp_path, capsys):
     out = tmp_path / "r.json"
     one, two = weights("joint"), weights("bone", stream="bone", horizon=0)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 HELP = "hard poses, the papers' ablations, robustness, stability, learned graphs"
 EXTRA_ARGUMENTS = True
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run one analysis."""
     from kinegraph.atomic import made_folder
-    from kinegraph.cli.options import check_place
+    from kinegraph.cli.options import check_place, keep_input
     from kinegraph.errors import ConfigError
 
     analysis = analyses()[args.analysis]
@@ -90,4 +91,7 @@ def run(args: argparse.Namespace) -> int:
     # A place that nothing can be written to is said before minutes of work.
     with made_folder(args.out) if getattr(args, "out", None) else nullcontext():
         check_place("--json", args.json)
+        for source in (*getattr(args, "recordings", ()), getattr(args, "data", None)):
+            if source and args.json:
+                keep_input(Path(source), Path(args.json), "--json")
         return analysis.run(args)

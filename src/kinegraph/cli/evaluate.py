@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kinegraph.cli.evaluate_clips import CLIP_ONLY, add_clip_arguments
-from kinegraph.cli.options import check_place
+from kinegraph.cli.options import check_place, keep_input
 from kinegraph.cli.protocols import add_protocol_arguments, batch_of, check_device, refuse, results_of
 from kinegraph.shipped import model_help
 
@@ -210,6 +210,8 @@ def _recordings(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     if args.device != "cpu":
         raise ConfigError("protocol recordings runs on the cpu; leave --device out")
     files = find_files(args.data)
+    for file in files if args.json else ():
+        keep_input(file, Path(args.json), "--json")
     with Progress("forecasting", after_s=1.0) as progress:
         results = compare_recordings(args.models, files, source=args.data, progress=progress)
     contents = [result.to_json() for result in results]
