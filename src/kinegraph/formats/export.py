@@ -25,7 +25,7 @@ UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inc
 """Names accepted for ``unit=``, with their metres."""
 
 # formats with a file, or a rig, for each person: who is never seen has none
-_APART = ("bvh", "glb", "trc", "c3d")
+_APART = ("bvh", "glb", "trc", "c3d", "expmap_text")
 
 # formats that pose a rig through gaps, and what they show of somebody who is away for longer
 _RIGS = {

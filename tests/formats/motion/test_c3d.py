@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kinegraph.errors import DataError, FormatError, KinegraphError, MissingExtraError
+from kinegraph.formats.export import UNITS
 from kinegraph.formats.motion import c3d
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -187,6 +188,15 @@ def test_who_is_never_seen_gets_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nobody to write as C3D"):
         c3d.write(shown.select_people([0]), tmp_path / "y.c3d")
     assert [path.name for path in tmp_path.iterdir()] == ["x_person2.c3d"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_every_unit_that_is_written_is_read(tmp_path: Path, unit: str) -> None:
+    pytest.importorskip("ezc3d")
+    points = np.random.default_rng(0).normal(size=(1, 4, 17, 3))
+    shown = SkeletonSequence(positions=points, skeleton=H36M, fps=30, up="z")
+    c3d.write(shown, tmp_path / "x.c3d", unit=unit)
+    np.testing.assert_allclose(c3d.read(tmp_path / "x.c3d").positions, points, atol=1e-5)
 
 
 def test_more_labels_than_one_parameter_holds(tmp_path: Path) -> None:

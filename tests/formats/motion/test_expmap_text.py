@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import detect, read, write
+from kinegraph.formats.export import not_shown
 from kinegraph.formats.motion.expmap_text import read_matrix, rest_offsets
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
@@ -105,6 +106,33 @@ def test_a_z_up_world_is_turned_on_writing(tmp_path, rows):
     positions = first.positions[..., [0, 2, 1]] * [1, -1, 1]
     write(first.replace(positions=positions, rotations=rotations, up="z"), tmp_path / "b.txt")
     np.testing.assert_allclose(read(tmp_path / "b.txt").positions, first.positions, atol=1e-8)
+
+
+def test_rotations_that_no_longer_make_the_positions_are_not_written(tmp_path, rows):
+    first = read(save(tmp_path / "a.txt", rows))
+    moved = np.array(first.positions)
+    moved[:, :, first.skeleton.index("head")] += 0.01
+    with pytest.raises(DataError, match="person 1: the rotations do not make the positions.*: write BVH"):
+        write(first.replace(positions=moved), tmp_path / "b.txt")
+    with pytest.raises(DataError, match="cmu38 without offsets"):
+        write(first.replace(offsets=None), tmp_path / "b.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_who_is_never_seen_gets_no_file_and_people_count_from_one(tmp_path, rows):
+    first = read(save(tmp_path / "a.txt", rows))
+    positions = np.stack([np.full_like(first.positions[0], np.nan), *np.repeat(first.positions, 2, axis=0)])
+    three = first.replace(positions=positions, confidence=None, rotations=np.repeat(first.rotations, 3, axis=0))
+    written = write(three, tmp_path / "b.txt")
+    assert written == (tmp_path / "b_person2.txt", tmp_path / "b_person3.txt")
+    np.testing.assert_allclose(read(written[1]).positions, first.positions, atol=1e-8)
+    assert not_shown(three, "expmap_text") == ["person 1 is never seen and was left out"]
+    positions[2, 0] = np.nan
+    with pytest.raises(DataError, match="person 3 has frames without a root"):
+        write(three.replace(positions=positions, confidence=None), tmp_path / "c.txt")
+    with pytest.raises(DataError, match="nobody to write as exponential-map text"):
+        write(three.select_people([0]), tmp_path / "c.txt")
+    assert not list(tmp_path.glob("c*"))
 
 
 def line(count, value="0.5"):

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import atomic_path
 from kinegraph.axes import y_up
 from kinegraph.errors import FormatError, require
-from kinegraph.formats.export import check_metric, person_files
+from kinegraph.formats.export import UNITS, check_metric, person_files
 from kinegraph.formats.joints.own_landmarks import with_landmarks
 from kinegraph.formats.joints.rig import MAX_JOINTS, marker_skeleton
 from kinegraph.formats.motion.c3d_file import HEADER_FRAMES, put_residuals, read_points
@@ -29,7 +29,7 @@ from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-_UNITS = {"mm": 0.001, "cm": 0.01, "m": 1.0, "in": 0.0254, "inch": 0.0254}
+_UNITS = {**UNITS, "in": UNITS["inch"]}
 _RESIDUAL_METRES = 0.01  # residual that halves the confidence
 _LARGEST_METRES = 0.255  # residual that is written; more would make the steps of the others coarse
 _STEPS, _INTEGER = 255, 32000  # of a residual's byte; what the largest coordinate becomes in an integer file
@@ -101,7 +101,7 @@ def write(sequence: SkeletonSequence, path: Path | str, *, unit: str = "mm") -> 
         sequence: 3D, in metres; camera space is turned upright.
         path: the file. Further people go beside it as ``<name>_person2.c3d`` and so on; who is seen in no frame gets
             no file, and the others keep their numbers.
-        unit: ``mm``, ``cm`` or ``m``.
+        unit: a name of `kinegraph.formats.export.UNITS`; laboratories use mm, and not every program knows ``dm``.
 
     Returns:
         The files written.

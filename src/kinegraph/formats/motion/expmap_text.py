@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import write_text
 from kinegraph.axes import y_up
 from kinegraph.errors import ConfigError, DataError, FormatError, nearest
-from kinegraph.formats.export import check_metric, person_paths
+from kinegraph.formats.export import check_metric, person_files
 from kinegraph.formats.text_file import read_lines
 from kinegraph.geometry.expmap_euler import file_expmap_to_quaternion, quaternion_to_file_expmap
 from kinegraph.geometry.kinematics import forward_kinematics
@@ -194,18 +194,20 @@ def write(sequence: SkeletonSequence, path: Path | str) -> tuple[Path, ...]:
     Bones are not part of the format: whoever reads the file sees the rig's own, not the sequence's.
 
     Args:
-        sequence: 3D, in metres, with local rotations.
-        path: the file. Further people go beside it as ``<name>_person2.txt`` and so on.
+        sequence: 3D, in metres, with local rotations and rest offsets that make its positions.
+        path: the file. Further people go beside it as ``<name>_person2.txt`` and so on; who is seen in no frame gets
+            no file, and the others keep their numbers.
 
     Returns:
         The files written.
 
     Raises:
-        DataError: another skeleton, no rotations, joints missing.
+        DataError: another skeleton, no rotations or others than make the positions, a root missing, nobody seen.
     """
     layout = next((name for name in WIDTHS.values() if get_skeleton(name).joints == sequence.skeleton.joints), None)
-    if layout is None or sequence.rotations is None:
-        found = sequence.skeleton.name if layout is None else f"{layout} without rotations"
+    if layout is None or sequence.rotations is None or sequence.offsets is None:
+        lacking = "rotations" if sequence.rotations is None else "offsets"
+        found = sequence.skeleton.name if layout is None else f"{layout} without {lacking}"
         raise DataError(
             f"exponential-map text holds joint rotations of {' or '.join(WIDTHS.values())}; found {found}: write BVH, "
             "or another format"
@@ -213,14 +215,23 @@ def write(sequence: SkeletonSequence, path: Path | str) -> tuple[Path, ...]:
     check_metric(sequence, "exponential-map text", "m")
     root = sequence.skeleton.root
     turn = y_up(sequence)
-    paths = person_paths(path, sequence.people)
-    for person, target in enumerate(paths):
+    files = person_files(sequence, path, "exponential-map text")
+    for person in files:
         if not sequence.seen[person, :, root].all():
-            raise DataError(f"person {person} has frames without a root; exponential-map text holds whole poses only")
+            raise DataError(
+                f"person {person + 1} has frames without a root; exponential-map text holds whole poses only: "
+                "fill the gaps, or write BVH"
+            )
+        if not sequence.is_posed(person):
+            raise DataError(
+                f"person {person + 1}: the rotations do not make the positions, which exponential-map text would lose: "
+                "write BVH, which gets new rotations"
+            )
+    for person, target in files.items():
         rotations = np.array(sequence.rotations[person])
         rotations[:, root] = quaternion_multiply(matrix_to_quaternion(turn), rotations[:, root])
         translation = sequence.positions[person, :, root] @ turn.T / unit_metres(layout)
         expmaps = quaternion_to_file_expmap(rotations).reshape(len(rotations), -1)
         rows = np.concatenate([translation, expmaps], axis=1) + 0.0  # no -0
         write_text(target, "\n".join(",".join(f"{value:.9g}" for value in row) for row in rows.tolist()) + "\n")
-    return paths
+    return tuple(files.values())
