@@ -266,6 +266,28 @@ def test_float16_halves_the_file_and_loads_as_float32(folder: Path, tmp_path: Pa
         torch.testing.assert_close(half[name], value, atol=1e-3, rtol=1e-3)
 
 
+def test_what_a_precision_cannot_hold_is_refused_before_anything_is_replaced(folder: Path) -> None:
+    model = small("fcn")
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] = -1e5
+    name = next(iter(dict(model.named_parameters())))
+    message = rf"^tensor {name} holds 100000, and float16 nothing above 65504; nothing was written: .* dtype float32$"
+    with pytest.raises(ConfigError, match=message):
+        save_weights(folder, model, "fcn", {"seed": 4}, transform=TRANSFORM, dtype="float16")
+    assert load_weights(folder).metadata["seed"] == 3
+    assert [path.name for path in folder.parent.iterdir()] == ["w"]
+    save_weights(folder, model, "fcn", {"seed": 4}, transform=TRANSFORM)
+    assert load_weights(folder).metadata["seed"] == 4
+
+
+def test_a_symlink_stays_and_the_weights_that_it_points_to_are_replaced(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("w")
+    save_weights(tmp_path / "link", small("fcn"), "fcn", {"seed": 4}, transform=TRANSFORM)
+    assert (tmp_path / "link").is_symlink()
+    assert load_weights(folder).metadata["seed"] == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "w"]
+
+
 def test_other_tensors_can_be_stored_in_place_of_the_models(tmp_path: Path) -> None:
     model = small("fcn")
     state = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}

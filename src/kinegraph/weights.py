@@ -43,6 +43,7 @@ __all__ = [
     "load_weights",
     "refuse_set_aside",
     "save_weights",
+    "set_aside",
     "task_of",
     "transform_of",
 ]
@@ -138,7 +139,8 @@ def save_weights(
         extra: further files of the folder by name: a model card, a calibration.
 
     Raises:
-        ConfigError: a model or transform that is not of that task, or a model that is not the named one.
+        ConfigError: a model or transform that is not of that task, a model that is not the named one, or a value that
+            the precision cannot hold.
         KinegraphError: the folder cannot be written, or holds something else.
     """
     from safetensors.torch import save
@@ -149,7 +151,7 @@ def save_weights(
         raise ConfigError(f"task {task} goes with a {_TRANSFORMS[task].__name__}; found a {type(transform).__name__}")
     kept = getattr(torch, dtype)
     tensors = {
-        name: (value.detach().to("cpu", kept if value.is_floating_point() else value.dtype)).contiguous().clone()
+        name: _stored(name, value.detach().to("cpu"), kept)
         for name, value in (model.state_dict() if state is None else state).items()
     }
     content = save(tensors)
@@ -167,7 +169,24 @@ def save_weights(
     _replace_folder(Path(folder), {CONFIG_FILE: text.encode(), TENSORS_FILE: content, **(extra or {})})
 
 
+def _stored(name: str, value: Tensor, kept: torch.dtype) -> Tensor:
+    """A copy in that precision; ConfigError where a finite value would become infinite."""
+    found = value.to(kept if value.is_floating_point() else value.dtype).contiguous().clone()
+    if found.is_floating_point():
+        finite = torch.isfinite(value)
+        if not bool(torch.isfinite(found[finite]).all()):
+            precision = str(kept).removeprefix("torch.")
+            raise ConfigError(
+                f"tensor {name} holds {float(value[finite].abs().max()):g}, and {precision} nothing above "
+                f"{torch.finfo(kept).max:g}; nothing was written: expected smaller weights"
+                + (", or dtype float32" if kept == torch.float16 else "")
+            )
+    return found
+
+
 def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    if target.is_symlink():  # it stays, and what it points to is replaced
+        target = Path(os.path.realpath(target))
     parent = target.parent
     # A calibration is of the weights beside it and goes with them.
     ours = {*files, "calibration.json"}
@@ -203,10 +222,16 @@ def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
 
 def refuse_set_aside(folder: Path) -> None:
     """Raises FormatError where :func:`_replace_folder`, killed at its worst moment, left weights aside of a folder."""
-    left = [p for p in folder.parent.glob(f".{glob.escape(folder.name)}.*.old") if (p / CONFIG_FILE).is_file()]
-    if left:
-        latest = max(left, key=lambda p: p.stat().st_mtime)
+    latest = set_aside(folder)
+    if latest is not None:
         raise FormatError(folder, f"no such weights folder; a save cut short left its weights as {latest}: rename it")
+
+
+def set_aside(folder: Path) -> Path | None:
+    """The latest weights that a save of a folder, or of what a symlink points to, set aside and never put back."""
+    place = Path(os.path.realpath(folder)) if folder.is_symlink() else folder
+    left = [p for p in place.parent.glob(f".{glob.escape(place.name)}.*.old") if (p / CONFIG_FILE).is_file()]
+    return max(left, key=lambda p: p.stat().st_mtime, default=None)
 
 
 def _check_task(task: str, model_name: str) -> None:

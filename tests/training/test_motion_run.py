@@ -15,7 +15,7 @@ from training_runs import SYMGNN, assert_same_run, checkpoint_of, lifting_recipe
 
 import kinegraph as kg
 from kinegraph.config import read_yaml
-from kinegraph.errors import ConfigError
+from kinegraph.errors import ConfigError, KinegraphError
 from kinegraph.training.motion_setup import prepare
 from kinegraph.training.motion_splits import MotionSplits
 from kinegraph.training.motion_task import MotionTask
@@ -185,6 +185,18 @@ def test_what_cannot_be_trained_on_is_said_and_listed(
     said = capsys.readouterr().err
     assert said == start + rows[0]["reason"] + "\n"
     assert "states no frame rate" in said
+
+
+def test_a_list_of_ones_own_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("my notes")
+    for resume in (False, True):
+        with pytest.raises(KinegraphError, match=r"bad.csv is not of a run, and would be overwritten"):
+            run_motion(tmp_path, resume=resume)
+    assert (tmp_path / "bad.csv").read_text() == "my notes"
+    run_motion(tmp_path / "run")
+    (tmp_path / "run" / ".bad.0123abcd.part.csv").write_text("half")
+    run_motion(tmp_path / "run", resume=True)
+    assert not list((tmp_path / "run").glob(".bad*"))
 
 
 @pytest.mark.parametrize("stream", ["bone", "dual", "joint"])

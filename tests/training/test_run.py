@@ -379,6 +379,27 @@ def test_what_a_kill_in_a_write_leaves_is_cleared_away(tmp_path: Path, splits: L
     assert load_weights(folder / "best").metadata["checkpoint"]["step"] > 0
 
 
+def test_weights_elsewhere_by_a_symlink_are_kept_up_to_date(tmp_path: Path, splits: LiftingSplits) -> None:
+    folder, disk = tmp_path / "run", tmp_path / "disk" / "weights"
+    run_lifting(folder, splits, trainer={"steps": 6, "keep": "last"})
+    disk.parent.mkdir()
+    (folder / "best").rename(disk)
+    (folder / "best").symlink_to(disk)
+    for steps in (12, 18):
+        run_lifting(folder, splits, resume=True, trainer={"steps": steps, "keep": "last"})
+        assert (folder / "best").is_symlink()
+        assert load_weights(disk).metadata["checkpoint"]["step"] == steps
+        assert [path.name for path in disk.parent.iterdir()] == ["weights"]
+    disk.rename(disk.parent / ".weights.0123abcd.old")  # a kill between the two renames
+    with pytest.raises(FormatError, match="a save cut short left its weights as .*disk/.weights.0123abcd.old: rename"):
+        load_weights(folder / "best")
+    (folder / ".best.0123abcd.old").symlink_to(disk)  # left by a version that replaced the link
+    run_lifting(folder, splits, resume=True, trainer={"steps": 18, "keep": "last"})
+    assert load_weights(disk).metadata["checkpoint"]["step"] == 18
+    assert (folder / "best").is_symlink()
+    assert not list(folder.glob(".best*"))
+
+
 def test_early_stopping(tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter([5.0, 4.0, 4.5, 4.2, 1.0])
     monkeypatch.setattr(LiftingTask, "evaluate", lambda *_: {"loss": 0.0, "mpjpe_mm": next(errors)})

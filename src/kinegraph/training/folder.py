@@ -25,8 +25,10 @@ from kinegraph.training.precision import computed_in
 from kinegraph.training.recipe import RunRecipe, read_recipe
 from kinegraph.training.schedule import follows_length
 from kinegraph.training.task import Monitor
+from kinegraph.weights import set_aside
 
 __all__ = [
+    "BAD",
     "BEST",
     "CHECKPOINT",
     "LOG",
@@ -41,6 +43,8 @@ __all__ = [
     "write_result",
 ]
 
+BAD = "bad.csv"
+"""Lists what of the data cannot be used, and why."""
 BEST = "best"
 CHECKPOINT = "last.ckpt"
 LOG = "log.csv"
@@ -114,7 +118,8 @@ def find_checkpoint(folder: Path, recipe: RunRecipe, resume: bool) -> Checkpoint
     path = folder / CHECKPOINT
     fitted = not path.exists() and (folder / BEST).is_dir() and (folder / RECIPE).is_file()
     if not (folder / RUN).is_file():
-        for name in (RECIPE, LOG, BEST):  # the recipe that is read may lie there
+        listed = (BAD,) if recipe.task == "motion" else ()
+        for name in (RECIPE, LOG, BEST, *listed):  # the recipe that is read may lie there
             if (folder / name).exists():
                 raise KinegraphError(f"{folder / name} is not of a run, and would be overwritten; choose another --out")
     if not path.exists() and not fitted:
@@ -189,7 +194,8 @@ def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoi
         if checkpoint is None:
             (folder / LOG).unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
     except OSError as error:
-        raise KinegraphError(f"cannot clear the run folder {folder}: {error.strerror}; choose another --out") from error
+        reason = error.strerror or error
+        raise KinegraphError(f"cannot clear the run folder {folder}: {reason}; choose another --out") from error
     if (checkpoint is not None or (folder / BEST).is_dir()) and (folder / RUN).exists():
         try:
             before = json.loads((folder / RUN).read_text(encoding="utf-8"))
@@ -220,13 +226,17 @@ def _check_length(folder: Path, recipe: RunRecipe, before: Any, steps: int, chec
 
 def _clear_leftovers(folder: Path) -> None:
     """Remove what a kill in the middle of a write has left behind; put weights that were being replaced back."""
+    best = folder / BEST
+    aside = set_aside(best) if best.is_symlink() and not best.exists() else None
+    if aside is not None:
+        aside.rename(os.path.realpath(best))
     for place in folder.iterdir():
-        match = re.fullmatch(r"\.(best|last|recipe|run|log)\.[0-9a-f]{8}\.(part|old)(\.\w+)?", place.name)
+        match = re.fullmatch(r"\.(best|last|recipe|run|log|bad)\.[0-9a-f]{8}\.(part|old)(\.\w+)?", place.name)
         if match is None:
             continue
-        if match[1] == BEST and match[2] == "old" and not (folder / BEST).exists():
-            place.rename(folder / BEST)
-        elif place.is_dir():
+        if match[1] == BEST and match[2] == "old" and not best.exists():
+            place.rename(best)
+        elif place.is_dir() and not place.is_symlink():
             shutil.rmtree(place)
         else:
             place.unlink()

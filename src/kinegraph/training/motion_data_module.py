@@ -15,6 +15,7 @@ from torch import Tensor
 
 from kinegraph.atomic import write_csv
 from kinegraph.errors import DataError
+from kinegraph.training.folder import BAD
 from kinegraph.training.launch import is_leader
 from kinegraph.training.motion_recipe import MotionAugmentRecipe
 from kinegraph.training.motion_splits import MotionSplits
@@ -24,10 +25,7 @@ from kinegraph.training.motion_windows import MotionFrames, WindowSampler
 from kinegraph.training.read_ahead import Reader, drawn_ahead, on_device, without_trainer
 from kinegraph.transforms.motion import MotionTransform
 
-__all__ = ["BAD", "MotionBatch", "MotionDataModule"]
-
-BAD = "bad.csv"
-"""The file of a run folder that lists what of the data cannot be used, and why."""
+__all__ = ["MotionBatch", "MotionDataModule"]
 
 
 class MotionBatch(NamedTuple):

@@ -13,8 +13,9 @@ from kinegraph.datasets.seen_clips import marks_of
 from kinegraph.errors import ConfigError
 from kinegraph.models import build
 from kinegraph.models.motion_model import MotionModel
+from kinegraph.training.folder import BAD
 from kinegraph.training.launch import is_leader
-from kinegraph.training.motion_data_module import BAD, MotionDataModule
+from kinegraph.training.motion_data_module import MotionDataModule
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.motion_splits import MotionSplits, load_motion_splits
 from kinegraph.training.motion_task import MotionTask
