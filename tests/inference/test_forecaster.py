@@ -251,6 +251,22 @@ def test_who_is_seen_too_shortly_is_left_out(frames: list[int], told: str) -> No
         forecaster.forecast(given.select_people([1]), 0.3)
 
 
+@pytest.mark.parametrize("model", ["constant-velocity", "symgnn"])
+def test_a_bystander_of_two_joints_stops_nobody(model: str) -> None:
+    both = walker(people=2)
+    confidence = np.array(both.confidence)
+    confidence[1, :, [joint for joint in range(both.joints) if joint not in (0, 10)]] = 0
+    both = both.replace(confidence=confidence, rotations=None, offsets=None)
+    forecaster = Forecaster(model if model == "constant-velocity" else network())
+    future = forecaster.forecast(both, 0.2)
+    np.testing.assert_array_equal(future.positions[0], forecaster.forecast(both.select_people([0]), 0.2).positions[0])
+    assert not future.seen[1].any()
+    told = "2 joints are seen; expected a body with its root and limbs"
+    assert f"walker, person 2 was left out: {told}" in future.notes
+    with pytest.raises(DataError, match=f"^walker: {told}"):
+        forecaster.forecast(both.select_people([1]), 0.2)
+
+
 def test_a_baseline_needs_two_frames_of_everybody() -> None:
     walk = walker(2.0, 30.0)
     with pytest.raises(DataError, match=r"seen for 0\.00 s of the needed 0\.03 s at the end \(0\.033 s too little\)"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from moving_people import body, network, walker
 
-from kinegraph.errors import DataError, KinegraphError
+from kinegraph.errors import DataError, KinegraphError, SkeletonError
 from kinegraph.inference.motion_scores import MotionScores
 from kinegraph.inference.motion_window import person_window, ready
 from kinegraph.transforms.heading import heading_relative
@@ -61,6 +61,23 @@ def test_who_is_away_is_left_out_and_said() -> None:
     positions[0, 5:] = np.nan
     with pytest.raises(DataError, match="nobody is seen for long enough; expected a person in half of 0.37 s"):
         scores.score(sequence.replace(positions=positions, confidence=None), None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("joints", "told"),
+    [((0, 10), "2 joints are seen; expected a body with its root"), ((0, 1, 2, 3), "joints that the network turns")],
+)
+def test_a_bystander_of_few_joints_stops_nobody(joints: tuple[int, ...], told: str) -> None:
+    both = walker(2.0, people=2)
+    confidence = np.array(both.confidence)
+    confidence[1, :, [joint for joint in range(both.joints) if joint not in joints]] = 0
+    both = both.replace(confidence=confidence, rotations=None, offsets=None)
+    scores = MotionScores(network(actions=ACTIONS))
+    rows, notes = scores.score(both, None, None, None)
+    assert [row.person for row in rows] == [0]
+    assert any(note.startswith("walker, person 2 was left out: ") and told in note for note in notes)
+    with pytest.raises((DataError, SkeletonError), match=told):
+        scores.score(both.select_people([1]), None, None, None)
 
 
 def test_networks_and_recordings_that_do_not_serve_are_refused() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.axes import ground
-from kinegraph.errors import DataError, KinegraphError
+from kinegraph.errors import DataError, KinegraphError, SkeletonError
 from kinegraph.hub import Pretrained
 from kinegraph.inference.error_model import Calibration, ErrorTable, read_calibration
 from kinegraph.inference.forecast_features import (
@@ -29,6 +29,7 @@ from kinegraph.inference.motion_window import (
     baseline_of,
     check_rate,
     last_stay,
+    left_out,
     load_motion_network,
     notes_that_hold,
     person_window,
@@ -155,7 +156,7 @@ class Forecaster(Pretrained):
         The recording is brought to the network's rate and the forecast back to the recording's. Beyond the horizon
         that the network was trained for, it goes on from its own output. As live, whose root was not seen within the
         last half second, or not for as long as the network looks back since it was away for longer than that, is left
-        out, with a note.
+        out, with a note; so is who shows too few joints, while somebody else does not.
 
         Args:
             sequence: 3D, in metres, at a known rate, on any skeleton that has the network's joints by name or
@@ -193,6 +194,7 @@ class Forecaster(Pretrained):
         stated = np.full((history.people, count, history.joints, 2), np.nan)
         notes: list[str] = []
         unseen: list[str] = []
+        refused: list[DataError | SkeletonError] = []
         for person in range(history.people):
             stay = last_stay(recent, person)
             reason = self._too_little(stay, history.fps)
@@ -208,14 +210,21 @@ class Forecaster(Pretrained):
             # who was away began anew: what was seen before is of another stay, perhaps of somebody else
             one = ready(recent.select_people([person]).slice_frames(stay[0], stay[1] + 1))
             late = recent.frames - 1 - stay[1]
-            notes += notes_of_the_end(who(history, person), one, late)
             calm, smoothed = with_less_jitter(one, smooth)
-            placed, turned, actions[person], told = self._one(with_lost_joints(calm), late + count, step)
+            try:
+                placed, turned, actions[person], told = self._one(with_lost_joints(calm), late + count, step)
+            except (DataError, SkeletonError) as error:
+                refused.append(error)
+                notes.append(left_out(history, person, error))
+                continue
+            notes += notes_of_the_end(who(history, person), one, late)
             positions[person], rotations[person] = placed[late:], None if turned is None else turned[late:]
             notes += [*smoothed, *told]
             if table is not None:
                 stated[person] = self._errors(one, placed, table)[late:]
-        if len(unseen) == history.people:
+        if len(unseen) + len(refused) == history.people:
+            if refused:
+                raise refused[0]
             raise DataError(
                 f"{history.source or 'the sequence'}: nobody is seen at the end of the observed part for as long as "
                 f"{self.name} looks back: {unseen[0]}; let the observed part end where somebody is"

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from kinegraph.axes import ground
-from kinegraph.errors import DataError, KinegraphError
+from kinegraph.errors import DataError, KinegraphError, SkeletonError
 from kinegraph.inference.clip_window import snapped
-from kinegraph.inference.motion_window import MotionNetwork, check_rate, person_window, ready, who
+from kinegraph.inference.motion_window import MotionNetwork, check_rate, left_out, person_window, ready, who
 from kinegraph.inference.recognition import ScoredWindows
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.transforms.heading import heading_relative
@@ -77,11 +77,17 @@ class MotionScores:
         stride = max(1, round(step * transform.fps))
         floors = ground(sequence)
         found, notes = [], list[str]()
+        refused: list[DataError | SkeletonError] = []
         for person in range(sequence.people):
             if not sequence.seen[person, :, sequence.skeleton.root].any():
                 notes.append(f"{who(sequence, person)} is never seen and was left out")
                 continue
-            window = person_window(sequence, person, network, float(floors[person]))
+            try:
+                window = person_window(sequence, person, network, float(floors[person]))
+            except (DataError, SkeletonError) as error:
+                refused.append(error)
+                notes.append(left_out(sequence, person, error))
+                continue
             # counted from the end, because that is where a frame of the recording stands
             last = np.arange(len(window.features), transform.observed - 1, -stride)[::-1]
             stop = span - (len(window.features) - last) / transform.fps
@@ -98,6 +104,8 @@ class MotionScores:
             timeline = self._scores(window.features, last[numbers], shown)
             found.append(ScoredWindows(person, None, numbers, times, timeline))
         if not found:
+            if refused:
+                raise refused[0]
             raise DataError(
                 f"{sequence.source or 'the sequence'}: nobody is seen for long enough; expected a person in half of "
                 f"{network.observed_s:.2f} s"

@@ -36,6 +36,7 @@ __all__ = [
     "PersonWindow",
     "baseline_of",
     "last_stay",
+    "left_out",
     "load_motion_network",
     "motion_network",
     "notes_that_hold",
@@ -287,3 +288,9 @@ def who(sequence: SkeletonSequence, person: int) -> str:
     """``walk.bvh`` or ``walk.bvh, person 2``."""
     name = sequence.source or "the sequence"
     return name if sequence.people == 1 else f"{name}, person {person + 1}"
+
+
+def left_out(sequence: SkeletonSequence, person: int, error: KinegraphError) -> str:
+    """A note on somebody of a recording of whom too little is seen, which is no reason to refuse the others."""
+    said = str(error).removeprefix(f"{sequence.source or 'the sequence'}: ")
+    return f"{who(sequence, person)} was left out: {said}"

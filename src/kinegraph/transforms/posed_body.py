@@ -140,7 +140,7 @@ def posed_body_steps(sequence: SkeletonSequence, person: int = 0) -> Generator[N
     positions = sequence.positions[person] @ turn.T
     seen = np.isfinite(positions).all(axis=(-1,)).any(axis=0)
     at = skeleton.root
-    who = f"{sequence.source or 'the sequence'}, person {person}"
+    who = (sequence.source or "the sequence") + (f", person {person + 1}" if sequence.people > 1 else "")
     if not seen[at] or seen.sum() < 3:
         lost = (
             f"its root '{skeleton.joints[at]}' is never seen" if not seen[at] else f"{int(seen.sum())} joints are seen"
