@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,45 @@ def test_what_is_known_of_all_and_each_by_number() -> None:
         clips[3]
     assert clips.fingerprint == MemoryClips(Some(), "elsewhere").fingerprint
     assert clips.fingerprint != MemoryClips(Some(shift=1e-3), "folder").fingerprint
+
+
+CHANGES = (
+    {"splits": ("train",)},
+    {"subject": "P9"},
+    {"camera": 7},
+    {"setup": 3},
+    {"label": 1},
+    {"name": "other"},
+    {"confidence": np.ones((1, 4, 17))},
+)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_the_fingerprint_covers_all_that_is_known_of_a_clip(change: dict[str, object]) -> None:
+    """Else a sweep takes a network for one trained on today's training part."""
+
+    class Changed(Some):
+        def read(self, index: int) -> ActionClip:
+            clip = super().read(index)
+            return dataclasses.replace(clip, **change) if index == 0 else clip  # type: ignore[arg-type]
+
+    assert MemoryClips(Changed(), "folder").fingerprint != MemoryClips(Some(), "folder").fingerprint
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("dataset", "others"),
+        ("fps", 25.0),
+        ("unit", "normalized"),
+        ("classes", ("b", "a")),
+        ("skeleton", dataclasses.replace(get_skeleton("h36m17"), links=())),
+    ],
+)
+def test_the_fingerprint_covers_what_is_known_of_all_clips(field: str, value: object) -> None:
+    source = Some()
+    setattr(source, field, value)
+    assert MemoryClips(source, "folder").fingerprint != MemoryClips(Some(), "folder").fingerprint
 
 
 def test_damaged_clips_are_named(capsys: pytest.CaptureFixture[str]) -> None:

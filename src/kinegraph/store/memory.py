@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from kinegraph.errors import DataError, KinegraphError
+from kinegraph.formats.tables.fields import skeleton_field
 from kinegraph.store.clip import ActionClip, Clips, ClipSource
+from kinegraph.store.shard import clip_digest
 
 __all__ = ["MemoryClips"]
 
@@ -59,7 +62,7 @@ class MemoryClips(Clips):
             np.array([getattr(clip, name) for clip in clips], dtype=np.int64)
             for name in ("label", "camera", "setup", "people", "frames")
         )
-        self.fingerprint = _fingerprint(self._clips)
+        self.fingerprint = self._fingerprint()
 
     def __getitem__(self, index: int) -> ActionClip:
         """One clip. Raises DataError when there is none of that number."""
@@ -67,12 +70,10 @@ class MemoryClips(Clips):
             raise DataError(f"{self.folder}: no clip {index}; there are {len(self)}, numbered from 0")
         return self._clips[index]
 
-
-def _fingerprint(clips: tuple[ActionClip, ...]) -> str:
-    digest = hashlib.sha256()
-    for clip in clips:
-        digest.update(f"{clip.name} {clip.label} {clip.positions.shape} {clip.positions.dtype}".encode())
-        digest.update(np.ascontiguousarray(clip.positions).data)
-        if clip.confidence is not None:
-            digest.update(np.ascontiguousarray(clip.confidence).data)
-    return digest.hexdigest()
+    def _fingerprint(self) -> str:
+        """SHA-256 of all that can be learned from and of what parts it, as prepared clips have it."""
+        head = [self.dataset, skeleton_field(self.skeleton), self.fps, self.unit, self.space, self.dims, self.classes]
+        digest = hashlib.sha256(json.dumps(head).encode())
+        for clip in self._clips:
+            digest.update(clip_digest(clip))
+        return digest.hexdigest()
