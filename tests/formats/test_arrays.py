@@ -82,6 +82,14 @@ def test_a_sequence_comes_back_and_learns_its_rate() -> None:
         kg.load(sequence, unit="m")
 
 
+def test_a_sequence_is_saved_at_another_rate(tmp_path: Path) -> None:
+    sequence = kg.load(np.zeros((4, 17, 3)), skeleton="h36m17")
+    kg.save(sequence, tmp_path / "a.npz", fps=25)  # it states none
+    kg.save(sequence.replace(fps=25.0), tmp_path / "b.npz", fps=50)
+    found = [kg.load(tmp_path / name) for name in ("a.npz", "b.npz")]
+    assert [(one.fps, one.frames) for one in found] == [(25, 4), (50, 7)]
+
+
 def test_an_array_is_saved_with_its_layout(tmp_path: Path) -> None:
     array = np.random.default_rng(0).normal(size=(5, 17, 3))
     assert kg.save(array, tmp_path / "x.npz", skeleton="h36m17", fps=30) == (tmp_path / "x.npz",)

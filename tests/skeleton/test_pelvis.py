@@ -57,6 +57,19 @@ def test_without_a_pelvis_one_is_put_between_the_hips(layout: str) -> None:
         assert new >= before.num_joints
 
 
+@pytest.mark.parametrize("parents", [(-1, 0, -1, 2, 0, 2), (-1, 0, 0, 2, -1, 4)])
+def test_several_trees_have_no_pelvis_but_by_name(parents: tuple[int, ...]) -> None:
+    """Links join them, and no bones lead from one tree to another."""
+    joints = ("left_hip", "left_knee", "right_hip", "right_knee", "left_shoulder", "right_shoulder")
+    links = (("left_hip", "right_hip"), ("left_hip", "left_shoulder"))
+    trees = Skeleton("trees", joints, parents, links=links)
+    assert pelvis_joint(trees) is None
+    assert hung_on_hips(trees) == (trees, {})
+    named = Skeleton("named", (*joints, "pelvis"), (*parents, -1), links=(*links, ("pelvis", "left_hip")))
+    assert pelvis_joint(named) == 6
+    assert hung_on_hips(named) == (named, {})
+
+
 def test_without_hips_nothing_is_hung() -> None:
     hand = Skeleton(name="hand", joints=("wrist", "thumb"), parents=(-1, 0))
     assert hung_on_hips(hand) == (hand, {})

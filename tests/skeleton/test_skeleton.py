@@ -213,6 +213,16 @@ def test_what_a_rigs_joints_stand_for() -> None:
     assert rig.meanings == {"LThigh": "left_hip"}
 
 
+def test_one_joint_may_stand_alone_where_several_may_be_listed(tmp_path: Path) -> None:
+    """As people write it in TOML; letter by letter it would name joints that nobody has, or "a" and "b"."""
+    (tmp_path / "x.toml").write_text(
+        'joints = { ab = "", a = "ab", b = "ab" }\nparts = { head = "ab" }\nlandmarks = { pelvis = "ab" }\n'
+    )
+    found = get_skeleton(tmp_path / "x.toml")
+    assert dict(found.landmarks["pelvis"]) == {"ab": 1.0}
+    assert found.parts["head"] == ("ab",)
+
+
 def test_unknown_names_are_refused_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(SkeletonError, match="did you mean 'h36m17'"):
         get_skeleton("h36m-17")

@@ -28,9 +28,11 @@ def load(
 
     Args:
         source: a file or folder, read by :func:`kinegraph.formats.read`; an array, ``(people, frames, joints, n)`` as
-            :func:`from_array` takes it; or a sequence, which comes back as it is (with `fps`, if it states none).
+            :func:`from_array` takes it; or a sequence, which comes back as it is: with `fps` at that rate, resampled
+            where it states another.
         format: name of a file's format, if name and content do not tell it.
-        options: what the reader of the file's format takes, or :func:`from_array`; e.g. ``skeleton`` and ``fps``.
+        options: what the reader of the file's format takes, or :func:`from_array`; e.g. ``skeleton`` and ``fps``, which
+            states a file's or an array's own rate.
 
     Raises:
         FormatError: the file is missing, damaged, or in no format there is.
@@ -78,7 +80,7 @@ def save(
         path: the file.
         format: name of the format, if the suffix does not tell it.
         skeleton: layout of an array.
-        fps: rate of an array, or of a sequence that states none.
+        fps: rate of an array, or of a sequence that states none; a sequence that states another is resampled to it.
         options: what the format's own ``write`` takes.
 
     Returns:

@@ -16,12 +16,15 @@ _ABOVE = {"thorax", "neck", "nose", "head", "head_top"}
 
 
 def pelvis_joint(skeleton: Skeleton) -> int | None:
-    """Index of the joint that is the pelvis: by name, else where both legs part from the trunk; None without one."""
+    """Index of the joint that is the pelvis: by name, else where both legs part from the trunk; None without one.
+
+    Of several trees, which links join, no bones lead from leg to leg: the name alone tells it there.
+    """
     named = _one_joint(skeleton, "pelvis")
     if named is not None:
         return named
     hips = [_one_joint(skeleton, f"{side}_hip") for side in ("left", "right")]
-    if hips[0] is None or hips[1] is None:
+    if hips[0] is None or hips[1] is None or len(skeleton.roots) > 1:
         return None
     shoulder = _one_joint(skeleton, "left_shoulder")
     between = _way(skeleton, hips[0], hips[1])
@@ -53,10 +56,11 @@ def hung_on_hips(skeleton: Skeleton) -> tuple[Skeleton, dict[int, tuple[int, ...
         skeleton: with hip joints, see :meth:`Skeleton.landmark`.
 
     Returns:
-        The skeleton, new joints last, and the joints whose mean each of these is. Without two hips it stays as it is.
+        The skeleton, new joints last, and the joints whose mean each of these is. Without two hips, and where
+        it has several roots, it stays as it is.
     """
     hips = [_one_joint(skeleton, f"{side}_hip") for side in ("left", "right")]
-    if hips[0] is None or hips[1] is None:
+    if hips[0] is None or hips[1] is None or len(skeleton.roots) > 1:
         return skeleton, {}
     names, landmarks = list(skeleton.joints), {point: dict(own) for point, own in skeleton.landmarks.items()}
     means: dict[int, tuple[int, ...]] = {}
@@ -94,7 +98,7 @@ def _one_joint(skeleton: Skeleton, point: str) -> int | None:
 
 
 def _way(skeleton: Skeleton, start: int, end: int) -> list[int]:
-    """Joints from one to another along the bones, both included."""
+    """Joints from one to another along the bones of one tree, both included."""
     up = [[joint] for joint in (start, end)]
     for joints in up:
         while skeleton.parents[joints[-1]] >= 0:

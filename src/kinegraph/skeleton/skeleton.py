@@ -64,7 +64,7 @@ class Skeleton:
         put("parents", tuple(int(p) for p in self.parents))
         put("pairs", tuple((a, b) for a, b in self.pairs))
         put("links", tuple((a, b) for a, b in self.links))
-        put("parts", MappingProxyType({k: tuple(v) for k, v in self.parts.items()}))
+        put("parts", MappingProxyType({k: _listed(v) for k, v in self.parts.items()}))
         put("landmarks", MappingProxyType({k: _weights(self.name, k, v) for k, v in self.landmarks.items()}))
         self._check()
 
@@ -328,12 +328,18 @@ def meanings(landmarks: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
     return {joint: point for point, weights in landmarks.items() if len(weights) == 1 for joint in weights}
 
 
+def _listed(joints: str | Iterable[str]) -> tuple[str, ...]:
+    """Joints listed; one may stand alone, as people write it in TOML."""
+    return (joints,) if isinstance(joints, str) else tuple(joints)
+
+
 def _weights(skeleton: str, landmark: str, value: Mapping[str, float] | Sequence[str]) -> Mapping[str, float]:
-    """Accept a list of joints (their mean) or joint -> weight; check that they are numbers and, if any, sum to 1."""
+    """Accept a joint, a list of them (their mean) or joint -> weight: numbers that, if there are any, sum to 1."""
     if isinstance(value, Mapping):
         weights = {str(k): float(v) for k, v in value.items()}
     else:
-        weights = {str(j): 1.0 / len(value) for j in value}
+        joints = _listed(value)
+        weights = {str(j): 1.0 / len(joints) for j in joints}
     for joint, weight in weights.items():
         if not math.isfinite(weight):
             raise SkeletonError(

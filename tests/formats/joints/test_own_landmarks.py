@@ -61,12 +61,19 @@ def test_what_is_left_out_stays_as_the_names_say(tmp_path: Path) -> None:
     assert with_landmarks(Path("x.bvh"), own, None) is own
 
 
+def test_a_point_may_be_the_plain_name_of_its_joint(tmp_path: Path) -> None:
+    own = Skeleton(name="a", joints=("Hips", "b"), parents=(-1, 0))
+    (tmp_path / "x.toml").write_text('[landmarks]\npelvis = "Hips"\n')
+    assert dict(with_landmarks(Path("x.bvh"), own, tmp_path / "x.toml").landmarks["pelvis"]) == {"Hips": 1}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", r"names its joints itself.*name a TOML file with \[landmarks\]"),
         ("landmarks = 3\n", r"names its joints itself"),
         ('[landmarks]\nneck = ["c"]\n', r"x\.bvh: has no joint 'c', which \[landmarks\] of .*; it has a, b"),
+        ('[landmarks]\nneck = "ab"\n', r"x\.bvh: has no joint 'ab', which \[landmarks\] of .*; it has a, b"),
         ("[landmarks]\nneck = 3\n", r"\[landmarks\] of .* do not fit"),
         ("[landmarks]\nneck = { a = 0.5 }\n", r"do not fit.*sum to 0\.5, not 1"),
         ('pairs = 3\n[landmarks]\nneck = ["a"]\n', r"do not fit"),

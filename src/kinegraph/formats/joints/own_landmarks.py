@@ -1,7 +1,7 @@
 """What the joints of a file stand for, said by the user: for files that name their joints themselves (BVH, TRC, C3D).
 
-A TOML or JSON file with ``[landmarks]`` (docs/skeletons.md) says it: anatomical point = joints whose mean it is, or
-``{ joint = weight }``. ``pairs`` may name left and right. What it leaves out stays as the names of the joints say it;
+A TOML or JSON file with ``[landmarks]`` (docs/skeletons.md) says it: anatomical point = its joint, joints whose mean it
+is, or ``{ joint = weight }``. ``pairs`` may name left and right. What it leaves out stays as the joints' names say it;
 ``joints``, if there are any, are not taken: the recording has its own.
 """
 
@@ -64,6 +64,8 @@ def with_landmarks(path: Path, own: Skeleton, told: str | Path | Skeleton | None
 
 
 def _names(joints: Any) -> list[str]:
+    if isinstance(joints, str):
+        return [joints]
     return list(joints) if isinstance(joints, Mapping | list | tuple) else []
 
 
