@@ -67,6 +67,33 @@ def test_a_fast_recording_is_thinned_and_one_with_gaps_left_out(tmp_path: Path) 
     assert "nobody is seen" in still.skipped[0].reason
 
 
+@pytest.mark.parametrize("fps", [8.0, 25.0, 29.97, 30.0, 50.0, 59.0])
+def test_errors_are_those_of_the_instants_that_are_named(tmp_path: Path, fps: float) -> None:
+    """Frames at 25 a second are of 80 and 120 ms, none of 100; at 8 a second the first is later than that."""
+    write(gliding(1.0, frames=int(3.5 * fps), fps=fps), tmp_path / "walk.npz")
+    still = compare_recordings(["zero-velocity"], [tmp_path / "walk.npz"])[0]
+    np.testing.assert_allclose(still.error_mm, TIMES_MS, rtol=1e-6)
+
+
+def test_between_frames_forecast_and_truth_go_straight(tmp_path: Path) -> None:
+    """Somebody who speeds up, at 25 frames a second: 100 ms lie halfway between the frames after 80 and 120 ms."""
+    fps, frames = 25.0, 80
+    motion = gliding(0.0, frames, fps)
+    at = np.arange(frames) / fps
+    moved = motion.positions.copy()
+    moved[0, :, :, 0] += (at**2)[:, None]
+    write(motion.replace(positions=moved, confidence=None), tmp_path / "faster.npz")
+    still = compare_recordings(["zero-velocity"], [tmp_path / "faster.npz"])[0]
+    nows = range(round(1.5 * fps) - 1, frames - 25, round(0.5 * fps))
+
+    def behind(now: int, ms: int) -> float:
+        return float(np.interp(at[now] + ms / 1000, at, at**2) - at[now] ** 2)
+
+    expected = [1000 * np.mean([behind(now, ms) for now in nows]) for ms in TIMES_MS]
+    assert still.moments == len(nows)
+    np.testing.assert_allclose(still.error_mm, expected, rtol=1e-6)
+
+
 def test_recordings_that_trained_the_network_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -1,8 +1,9 @@
 """Protocol ``recordings``: forecasts of anybody's own recordings, beside what came.
 
 From moments every half second of each recording, what was seen until then goes to the forecaster as a user would give
-it, and its joints of the second after are compared with the recording's. All methods get the same moments with the same
-past, and only recordings, people and joints count that every one of them forecasts.
+it, and its joints of the second after are compared with the recording's: at the very instants, between frames on the
+straight line from one to the next. All methods get the same moments with the same past, and only recordings, people and
+joints count that every one of them forecasts.
 """
 
 from __future__ import annotations
@@ -204,13 +205,13 @@ def _of_recording(methods: dict[str, Forecaster], file: Path, longest: float) ->
         fps /= round(fps / _FPS)
         motion = at_rate(motion, fps)
     behind = max(round(_BEHIND_S * fps), int(np.ceil(longest * fps - 1e-9)) + 1)
-    ahead = round(TIMES_MS[-1] / 1000 * fps)
+    ahead = int(np.ceil(TIMES_MS[-1] / 1000 * fps - 1e-9))
     if motion.frames < behind + ahead:
         seconds, least = motion.frames / fps, max(_BEHIND_S, longest) + TIMES_MS[-1] / 1000
         raise DataError(f"{file.name}: {seconds:.1f} s; expected {least:.3g} s or more")
     found = []
     for now in range(behind, motion.frames - ahead + 1, max(1, round(_EVERY_S * fps))):
-        past, came = motion.slice_frames(now - behind, now), motion.positions[:, now : now + ahead]
+        past, came = motion.slice_frames(now - behind, now), motion.positions[:, now - 1 : now + ahead]
         each = []
         for model, method in methods.items():
             try:
@@ -227,13 +228,28 @@ def _of_recording(methods: dict[str, Forecaster], file: Path, longest: float) ->
 
 
 def _apart(future: SkeletonSequence, came: Array, root: int) -> Array:
-    """(2, people, times, joints) m: how far a forecast is from what came, in the world and relative to the root."""
+    """(2, people, times, joints) m: how far a forecast is from what came, in the world and relative to the root.
+
+    Args:
+        future: from the frame after the last observed one.
+        came: (people, 1 + frames, joints, 3) m, from the last observed frame.
+        root: joint.
+    """
     assert future.fps is not None
-    at = [max(1, round(ms / 1000 * future.fps)) - 1 for ms in TIMES_MS]
-    said, came = future.positions[:, at], came[:, at]
+    said = np.concatenate([came[:, :1], future.positions], axis=1)
+    said, came = (_at_times(path, future.fps) for path in (said, came))
     errors = np.stack([said - came, (said - said[:, :, [root]]) - (came - came[:, :, [root]])])
     apart: Array = np.linalg.norm(errors, axis=-1)
     return apart
+
+
+def _at_times(path: Array, fps: float) -> Array:
+    """(people, times, joints, 3): where a path (people, frames, joints, 3) from now on is after each of `TIMES_MS`."""
+    frame = np.array(TIMES_MS) / 1000 * fps
+    frame = np.where(np.isclose(frame, np.round(frame), rtol=0, atol=1e-6), np.round(frame), frame)
+    before, after = np.floor(frame).astype(int), np.ceil(frame).astype(int)
+    share = (frame - before)[:, None, None]
+    return np.where(share > 0, (1 - share) * path[:, before] + share * path[:, after], path[:, before])
 
 
 def recordings_table(results: Sequence[RecordingsResult], *, markdown: bool = False) -> str:
