@@ -40,6 +40,8 @@ def on_layout(name: str, sequence: SkeletonSequence) -> SkeletonSequence:
         point = layout.joints[joint]
         if point == "root":
             positions[0, :, joint] = places["pelvis"]
+        elif point == "spine_base":  # 0.1 mm above Human3.6M's pelvis
+            positions[0, :, joint] = positions[0, :, layout.parents[joint]]
         else:  # somewhere on what the joint hangs on, the same for every turn
             side = 0.03 if point.startswith("left") else -0.03 if point.startswith("right") else 0.0
             base = sequence.positions[0, :, LAYOUT.index("head")] if layout.parents[joint] < 0 else 0.0
