@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kinegraph.errors import DataError
+from kinegraph.formats.motion.frame_time import SLOWEST_S
 from kinegraph.sequence import SkeletonSequence
 
 __all__ = [
@@ -108,7 +109,15 @@ def away(sequence: SkeletonSequence, format: str) -> list[str]:
 
 
 def not_shown(sequence: SkeletonSequence, format: str) -> list[str]:
-    """Notes on people whom a written file does not have, or shows while they are away; `format` is a format's name."""
+    """Notes on what a written file does not have or show; `format` is a format's name.
+
+    On people who are never seen, or away (`away`), and on a rate that has to be stated again.
+    """
     missing = np.flatnonzero(~sequence.present.any(axis=1))
     notes = [f"person {person + 1} is never seen and was left out" for person in missing if format in _APART]
+    if format == "bvh" and sequence.fps is not None and 1 / sequence.fps > SLOWEST_S:
+        notes.append(
+            f"a frame time of {1 / sequence.fps:g} s is not believed of a bvh: state the rate again "
+            f"(--read fps={sequence.fps:g}, in Python fps=) when reading"
+        )
     return notes + away(sequence, format)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from kinegraph.errors import DataError, KinegraphError
+from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import absences, away, not_shown
 from kinegraph.formats.motion import asf_amc, bvh
 from kinegraph.geometry.kinematics import forward_kinematics
@@ -230,6 +230,17 @@ def test_long_absences_are_told_and_gaps_are_not() -> None:
     blinking[np.arange(500) % 50 > 1] = np.nan
     assert "98-99" not in away(sequence(blinking), "glb")[0]
     assert "2-49, 52-99, 102-149, 152-199, 202-249 and 5 spans more" in away(sequence(blinking), "glb")[0]
+
+
+def test_what_is_slower_than_a_frame_a_second_is_read_with_its_rate_stated(tmp_path: Path) -> None:
+    slow = sequence(walker(), fps=0.4)
+    bvh.write(slow, tmp_path / "x.bvh")
+    with pytest.raises(FormatError, match="'Frame Time:' is 2.5"):
+        bvh.read(tmp_path / "x.bvh")
+    assert bvh.read(tmp_path / "x.bvh", fps=0.4).fps == 0.4
+    assert "a frame time of 2.5 s is not believed" in not_shown(slow, "bvh")[0]
+    assert "--read fps=0.4" in not_shown(slow, "bvh")[0]
+    assert not_shown(slow, "trc") == not_shown(slow.replace(fps=1.0), "bvh") == []
 
 
 def test_bone_ends_are_written_as_end_sites_again(tmp_path: Path, shared_data: Path) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.joints.rig import MAX_JOINTS
-from kinegraph.formats.motion.frame_time import printed_rate
+from kinegraph.formats.motion.frame_time import SLOWEST_S, printed_rate
 from kinegraph.formats.text_file import read_lines
 
 __all__ = ["BvhJoint", "read_text"]
@@ -183,9 +183,6 @@ def _channels(path: Path, number: int, words: Sequence[str], joint: BvhJoint) ->
 # ------------------------------------------------------------------------------------------------------- motion
 
 
-_SLOWEST = 1.0  # seconds a frame; what is longer is a rate, or in milliseconds
-
-
 def _motion(
     path: Path,
     lines: Sequence[str],
@@ -253,11 +250,11 @@ def _stated_rate(path: Path, number: int, word: str, notes: list[str]) -> float:
     seconds = _floats(path, number, word.split(), 1, "'Frame Time:'")[0]
     if seconds < 1e-6:
         raise FormatError(path, f"line {number}: 'Frame Time:' must be a positive time in seconds, found {seconds:g}")
-    if seconds > _SLOWEST:
+    if seconds > SLOWEST_S:
         raise FormatError(
             path,
-            f"line {number}: 'Frame Time:' is {seconds:g}, expected at most {_SLOWEST:g} second a frame; is it a rate, "
-            f"or in milliseconds? State the rate: --read fps=N (fps=N)",
+            f"line {number}: 'Frame Time:' is {seconds:g}, expected at most {SLOWEST_S:g} second a frame; is it a rate "
+            "or in milliseconds? State the rate: --read fps=N (fps=N)",
         )
     fps = printed_rate(word)
     if abs(fps * seconds - 1) > 1e-4:

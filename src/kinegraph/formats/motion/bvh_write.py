@@ -55,6 +55,8 @@ def write(
 ) -> tuple[Path, ...]:
     """Write a sequence as BVH.
 
+    Under one frame a second the reader wants the rate stated again (``fps``).
+
     Args:
         sequence: 3D, in metres. Camera space and z-up worlds are turned to y up.
         path: the file. Further people, one file each, go beside it as ``<name>_person2.bvh`` and so on. Who is seen

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["printed_rate"]
+__all__ = ["SLOWEST_S", "printed_rate"]
+
+SLOWEST_S = 1.0
+"""Seconds a frame that a file is believed; what is longer may be a rate, or in milliseconds."""
 
 _CUSTOMARY = (24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 150, 180, 200, 240, 250, 300, 360, 480, 500, 1000)
 _NTSC = (23.976, 29.97, 59.94, 119.88)
