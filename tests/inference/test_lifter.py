@@ -12,7 +12,7 @@ from lifting_people import BODY, INTRINSICS, flat_person, keypoints, lifter, mot
 
 import kinegraph as kg
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError, SkeletonError
-from kinegraph.inference import Lifter, LiftOptions, upright
+from kinegraph.inference import Lifter, LiftOptions
 from kinegraph.inference.quick import into_world
 from kinegraph.models import REGISTRY, build
 from kinegraph.sequence import SkeletonSequence
@@ -325,56 +325,6 @@ def test_a_camera_of_normalised_keypoints_needs_the_images_size(
         own.lift(given, options)
     assert np.isfinite(own.lift(given.replace(image_size=(1000, 1000)), options).positions).any()
     assert np.isfinite(own.lift(given, LiftOptions(stills=stills)).positions).any()  # nothing stated, and it says so
-
-
-def test_stills_know_nothing_of_each_other(truth: np.ndarray) -> None:
-    other = motion(1, depth=7.0) + np.array([1.0, 0.2, 0])
-    points = np.stack([project(truth[:1]), project(other), project(truth[30:31])], axis=1)  # three pictures
-    confidence = np.ones((1, 3, 17))
-    confidence[0, 1, 5:] = 0  # of the second, too little is seen
-    given = SkeletonSequence(points, BODY, unit="px", space="image", confidence=confidence, image_size=(1000, 1000))
-    own = lifter(flat_person)
-    got = own.lift(given, LiftOptions(stills=True))
-    assert got.seen[0, [0, 2]].all()
-    assert not got.seen[0, 1].any()
-    alone = own.lift(given.slice_frames(2, 3))
-    np.testing.assert_allclose(got.positions[0, 2], alone.positions[0, 0])
-    assert any("one by one" in note for note in got.notes)
-    world = upright(got, stills=True)
-    for frame in (0, 2):
-        assert np.nanmin(world.positions[0, frame, :, 1]) == pytest.approx(0.08, abs=1e-9)
-    with pytest.raises(DataError, match="no frame shows"):
-        own.lift(given.slice_frames(1, 2), LiftOptions(stills=True))
-
-
-def test_people_in_pictures_of_unknown_size_stand_apart(truth: np.ndarray) -> None:
-    """In fractions of the image as in px: one camera for all, or each would be put in the middle of an image."""
-    places = np.stack([project(truth[:1]), project(truth[:1] + np.array([1.5, 0, 0])), project(motion(1, depth=8.0))])
-    pixels = SkeletonSequence(places, BODY, unit="px", space="image", image_size=(1000, 1000))
-    given = pixels.replace(positions=places / 1000, unit="normalized", image_size=None)
-    own = lifter(flat_person)
-    roots = own.lift(given, LiftOptions(stills=True)).positions[:, 0, 0]
-    known = own.lift(pixels, LiftOptions(stills=True, focal_px=1145)).positions[:, 0, 0]
-    np.testing.assert_allclose(roots / roots[0, 2], known / known[0, 2], atol=0.03)
-    notes = own.lift(given, LiftOptions(stills=True)).notes
-    assert "normalised coordinates scaled to 1000 x 1000 px; people about 5 m away" in notes
-
-
-def test_the_main_person_of_each_picture(truth: np.ndarray) -> None:
-    near, far = truth[:3], truth[:3] + np.array([0.5, 0, 6.0])
-    points = np.stack([project(near), project(far)])
-    points[:, 1] = points[::-1, 1]  # people are numbered anew in each picture
-    confidence = np.ones((2, 3, 17))
-    confidence[:, 2] = 0  # nobody in the third
-    given = SkeletonSequence(points, BODY, unit="px", space="image", confidence=confidence, image_size=(1000, 1000))
-    own = lifter(flat_person)
-    got = own.lift(given, LiftOptions(stills=True, people="main"))
-    assert got.people == 1
-    everybody = own.lift(given, LiftOptions(stills=True))
-    np.testing.assert_array_equal(got.positions[0, 0], everybody.positions[0, 0])
-    np.testing.assert_array_equal(got.positions[0, 1], everybody.positions[1, 1])
-    assert not got.seen[0, 2].any()
-    assert any("the largest of up to 2 people" in note for note in got.notes)
 
 
 def test_a_single_frame(truth: np.ndarray) -> None:

@@ -143,7 +143,7 @@ class Lifter(Pretrained):
         options = options or LiftOptions()
         asked = doubts(sequence) if sequence.dims == 2 else ()
         if options.stills and sequence.frames * sequence.people > 1:
-            lifted = self._stills(_at_a_rate(sequence), options, progress)
+            lifted = self._stills(sequence, options, progress)
             return lifted.replace(notes=tuple(dict.fromkeys((*asked, *lifted.notes)))), None
         lifted, features, across = self._video(sequence, options, progress)
         lifted = lifted.replace(notes=(*asked, *lifted.notes))
@@ -233,7 +233,11 @@ class Lifter(Pretrained):
         self, sequence: SkeletonSequence, options: LiftOptions, progress: Callable[[int, int], None] | None
     ) -> SkeletonSequence:
         """Every person of every picture for themselves; who shows too little is missing."""
-        notes: dict[str, None] = {}
+        notes = dict.fromkeys(sequence.notes)
+        if sequence.fps is None:
+            sequence = sequence.replace(fps=ASSUMED_FPS)
+            told = f"pictures have no frame rate: {ASSUMED_FPS:g} a second stated, for files of motion that need one"
+            notes[told] = None
         if options.people == "main" and sequence.people > 1:
             sequence, note = main_of_each(sequence)
             notes[note] = None
