@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_table_and_json(swept: Any) -> None:
     assert content["variants"][1]["changes"] == {"transform.stream": "bone"}
 
 
-def test_finished_runs_are_kept(swept: Any, store: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_runs_are_kept(swept: Any, store: ClipStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, out, _ = swept
 
     def never(*_: Any, **__: Any) -> None:
@@ -104,6 +105,20 @@ def test_finished_runs_are_kept(swept: Any, store: ClipStore, monkeypatch: pytes
     assert again.conditions["folds"] == [3]
     with pytest.raises(ConfigError, match="trainer.steps: .* was trained with 2, this sweep says 3"):
         run_sweep(sweep, "recognize_stgcn_hdm05", [*TINY, "--trainer.steps", "3"], **options)
+    # by how many a run is made, and what the way to the same clips is called, makes no other network
+    moved = tmp_path / "moved"
+    shutil.copytree(store.folder, moved)
+    for more, place in (
+        (["--trainer.workers", "0", "--trainer.devices", "2", "--trainer.nodes", "2"], store.folder),
+        ([], moved),
+        ([], moved / ".." / "moved"),
+    ):
+        same = run_sweep(sweep, "recognize_stgcn_hdm05", [*TINY, *more], **{**options, "data": str(place)})
+        assert [run.figures for _, runs in same.rows for run in runs] == [
+            run.figures for _, runs in again.rows for run in runs
+        ]
+    with pytest.raises(ConfigError, match="data.held_out: .* this sweep says 0.3"):
+        run_sweep(sweep, "recognize_stgcn_hdm05", [*TINY, "--data.held_out", "0.3"], **options)
 
 
 def test_runs_of_other_clips_are_not_one_table(

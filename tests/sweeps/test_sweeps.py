@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import inspect
 import json
+import shutil
 import statistics
 
 import numpy as np
@@ -126,6 +127,18 @@ def test_finished_runs_are_kept_and_others_go_on(swept, monkeypatch):
             run()
     assert asked == [(str(out / "bone" / "seed_1"), True)]
     place.write_text(json.dumps(content))
+
+
+def test_where_the_data_are_may_be_spelt_anew(swept, recordings, tmp_path, monkeypatch):
+    """Windows of motion are not open before a run opens them: other folders may be other data."""
+    _, run, *_ = swept
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained again"))
+    again = run(data=str(recordings / ".." / recordings.name))
+    assert len(again.rows) == 3
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(recordings, elsewhere)
+    with pytest.raises(ConfigError, match=r"data.source: .* was trained with .*elsewhere"):
+        run(data=str(elsewhere))
 
 
 def test_another_sweep_does_not_use_the_folder(swept, recordings):

@@ -21,7 +21,7 @@ from kinegraph.models import model_entry
 from kinegraph.sweeps.clips import ClipMeasure
 from kinegraph.sweeps.motion import MotionMeasure, motion_fields
 from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, SweepResult, Variant
-from kinegraph.training.folder import BEST, RECIPE, RUN
+from kinegraph.training.folder import _MAY_CHANGE, _PROCESSES, BEST, RECIPE, RUN
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.prepared import model_config
 from kinegraph.training.recipe import load_recipe, read_recipe, replaced_lengths
@@ -30,6 +30,10 @@ from kinegraph.training.recipe_parts import RunRecipe
 __all__ = ["plan_sweep", "run_sweep"]
 
 _OPTIONS = {"seed": "--seeds", "out": "--out", "data.fold": "--folds"}  # fields that every sweep sets, and by what
+
+_PARTS = ("data", "trainer")  # of a recipe, of which single fields may differ
+# How a run is watched and by how many, as `train --resume` allows it; how long it is makes another row of a table.
+_FREE = (_MAY_CHANGE | _PROCESSES) - {"trainer.epochs", "trainer.steps", "trainer.patience"}
 
 
 class SweepRun(NamedTuple):
@@ -129,7 +133,7 @@ def run_sweep(
     for index, run in enumerate(runs, start=1):
         fold = f", fold {run.recipe.data.fold}" if len(numbers) > 1 else ""
         known = f"[{index}/{len(runs)}] {run.variant.label}, seed {run.seed}{fold}"
-        if _is_finished(run.recipe):
+        if _is_finished(run.recipe, measure):
             say(f"{known}: trained already")
             _check_data(run.recipe, measure.fingerprint(run.recipe), trained_on)
             continue
@@ -172,7 +176,7 @@ def run_sweep(
 
 def _check_networks(runs: Sequence[SweepRun], measure: Measure) -> None:
     """Build a network of every variant that is yet to be trained: the last one's mistake would come hours later."""
-    first = {run.variant.name: run for run in reversed(runs) if not _is_finished(run.recipe)}
+    first = {run.variant.name: run for run in reversed(runs) if not _is_finished(run.recipe, measure)}
     for run in reversed(first.values()):
         try:
             measure.check(run.recipe)
@@ -301,28 +305,33 @@ def _changed(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return dict(result)
 
 
-def _is_finished(recipe: RunRecipe) -> bool:
+def _is_finished(recipe: RunRecipe, measure: Measure) -> bool:
     """Whether the recipe's folder holds its finished run.
 
     Raises:
         ConfigError: it holds the run of another recipe. One of another length too: variants trained for different
-            times would stand in one table.
+            times would stand in one table. Where the data are is another recipe only if they are not open, so that
+            `_check_data` cannot tell what they are.
     """
     folder = Path(recipe.out)
     if not (folder / RECIPE).is_file():
         return False
-    before = read_recipe(read_yaml(folder / RECIPE))
-    old, new = to_dict(before), to_dict(recipe)
-    watched = {"threads", "compile", "tensorboard", "log_every", "checkpoint_every", "checkpoint_minutes"}
-    for key in new:
-        if key == "out" or (key == "trainer" and old.get("task") == new["task"]):
-            continue
-        if old.get(key) != new[key]:
-            raise ConfigError(_another(folder, key, old.get(key), new[key]))
-    for key, value in new["trainer"].items():
-        if key not in watched and old["trainer"].get(key) != value:
-            raise ConfigError(_another(folder, f"trainer.{key}", old["trainer"].get(key), value))
+    old, new = to_dict(read_recipe(read_yaml(folder / RECIPE))), to_dict(recipe)
+    free = _FREE | {"data.source"} if _same_source(old, new) or measure.fingerprint(recipe) else _FREE
+    if old["task"] != new["task"]:
+        raise ConfigError(_another(folder, "task", old["task"], new["task"]))
+    for key, value in new.items():
+        parts = {f"{key}.{name}": (old[key].get(name), one) for name, one in value.items()} if key in _PARTS else {}
+        for name, (before, now) in (parts or {key: (old.get(key), value)}).items():
+            if name not in free and before != now:
+                raise ConfigError(_another(folder, name, before, now))
     return _written(folder, "status") in ("finished", "stopped early") and (folder / BEST).is_dir()
+
+
+def _same_source(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two recipes' data are in one place, however it is spelt."""
+    before, now = (recipe["data"].get("source") for recipe in (old, new))
+    return before == now or (None not in (before, now) and Path(before).resolve() == Path(now).resolve())
 
 
 def _check_data(recipe: RunRecipe, today: str | None, trained_on: dict[str, tuple[str, str]]) -> None:
