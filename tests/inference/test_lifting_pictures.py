@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from clip_people import probe
 from lifting_people import BODY, flat_person, lifter, motion, project
 
+import kinegraph as kg
 from kinegraph.errors import DataError
-from kinegraph.inference import LiftOptions, upright
+from kinegraph.inference import Forecaster, LiftOptions, Recognizer, upright
 from kinegraph.sequence import SkeletonSequence
 
 
@@ -81,3 +86,23 @@ def test_the_main_person_of_each_picture(truth: np.ndarray) -> None:
     np.testing.assert_array_equal(got.positions[0, 1], everybody.positions[1, 1])
     assert not got.seen[0, 2].any()
     assert any("the largest of up to 2 people" in note for note in got.notes)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda flat, solid: kg.forecast(solid, 0.5, model="constant-velocity"),
+        lambda flat, solid: Forecaster("constant-velocity").forecast(solid, 0.5),
+        lambda flat, solid: kg.recognize(solid),
+        lambda flat, solid: kg.recognize(flat, model=Recognizer(probe(dims=2, unit="px"))),
+    ],
+)
+def test_pictures_hold_no_motion_lifted_or_not(asked: Callable[[Any, Any], Any]) -> None:
+    """Who is first in one is somebody else in the next."""
+    notes = ("the images are no video: each is a frame",)
+    flat = SkeletonSequence(
+        project(motion(60)), BODY, fps=30, unit="px", space="image", image_size=(1000, 1000), notes=notes
+    )
+    solid = lifter(flat_person).lift(flat, LiftOptions(stills=True))
+    with pytest.raises(DataError, match="holds single pictures; expected a video, motion in time"):
+        asked(flat, solid)

@@ -31,6 +31,7 @@ from kinegraph.inference.traced import traced
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import map_joints
 from kinegraph.transforms.clip_batches import pad_clips
+from kinegraph.transforms.posed_body import check_video
 
 __all__ = ["ClipScores"]
 
@@ -93,6 +94,7 @@ class ClipScores:
         progress: Callable[[int, int], None] | None,
     ) -> tuple[list[ScoredWindows], list[str]]:
         """The windows of every person, and what was assumed. See :meth:`Recognizer.recognize`."""
+        check_video(sequence)
         fps = self._check(sequence)
         notes = [note for network in self.networks for note in assumptions(network, sequence)]
         # a copy without what windows would drag along

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kinegraph.errors import ConfigError, DataError, nearest
+from kinegraph.errors import ConfigError, nearest
 from kinegraph.formats import check_fps
 from kinegraph.formats.any_source import Source, read_source
 from kinegraph.inference.contact import with_contact, with_planted_feet
@@ -27,6 +27,7 @@ from kinegraph.shipped import default_weights, find_folder
 from kinegraph.skeleton import Skeleton, get_skeleton
 from kinegraph.transforms.foot_lock import NOT_PLANTED
 from kinegraph.transforms.jitter import Smooth, check_smooth
+from kinegraph.transforms.posed_body import check_video
 
 __all__ = [
     "are_pictures",
@@ -316,10 +317,9 @@ def as_motion(
     Raises:
         DataError: single pictures, which hold no motion; nobody to lift.
     """
+    check_video(sequence)
     if sequence.dims == 3:
         return sequence
-    if not sequence.is_video:
-        raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
     lifted, across = lifter_for(sequence, lifter).lift_and_follow(sequence, progress=progress)
     return into_world(lifted, across=across)
 

@@ -19,7 +19,7 @@ from kinegraph.skeleton.pelvis import hung_on_hips, pelvis_joint, rooted_at
 from kinegraph.skeleton.rehang import rehung
 from kinegraph.transforms.rig_match import trunk
 
-__all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "posed_body", "posed_body_steps"]
+__all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "check_video", "posed_body", "posed_body_steps"]
 
 Array = NDArray[np.float64]
 _LONGEST_M = 20.0  # that half of the poses may span; a stray marker is no matter of units
@@ -83,12 +83,23 @@ def at_rate(sequence: SkeletonSequence, fps: float) -> SkeletonSequence:
     return sequence if sequence.fps == fps else backwards(backwards(sequence).resample(fps))
 
 
+def check_video(sequence: SkeletonSequence) -> None:
+    """Refuse unrelated pictures, which hold no motion.
+
+    Raises:
+        DataError: they are.
+    """
+    if not sequence.is_video:
+        raise DataError(f"{sequence.source or 'the sequence'} holds single pictures; expected a video, motion in time")
+
+
 def check_motion(sequence: SkeletonSequence) -> None:
     """Refuse what is no 3D motion in metres at a known rate.
 
     Raises:
-        DataError: 2D, no metres or poses far too large to be in metres, no frame rate, or nobody.
+        DataError: single pictures, 2D, no metres or poses far too large to be in metres, no frame rate, or nobody.
     """
+    check_video(sequence)
     who = sequence.source or "the sequence"
     if sequence.dims != 3 or sequence.space == "image":
         raise DataError(f"{who} is 2D; expected 3D motion: lift it first (kinegraph lift)")
