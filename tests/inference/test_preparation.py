@@ -13,7 +13,7 @@ from lifting_people import keypoints, motion
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.inference.framing import DISTANCE_M, scale_of_pose
 from kinegraph.inference.options import LiftOptions
-from kinegraph.inference.preparation import INFERRED, prepare, spanned_size
+from kinegraph.inference.preparation import INFERRED, main_of_each, prepare, spanned_size
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 
@@ -146,6 +146,24 @@ def test_the_main_person_alone_is_the_largest_and_longest_seen() -> None:
     np.testing.assert_allclose(ready.positions[0], both.positions[1])
     assert "1 of 2 people lifted (the main one)" in ready.notes
     assert prepare(both, BODY, LiftOptions()).people == (0, 1)
+
+
+@pytest.mark.parametrize("stills", [False, True])
+def test_the_main_person_is_one_who_can_be_lifted(stills: bool) -> None:
+    """Head and shoulders close to the camera are larger than a whole body behind them, and no pose."""
+    near, whole = motion(20, depth=0.8), motion(20, depth=5.0)
+    confidence = np.ones((2, 20, 17))
+    shown = ("thorax", "nose", "head", "left_shoulder", "right_shoulder")
+    confidence[0, :, [joint not in shown for joint in BODY.joints]] = 0
+    both = keypoints(whole)
+    both = both.replace(positions=np.concatenate([keypoints(near).positions, both.positions]), confidence=confidence)
+    if stills:
+        chosen, _ = main_of_each(both, map_joints(both.skeleton, BODY))
+        np.testing.assert_array_equal(chosen.positions[0], both.positions[1])
+    else:
+        assert prepare(both, BODY, LiftOptions(people="main")).people == (1,)
+        with pytest.raises(DataError, match="no frame shows"):
+            prepare(both.select_people([0]), BODY, LiftOptions(people="main"))
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,8 @@ class Lifter(Pretrained):
             told = f"pictures have no frame rate: {ASSUMED_FPS:g} a second stated, for files of motion that need one"
             notes[told] = None
         if options.people == "main" and sequence.people > 1:
-            sequence, note = main_of_each(sequence)
+            mapping = map_joints(sequence.skeleton, self.skeleton)
+            sequence, note = main_of_each(sequence, mapping, options.minimum_confidence)
             notes[note] = None
         positions = np.full((sequence.people, sequence.frames, self.skeleton.num_joints, 3), np.nan)
         confidence = np.zeros(positions.shape[:3])

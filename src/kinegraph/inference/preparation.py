@@ -68,7 +68,7 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     mapping = map_joints(sequence.skeleton, skeleton)
     notes = list(sequence.notes)
     sequence, image_size, size_known = in_pixels(sequence)
-    sequence, people = _chosen(_confident(sequence, options.minimum_confidence), options.people)
+    sequence, people = _chosen(_confident(sequence, options.minimum_confidence), options.people, mapping)
     sequence = complete_faces(fill_gaps(remove_spikes(sequence), options.fill_s))
     positions, confidence = mapping.apply(sequence.positions, np.asarray(sequence.confidence))
     present, needed = _liftable(confidence, who)
@@ -103,13 +103,13 @@ def prepare(sequence: SkeletonSequence, skeleton: Skeleton, options: LiftOptions
     )
 
 
-def _chosen(sequence: SkeletonSequence, which: str) -> tuple[SkeletonSequence, list[int]]:
+def _chosen(sequence: SkeletonSequence, which: str, mapping: JointMap) -> tuple[SkeletonSequence, list[int]]:
     """The people to lift, and their numbers in the recording.
 
     Raises:
         DataError: nobody is seen.
     """
-    people = _people(sequence, which)
+    people = _people(sequence, which, mapping)
     if not people:
         raise DataError(f"{sequence.source or 'the sequence'}: no person is seen in any frame; nothing to lift")
     if len(people) < sequence.people:
@@ -127,7 +127,7 @@ def _liftable(confidence: Floats, who: str) -> tuple[Mask, int]:
         DataError: no pose has.
     """
     joints = confidence.shape[-1]
-    needed = max(3, int(np.ceil(ENOUGH * joints)))
+    needed = _needed(joints)
     present = (confidence > 0).sum(axis=-1) >= needed
     if not present.any():
         raise DataError(
@@ -135,6 +135,11 @@ def _liftable(confidence: Floats, who: str) -> tuple[Mask, int]:
             "check the layout (--layout) and the detector's confidences"
         )
     return present, needed
+
+
+def _needed(joints: int) -> int:
+    """How many of a network's joints are enough of a pose."""
+    return max(3, int(np.ceil(ENOUGH * joints)))
 
 
 def _trust(confidence: Floats, present: Mask, mapping: JointMap, fill_s: float, fps: float) -> tuple[Floats, list[str]]:
@@ -288,23 +293,36 @@ def _confident(sequence: SkeletonSequence, minimum: float) -> SkeletonSequence:
     )
 
 
-def main_of_each(pictures: SkeletonSequence) -> tuple[SkeletonSequence, str]:
-    """One person, the largest of each picture, who need not be the same one in two of them; and a note that says so."""
+def main_of_each(
+    pictures: SkeletonSequence, mapping: JointMap, minimum_confidence: float = 0.0
+) -> tuple[SkeletonSequence, str]:
+    """One person, the largest of each picture, who need not be the same one in two of them; and a note that says so.
+
+    Args:
+        pictures: 2D.
+        mapping: to the network's joints: of those who show enough of them to be lifted, if anybody does.
+        minimum_confidence: keypoints under it count as missing.
+    """
     frames = np.arange(pictures.frames)
-    largest = [_people(pictures.slice_frames(t, t + 1), "main") for t in frames.tolist()]
+    sure = _confident(pictures, minimum_confidence)
+    largest = [_people(sure.slice_frames(t, t + 1), "main", mapping) for t in frames.tolist()]
     who = np.array([people[0] if people else 0 for people in largest])
     arrays = {name: getattr(pictures, name) for name in PER_FRAME}
     chosen = {name: array[who, frames][None] for name, array in arrays.items() if array is not None}
     return pictures.replace(**chosen), f"the largest of up to {pictures.people} people in each picture"
 
 
-def _people(sequence: SkeletonSequence, which: str) -> list[int]:
-    """Indices of the people to lift, in order."""
+def _people(sequence: SkeletonSequence, which: str, mapping: JointMap) -> list[int]:
+    """Indices of the people to lift, in order; the main one is one of those who can be lifted, if anybody can."""
     frames = sequence.present.sum(axis=1)
     fewest = GHOST_FRAMES if sequence.frames >= 10 * GHOST_FRAMES else 1
     kept = [int(p) for p in np.flatnonzero(frames >= fewest)] or [int(p) for p in np.flatnonzero(frames > 0)]
     if which == "all" or len(kept) < 2:
         return kept
+    faced = complete_faces(sequence)
+    _, confidence = mapping.apply(faced.positions, np.asarray(faced.confidence))
+    able = ((confidence > 0).sum(axis=-1) >= _needed(confidence.shape[-1])).any(axis=1)
+    kept = [p for p in kept if able[p]] or kept
 
     def weight(person: int) -> float:
         seen = sequence.seen[person]
