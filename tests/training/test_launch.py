@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,17 @@ def test_there_is_a_gpu_for_every_process(
         return
     with pytest.raises(ConfigError, match=rf"^trainer.devices: found {devices}, but PyTorch finds {gpus or 1} GPU"):
         check_devices(trainer)
+
+
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "NODE_RANK"])
+def test_a_rank_left_over_in_the_environment_is_nobodys(
+    name: str, tmp_path: Path, splits: LiftingSplits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process that nobody started with others writes its run, and goes on with it."""
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    monkeypatch.setenv(name, "1")
+    for steps in (3, 6):
+        result = run_lifting(tmp_path / "run", splits, resume=steps > 3, trainer={"steps": steps})
+        assert (result.status, result.step, result.leader) == ("finished", steps, True)
+        assert json.loads((tmp_path / "run" / "run.json").read_text())["step"] == steps
+        assert (tmp_path / "run" / "best").is_dir()

@@ -12,6 +12,7 @@ import pytest
 from training_runs import run_lifting
 
 from kinegraph.errors import KinegraphError
+from kinegraph.training.launch import is_leader
 from kinegraph.training.lifting_splits import LiftingSplits
 from kinegraph.training.lock import LOCK, run_lock
 
@@ -86,6 +87,7 @@ def test_other_processes_of_a_run_neither_lock_nor_make_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setitem(is_leader.__globals__, "_alone", False)  # as the first process's training of several says
     with run_lock(tmp_path / "run"):
         assert not (tmp_path / "run").exists()
 

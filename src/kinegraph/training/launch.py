@@ -24,7 +24,9 @@ __all__ = ["as_launched", "check_devices", "cluster", "cores", "is_leader", "slu
 Recipe = TypeVar("Recipe", bound=RunRecipe)
 
 
-_together = False  # whether srun's tasks train one network together, by the recipe that `as_launched` saw last
+# By the recipe that `as_launched` saw last:
+_together = False  # whether srun's tasks train one network together
+_alone = False  # whether this process trains by itself, whatever RANK or LOCAL_RANK is left over around it
 
 
 def is_leader() -> bool:
@@ -32,8 +34,10 @@ def is_leader() -> bool:
 
     Of srun's tasks each is, unless they train together (`as_launched`).
     """
-    if os.environ.get("RANK"):  # torchrun
-        return int(os.environ["RANK"]) == 0
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun
+        return int(os.environ.get("RANK") or 0) == 0
+    if _alone:
+        return True
     # Lightning's own launcher numbers the processes of a machine; Slurm all of them.
     places = ("LOCAL_RANK", "NODE_RANK", *(("SLURM_PROCID",) if _together else ()))
     return all(int(os.environ.get(name) or 0) == 0 for name in places)
@@ -47,9 +51,10 @@ def as_launched(recipe: Recipe) -> Recipe:
     Raises:
         ConfigError: another number of processes was started than the recipe names, or its batch cannot be shared.
     """
-    global _together
-    _together = False
+    global _together, _alone
+    _together = _alone = False
     if "TORCHELASTIC_RUN_ID" not in os.environ:
+        _alone = recipe.trainer.processes == 1
         _together = recipe.trainer.processes > 1 and slurm_tasks() > 1
         if _together:
             _check_tasks(recipe.trainer)
