@@ -60,7 +60,7 @@ def test_ntu_holds_whole_subjects_out(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def read(names: str) -> recordings.Recordings:
-        lost = (recordings.Skipped(Path("x/deep/S001.skeleton"), "damaged"),)
+        lost = (recordings.Skipped(Path("x/deep/S001.skeleton"), "x/deep/S001.skeleton: damaged"),)
         return recordings.Recordings(people(names), lost, 23)
 
     def fake(source: str, split: str, *, benchmark: str, progress: bool) -> recordings.Recordings:
@@ -71,7 +71,7 @@ def test_ntu_holds_whole_subjects_out(monkeypatch: pytest.MonkeyPatch) -> None:
     splits = load("ntu", source="x", benchmark="xview", held_out=0.2)
     train, validation = splits
     assert asked == [("train", "xview")]
-    said = "1 of 23 files left out, bad.csv says why; the first: deep/S001.skeleton: damaged"
+    said = "1 of 23 files left out, bad.csv says why; the first: deep/S001.skeleton: deep/S001.skeleton: damaged"
     assert splits.left_out("bad.csv") == said
     assert {clip.subject for clip in validation.clips} == {"Sa", "Sf"}
     assert not {clip.subject for clip in train.clips} & {"Sa", "Sf"}
@@ -102,6 +102,22 @@ def test_recordings_hold_out_clips_of_every_action(by: str, monkeypatch: pytest.
     monkeypatch.setattr(recordings, "load_recordings", lambda *_, **__: recordings.Recordings(one, ()))
     with pytest.raises(DataError, match="1 .*; expected at least two"):
         load("recordings", "heading", source="x", held_out_by=by)
+
+
+@pytest.mark.parametrize(("sampling", "labels"), [("actions", "folders"), ("windows", "none")])
+def test_actions_are_read_where_windows_are_drawn_by_them(
+    sampling: str, labels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no action is recognised."""
+    asked = []
+
+    def fake(*_: Any, **options: Any) -> recordings.Recordings:
+        asked.append(options["labels"])
+        return recordings.Recordings(make_motion("mine", (20,) * 9, 0), ())
+
+    monkeypatch.setattr(recordings, "load_recordings", fake)
+    load("recordings", "heading", source="x", sampling=sampling)
+    assert asked == [labels]
 
 
 def test_a_share_of_the_files_is_held_out_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,7 @@ MOTION = "task: motion\nmodel: {name: symgnn}\n"
         ("augment: {shuffle_labels: 0.1}\n", r"shuffle_labels: there are no labels to learn"),
         ("trainer: {monitor: recognition}\n", r"monitor: recognition is not learned"),
         ("objective: {balance: fixed, normalise: loss}\n", r"normalise: nothing is chosen"),
+        ("objective: {weight: 0.3}\n", r"weight: found 0.3, but balance mgda chooses it; set balance fixed"),
         ("objective: {velocity: 1}\ntransform: {horizon: 1}\n", r"velocity: differences .* need a horizon of 2"),
         ("data: {name: ntu, representation: expmap}\n", r"representation: ntu holds positions only; found expmap"),
         ("data: {name: cmu-8, fps: 30}\n", r"fps: it goes with recordings and means nothing for cmu-8"),

@@ -45,3 +45,11 @@ def test_a_mirror_needs_left_and_right() -> None:
     with pytest.raises(ConfigError, match="augment.mirror: found 0.5, but skeleton 'mine' has no left and right"):
         prepare(mirrored, splits)
     prepare(recipe(transform={"prenormalise": "none"}), splits)
+
+
+@pytest.mark.parametrize(("field", "value"), [("class_weights", "balanced"), ("label_smoothing", 0.1)])
+@pytest.mark.parametrize("model", ["linear", "nearest"])
+def test_a_loss_is_of_networks_that_descend(model: str, field: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^objective.{field}: found {value}, but {model} is fitted in closed form"):
+        prepare(recipe(model={"name": model}, objective={field: value}), make_clip_splits())
+    prepare(recipe(model={"name": "stgcn", "width": 0.05}, objective={field: value}), make_clip_splits())

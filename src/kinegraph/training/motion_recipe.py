@@ -19,6 +19,7 @@ __all__ = [
 
 
 _HELD_OUT = 0.1
+_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ class ObjectiveRecipe:
     """Gradients from which MGDA chooses: as they are (the paper's); divided by their loss; or by loss and length
     (Sener and Koltun's code). As it is, MGDA leans towards the shorter gradient, so a task that is learned (actions
     often are, soon) takes the weight from the other; with `loss+` the one with the larger loss has it."""
-    weight: float = 0.5
+    weight: float = _WEIGHT
     """The weight of recognition, lambda, under `fixed`; forecasting has 1 - lambda."""
     velocity: float = 0.0
     """Weight of a second forecasting loss on the differences between neighbouring frames (siMLPe has 1)."""
@@ -155,6 +156,8 @@ class ObjectiveRecipe:
         positive(self, "forecasting_scale")
         if self.balance == "fixed" and self.normalise != "none":
             raise ValueError("normalise: nothing is chosen from gradients under balance fixed; set none")
+        if self.balance != "fixed" and self.weight != _WEIGHT:
+            raise ValueError(f"weight: found {self.weight}, but balance {self.balance} chooses it; set balance fixed")
         at_least(self, 0, "velocity")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kinegraph.datasets.motion_data import MotionData
 from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import ConfigError, DataError
+from kinegraph.naming import without_folder
 from kinegraph.training.launch import is_leader
 from kinegraph.training.motion_recipe import MotionDataRecipe, MotionTransformRecipe
 
@@ -98,7 +99,7 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
         [recipe.source],
         fps=recipe.fps or 60.0,
         representation=recipe.representation or "expmap",
-        labels="folders" if transform.recognise else "none",
+        labels="folders" if transform.recognise or recipe.sampling == "actions" else "none",
         least_frames=transform.observed + transform.horizon,
     )
     splits = (_by_name if recipe.held_out_by == "name" else _by_place)(read.data, recipe.held_out)
@@ -107,7 +108,10 @@ def load_motion_splits(recipe: MotionDataRecipe, transform: MotionTransformRecip
 
 def _with_skipped(splits: MotionSplits, read: Recordings, source: str) -> MotionSplits:
     """The splits with what of the source is in neither, paths within it."""
-    skipped = tuple(dataclasses.replace(one, path=one.path.relative_to(source)) for one in read.skipped)
+    skipped = tuple(
+        dataclasses.replace(one, path=one.path.relative_to(source), reason=without_folder(one.reason, source))
+        for one in read.skipped
+    )
     return dataclasses.replace(splits, skipped=skipped, files=read.files)
 
 

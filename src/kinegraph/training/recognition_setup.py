@@ -77,6 +77,7 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
     """
     name = recipe.model["name"]
     entry, trainer = network_entry(recipe), recipe.trainer
+    _check_objective(recipe, entry.model)
     splits = load_clip_splits(recipe.data, recipe.seed) if splits is None else splits
     clips = splits.clips
     least_share(recipe, min(trainer.batch, len(splits.train)), "clips")
@@ -131,6 +132,19 @@ def prepare(recipe: RecognitionRecipe, splits: ClipSplits | None = None) -> Prep
         validated={validated_on: recipe.data.protocol, "clips": len(evenly_spaced(watched, trainer.validate_poses))},
         warnings=tuple(_odd_classes(splits)),
     )
+
+
+def _check_objective(recipe: RecognitionRecipe, model: type) -> None:
+    """ConfigError where a field of the loss is set and the recogniser is fitted without one."""
+    if getattr(model, "trains", "gradient") != "fit":
+        return
+    for field in dataclasses.fields(recipe.objective):
+        found = getattr(recipe.objective, field.name)
+        if found != field.default:
+            raise ConfigError(
+                f"objective.{field.name}: found {found}, but {recipe.model['name']} is fitted in closed form and takes "
+                f"no account of it; leave it out ({field.default})"
+            )
 
 
 def _odd_classes(splits: ClipSplits) -> list[str]:
