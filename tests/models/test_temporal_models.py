@@ -99,3 +99,9 @@ def test_window_kernels() -> None:
 def test_impossible_windows_are_refused(name: str, options: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         models.build(name, get_skeleton("h36m17"), options)
+
+
+def test_a_single_frame_has_no_kernels() -> None:
+    with pytest.raises(ConfigError, match=r"kernels \(1, 1\): a single frame has no temporal convolutions"):
+        models.build("hcsf", get_skeleton("h36m17"), {"kernels": (1, 1)})
+    assert len(models.build("hcsf", get_skeleton("h36m17"), {"channels": 8}).blocks) == 2  # type: ignore[arg-type]

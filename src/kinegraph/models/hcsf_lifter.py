@@ -56,13 +56,18 @@ class HCSFLifterConfig(HCSFOptions):
                 f"dynamic_kernel {self.dynamic_kernel} and dynamic_stride {self.dynamic_stride} act over frames; "
                 "set frames above 1 (9 in the paper)"
             )
+        if self.frames == 1 and self.kernels:
+            raise ConfigError(
+                f"kernels {self.kernels}: a single frame has no temporal convolutions; set frames above 1, or leave "
+                "them out"
+            )
         if self.causal and self.frames == 1:
             raise ConfigError("causal: a single frame is causal as it is; set frames above 1, or leave it out")
         self.window_kernels()
 
     def window_kernels(self) -> tuple[int, ...]:
         """The temporal kernel of each block; empty for single frames."""
-        if self.frames == 1 and self.kernels is None:
+        if self.frames == 1:
             return ()
         return window_kernels(self.frames, self.blocks, self.kernels)
 
