@@ -134,6 +134,14 @@ def test_a_folder_that_is_there_is_no_id(hub: FakeHub, tmp_path: Path) -> None:
         locate("runs/best", revision="v1")
 
 
+def test_weights_set_aside_are_named_before_the_hub_is_asked(hub: FakeHub, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    kg.Lifter.from_pretrained("lift").save_pretrained(tmp_path / "runs" / ".best.0123abcd.old")
+    with pytest.raises(FormatError, match="a save cut short left its weights as runs/.best.0123abcd.old: rename it"):
+        locate("runs/best")
+    assert not hub.asked
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     monkeypatch.chdir(tmp_path)

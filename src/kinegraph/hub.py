@@ -61,11 +61,12 @@ def locate(folder: Path | str, revision: str | None = None, others: Collection[s
     """
     name = str(as_path(folder, "the weights' folder, or a name"))
     found = find_folder(folder)
+    if found is None:
+        refuse_set_aside(Path(name))
     if found is not None or not is_hub_id(name):
         if revision is not None:
             raise KinegraphError(f"{name}: revision '{revision}' belongs to an id on the hub; a folder has none")
         if found is None:
-            refuse_set_aside(Path(name))
             more = f"; baselines: {', '.join(others)}{nearest(name, others)}" if others else ""
             raise FormatError(folder, f"no such weights folder, and no network {named(name)}{more}")
         return found
