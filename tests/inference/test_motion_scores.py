@@ -87,5 +87,22 @@ def test_networks_and_recordings_that_do_not_serve_are_refused() -> None:
     wrong = replace(net, transform=replace(net.transform, actions=ACTIONS[:2]))
     with pytest.raises(KinegraphError, match="has 3 classes and names 2; its weights are damaged"):
         MotionScores(wrong)
-    with pytest.raises(DataError, match=r"looks at 0.37 s \(12 frames at 30 a second\) and the recording has 0.20 s"):
+    told = r"looks at 0.37 s \(12 frames at 30 a second\) and the recording has 0.20 s, 0.17 s too little"
+    with pytest.raises(DataError, match=told):
         MotionScores(net).score(walker(0.2), None, None, None)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize(
+    ("fps", "frames"), [(30.0, 12), (1 / 0.033333, 12), (29.97, 12), (60.0, 23), (1 / 0.016667, 23)]
+)
+def test_a_recording_as_long_as_the_network_looks_back_is_one_window(fps: float, frames: int, kept: bool) -> None:
+    """To a rounded digit of its frame rate, as BVH states it, for forecasts too."""
+    net = network(actions=ACTIONS)
+    walk = walker(1.0, 60.0).slice_frames(0, frames).replace(fps=fps)
+    walk = walk if kept else walk.replace(rotations=None, offsets=None)
+    ((row,), _) = MotionScores(net).score(walk, None, None, None)
+    assert row.times.shape == (1, 2)
+    np.testing.assert_allclose(row.times[0], [0, (frames - 1) / fps], atol=1e-3)
+    with pytest.raises(DataError, match="s too little"):
+        MotionScores(net).score(walk.slice_frames(0, frames - 1), None, None, None)

@@ -14,7 +14,7 @@ from kinegraph.errors import DataError, KinegraphError, SkeletonError
 from kinegraph.inference.clip_window import snapped
 from kinegraph.inference.motion_window import MotionNetwork, check_rate, left_out, person_window, ready, who
 from kinegraph.inference.recognition import ScoredWindows
-from kinegraph.sequence import SkeletonSequence
+from kinegraph.sequence import SkeletonSequence, frames_within
 from kinegraph.transforms.heading import heading_relative
 
 __all__ = ["MotionScores"]
@@ -67,12 +67,8 @@ class MotionScores:
         check_rate(sequence, network)
         assert sequence.fps is not None
         span = (sequence.frames - 1) / sequence.fps
-        if span + 1e-6 < network.observed_s:
-            raise DataError(
-                f"{sequence.source or 'the sequence'}: {network.name} looks at {network.observed_s:.2f} s "
-                f"({transform.observed} frames at {transform.fps:g} a second) and the recording has "
-                f"{max(span, 0):.2f} s; give a longer one"
-            )
+        if frames_within(span, transform.fps) < transform.observed:
+            raise self._too_short(sequence, span)
         step = network.observed_s / 4 if stride_s is None else stride_s
         stride = max(1, round(step * transform.fps))
         floors = ground(sequence)
@@ -90,6 +86,8 @@ class MotionScores:
                 continue
             # counted from the end, because that is where a frame of the recording stands
             last = np.arange(len(window.features), transform.observed - 1, -stride)[::-1]
+            if not len(last):
+                raise self._too_short(sequence, span)
             stop = span - (len(window.features) - last) / transform.fps
             there = np.flatnonzero(sequence.seen[person].any(axis=1))
             numbers, times = _while_seen(there, stop - network.observed_s, stop, sequence.fps)
@@ -111,6 +109,14 @@ class MotionScores:
                 f"{network.observed_s:.2f} s"
             )
         return found, notes
+
+    def _too_short(self, sequence: SkeletonSequence, span: float) -> DataError:
+        network, transform = self.network, self.network.transform
+        return DataError(
+            f"{sequence.source or 'the sequence'}: {network.name} looks at {network.observed_s:.2f} s "
+            f"({transform.observed} frames at {transform.fps:g} a second) and the recording has {max(span, 0):.2f} s, "
+            f"{network.observed_s - max(span, 0):.2g} s too little; give a longer one"
+        )
 
     def _scores(self, features: Array, last: NDArray[np.int64], progress: Callable[[int, int], None] | None) -> Array:
         """Scores (windows, classes) of the windows that end before frames `last`."""
