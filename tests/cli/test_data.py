@@ -70,6 +70,7 @@ def test_generated_recordings_are_prepared(tmp_path, capsys) -> None:
         (["folder", "--skeleton", "coco71"], "coco71"),
         (["folder", "--extra", "x"], "--extra says nothing about folder"),
         (["mocap-lifting", "--workers", "2"], "--workers says nothing about mocap-lifting"),
+        (["mocap-lifting", "--fps", "0"], "--fps says nothing about mocap-lifting"),
         (["pyskl"], "cannot be read"),
         (["ctrgcn"], "cannot be read"),
     ],

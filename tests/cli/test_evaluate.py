@@ -124,6 +124,7 @@ def test_several_models_stand_in_one_table(human36m, weights, tmp_path, capsys):
             "mocap-lifting has no such choice",
         ),
         (["evaluate", "flat", "--protocol", "h36m-pixel", "--extra", "."], "--extra belongs to mocap-lifting"),
+        (["evaluate", "flat", "--protocol", "synthetic-lifting", "--views", "0"], "--views belongs to recognition of"),
         (["evaluate", "flat", "--protocol", "synthetic-lifting", "--data", "."], "--data belongs to protocols of"),
         (["analyze", "people", "flat", "--protocol", "3dhp", "--extra", "."], "--extra belongs to mocap-lifting"),
         (["data", "prepare", "mocap-lifting", "--source", "nowhere", "--out", "x"], "no such folder"),

@@ -146,6 +146,15 @@ def test_a_damaged_recording_stands_in_bad_csv_and_stops_nothing(few: Path, tmp_
     assert len(prepared.store) == len(source) - 1
 
 
+def test_of_a_take_in_two_files_the_amc_is_read(tmp_path: Path, shared_data: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    for name in ("02.asf", "02_01.amc"):
+        (tmp_path / "a" / name).symlink_to(shared_data / "cmu_asfamc" / "02" / name)
+    (tmp_path / "b" / "02_01.bvh").symlink_to(shared_data / "cmu_bvh" / "02" / "02_01.bvh")
+    assert {window.path.suffix for window in EverydaySource(tmp_path).items if window.path is not None} == {".amc"}
+
+
 def test_a_folder_without_cmu_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.bvh").write_text("HIERARCHY\n")
     with pytest.raises(DataError, match="none of CMU's recordings"):

@@ -86,6 +86,12 @@ def test_an_index_of_any_countrys_spreadsheet(tmp_path: Path, between: str, mark
     ]
 
 
+def test_headings_however_they_are_spaced_and_capitalised(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("File; Label ;SPLIT\na.npz;nod;train\n")
+    (found,) = indexed_files(tmp_path / "index.csv")
+    assert (found.name, found.label, found.splits) == ("a.npz", "nod", ("train",))
+
+
 @pytest.mark.parametrize("text", ["file|label\na.npz|x\n", "", "path;label\na.npz;x\n"])
 def test_an_index_without_its_columns(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.csv").write_text(text)

@@ -51,3 +51,7 @@ def test_truth_and_errors(recordings, name, representation, observed):
     if futures is not None:
         np.testing.assert_allclose(strip.errors_mm("knows"), 0, atol=1e-6)
     assert "truly 33, 67" in strip_report(strip)
+    if representation is None:  # a protocol at its true rate, with instants rounded to milliseconds
+        true = dataclasses.replace(protocol, fps=30.0, frames=(0, 1, 2, 24), times_ms=(33, 67, 100, 833))
+        labels = pose_strip([zero], true, "walking", window=2, every_ms=100 / 3).labels_ms
+        assert labels[:6] == (33, 67, 100, 133, 167, 200)

@@ -30,6 +30,7 @@ def test_each_share_loses_that_many_joints_and_the_error_is_what_evaluate_says(d
     assert "drop 0.5" in curve.results[1].data["name"]
     jitter = missing_curve([method], data, "synthetic-lifting", shares=(0.0,), sigma_px=20.0, flip_test=False)[0]
     assert jitter.results[0].mpjpe_mm > plain.mpjpe_mm
+    assert (curve.results[0].input, jitter.results[0].input) == ("exact", "noisy")
 
 
 def test_the_table_has_a_column_for_each_share(data: Any) -> None:

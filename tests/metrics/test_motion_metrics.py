@@ -63,6 +63,8 @@ def test_top_k_gives_nothing_away():
     assert top_k(flat, torch.tensor([0]), 4).item()
     bad = torch.tensor([[float("nan"), 1.0, 0.0]])
     assert not top_k(bad, torch.tensor([1]), 3).item()
+    sure = torch.tensor([[0.7, 0.3, 0.0], [0.2, 0.5, 0.3]])
+    assert top_k(sure.log(), torch.tensor([0, 1])).tolist() == [True, True]  # the logarithm of 0 is a score like others
     for scores, labels, k in (
         (flat, torch.tensor([4]), 1),
         (flat, torch.tensor([0, 1]), 1),

@@ -281,6 +281,11 @@ def test_a_port_in_use_and_a_missing_extra(monkeypatch: pytest.MonkeyPatch, caps
         taken.listen()
         assert main(["serve", "--port", str(taken.getsockname()[1])]) == 2
     assert "cannot listen at 127.0.0.1" in capsys.readouterr().err
+    for host in ("203.0.113.5", "no-such-host.invalid"):
+        assert main(["serve", "--host", host, "--port", "0"]) == 2
+        error = capsys.readouterr().err
+        assert "--host: expected an address of this machine" in error
+        assert "another --port" not in error
     assert main(["serve", "--port", "99999"]) == 2
     monkeypatch.setitem(__import__("sys").modules, "starlette", None)
     from kinegraph.serve.run import serve

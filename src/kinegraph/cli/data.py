@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     if info.name in SOURCES:
         return _clips(info.name, args)
     for name in ("missing", "skeleton", "fps", "image-size", "people", "float16", "workers"):
-        if getattr(args, name.replace("-", "_")):
+        value = getattr(args, name.replace("-", "_"))
+        if value not in (None, []) and value is not False:  # 0 is given too
             raise ConfigError(f"--{name} says nothing about {info.name}; leave it out")
     return _own_lifting(args) if info.name == "mocap-folder" else _lifting(args)
 

@@ -115,6 +115,8 @@ def batch_of(args: argparse.Namespace, task: Literal["lifting", "motion", "clips
 def refuse(args: argparse.Namespace, names: Sequence[str], belongs: str) -> None:
     """An option of other protocols is an error, not ignored."""
     for name in names:
-        if getattr(args, name) not in (None, False, []) and (name, getattr(args, name)) != ("input", "exact"):
+        value = getattr(args, name)
+        given = not (value is None or value is False or value == [])  # 0 is given too
+        if given and (name, value) != ("input", "exact"):
             flag = "--" + name.replace("_", "-")
             raise ConfigError(f"{flag} belongs to {belongs}; {args.protocol} has no such choice: leave it out")

@@ -21,7 +21,7 @@ import numpy as np
 from kinegraph.axes import turned_y_up
 from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.folder import recording_stamp
-from kinegraph.datasets.recordings import find_files
+from kinegraph.datasets.recordings import find_files, preference
 from kinegraph.datasets.synthetic.generator import ACTIONS, SyntheticMotion
 from kinegraph.errors import DataError, KinegraphError
 from kinegraph.formats import read
@@ -105,7 +105,9 @@ class EverydaySource(ClipSource):
 
     def __init__(self, source: Path | str) -> None:
         self.skeleton = get_skeleton("h36m17")
-        files = {path.stem: path for path in find_files(source)}
+        files: dict[str, Path] = {}
+        for path in sorted(find_files(source), key=preference):
+            files.setdefault(path.stem, path)  # AMC where a take is there as BVH too
         found = {action: [files[stem] for stem in stems if stem in files] for action, stems in CMU.items()}
         if not any(found.values()):
             raise DataError(f"{source}: none of CMU's recordings is here; expected files such as 07_01.amc, 09_01.bvh")

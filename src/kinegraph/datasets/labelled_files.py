@@ -221,7 +221,7 @@ def indexed_files(path: Path) -> list[LabelledFile]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, delimiter=_separator(stream.readline()))
             stream.seek(0)
-            columns = reader.fieldnames or []
+            columns = reader.fieldnames = [_plain(name) for name in reader.fieldnames or []]
             if not set(_COLUMNS) <= set(columns):
                 raise DataError(
                     f"{path}: columns {', '.join(columns)[:80] or 'none'}; expected at least file and label, with "
@@ -267,8 +267,15 @@ def indexed_files(path: Path) -> list[LabelledFile]:
 
 def _separator(head: str) -> str:
     """What stands between the columns: tables of many countries have semicolons."""
-    fits = (one for one in _SEPARATORS if set(_COLUMNS) <= set(next(csv.reader([head], delimiter=one), [])))
+    fits = (
+        one for one in _SEPARATORS if set(_COLUMNS) <= set(map(_plain, next(csv.reader([head], delimiter=one), [])))
+    )
     return next(fits, _SEPARATORS[0])
+
+
+def _plain(heading: str) -> str:
+    """A heading as it is looked for, however it is spaced and capitalised."""
+    return heading.strip().lower()
 
 
 def _count(text: str | None, path: Path, line: int, column: str) -> int:

@@ -42,7 +42,7 @@ from kinegraph.transforms.posed_body import at_rate, check_motion, posed_body
 from kinegraph.transforms.position_features import PositionFeatures
 from kinegraph.transforms.rig_match import body_skeleton
 
-__all__ = ["Recordings", "Skipped", "file_name", "find_files", "load_recordings", "network_skeleton"]
+__all__ = ["Recordings", "Skipped", "file_name", "find_files", "load_recordings", "network_skeleton", "preference"]
 
 Representation = Literal["expmap", "positions"]
 Features = RotationFeatures | PositionFeatures
@@ -121,7 +121,7 @@ def find_files(source: Path | str) -> list[Path]:
             continue  # frames of 2D keypoints: a recording, and no folder of any
         # CMU's clips are the same wherever their folders stand; other names only within one folder.
         key = (path.stem, "" if is_cmu_clip(path) else str(path.parent))
-        if key not in found or _rank(path) < _rank(found[key]):
+        if key not in found or preference(path) < preference(found[key]):
             found[key] = path
     if not found:
         raise DataError(f"{root}: no motion files; expected some of {', '.join(sorted(suffixes))}")
@@ -222,7 +222,8 @@ def _motion_data(takes: Sequence[_Take], network: Skeleton, fps: float, represen
     )
 
 
-def _rank(path: Path) -> int:
+def preference(path: Path) -> int:
+    """Of one take in several files the one with the lowest number is read: AMC, whose body is the person's own."""
     suffix = path.suffix.lower()
     return _PREFERENCE.index(suffix) if suffix in _PREFERENCE else len(_PREFERENCE)
 

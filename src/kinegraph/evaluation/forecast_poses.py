@@ -101,7 +101,9 @@ def pose_strip(
     windows = protocol.actions[action]
     if not 0 <= window < len(windows.inputs):
         raise ConfigError(f"window {window} of {action}: there are 0 to {len(windows.inputs) - 1}")
-    frame_ms = protocol.times_ms[0] / (protocol.frames[0] + 1)
+    frame_ms = 1000 / protocol.fps  # and where the labels are of another rate than the data, theirs
+    if any(round(frame_ms * (frame + 1)) != ms for frame, ms in zip(protocol.frames, protocol.times_ms, strict=True)):
+        frame_ms = protocol.times_ms[0] / (protocol.frames[0] + 1)
     step = round(every_ms / frame_ms)
     if not 1 <= step <= protocol.horizon:
         raise ConfigError(

@@ -3,7 +3,7 @@
 ``h36m-pixel``, and any protocol with target ``pixel``: LCN's and HCSF's error, in absolute camera space without
 root alignment, with the *true* root depth and intrinsics granted. ``h36m-metric`` and target ``metric``:
 VideoPose3D's and SemGCN's error of root-relative metres, nothing granted. ``3dhp``: PCK and AUC, metric. Numbers of
-the two targets are never set side by side: :func:`kinegraph.evaluation.tables.comparison` refuses.
+the two targets are never set side by side: :func:`kinegraph.evaluation.tables.lifting_comparison` refuses.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def missing_curve(
         shares: probabilities, 0 to below 1, that a joint is not found in a frame.
         sigma_px: standard deviation of the jitter of those that are found, px.
         progress: called after each evaluation.
-        options: see :func:`kinegraph.evaluation.lifting.evaluate`.
+        options: see :func:`kinegraph.evaluation.lifting.evaluate_lifting`, but for its input.
 
     Raises:
         ConfigError: no share, or one outside its range; methods of both targets.
@@ -80,7 +80,9 @@ def missing_curve(
         noise = replace(BENCHMARK_NOISE, sigma_px=sigma_px, drop=float(share))
         changed = with_detector_noise(data, noise) if share or sigma_px else data
         for method, results in zip(methods, found, strict=True):
-            results.append(evaluate_lifting(method, changed, protocol, **options))
+            results.append(
+                evaluate_lifting(method, changed, protocol, input="noisy" if sigma_px else "exact", **options)
+            )
             progress()
     return [
         MissingCurve(label=results[0].label, shares=tuple(map(float, shares)), results=tuple(results))

@@ -53,7 +53,7 @@ def reliability(logits: Values, labels: Values, bins: int = CALIBRATION_BINS) ->
     place = (torch.ceil(confidence * bins).to(torch.int64) - 1).clamp(0, bins - 1)
     count = torch.bincount(place, minlength=bins).to(torch.float64)
     sums = [
-        torch.zeros(bins, dtype=torch.float64).index_add_(0, place, values.to(torch.float64))
+        torch.zeros(bins, dtype=torch.float64, device=place.device).index_add_(0, place, values.to(torch.float64))
         for values in (confidence, predicted == classes)
     ]
     filled = count.clamp(min=1)

@@ -18,7 +18,7 @@ def top_k(scores: Values, labels: Values, k: int = 1) -> Tensor:
     Args:
         scores: ``(N, classes)`` logits or probabilities; NaN counts as wrong.
         labels: ``(N,)`` true classes.
-        k: 1 or more; from the number of classes on, every finite row is right.
+        k: 1 or more; from the number of classes on, every row without NaN is right.
 
     Returns:
         ``(N,)`` bool.
@@ -32,7 +32,7 @@ def top_k(scores: Values, labels: Values, k: int = 1) -> Tensor:
     own = rows.gather(1, classes.unsqueeze(1))
     # "at least as high", the own class counted too: ties never help, and a comparison with NaN is false
     right: Tensor = (rows >= own).sum(dim=1) <= min(k, rows.shape[1])
-    return right & torch.isfinite(rows).all(dim=1)
+    return right & ~torch.isnan(rows).any(dim=1)
 
 
 def class_accuracy(correct: Values, labels: Values, classes: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -74,8 +75,13 @@ def _listen(settings: ServeSettings) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
+        no_address = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        remedy = (
+            "--host: expected an address of this machine, or 0.0.0.0 for all of them"
+            if no_address
+            else "choose another --port, or 0 for a free one"
+        )
         raise ConfigError(
-            f"cannot listen at {settings.host}:{settings.port} ({error.strerror or error}); choose another --port, "
-            "or 0 for a free one"
+            f"cannot listen at {settings.host}:{settings.port} ({error.strerror or error}); {remedy}"
         ) from None
     return listener

@@ -205,7 +205,7 @@
       const query = new URLSearchParams({ start: start.toFixed(3), seconds: String(server.seconds) });
       const track = await answer(await fetch(`${root}api/results/${of.id}/forecast?${query}`, { method: "POST" }));
       // The forecast at the end stays; of those from a moment, the last.
-      panel.ghosts = [...panel.ghosts.filter((g) => g.start > panel.end), K.unpack(track, panel)];
+      panel.ghosts = [...panel.ghosts.filter((g) => !g.asked), Object.assign(K.unpack(track, panel), { asked: true })];
       if (shown === of) { choose(of, true); K.state.ghosts = true; K.seek(track.start); K.play(true); }
     });
     $("foresee").disabled = false;
