@@ -105,6 +105,13 @@ def test_the_height_is_reached_whatever_the_size_before(height: float, factor: f
     assert stature(scaled.positions[0], scaled.seen[0], BODY) == pytest.approx(height, rel=1e-9)
 
 
+@pytest.mark.parametrize("height", [np.float32(1.8), np.array(1.8), np.array([1.8])])
+def test_a_height_may_be_a_number_of_numpy(height: np.ndarray) -> None:
+    seen, _, _ = filmed(0, "standing")
+    tall = scaled_to_height(seen, height)
+    assert stature(tall.positions[0], tall.seen[0], BODY) == pytest.approx(1.8, rel=1e-6)
+
+
 def test_nonsense_heights_are_refused() -> None:
     seen, _, _ = filmed(0, "standing")
     for height, message in ((175.0, "expected 0.4 to 2.6"), ([1.7, 1.8], "2 heights for 1 people")):
@@ -291,6 +298,22 @@ def test_sizes_of_whole_pixels_agree() -> None:
     np.testing.assert_allclose(small.intrinsics, [667.2, 666.7, 427, 240], atol=0.1)
     with pytest.raises(ConfigError, match="another shape"):
         camera.with_image((640, 480))
+
+
+@pytest.mark.parametrize("k", [[1500, 1490, 960, 540], [[1500, 0, 960], [0, 1490, 540], [0, 0, 1]]])
+def test_a_camera_of_lists_is_one_of_arrays(k: list[object]) -> None:
+    place = {"rotation": np.eye(3).tolist(), "translation": [0, 0, 0]}
+    camera = Extrinsics(**place, intrinsics=k, image_size=[1920, 1080])  # type: ignore[arg-type]
+    assert camera.image_size == (1920, 1080)
+    assert camera.with_image((1920, 1080)) is camera
+    small = camera.with_image((960, 540)).intrinsics
+    assert small is not None
+    assert small.tolist() == [750, 745, 480, 270]
+    with pytest.raises(DataError, match="intrinsics must be fx, fy, cx, cy or a 3 x 3 matrix"):
+        Extrinsics(**place, intrinsics=["wide"])  # type: ignore[arg-type]
+    for size, found in (([1280], "1280"), (1280, "1280"), ((1280, 720.5), "1280 x 720.5")):
+        with pytest.raises(DataError, match=f"image_size is {found}; expected width and height"):
+            Extrinsics(**place, image_size=size)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

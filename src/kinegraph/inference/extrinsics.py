@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import ConfigError, DataError, FormatError, nearest
 from kinegraph.geometry.cameras import up_vector
@@ -43,7 +43,7 @@ class Extrinsics:
         translation: ``(3,)`` metres.
         up: the world's axis that points up.
         floor: the floor's height on that axis, metres; None if it is not known.
-        intrinsics: ``(4,)`` fx, fy, cx, cy in px; None if they are not stated.
+        intrinsics: ``(4,)`` fx, fy, cx, cy in px, also given as a matrix ``(3, 3)``; None if they are not stated.
         image_size: width and height in px; None if it is not stated.
 
     Raises:
@@ -69,14 +69,10 @@ class Extrinsics:
             raise DataError(f"extrinsics: up is '{self.up}'; choose y or z")
         if self.floor is not None and not np.isfinite(self.floor):
             raise DataError(f"extrinsics: floor is {self.floor}; expected its height, metres, or none")
-        k = self.intrinsics
-        if k is not None and (np.shape(k) != (4,) or not np.isfinite(k).all() or min(k[:2]) <= 0):
-            raise DataError("extrinsics: intrinsics must be fx, fy, cx, cy or a 3 x 3 matrix, px")
-        if self.image_size is not None and not (len(self.image_size) == 2 and min(self.image_size) >= 1):
-            size = " x ".join(str(side) for side in self.image_size)
-            raise DataError(f"extrinsics: image_size is {size}; expected width and height in px, at least 1 each")
         object.__setattr__(self, "rotation", rotation)
         object.__setattr__(self, "translation", translation)
+        object.__setattr__(self, "intrinsics", None if self.intrinsics is None else _four(self.intrinsics))
+        object.__setattr__(self, "image_size", None if self.image_size is None else _size(self.image_size))
 
     @property
     def position(self) -> Floats:
@@ -87,11 +83,12 @@ class Extrinsics:
         """The same camera with its image resized to `size` (width and height in px), and the intrinsics with it.
 
         Raises:
+            DataError: a size that is none.
             ConfigError: `size` has another shape than the stated image; a cropped one's centre is not known.
         """
+        width, height = size = _size(size)
         if self.image_size is None or self.image_size == size:
             return self
-        width, height = size
         expected = self.image_size[0] * height / self.image_size[1]
         if abs(expected - width) > max(1.0, 1e-3 * width):  # whole px are rounded
             old, new = (f"{w} x {h} px" for w, h in (self.image_size, size))
@@ -102,6 +99,29 @@ class Extrinsics:
         across, down = width / self.image_size[0], height / self.image_size[1]
         scaled = None if self.intrinsics is None else self.intrinsics * [across, down, across, down]
         return replace(self, intrinsics=scaled, image_size=size)
+
+
+def _four(intrinsics: ArrayLike) -> Floats:
+    """fx, fy, cx, cy of four numbers or a 3 x 3 matrix."""
+    try:
+        k = np.array(intrinsics, dtype=np.float64)
+    except (TypeError, ValueError):
+        k = np.zeros(0)
+    if k.shape == (3, 3):
+        k = np.array([k[0, 0], k[1, 1], k[0, 2], k[1, 2]])
+    if k.shape != (4,) or not np.isfinite(k).all() or min(k[:2]) <= 0:
+        raise DataError("extrinsics: intrinsics must be fx, fy, cx, cy or a 3 x 3 matrix, px")
+    return k
+
+
+def _size(image_size: Any) -> tuple[int, int]:
+    """Width and height as whole px."""
+    sides = list(image_size) if isinstance(image_size, Iterable) else [image_size]
+    numbers = all(isinstance(side, int | float | np.number) for side in sides)
+    if not (len(sides) == 2 and numbers and all(1 <= side < np.inf and side == int(side) for side in sides)):
+        size = " x ".join(str(side) for side in sides)
+        raise DataError(f"extrinsics: image_size is {size}; expected width and height in px, at least 1 each")
+    return int(sides[0]), int(sides[1])
 
 
 def square_pixels(keypoints: SkeletonSequence, intrinsics: Floats) -> tuple[SkeletonSequence, float]:
@@ -184,8 +204,7 @@ def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
         "floor": None if fields.get("floor") is None else float(fields["floor"]),
     }
     if fields.get("intrinsics") is not None:
-        k = np.array(fields["intrinsics"], dtype=np.float64)
-        result["intrinsics"] = np.array([k[0, 0], k[1, 1], k[0, 2], k[1, 2]]) if k.shape == (3, 3) else k
+        result["intrinsics"] = fields["intrinsics"]
     if fields.get("image_size") is not None:
         result["image_size"] = tuple(int(side) for side in fields["image_size"])
     return result

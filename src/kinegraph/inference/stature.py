@@ -61,7 +61,7 @@ def stature(positions: Floats, seen: NDArray[np.bool_], skeleton: Skeleton) -> f
 
 def checked_heights(height_m: float | Sequence[float]) -> list[float]:
     """Stated heights as a list. Raises ConfigError where one is no height of a person."""
-    heights = [float(height_m)] if isinstance(height_m, int | float) else [float(h) for h in height_m]
+    heights: list[float] = np.atleast_1d(np.asarray(height_m, dtype=np.float64)).tolist()
     for height in heights:
         if not _LOW_M <= height <= _HIGH_M:
             raise ConfigError(f"a height of {height:g} m; expected {_LOW_M:g} to {_HIGH_M:g} metres")
@@ -113,7 +113,7 @@ def to_height(
         raise ConfigError(
             f"{len(heights)} heights for {sequence.frames} pictures, in which nobody says who is who; give one for all"
         )
-    heights = heights * (sequence.people if isinstance(height_m, int | float) else 1)
+    heights = heights * (sequence.people if np.ndim(height_m) == 0 else 1)
     if len(heights) != sequence.people:
         raise ConfigError(f"{len(heights)} heights for {sequence.people} people; expected one for all, or one each")
     everybody = bodies(sequence, stills)
