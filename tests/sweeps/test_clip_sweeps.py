@@ -338,6 +338,14 @@ def test_comparisons_name_what_is_wrong(store: ClipStore, tmp_path: Path) -> Non
         ((RECIPES, ("joints",)), "no stream 'joints'; did you mean 'joint'"),
         ((RECIPES[:1] * 2, ("joint",)), "recipes: found .*each once"),
         ((["a/x.yaml", "b/x.yaml"], ("joint",)), "bear one name"),
+        (
+            (["行走.yaml", "跑步.yaml"], ("joint",)),
+            "'行走, joint' and '跑步, joint' would share the folder 'joint'.*rename a file",
+        ),
+        (
+            (["my net.yaml", "my_net.yaml"],),
+            "'my net, joint' and 'my_net, joint' would share the folder 'my_net_joint'",
+        ),
         ((RECIPES, ("joint",), 1.0), "--missing-joints 1: expected a share"),
     ):
         with pytest.raises(ConfigError, match=message):

@@ -29,7 +29,7 @@ from kinegraph.sweeps.hcsf_presets import RECOGNITION_PRESETS
 from kinegraph.sweeps.pictures import draw_sweep
 from kinegraph.sweeps.runs import plan_sweep, run_sweep
 from kinegraph.sweeps.sweep import Measured, SweepResult, sweep_report, vary
-from kinegraph.sweeps.symgnn_presets import PRESETS
+from kinegraph.sweeps.symgnn_presets import NO_PREDICTION, PRESETS
 from kinegraph.training.recipe import load_recipe, read_recipe
 
 
@@ -249,6 +249,7 @@ def test_mistakes_come_before_training(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "train", never)
     good = {"protocol": "cmu-euler-64", "data": str(recordings), "out": tmp_path}
     gamma = vary("model.gamma", [1, 2])
+    only_classes = vary("model.gamma", [1, 2], fixed=NO_PREDICTION)
     for sweep, overrides, changes, message in (
         (vary("model.gama", [1]), [], {}, "did you mean 'gamma'"),
         (vary("model.gamma", [1, 0]), [], {}, "gamma_0: model.gamma: found 0"),
@@ -257,6 +258,9 @@ def test_mistakes_come_before_training(recordings, tmp_path, monkeypatch):
         (gamma, ["--seed", "3"], {}, "use --seeds"),
         (gamma, [], {"protocol": "cmu-euler"}, "did you mean 'cmu-euler-64'"),
         (gamma, [], {"data": None}, "--data DIR"),
+        # the recipe knows its clips, and what it is measured on is not known
+        (only_classes, ["--data.source", str(recordings)], {"data": None}, "cmu-8.: --data DIR"),
+        (only_classes, ["--data.source", str(recordings)], {"data": None, "protocol": "cmu-8"}, "files: --data DIR"),
         (gamma, [], {"data": "nowhere"}, "no CMU actions here"),
         (gamma, [], {"seeds": (1, 1)}, "each once"),
         (gamma, ["--transform.recognise", "false"], {"protocol": "cmu-8"}, "recognise true"),
@@ -268,6 +272,8 @@ def test_mistakes_come_before_training(recordings, tmp_path, monkeypatch):
         run_sweep(gamma, "lift_fcn_mocap_pixel", [], **good)
     with pytest.raises(ConfigError, match="each once"):
         vary("model.gamma", [1, 1])
+    with pytest.raises(ConfigError, match="sweep sweep: 'name a b' and 'name a/b' would share the folder 'name_a_b'"):
+        vary("model.name", ["a b", "a/b"])
     with pytest.raises(ConfigError, match="did you mean 'gamma_2'"):
         gamma.only(["gama_2"])
     assert [variant.name for variant in gamma.only(["gamma_2"]).variants] == ["gamma_2"]

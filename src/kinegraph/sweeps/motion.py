@@ -61,11 +61,12 @@ class MotionMeasure:
         if self.forecasting == "ntu-pck" and len(found) > 1:
             raise ConfigError("ntu-pck on xsub and on xview are two tables; sweep --data.benchmark apart")
         self._benchmark = found.pop() if self.forecasting == "ntu-pck" and found else None
+        if data is None and self.recognition is not None:
+            beside = f" (networks that recognise are measured under {self.recognition})" if self.forecasting else ""
+            raise ConfigError(f"protocol {protocol} needs the folder of its files{beside}: --data DIR")
         if self.forecasting is not None:
             for recipe in forecasts:  # wrong files are found before anything is trained
                 self._protocol(recipe.data.representation or "expmap")
-        elif data is None:
-            raise ConfigError(f"protocol {protocol} needs the folder of its files: --data DIR")
 
     def _protocol(self, representation: str) -> ForecastProtocol:
         assert self.forecasting is not None

@@ -62,7 +62,11 @@ class Fusion:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What is varied, and what was printed about it."""
+    """What is varied, and what was printed about it.
+
+    Raises:
+        ConfigError: two rows would share a folder.
+    """
 
     name: str
     title: str
@@ -81,6 +85,16 @@ class Sweep:
     """Of clips: measure again with this share of the joints taken away."""
     published: Mapping[str, Any] = field(default_factory=dict)
     """The paper's own figures with the data they were measured on; for the JSON, never for the table."""
+
+    def __post_init__(self) -> None:
+        folders: dict[str, str] = {}
+        for row in (*self.variants, *self.fusions):
+            if row.name in folders:
+                raise ConfigError(
+                    f"sweep {self.name}: '{folders[row.name]}' and '{row.label}' would share the folder '{row.name}' "
+                    "(a to z, digits and .+- are kept); expected one for each: rename a file, or sweep them apart"
+                )
+            folders[row.name] = row.label
 
     def only(self, names: Sequence[str]) -> Sweep:
         """The sweep with these variants alone.
@@ -177,7 +191,7 @@ def vary(name: str, values: Sequence[Any], **options: Any) -> Sweep:
     """A sweep over the values of one field.
 
     Raises:
-        ConfigError: no values, or one twice.
+        ConfigError: no values, one twice, or two that would share a folder.
     """
     if not values or len({repr(value) for value in values}) != len(values):
         raise ConfigError(f"--vary {name}: found {list(values)}, expected one value or more, each once")
@@ -192,8 +206,6 @@ def vary(name: str, values: Sequence[Any], **options: Any) -> Sweep:
         )
         for value in values
     )
-    if len({variant.name for variant in variants}) != len(variants):
-        raise ConfigError(f"--vary {name}: two of {list(values)} would share a folder's name; sweep them apart")
     return Sweep(**{"name": "sweep", "title": name, "variants": variants, "x_label": name, "task": "any", **options})
 
 
