@@ -167,6 +167,23 @@ class ClipScores:
         """Seconds of a window, if nothing else is said; `fps` is the recording's, where no other is known."""
         return self.networks[0].window_frames() / (self.networks[0].transform.fps or fps)
 
+    def checked_window_s(self, fps: float, window_s: float | None) -> float:
+        """Seconds of a window of a recording at `fps`: those asked for, or :meth:`window_s`.
+
+        Raises:
+            ConfigError: a window that is none, or holds no two frames.
+        """
+        usual, first = self.window_s(fps), self.networks[0]
+        length = usual if window_s is None else float(window_s)
+        if not 0 < length <= _LONGEST_S:
+            raise ConfigError(f"window {length:g} s: expected seconds, above 0 and at most {_LONGEST_S:g}")
+        if window_s is not None and length * min(fps, first.transform.fps or fps) < 2 - 1e-6:
+            raise ConfigError(
+                f"window {length:g} s: that is no two frames at {min(fps, first.transform.fps or fps):g} a second; "
+                f"{first.name} was trained on clips of about {usual:.2g} s"
+            )
+        return length
+
     def _check(self, sequence: SkeletonSequence) -> float:
         """The frame rate; what the networks cannot see is refused."""
         name, model = name_of(sequence), self.networks[0].name
@@ -193,16 +210,7 @@ class ClipScores:
         self, sequence: SkeletonSequence, fps: float, window_s: float | None, stride_s: float | None
     ) -> tuple[int, int]:
         """Frames of the recording in a window, and from one to the next."""
-        first = self.networks[0]
-        usual = self.window_s(fps)
-        length = usual if window_s is None else window_s
-        if length > _LONGEST_S:
-            raise ConfigError(f"window {length:g} s: expected seconds, above 0 and at most {_LONGEST_S:g}")
-        if window_s is not None and length * min(fps, first.transform.fps or fps) < 2 - 1e-6:
-            raise ConfigError(
-                f"window {length:g} s: that is no two frames at {min(fps, first.transform.fps or fps):g} a second; "
-                f"{first.name} was trained on clips of about {usual:.2g} s"
-            )
+        length = self.checked_window_s(fps, window_s)
         step = length / 4 if stride_s is None else stride_s
         window, stride = max(2, round(length * fps)), max(1, round(step * fps))
         if sequence.people * sequence.frames / stride > _MOST_WINDOWS:

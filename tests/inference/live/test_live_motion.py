@@ -334,3 +334,34 @@ def test_mistakes_are_named() -> None:
         recognizer.stream("cmu38", unit="px")
     with pytest.raises(DataError, match="states no image size"):
         Recognizer(probe(dims=2, unit="normalized")).stream("h36m17", fps=30)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"fps": 0}, "fps is 0.0; expected a positive number"),
+        ({"fps": float("nan")}, "fps is nan; expected a positive number"),
+        ({"window_s": -3}, "window -3 s: expected seconds, above 0"),
+        ({"window_s": 0}, "window 0 s: expected seconds, above 0"),
+        ({"window_s": float("nan")}, "window nan s: expected seconds, above 0"),
+        ({"window_s": 1e4}, "window 10000 s: expected seconds, above 0 and at most 600"),
+        ({"window_s": 0.03}, "window 0.03 s: that is no two frames at 30 a second"),
+        ({"hop_s": 0}, "a hop of 0 s; expected seconds, above 0"),
+        ({"away_s": -1}, "away_s is -1; expected seconds, above 0"),
+    ],
+)
+def test_settings_without_sense_are_refused_at_the_start(settings: dict[str, float], told: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=told):
+        Recognizer(probe()).stream("h36m17", **settings)
+    if "window_s" not in settings:
+        with pytest.raises((ConfigError, DataError), match=told):
+            Recognizer(network(actions=ACTIONS)).stream("cmu38", **settings)
+
+
+def test_before_the_first_frame_nobody_is_due() -> None:
+    for recognizer, layout in ((Recognizer(probe()), "h36m17"), (Recognizer(network(actions=ACTIONS)), "cmu38")):
+        stream = recognizer.stream(layout)
+        assert stream.due() == []
+        assert stream.hear({}) is None
+        with pytest.raises(DataError, match="'x' is nobody who was seen for long enough"):
+            stream.look("x")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kinegraph.errors import DataError
+from kinegraph.errors import ConfigError, DataError
 from kinegraph.sequence import frames_within
 from kinegraph.transforms.gaps import LONGEST_GAP_S
 
@@ -140,9 +140,14 @@ class FrameBuffer:
         fps: the rate at which the past is told, Hz.
         span_s: how long it is remembered.
         away_s: who is not seen for longer is forgotten.
+
+    Raises:
+        ConfigError: a time away that is none.
     """
 
     def __init__(self, joints: int, dims: int, fps: float, span_s: float, away_s: float = 1.0) -> None:
+        if not (np.isfinite(away_s) and away_s > 0):
+            raise ConfigError(f"stream: away_s is {away_s}; expected seconds, above 0")
         self.joints, self.dims, self.fps, self.span_s, self.away_s = joints, dims, fps, span_s, away_s
         self._past: dict[Id, deque[tuple[float, Floats, Floats]]] = {}
         # twice the nominal rate, so that times which tremble about it lose no frame

@@ -119,7 +119,11 @@ class RecognizeStream(ABC):
 
     @abstractmethod
     def look(self, who: Id) -> Array | None:
-        """Scores (classes,) of one who is due; None for one who is not seen in enough of the window."""
+        """Scores (classes,) of one who is due; None for one who is not seen in enough of the window.
+
+        Raises:
+            DataError: nobody who is there.
+        """
 
     @abstractmethod
     def hear(self, scores: dict[Id, Array]) -> LiveActions | None:
@@ -150,19 +154,21 @@ class MotionRecognizeStream(RecognizeStream):
 
     def due(self) -> list[Id]:
         """Who is to be looked at now."""
-        assert self.motion.time is not None
+        if self.motion.time is None:
+            return []
         self._hops.keep(self.motion.followed())  # the motion may be remembered for a forecaster, too
         return self._hops.due(self.motion.ready(), self.motion.time)
 
     def look(self, who: Id) -> Array | None:
         """Scores (classes,) of one who is due."""
+        if who not in self.motion.followed():
+            raise _nobody(who, self.due())
         return self.motion.observe(who).scores
 
     def hear(self, scores: dict[Id, Array], time: float | None = None) -> LiveActions | None:
         """What to make of the scores (classes,) of those looked at, now or at a `time` before; None without any."""
         now = self.motion.time if time is None else time
-        assert now is not None
-        return self._hops.result(now, self.actions, scores) if scores else None
+        return self._hops.result(now, self.actions, scores) if scores and now is not None else None
 
     def reset(self) -> None:
         """Forget everybody."""
@@ -181,6 +187,11 @@ class ClipRecognizeStream(RecognizeStream):
         hop_s: seconds from scores to scores; a quarter of a window if None.
         unit, space, up, image_size: of the positions.
         away_s: who is not seen for longer is forgotten.
+
+    Raises:
+        ConfigError: a window, a hop or a time away that is none.
+        DataError: no frame rate, or what the networks cannot see.
+        SkeletonError: too few of their joints.
     """
 
     def __init__(
@@ -200,16 +211,15 @@ class ClipRecognizeStream(RecognizeStream):
         self._scores, self.actions, self.dims = scores.for_live(), scores.actions, scores.dims
         self.skeleton = get_skeleton(skeleton)
         self.fps = float(fps)
+        self._clock, self._now = Clock(self.fps), 0.0
         self._unit: Unit = unit or ("m" if self.dims == 3 else "px")
         self._space: Space = space or ("world" if self.dims == 3 else "image")
         self._up = up if self._space == "world" else None
         self._image_size = image_size
-        length = scores.window_s(self.fps) if window_s is None else float(window_s)
-        self._frames = max(2, round(length * self.fps))
+        self._frames = max(2, round(scores.checked_window_s(self.fps, window_s) * self.fps))
         self._hops = _Hops(self._frames / self.fps, hop_s)
         self.window_s, self.hop_s = self._hops.window_s, self._hops.hop_s
         self._buffer = FrameBuffer(self.skeleton.num_joints, self.dims, self.fps, self._frames / self.fps, away_s)
-        self._clock, self._now = Clock(self.fps), 0.0
         self._long = (self._frames - 1) / self.fps
         self._check()
 
@@ -228,6 +238,8 @@ class ClipRecognizeStream(RecognizeStream):
     def look(self, who: Id) -> Array | None:
         """Scores (classes,) of one who is due, from the last window; None for one who is not seen in enough of it."""
         names = who if who in self._pair(self._there()) else (who,)
+        if not set(names) <= set(self._buffer.known()):
+            raise _nobody(who, self.due())
         told = [self._buffer.told(name, self._long) for name in names]
         sequence = self._sequence(np.stack([p for p, _ in told]), np.stack([c for _, c in told]))
         return self._scores.of_window(sequence, list(range(len(told))))
@@ -273,6 +285,10 @@ class ClipRecognizeStream(RecognizeStream):
         self._scores._check(self._sequence(ones, np.ones(ones.shape[:3])))
 
 
+def _nobody(who: Id, due: list[Id]) -> DataError:
+    return DataError(f"stream: {who!r} is nobody who was seen for long enough; expected one of those due, {due}")
+
+
 def recognize_stream(
     recognizer: Recognizer,
     skeleton: str | Skeleton,
@@ -292,7 +308,7 @@ def recognize_stream(
     """What :meth:`Recognizer.stream` makes.
 
     Raises:
-        ConfigError: a window for a motion network, which has its own.
+        ConfigError: a window for a motion network, which has its own; or a window, a hop or a time away that is none.
         DataError: keypoints for a recogniser of 3D motion.
     """
     if isinstance(recognizer.network, MotionNetwork):
