@@ -66,6 +66,41 @@ def test_frames_that_change_are_read_again(tmp_path: Path) -> None:
     assert FolderSource(tmp_path).stamp(0) != first
 
 
+def test_a_folder_without_frames_is_bad_and_stops_nothing(tmp_path: Path) -> None:
+    root = recordings(tmp_path / "in", "a.npz", "b.npz")
+    (root / "empty").mkdir()
+    (root / "index.csv").write_text("file,label\na.npz,bus\nb.npz,car\nempty,car\n")
+    assert prepare(root, tmp_path / "out") == 0
+    assert ClipStore(tmp_path / "out").names == ("a.npz", "b.npz")
+    [bad] = csv.DictReader((tmp_path / "out" / "bad.csv").open())
+    assert bad["clip"] == "empty"
+
+
+def test_reasons_do_not_tell_where_an_index_named_from_here_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of an index are opened by their whole paths, the source is given as seen from the current folder."""
+    root = recordings(tmp_path / "in", "a.npz")
+    (root / "broken.npz").write_bytes(b"PK")
+    (root / "index.csv").write_text("file,label\na.npz,bus\nbroken.npz,car\n")
+    monkeypatch.chdir(tmp_path)
+    assert prepare(Path("in"), Path("out")) == 0
+    [bad] = csv.DictReader(Path("out/bad.csv").read_text().splitlines())
+    assert bad["reason"].startswith("broken.npz")
+    assert str(tmp_path) not in bad["reason"]
+
+
+def test_the_rate_is_that_of_the_first_file_that_states_one(tmp_path: Path) -> None:
+    """Else clips of 30 and of 60 frames a second would stand side by side as if of one rate."""
+    root = recordings(tmp_path / "in", "bus/b.npz", "car/c.npz")
+    still = read(root / "bus" / "b.npz")
+    write(still.replace(fps=None), root / "bus" / "a.npz")
+    many = np.repeat(still.positions, 5, axis=1)
+    write(still.replace(positions=many, confidence=None, fps=60.0), root / "car" / "d.npz")
+    source = FolderSource(root)
+    assert source.fps == 30
+    frames = {clip.name: clip.frames for clip in source}
+    assert frames == {"bus/a.npz": 4, "bus/b.npz": 4, "car/c.npz": 4, "car/d.npz": 10}
+
+
 def test_a_skeleton_that_comes_later_is_looked_for(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

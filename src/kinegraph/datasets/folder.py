@@ -1,8 +1,8 @@
 """Clips of a user's own labelled files (`labelled_files`), in any format the library reads.
 
-All clips are on one skeleton at one rate: those stated, or those of the first file that can be read. Joints are matched
-by name. A world is turned to y up; at most two people are kept, those that move most. 2D keypoints become fractions of
-the image where its size is known, from the files or from the user; otherwise they stay as they are.
+All clips are on one skeleton at one rate: those stated, or those of the first file that can be read, and states a rate.
+Joints are matched by name. A world is turned to y up; at most two people are kept, those that move most. 2D keypoints
+become fractions of the image where its size is known, from the files or from the user; otherwise they stay as they are.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class FolderSource(ClipSource):
     Args:
         source: the folder of class folders, one with an ``index.csv`` in it, or a CSV index itself.
         skeleton: layout of the clips; that of the first readable file if not given.
-        fps: frames a second of the clips; those of the first readable file if not given. Files of unknown rate are
-            taken as they are.
+        fps: frames a second of the clips; if not given, those of the first readable file that states any, of the first
+            twenty and three of every class. Files of unknown rate are taken as they are.
         people: keep at most so many people.
         image_size: width and height of the image in px, for 2D files that do not state it.
 
@@ -68,7 +68,7 @@ class FolderSource(ClipSource):
         self.people = people
         first = self._example(root)
         self.skeleton = skeleton or first.skeleton
-        self.fps = fps if fps is not None else first.fps
+        self.fps = fps if fps is not None else first.fps or self._rate()
         self.dims, self.unit = first.dims, first.unit
         self.space = first.space if first.space == "image" else "world"
         self.image_size = image_size
@@ -94,14 +94,8 @@ class FolderSource(ClipSource):
 
     def _example(self, root: Path) -> SkeletonSequence:
         """The first file that can be read: what must be known of all is known from it."""
-        seen: Counter[str] = Counter()
-        few: list[LabelledFile] = []
-        for item in self.items:
-            seen[item.label] += 1
-            if seen[item.label] <= _TRIED_EACH:
-                few.append(item)
         reason = ""
-        for item in dict.fromkeys([*self.items[:_TRIED], *few, *self.items]):
+        for item in dict.fromkeys([*self._tried(), *self.items]):
             try:
                 return read(item.path)
             except KinegraphError as error:
@@ -109,6 +103,27 @@ class FolderSource(ClipSource):
             except Exception as error:  # as while preparing: a reader does not know every way in which a file is broken
                 reason = reason or f"{item.path}: {type(error).__name__}: {error}".replace("\n", " ")[:300]
         raise DataError(f"{root}: none of {len(self.items)} files can be read; {reason}")
+
+    def _tried(self) -> list[LabelledFile]:
+        """Those at the head, and some of every class."""
+        seen: Counter[str] = Counter()
+        few: list[LabelledFile] = []
+        for item in self.items:
+            seen[item.label] += 1
+            if seen[item.label] <= _TRIED_EACH:
+                few.append(item)
+        return list(dict.fromkeys([*self.items[:_TRIED], *few]))
+
+    def _rate(self) -> float | None:
+        """Frames a second of the first file that states them, where the first of all does not."""
+        for item in self._tried():
+            try:
+                fps = read(item.path).fps
+            except Exception:  # what cannot be read is said when it is prepared
+                continue
+            if fps is not None:
+                return fps
+        return None
 
     def _unsized(self) -> str:
         """Which of the files do not state the size, where others do; of many, some are looked at."""
@@ -186,9 +201,15 @@ class FolderSource(ClipSource):
 
 
 def recording_stamp(path: Path) -> str:
-    """Of all that a recording is read from: its file and the skeleton of an AMC, or the frames in a folder."""
+    """Of all that a recording is read from: its file and the skeleton of an AMC, or the frames in a folder.
+
+    Raises:
+        DataError: it is gone, or a folder without frames.
+    """
     if path.is_dir():
         frames = [file.stat() for file in frame_files(path) or label_files(path)]
+        if not frames:
+            raise DataError(f"{path}: no frames in this folder; expected OpenPose's *_keypoints.json or YOLO's *.txt")
         return f"{len(frames)} frames {sum(f.st_size for f in frames)}:{max(f.st_mtime_ns for f in frames)}"
     if path.suffix.lower() != ".amc":
         return stamp(path)

@@ -137,7 +137,9 @@ class _Job:
             line = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
         else:
             line = str(error)
-        return line if self.recordings is None else without_folder(line, self.recordings)
+        if self.recordings is None:
+            return line
+        return without_folder(without_folder(line, self.recordings), self.recordings.resolve())
 
 
 def _digest(path: Path) -> str:

@@ -88,7 +88,8 @@ class Sweep:
 
     def __post_init__(self) -> None:
         folders: dict[str, str] = {}
-        for row in (*self.variants, *self.fusions):
+        rows: tuple[Variant | Fusion, ...] = (*self.variants, *self.fusions)
+        for row in rows:
             if row.name in folders:
                 raise ConfigError(
                     f"sweep {self.name}: '{folders[row.name]}' and '{row.label}' would share the folder '{row.name}' "
