@@ -58,14 +58,21 @@ class _Leg:
 
 @dataclass
 class _Told:
-    """What was done to all people, for the note."""
+    """What was done to all people, for the note; frames are counted once, however many joints it is true of."""
 
     stretches: int = 0
-    frames: int = 0
     path: float = 0.0
     ankles: float = 0.0
-    going: int = 0
-    short: list[float] = field(default_factory=list)
+    farthest: float = 0.0
+    first: int = 0
+    """Frame of the recording at which the part that is being planted begins."""
+    stands: set[int] = field(default_factory=set)
+    going: set[int] = field(default_factory=set)
+    short: set[int] = field(default_factory=set)
+
+    def frames(self, which: Mask) -> set[int]:
+        """Numbers in the recording of the frames of this part in which any joint is so (frames, joints)."""
+        return set((self.first + np.flatnonzero(which.any(axis=1))).tolist())
 
 
 def plant_feet(sequence: SkeletonSequence, *, heights: ArrayLike | None = None) -> SkeletonSequence:
@@ -105,7 +112,7 @@ def plant_feet(sequence: SkeletonSequence, *, heights: ArrayLike | None = None) 
     for person in range(sequence.people):
         for first, last in runs(sequence.present[person]):
             span = slice(first, last)
-            said = contact[person, span] & feet
+            said, told.first = contact[person, span] & feet, first
             if said.any():
                 ground = None if level is None else level[person]
                 body, held = _planted(positions[person, span], sequence.skeleton, legs, said, ground, fps, told)
@@ -138,18 +145,18 @@ def _checked(sequence: SkeletonSequence, heights: ArrayLike | None) -> Floats | 
 def _notes(told: _Told, fps: float) -> list[str]:
     many = f"{told.stretches} stretches" if told.stretches > 1 else "1 stretch"
     notes = [
-        f"feet planted: {many} on the ground, {told.frames / fps:.1f} s in all; paths moved by up to {told.path:.2f} m "
-        f"for it, and ankles against them by up to {told.ankles:.2f} m"
+        f"feet planted: {many} on the ground, {len(told.stands) / fps:.1f} s in all; paths moved by up to "
+        f"{told.path:.2f} m for it, and ankles against them by up to {told.ankles:.2f} m"
     ]
     if told.going:
         notes.append(
-            f"feet planted: {told.going} of {told.frames + told.going} frames of contact left out, where a foot "
-            "goes on with the body"
+            f"feet planted: contact left out in {len(told.going)} of {len(told.stands | told.going)} frames with it, "
+            "where a foot goes on with the body"
         )
     if told.short:
         notes.append(
-            f"feet planted: in {len(told.short)} of {told.frames} frames a foot is up to {max(told.short):.2f} m from "
-            "its place, which the leg does not reach, or whose hip or knee is not seen"
+            f"feet planted: in {len(told.short)} of {len(told.stands)} frames a foot is up to {told.farthest:.2f} m "
+            "from its place, which the leg does not reach, or whose hip or knee is not seen"
         )
     return notes
 
@@ -193,7 +200,8 @@ def _planted(
     stands = np.zeros_like(contact)
     for stretch in stretches:
         stands[stretch.start : stretch.stop, stretch.joint] = True
-    told.going += int((contact & ~stands).sum())
+    told.going |= told.frames(contact & ~stands)
+    told.stands |= told.frames(stands)
     if not stretches:
         return before, stands
     body = body + movement[:, None]
@@ -206,7 +214,6 @@ def _planted(
         body = body + local_polynomial(lean, np.ones_like(lean), gaussian_window(_LEAN_S * fps), 0)[:, None]
     there = np.asarray(np.isfinite(body).any(axis=2))
     told.stretches += len(stretches)
-    told.frames += sum(s.stop - s.start for s in stretches)
     told.path = max(told.path, float(np.linalg.norm((body - before)[there], axis=-1).max()))
     result = body.copy()
     for leg in legs:
@@ -223,8 +230,12 @@ def _planted(
 
 def _tell_missed(result: Floats, held: Sequence[tuple[Stretch, Floats]], told: _Told) -> None:
     for stretch, place in held:
-        off = np.linalg.norm(result[stretch.start : stretch.stop, stretch.joint] - place, axis=-1)
-        told.short += off[off > _SHORT_M].tolist()
+        off = np.zeros(len(result))
+        off[stretch.start : stretch.stop] = np.linalg.norm(
+            result[stretch.start : stretch.stop, stretch.joint] - place, axis=-1
+        )
+        told.short |= told.frames(off[:, None] > _SHORT_M)
+        told.farthest = max(told.farthest, float(off[off > _SHORT_M].max(initial=0.0)))
 
 
 def _shifts(body: Floats, leg: _Leg, held: Sequence[tuple[Stretch, Floats]], fps: float) -> dict[int, Floats]:
