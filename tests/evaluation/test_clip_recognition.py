@@ -46,6 +46,13 @@ def test_clips_are_counted(clips):
         line for line in clip_report([SeedResults(label="made", results={0: long})]).splitlines() if "66.7" in line
     )
     assert row.endswith("12,345     2.0 h")
+    other = dataclasses.replace(result, protocol="ntu60-xview")
+    less = dataclasses.replace(result, data={**result.data, "view": {"missing_joints": 0.5}})
+    for changed, what in ((other, "protocol"), (less, "view of the clips")):
+        with pytest.raises(DataError, match=f"made and changed were measured on another {what}"):
+            clip_report(
+                [SeedResults(label="made", results={0: result}), SeedResults(label="changed", results={0: changed})]
+            )
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4, 5, 64])
@@ -357,6 +364,12 @@ def test_seeds_are_fused_one_by_one(people):
     assert fused.label == "0.7 x a + 0.3 x b"
     with pytest.raises(ConfigError, match="2 seeds, b 1"):
         fuse_seeds([seeds("a", 5, 1), seeds("b", 2)], (0.7, 0.3))
+    others = SeedResults(label="c", results=dict(zip((1, 2), seeds("c", 2, 3).results.values(), strict=True)))
+    with pytest.raises(ConfigError, match="a has the seeds 0, 1, c 1, 2; each is fused with its like"):
+        fuse_seeds([seeds("a", 5, 1), others], (0.7, 0.3))
+    turned = SeedResults(label="b", results=dict(reversed(seeds("b", 2, 3).results.items())))
+    again = fuse_seeds([seeds("a", 5, 1), turned], (0.7, 0.3))
+    assert [again.results[seed].top1 for seed in (0, 1)] == [fused.results[seed].top1 for seed in (0, 1)]
 
 
 def test_bones_are_those_the_network_was_trained_with(clips):

@@ -136,4 +136,7 @@ def test_the_sidecar_says_how_many_frames_and_in_which_axes(
     assert ("a camera that looks at it" in answer.meaning) == box
     assert facts["afterwards"]["turn"].startswith("X = R x" if box else "only where the view was turned")
     assert ("place" in facts["afterwards"]) == (transform.get("target") != "pixel")
+    assert "further than 0.12 pose sizes" in facts["prepare"][1]  # after doubtful keypoints, before gaps are bridged
+    assert facts["prepare"][2].startswith("bridge gaps")
+    assert "mirror image" in facts["afterwards"]["flip"]
     assert any("every missing joint" in step for step in facts["prepare"]) == (transform.get("confidence") is False)

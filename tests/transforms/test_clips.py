@@ -68,6 +68,9 @@ def test_dropped_joints(frames) -> None:
     assert (gone == gone[:, :1]).all() == (not frames)
     nearly = aug.drop_joints(x, 0.999, generator(), frames=frames)
     assert np.isfinite(nearly).any(axis=(2, 3)).all()
+    one = np.full_like(x, np.nan)
+    one[:, :, 7] = 1.0  # the only joint that is seen stays
+    np.testing.assert_array_equal(aug.drop_joints(one, 0.9, generator(), frames=frames), one)
 
 
 def test_strengths_out_of_range() -> None:

@@ -166,3 +166,12 @@ def test_a_skeleton_without_path_is_refused() -> None:
         heading_relative(np.zeros((1, 4, 17, 3)), 1, get_skeleton("h36m17"))
     with pytest.raises(DataError, match="expected"):
         heading_relative(windows(), 9, SKELETON)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 0, SKELETON.num_joints, 3), (2, 4, SKELETON.num_joints), (SKELETON.num_joints, 3)]
+)
+def test_windows_of_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match="last frame 0: expected"):
+        heading_relative(np.zeros(shape), 0, SKELETON)
+    assert heading_relative(np.zeros((0, 4, SKELETON.num_joints, 3)), 3, SKELETON)[0].shape[0] == 0

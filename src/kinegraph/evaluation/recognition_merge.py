@@ -206,7 +206,7 @@ def fuse_seeds(groups: Sequence[SeedResults], weights: Sequence[float], **how: A
     """The fused result of several recipes, seed by seed; see :func:`fuse`.
 
     Raises:
-        ConfigError: not one weight for each recipe, or other seeds.
+        ConfigError: not one weight for each recipe, or, where there are several seeds, others.
     """
     if len(weights) != len(groups):
         raise ConfigError(f"{len(weights)} weights for {len(groups)} recipes; expected one each")
@@ -217,7 +217,12 @@ def fuse_seeds(groups: Sequence[SeedResults], weights: Sequence[float], **how: A
                 f"{groups[0].label} has {len(seeds)} seeds, {group.label} {len(group.results)}; seeds are "
                 "fused one by one"
             )
-    rows = [list(group.results.values()) for group in groups]
+        if len(seeds) > 1 and set(group.results) != set(seeds):
+            there, here = (", ".join(map(str, sorted(found))) for found in (seeds, group.results))
+            raise ConfigError(
+                f"{groups[0].label} has the seeds {there}, {group.label} {here}; each is fused with its like"
+            )
+    rows = [[group.results.get(seed, group.first) for seed in seeds] for group in groups]
     results = {
         seed: fuse([replace(row[at], label=g.label) for row, g in zip(rows, groups, strict=True)], weights, **how)
         for at, seed in enumerate(seeds)

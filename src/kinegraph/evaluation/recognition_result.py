@@ -287,7 +287,7 @@ def _rows_as(first: RecognitionResult, other: RecognitionResult) -> NDArray[np.i
         ("classes", first.classes, other.classes),
         ("clips or windows", first.of, other.of),
         ("data (fingerprint)", str(first.data.get("fingerprint"))[:12], str(other.data.get("fingerprint"))[:12]),
-        ("what is shown of the clips", _shown(first), _shown(other)),
+        ("what is shown of the clips", what_is_shown(first), what_is_shown(other)),
         ("number of rows", len(first.labels), len(other.labels)),
     ):
         if one != two:
@@ -308,7 +308,7 @@ def _rows_as(first: RecognitionResult, other: RecognitionResult) -> NDArray[np.i
     return rows
 
 
-def _shown(result: RecognitionResult) -> str:
+def what_is_shown(result: RecognitionResult) -> str:
     """Joints missing and frames seen, in words; further looks and mirrors may differ."""
     view = result.data.get("view") or {}
     missing = f"{view.get('missing_joints', 0.0):g} of the joints missing by {view.get('missing_by', 'clip')}"

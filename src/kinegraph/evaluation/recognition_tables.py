@@ -7,6 +7,7 @@ from typing import Any
 
 from kinegraph.errors import DataError
 from kinegraph.evaluation.recognition_merge import SeedResults
+from kinegraph.evaluation.recognition_result import what_is_shown
 from kinegraph.evaluation.tables import cost, text_table
 from kinegraph.metrics import CALIBRATION_BINS
 
@@ -17,15 +18,20 @@ def clip_report(groups: Sequence[SeedResults], *, markdown: bool = False) -> str
     """One line per recipe, the folds and seeds of those that have several, then each class of the last one.
 
     Raises:
-        DataError: other protocols, data or parts, which do not belong in one table.
+        DataError: other protocols, data, parts or views of the clips, which do not belong in one table.
     """
     if not groups:
         raise DataError("nothing to report")
     first = groups[0].first
     for group in groups[1:]:
-        for what in ("fingerprint", "split"):
-            if group.first.data.get(what) != first.data.get(what):
-                raise DataError(f"{groups[0].label} and {group.label} were measured on another {what}")
+        for what, one, other in (
+            ("protocol", first.protocol, group.first.protocol),
+            ("fingerprint", first.data.get("fingerprint"), group.first.data.get("fingerprint")),
+            ("split", first.data.get("split"), group.first.data.get("split")),
+            ("view of the clips", what_is_shown(first), what_is_shown(group.first)),
+        ):
+            if one != other:
+                raise DataError(f"{groups[0].label} and {group.label} were measured on another {what} ({one}; {other})")
     folds = f", mean over {len(first.folds)} folds" if first.folds else ""
     lines = [
         f"{first.protocol} | percent of {sum(first.counts.values())} {first.of}{folds}; class mean: unweighted over "

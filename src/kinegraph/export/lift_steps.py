@@ -15,6 +15,7 @@ from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import LENGTH_PERCENTILE
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.transforms.lifting import LiftingTransform
+from kinegraph.transforms.outliers import APART_S, JUMP, LONGEST
 
 __all__ = ["AXES", "LAYOUTS_2D", "joint_tables", "steps_after", "steps_before"]
 
@@ -59,6 +60,9 @@ def steps_before(transform: LiftingTransform, window: int, fps: float | None) ->
     """
     steps = [
         f"keypoints of a confidence under {_USUAL.minimum_confidence:g} are missing",
+        f"a keypoint that for at most {LONGEST} frames lies further than {JUMP:g} pose sizes from the straight line "
+        "between the frame before and the frame after, and further than three times the distance of those two, which "
+        f"are at most {APART_S:g} s apart, is missing there; a pose's size is the median diagonal of its box",
         f"bridge gaps of a keypoint of at most {_USUAL.fill_s:g} s linearly, with half of the lower confidence of the "
         "two beside it",
         "where one ear or eye of two is missing it takes the place of the other, with half of its confidence",
@@ -98,6 +102,8 @@ def steps_after(transform: LiftingTransform) -> dict[str, str]:
     )
     turned = "only where the view was turned to the person: " if transform.normalise == "screen" else ""
     return {
+        "flip": "the mean of what comes out for the keypoints and, mirrored back, for their mirror image (x negated "
+        "about the middle of the image, left and right joints exchanged)",
         "turn": turned + turn,
         "smooth": f"a Gaussian of {_USUAL.smooth_s:g} s, of second degree",
         "limbs": f"each bone gets one length over the recording, the {LENGTH_PERCENTILE:g}th percentile, left and "

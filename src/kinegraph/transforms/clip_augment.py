@@ -77,7 +77,7 @@ def jitter(positions: Array, sigma: float, rng: Generator) -> Array:
 def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool = False) -> Array:
     """Take joints away (NaN), each with probability `rate`: throughout the clip, or frame by frame.
 
-    Every person keeps at least one joint (in every frame, where frames are drawn apart).
+    Every person keeps at least one of the joints that are seen (in every frame, where frames are drawn apart).
 
     Args:
         positions: ``(people, frames, joints, dims)`` of the clip.
@@ -88,7 +88,10 @@ def drop_joints(positions: Array, rate: float, rng: Generator, *, frames: bool =
     people, length, joints, _ = positions.shape
     chance = rng.random((people, length if frames else 1, joints))
     gone = chance < rate
-    stays = np.argmax(chance, axis=-1)
+    seen = np.asarray(np.isfinite(positions).all(axis=-1))
+    if not frames:
+        seen = np.asarray(seen.any(axis=1, keepdims=True))
+    stays = np.argmax(np.where(seen, chance, -1.0), axis=-1)
     np.put_along_axis(gone, stays[..., None], False, axis=-1)
     left = positions.copy()
     if frames:

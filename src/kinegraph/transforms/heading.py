@@ -77,7 +77,8 @@ def heading_relative(
     """
     at = _trajectory(skeleton)
     result = np.array(windows, dtype=np.float64)
-    if result.ndim != 4 or result.shape[2:] != (skeleton.num_joints, 3) or not -len(result[0]) <= last < len(result[0]):
+    frames = result.shape[1] if result.ndim == 4 else 0
+    if result.shape[2:] != (skeleton.num_joints, 3) or not -frames <= last < frames:
         raise DataError(f"windows {result.shape}, last frame {last}: expected (B, T, {skeleton.num_joints}, 3)")
     place = result[:, last, at] * np.array([1.0, 0.0, 1.0])
     if representation == "expmap":

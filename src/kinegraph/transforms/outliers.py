@@ -11,6 +11,8 @@ from kinegraph.transforms.gaps import ASSUMED_FPS
 
 Floats = NDArray[np.float64]
 
+#: Threshold of a slip, as a share of the pose's size.
+JUMP = 0.12
 #: longest slip, in frames: a detector errs for one or two of them, at whatever rate they come
 LONGEST = 2
 #: Longest time, seconds, from the frame before a slip to the one after it. In more, somebody really goes there and
@@ -20,7 +22,7 @@ _ROUNDING = 0.01  # of a frame: 29.97 a second are 30
 
 
 def remove_spikes(
-    sequence: SkeletonSequence, *, jump: float = 0.12, longest: int = LONGEST, apart_s: float = APART_S
+    sequence: SkeletonSequence, *, jump: float = JUMP, longest: int = LONGEST, apart_s: float = APART_S
 ) -> SkeletonSequence:
     """Mark single slips as missing, for :func:`~kinegraph.transforms.gaps.fill_gaps` to bridge.
 
