@@ -54,6 +54,25 @@ def test_people_in_pictures_of_unknown_size_stand_apart(truth: np.ndarray) -> No
     assert "normalised coordinates scaled to 1000 x 1000 px; people about 5 m away" in notes
 
 
+@pytest.mark.parametrize("unit", ["px", "normalized"])
+def test_pictures_of_unknown_size_are_shown_as_asked_for(truth: np.ndarray, unit: str) -> None:
+    """The image as it is, if that is what somebody wants, as of a video; a view of the person else."""
+    places = np.stack([project(truth[:1]), project(truth[:1] + np.array([1.0, 0, 0]))])
+    given = SkeletonSequence(places, BODY, unit="px", space="image")
+    if unit == "normalized":
+        given = given.replace(positions=places / 1000, unit="normalized")
+    seen = {}
+    for framing in ("auto", "person", "image"):
+        own = lifter(flat_person)
+        own.lift(given, LiftOptions(stills=True, framing=framing, flip=False))
+        seen[framing] = np.stack([np.asarray(x[0]) for x in own.model.seen])
+    np.testing.assert_array_equal(seen["auto"], seen["person"])
+    size = np.array([1000, 1000]) if unit == "normalized" else np.ceil(places.max(axis=(0, 1, 2)))
+    shown = lifter(flat_person).transform.encode_inputs(places[:, 0], np.ones((2, 17)), size)
+    np.testing.assert_allclose(seen["image"], shown, atol=1e-6)
+    assert np.abs(seen["person"] - shown).max() > 0.1
+
+
 @pytest.mark.parametrize("fps", [None, 25.0])
 def test_pictures_keep_their_notes_and_say_whose_the_rate_is(truth: np.ndarray, fps: float | None) -> None:
     told = ("the images are no video: each is a frame", "frames: 000000000785.jpg, 000000040083.jpg")

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -304,8 +304,9 @@ class Lifter(Pretrained):
         if focal is None and np.isfinite(scale).any():
             focal = float(np.nanmedian(scale)) * DISTANCE_M
         note = f"{note}; people about {DISTANCE_M:g} m away"
+        framing: Literal["image", "person"] = "image" if options.framing == "image" else "person"
         sequence = sequence.replace(image_size=size, notes=said)
-        return sequence, replace(options, framing="person", focal_px=focal), note
+        return sequence, replace(options, framing=framing, focal_px=focal), note
 
     # ---- the network ----------------------------------------------------------------------------------------------
 
