@@ -82,6 +82,13 @@ def test_pyskl_2d_is_in_fractions_of_the_image(tmp_path) -> None:
     assert clip.confidence is not None
     assert clip.confidence[0, 0, :2].tolist() == [0, 0.5]
 
+    unsized = annotation("v0", joints=17, dims=2)
+    source = PysklSource(dump(tmp_path / "b.pkl", [unsized, item]))  # whichever of them comes first
+    assert source.unit == "normalized"
+    np.testing.assert_allclose(source.read(1).positions[1], expected[1], rtol=1e-6)
+    with pytest.raises(FormatError, match="v0: no img_shape, which other annotations have"):
+        source.read(0)
+
 
 class Evil:
     def __reduce__(self):

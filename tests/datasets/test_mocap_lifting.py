@@ -188,6 +188,18 @@ def test_a_recording_of_a_splits_name_is_not_overwritten(small, tmp_path):
     assert (tmp_path / "train.npz").read_bytes() == before
 
 
+def test_what_was_prepared_and_is_damaged_can_be_prepared_again(small, tmp_path):
+    splits = ml.load(small, cache=tmp_path / "cache")
+    (folder,) = (tmp_path / "cache").iterdir()
+    for again in (lambda: ml.prepare(small, folder), lambda: ml.load(small, cache=tmp_path / "cache")):
+        whole = (folder / "train.npz").read_bytes()
+        (folder / "train.npz").write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(FormatError, match="prepare it again"):
+            ml.load(folder)
+        assert again()["train"].fingerprint == splits["train"].fingerprint
+        assert ml.load(folder)["train"].fingerprint == splits["train"].fingerprint
+
+
 def test_a_half_written_folder_is_not_taken_for_prepared(small, tmp_path):
     splits = ml.prepare(small, tmp_path / "out")
     (tmp_path / "out" / "mocap-lifting.json").unlink()

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -35,7 +36,7 @@ from kinegraph.datasets.prepared_splits import (
     refuse_other,
     write_splits,
 )
-from kinegraph.errors import DataError
+from kinegraph.errors import DataError, FormatError
 from kinegraph.formats.motion import asf_amc, bvh
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.sequence import SkeletonSequence
@@ -215,7 +216,7 @@ def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str
 
     Raises:
         DataError: no recordings there, or `extra` folders beside a prepared one.
-        FormatError: a prepared file that is damaged.
+        FormatError: a prepared file of `source` that is damaged.
     """
     if is_prepared(source, NAME):
         if extra:
@@ -225,5 +226,6 @@ def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str
     folder = Path(cache) if cache is not None else default_cache()
     folder = folder / f"{NAME}-{cache_key(recordings)}"
     if is_prepared(folder, NAME):
-        return read_splits(folder, NAME)
+        with suppress(FormatError):  # the cache is damaged: it is made again
+            return read_splits(folder, NAME)
     return prepare(source, folder, extra)

@@ -62,6 +62,8 @@ def refuse_other(folder: Path, name: str) -> None:
         manifest = _manifest(path)
         if "fingerprints" in manifest and manifest.get("name") != name:
             raise KinegraphError(f"{folder} holds {manifest.get('name')}; choose an empty or new folder for {name}")
+    if "fingerprints" in _manifest(folder / f"{name}.json"):
+        return  # written by `write_splits`, whatever has become of the files since
     for path in (folder / f"{split}.npz" for split in SPLITS):
         if path.is_file() and not is_lifting_file(path):
             raise KinegraphError(f"{path} was not prepared, and would be overwritten; choose an empty or new folder")

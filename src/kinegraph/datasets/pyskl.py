@@ -66,7 +66,7 @@ class PysklSource(ClipSource):
         joints, dims = self._first()
         self.dims = dims
         self.skeleton = layout_of(joints, dims, self.path, skeleton)
-        self._sized = self.dims == 2 and self._size(self.annotations[0]) is not None
+        self._sized = self.dims == 2 and any(self._size(item) is not None for item in self.annotations)
         self.unit = "m" if dims == 3 else "normalized" if self._sized else "px"
         self.space = "world" if dims == 3 else "image"
         labels = [self._label(n) for n in range(len(content))]
@@ -159,7 +159,7 @@ class PysklSource(ClipSource):
         if self._sized:
             size = self._size(item)
             if size is None:
-                raise FormatError(self.path, f"{name}: no img_shape, which the first annotation has; expected (h, w)")
+                raise FormatError(self.path, f"{name}: no img_shape, which other annotations have; expected (h, w)")
             positions = (positions / np.array(size)).astype(np.float32)
         known = parse_name(name)
         return ActionClip(
