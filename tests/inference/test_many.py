@@ -175,6 +175,8 @@ def test_recordings_are_forecast_one_by_one(walks: Path, tmp_path: Path) -> None
         kg.forecast_files(walks, 61)
     with pytest.raises(ConfigError, match="is no frame rate"):
         kg.forecast_files(walks, 0.2, fps=-1)
+    with pytest.raises(ConfigError, match="smooth is 5.0; expected 'auto'"):
+        kg.forecast_files(walks, 0.2, smooth=5.0)
     with pytest.raises(KinegraphError, match="nobody"):
         kg.recognize_files(walks, lifter="nobody")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from kinegraph.geometry.cameras import up_vector
 from kinegraph.inference.placement import floor_under
 from kinegraph.inference.stature import bodies, scaled_by
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.image_units import checked_size
 
 __all__ = ["Extrinsics", "by_extrinsics", "load_extrinsics", "on_the_floor", "square_pixels"]
 
@@ -72,7 +73,8 @@ class Extrinsics:
         object.__setattr__(self, "rotation", rotation)
         object.__setattr__(self, "translation", translation)
         object.__setattr__(self, "intrinsics", None if self.intrinsics is None else _four(self.intrinsics))
-        object.__setattr__(self, "image_size", None if self.image_size is None else _size(self.image_size))
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", checked_size(self.image_size, "extrinsics"))
 
     @property
     def position(self) -> Floats:
@@ -86,7 +88,7 @@ class Extrinsics:
             DataError: a size that is none.
             ConfigError: `size` has another shape than the stated image; a cropped one's centre is not known.
         """
-        width, height = size = _size(size)
+        width, height = size = checked_size(size, "extrinsics")
         if self.image_size is None or self.image_size == size:
             return self
         expected = self.image_size[0] * height / self.image_size[1]
@@ -112,16 +114,6 @@ def _four(intrinsics: ArrayLike) -> Floats:
     if k.shape != (4,) or not np.isfinite(k).all() or min(k[:2]) <= 0:
         raise DataError("extrinsics: intrinsics must be fx, fy, cx, cy or a 3 x 3 matrix, px")
     return k
-
-
-def _size(image_size: Any) -> tuple[int, int]:
-    """Width and height as whole px."""
-    sides = list(image_size) if isinstance(image_size, Iterable) else [image_size]
-    numbers = all(isinstance(side, int | float | np.number) for side in sides)
-    if not (len(sides) == 2 and numbers and all(1 <= side < np.inf and side == int(side) for side in sides)):
-        size = " x ".join(str(side) for side in sides)
-        raise DataError(f"extrinsics: image_size is {size}; expected width and height in px, at least 1 each")
-    return int(sides[0]), int(sides[1])
 
 
 def square_pixels(keypoints: SkeletonSequence, intrinsics: Floats) -> tuple[SkeletonSequence, float]:

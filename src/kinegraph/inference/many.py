@@ -17,6 +17,7 @@ from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.quick import check_stated, forecast, lift, lift_settings, recognize
 from kinegraph.inference.recognizer import Recognition, Recognizer
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.transforms.jitter import check_smooth
 
 __all__ = ["LiftedFile", "RecognizedFile", "find_recordings", "forecast_files", "lift_files", "recognize_files"]
 
@@ -182,6 +183,7 @@ def forecast_files(
     """
     network = model if isinstance(model, Forecaster) else Forecaster.from_pretrained(model)
     check_horizon(seconds)
+    check_smooth(options.get("smooth", "auto"))
     options = _checked_motion(options)
     return _written(
         sources, out, to, "3D", "forecasting", progress, lambda path: forecast(path, seconds, model=network, **options)

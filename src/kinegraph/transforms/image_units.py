@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence, Unit
 
-__all__ = ["image_scale"]
+__all__ = ["checked_size", "image_scale"]
+
+
+def checked_size(image_size: Any, who: str) -> tuple[int, int]:
+    """Width and height of an image as whole px.
+
+    Args:
+        image_size: two numbers.
+        who: states them.
+
+    Raises:
+        DataError: something else.
+    """
+    sides = list(image_size) if isinstance(image_size, Iterable) else [image_size]
+    numbers = all(isinstance(side, int | float | np.number) for side in sides)
+    if not (len(sides) == 2 and numbers and all(1 <= side < np.inf and side == int(side) for side in sides)):
+        size = " x ".join(str(side) for side in sides)
+        raise DataError(f"{who}: image_size is {size}; expected width and height in px, at least 1 each")
+    return int(sides[0]), int(sides[1])
 
 
 def image_scale(

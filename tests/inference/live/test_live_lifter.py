@@ -219,6 +219,10 @@ def test_mistakes_are_named() -> None:
         lifter(flat_person).stream("h36m17", fps=0)
     with pytest.raises(DataError, match="need the image's size"):
         lifter(flat_person).stream("h36m17", unit="normalized")
+    for size, found in (((0, 720), "0 x 720"), ((-1280, 720), "-1280 x 720"), ((1280,), "1280;"), (1280, "1280;")):
+        with pytest.raises(DataError, match=f"stream: image_size is {found}.* expected width and height in px"):
+            lifter(flat_person).stream("h36m17", image_size=size)
+    assert lifter(flat_person).stream("h36m17", image_size=[1280, 720]).image_size == (1280, 720)
     with pytest.raises(ConfigError, match="field of view needs"):
         lifter(flat_person).stream("h36m17", options=LiveLiftOptions(fov_deg=60))
     with pytest.raises(ConfigError, match=r"framing is image, whose size is not stated; give image_size"):

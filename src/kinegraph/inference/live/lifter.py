@@ -30,6 +30,7 @@ from kinegraph.models.lifting_model import mirrored, with_residual
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 from kinegraph.transforms.completion import face_pairs, share_faces
 from kinegraph.transforms.gaps import ASSUMED_FPS, LONGEST_GAP_S
+from kinegraph.transforms.image_units import checked_size
 
 if TYPE_CHECKING:
     from kinegraph.inference.lifter import Lifter
@@ -127,7 +128,7 @@ class LiftStream:
 
     Raises:
         ConfigError: an unknown unit, or options that need the image's size without it.
-        DataError: normalised keypoints without it.
+        DataError: normalised keypoints without it, or a size that is none.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class LiftStream:
         self.mapping = map_joints(self.layout, self.skeleton)
         if unit not in ("px", "normalized"):
             raise ConfigError(f"stream: unit is '{unit}'; choose px or normalized")
+        image_size = None if image_size is None else checked_size(image_size, "stream")
         if unit == "normalized" and image_size is None:
             raise DataError("stream: normalised keypoints need the image's size: image_size=(width, height)")
         if image_size is None and self.options.fov_deg is not None:
