@@ -130,6 +130,8 @@ def test_to_a_folder_of_openpose_frames(tmp_path: Path, shared_data: Path, capsy
         (["slow.npz", "out.npz", "--fps", "10000"], "check the frame rate"),
         (["solid.npz", "out.npz", "--fps", "fast"], "invalid float value"),
         (["solid.npz", "out.csv", "--unit", "mm"], "csv states its own unit"),
+        (["solid.npz", "out.bvh", "--unit", "mm", "--write", "unit=cm"], "--write unit=cm: the unit is given twice"),
+        (["solid.bvh", "out.npz", "--in-unit", "mm", "--read", "unit=cm"], "--read unit=cm: the unit is given twice"),
         (["solid.npz", "out.bvh", "--unit", "furlong"], "unit 'furlong' is unknown"),
         (["flat.json", "out.csv", "--in-unit", "mm"], "coco says its unit itself"),
         (["solid.npz", "out.csv", "--write", "wide=maybe"], "expected true or false"),
@@ -149,6 +151,7 @@ def test_refusals_leave_nothing_and_change_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(_solid(), "solid.npz")
+    write(_solid(), "solid.bvh")
     write(_solid(None), "timeless.npz")
     write(_solid(1e-4), "slow.npz")
     flat = SkeletonSequence(np.ones((1, 2, 17, 2)) * 9, get_skeleton("coco17"), unit="px", space="image")

@@ -209,7 +209,10 @@ BAD = [
         "baselines: zero-velocity, constant-velocity; did you mean 'zero-velocity'?",
     ),
     (["--seconds", "1", "--picture", "p.docx"], "nothing is drawn"),
-    (["--seconds", "1", "--picture", "p.png", "--step", "0"], "--step"),
+    (["--seconds", "1", "--picture", "p.png", "--step", "0"], "--step 0: expected seconds, above 0"),
+    (["--seconds", "1", "--picture", "p.png", "--step", "inf"], "--step inf: expected seconds, above 0"),
+    (["--seconds", "1", "--step", "0.3"], "--step 0.3 is of stills (.png, .jpg, .webp) in --picture; leave it out"),
+    (["--seconds", "1", "--picture", "p.html", "--step", "0.3"], "--step 0.3 is of stills"),
 ]
 
 

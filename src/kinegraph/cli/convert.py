@@ -62,6 +62,10 @@ def run(args: argparse.Namespace) -> int:
     if args.unit is not None:
         if "unit" not in write_options(to):
             raise ConfigError(f"--unit {args.unit}: {to} states its own unit; leave --unit out")
+        if "unit" in writing:
+            raise ConfigError(
+                f"--unit {args.unit} and --write unit={writing['unit']}: the unit is given twice; leave one out"
+            )
         writing |= key_values([f"unit={args.unit}"], "--unit", write_options(to))
     layout = get_skeleton(args.skeleton) if args.skeleton else None
 
@@ -70,6 +74,10 @@ def run(args: argparse.Namespace) -> int:
     if args.in_unit is not None:
         if "unit" not in read_options(name):
             raise ConfigError(f"--in-unit {args.in_unit}: {name} says its unit itself; leave --in-unit out")
+        if "unit" in reading:
+            raise ConfigError(
+                f"--in-unit {args.in_unit} and --read unit={reading['unit']}: the unit is given twice; leave one out"
+            )
         reading |= key_values([f"unit={args.in_unit}"], "--in-unit", read_options(name))
     sequence = read_at_rate(source, name, args.fps, **reading)
     if layout is not None:

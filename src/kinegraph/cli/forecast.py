@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,9 @@ examples:
 
 Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_person3, ... beside OUT; in BVH, who is not
 seen at the end gets none."""
+
+
+_STEP_S = 0.1  # from pose to pose in a still
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="also a picture (two names for one option): .png, .jpg, .webp, .gif, .mp4 or .html",
     )
-    parser.add_argument(
-        "--step", type=float, default=0.1, metavar="S", help="seconds from pose to pose in a still (default 0.1)"
-    )
+    parser.add_argument("--step", type=float, metavar="S", help="seconds from pose to pose in a still (default 0.1)")
     parser.add_argument("--json", action="store_true", help="print what was done as JSON with stable keys")
     add_recording_arguments(parser)
 
@@ -88,7 +90,7 @@ def _smooth(text: str) -> str | float:
 
 def run(args: argparse.Namespace) -> int:
     """Read, forecast, write; say what was assumed."""
-    from kinegraph.cli.render import Progress, check_picture
+    from kinegraph.cli.render import PICTURES, Progress, check_picture
     from kinegraph.formats import write, write_format
     from kinegraph.formats.export import away
     from kinegraph.transforms.jitter import check_smooth
@@ -102,7 +104,11 @@ def run(args: argparse.Namespace) -> int:
     keep_input(source, target)
     if args.picture is not None:
         check_picture(args.picture, "--picture")
-        if not args.step > 0:
+    if args.step is not None:
+        still = args.picture is not None and args.picture.suffix.lower() in PICTURES
+        if not still:
+            raise ConfigError(f"--step {args.step:g} is of stills ({', '.join(PICTURES)}) in --picture; leave it out")
+        if not 0 < args.step < math.inf:
             raise ConfigError(f"--step {args.step:g}: expected seconds, above 0")
     recording = read_recording(source, args)
     from kinegraph.inference.forecaster import Forecaster
@@ -130,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
                 forecast.history,
                 forecast.future,
                 _truth(recording, forecast),
-                step_s=args.step,
+                step_s=_STEP_S if args.step is None else args.step,
                 title=f"{title(source)}: {args.seconds:g} s by {forecaster.name}",
                 progress=progress,
             )

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from kinegraph.sequence import SkeletonSequence
 
 PICTURES = (".png", ".jpg", ".webp")
-SUFFIXES = (*PICTURES, ".gif", ".mp4", ".html")
+ANIMATIONS = (".gif", ".mp4")
+SUFFIXES = (*PICTURES, *ANIMATIONS, ".html")
 _CELLS = 24  # of a bar
 
 

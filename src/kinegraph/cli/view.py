@@ -23,6 +23,7 @@ HELP = "draw a motion file: stills, animation, or a player in one HTML file"
 
 _LONGEST_S = 1e6
 """Seconds that may be asked for: more than any recording lasts."""
+_FRAMES = 6  # of a strip
 _NETWORKS = ("lifter", "recognizer", "forecaster")
 EXAMPLES = """\
 examples:
@@ -46,13 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", type=float, default=0.0, metavar="S", help="begin so many seconds into the recording"
     )
     parser.add_argument("--seconds", type=float, metavar="S", help="show no more than so many seconds")
-    parser.add_argument("--frames", type=int, default=6, metavar="N", help="pictures in a strip (default 6)")
+    parser.add_argument("--frames", type=int, metavar="N", help="pictures in a strip (default 6)")
     parser.add_argument(
         "--theme", choices=("light", "dark"), default="light", help="of pictures; the player follows the browser"
     )
-    parser.add_argument(
-        "--spin", type=float, default=0.0, metavar="DEG", help="turn the view of an animation, degrees a second"
-    )
+    parser.add_argument("--spin", type=float, metavar="DEG", help="turn the view of an animation, degrees a second")
     parser.add_argument(
         "--full",
         action="store_true",
@@ -82,18 +81,27 @@ def _check(args: argparse.Namespace, out: Path) -> None:
     Raises:
         ConfigError: an option without sense, a network that nothing uses, or a place that nothing can be written to.
     """
-    from kinegraph.cli.render import check_picture
+    from kinegraph.cli.render import ANIMATIONS, PICTURES, check_picture
 
     check_picture(out, "--out")
     for source in args.input:
         keep_input(source, out)
-    if args.frames < 1:
+    suffix = out.suffix.lower()
+    if args.frames is not None and suffix not in PICTURES:
+        raise ConfigError(
+            f"--frames {args.frames} is of strips ({', '.join(PICTURES)}); {out.name} is none: leave it out"
+        )
+    if args.spin is not None and suffix not in ANIMATIONS:
+        raise ConfigError(
+            f"--spin {args.spin:g} is of animations ({', '.join(ANIMATIONS)}); {out.name} is none: leave it out"
+        )
+    if args.frames is not None and args.frames < 1:
         raise ConfigError(f"--frames {args.frames}: expected at least 1")
     if not 0 <= args.start <= _LONGEST_S:
         raise ConfigError(f"--start {args.start:g}: expected seconds, 0 to {_LONGEST_S:g}")
     if args.seconds is not None and not 0 < args.seconds <= _LONGEST_S:
         raise ConfigError(f"--seconds {args.seconds:g}: expected seconds, above 0, up to {_LONGEST_S:g}")
-    if not math.isfinite(args.spin):
+    if args.spin is not None and not math.isfinite(args.spin):
         raise ConfigError(f"--spin {args.spin:g}: expected degrees a second, a finite number")
     if args.full and (len(args.input) != 1 or out.suffix.lower() != ".html"):
         raise ConfigError("--full makes one IN into a page: give one file, and an OUT that ends in .html")
@@ -131,8 +139,8 @@ def _write_recordings(args: argparse.Namespace, out: Path) -> str:
         captioned,
         title=shown[0][0] if len(shown) == 1 else f"{len(shown)} recordings",
         theme=args.theme,
-        frames=args.frames,
-        spin_deg_s=args.spin,
+        frames=_FRAMES if args.frames is None else args.frames,
+        spin_deg_s=args.spin or 0.0,
         start_s=args.start,
     )
     return "; ".join(f"{caption}, {sequence.frames} frames" for caption, sequence in captioned)

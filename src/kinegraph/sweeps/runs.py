@@ -21,7 +21,7 @@ from kinegraph.models import model_entry
 from kinegraph.sweeps.clips import ClipMeasure
 from kinegraph.sweeps.motion import MotionMeasure, motion_fields
 from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, SweepResult, Variant
-from kinegraph.training.folder import _MAY_CHANGE, _PROCESSES, BEST, RECIPE, RUN
+from kinegraph.training.folder import BEST, MAY_CHANGE, PROCESSES, RECIPE, RUN
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.prepared import model_config
 from kinegraph.training.recipe import load_recipe, read_recipe, replaced_lengths
@@ -33,7 +33,7 @@ _OPTIONS = {"seed": "--seeds", "out": "--out", "data.fold": "--folds"}  # fields
 
 _PARTS = ("data", "trainer")  # of a recipe, of which single fields may differ
 # How a run is watched and by how many, as `train --resume` allows it; how long it is makes another row of a table.
-_FREE = (_MAY_CHANGE | _PROCESSES) - {"trainer.epochs", "trainer.steps", "trainer.patience"}
+_FREE = (MAY_CHANGE | PROCESSES) - {"trainer.epochs", "trainer.steps", "trainer.patience"}
 
 
 class SweepRun(NamedTuple):

@@ -32,7 +32,9 @@ __all__ = [
     "BEST",
     "CHECKPOINT",
     "LOG",
+    "MAY_CHANGE",
     "OF_RECIPE",
+    "PROCESSES",
     "Checkpoint",
     "RunResult",
     "check_writable",
@@ -52,9 +54,7 @@ RECIPE = "recipe.yaml"
 RUN = "run.json"
 OF_RECIPE = "recipe"  # key of a checkpoint: the recipe whose it is, as plain values
 
-# What may differ between the sittings of one run: how it is watched and how long it is, never what is learned. (The
-# length may not where the learning rate follows from it: `_check_length`.)
-_MAY_CHANGE = {
+MAY_CHANGE = {
     "out",
     *(
         f"trainer.{name}"
@@ -64,8 +64,11 @@ _MAY_CHANGE = {
         )
     ),
 }
-# Of them the batch of a step is the same, and batch normalisation over all of it; not so in lifting.
-_PROCESSES = {"trainer.devices", "trainer.nodes"}
+"""What may differ between the sittings of one run: how it is watched and how long it is, never what is learned. (The
+length may not where the learning rate follows from it: `_check_length`.)"""
+PROCESSES = {"trainer.devices", "trainer.nodes"}
+"""What may differ too, but in lifting: the batch of a step is the same of however many processes, and batch
+normalisation over all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +148,7 @@ def _check_same(begun: Path, before: RunRecipe, recipe: RunRecipe) -> None:
             f"task: {begun} was begun with {before.task!r}, the recipe says {recipe.task!r}; choose another --out"
         )
     old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
-    free = _MAY_CHANGE if recipe.task == "lift" else _MAY_CHANGE | _PROCESSES
+    free = MAY_CHANGE if recipe.task == "lift" else MAY_CHANGE | PROCESSES
     for key in sorted(old.keys() | new.keys()):
         if key not in free and old.get(key) != new.get(key):
             raise ConfigError(
