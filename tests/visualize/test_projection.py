@@ -10,7 +10,7 @@ import pytest
 from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import get_skeleton
-from kinegraph.visualize.projection import View, facing, image_box, stage, to_display
+from kinegraph.visualize.projection import View, facing, image_box, image_view, stage, to_display
 
 BODY = get_skeleton("h36m17")
 HEAD, FOOT, LEFT, RIGHT = (BODY.index(n) for n in ("head", "left_ankle", "left_wrist", "right_wrist"))
@@ -113,3 +113,24 @@ def test_image_box(image: SkeletonSequence) -> None:
     assert right > flat[:, 0].max()
     assert top < flat[:, 1].min()
     assert bottom > flat[:, 1].max()
+
+
+@pytest.mark.parametrize(("x", "y"), [(-250, 300), (400, 50), (1000, 300), (400, 560)])
+def test_who_is_beside_the_image_is_seen_with_it(image: SkeletonSequence, x: float, y: float) -> None:
+    middle = np.nanmean(image.positions, axis=(0, 1, 2))
+    beside = image.replace(positions=image.positions - middle + [x, y])
+    outline, seen = image_view(beside)
+    assert outline == (0, 0, 800, 600)
+    flat = beside.positions[beside.seen]
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    assert (np.array(seen[:2]) <= np.minimum(0, low)).all()
+    assert (np.array(seen[2:]) >= np.maximum((800, 600), high)).all()
+    assert seen != outline
+
+
+@pytest.mark.parametrize("x", [-3000, 4000])
+def test_who_is_far_from_the_image_has_a_box_of_their_own(image: SkeletonSequence, x: float) -> None:
+    far = image.replace(positions=image.positions + np.array([x, 0]))
+    outline, seen = image_view(far)
+    assert outline == seen == image_box(far)
+    assert abs(outline[0]) > 2000

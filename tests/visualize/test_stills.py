@@ -139,3 +139,13 @@ def test_paths_that_cannot_be_written_leave_nothing(world: SkeletonSequence, tmp
     with pytest.raises(DataError, match="png"):
         write_filmstrip(tmp_path / "a.xyz", [("", world)], frames=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_left_of_the_image_stays_in_their_own_cell(image: SkeletonSequence, tmp_path: Path) -> None:
+    middle = np.nanmean(image.positions, axis=(0, 1, 2))
+    write_filmstrip(
+        tmp_path / "x.png", [("", image.replace(positions=image.positions - middle + [-250, 300]))], frames=3
+    )
+    found = colour_places(tmp_path / "x.png", LEFT)[:, 1]
+    assert all(((found >= 10 + 240 * cell) & (found < 240 + 240 * cell)).sum() > 20 for cell in range(3))
+    assert ((found - 10) % 240 < 230).all()

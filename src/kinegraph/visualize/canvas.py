@@ -246,16 +246,20 @@ def paint_image(
     skeleton: Skeleton,
     *,
     frame: tuple[float, float, float, float],
+    view: tuple[float, float, float, float],
     size: float,
 ) -> None:
-    """Draw people ``points`` (people, joints, 2), y down, into ``box``; ``frame`` is the image's outline."""
+    """Draw people ``points`` (people, joints, 2), y down, into ``box``.
+
+    ``frame`` is the image's outline, and ``view`` what fits into the box: it, and who is outside the image.
+    """
     left, top, width, height = box
-    x0, y0, x1, y1 = frame
+    x0, y0, x1, y1 = view
     scale = min((width - 12) / (x1 - x0), (height - 12) / (y1 - y0))
     middle = np.array([left + width / 2, top + height / 2])
     at = middle + (points - np.array([(x0 + x1) / 2, (y0 + y1) / 2])) * scale
-    corner = middle - scale * np.array([x1 - x0, y1 - y0]) / 2
-    canvas.rectangle((corner[0], corner[1], 2 * middle[0] - corner[0], 2 * middle[1] - corner[1]), canvas.theme.line)
+    corners = middle + (np.array(frame).reshape(2, 2) - np.array([(x0 + x1) / 2, (y0 + y1) / 2])) * scale
+    canvas.rectangle(tuple(corners.ravel()), canvas.theme.line)
     stroke = float(np.clip(0.017 * size * scale, 1.8, 8))
     sides, joints = bone_sides(skeleton), joint_sides(skeleton)
     for person in range(len(points)):

@@ -152,24 +152,52 @@ def _cell(usual: float, radius: float) -> float:
     return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= least)
 
 
-def image_box(sequence: SkeletonSequence) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a 2D sequence's picture: the image if its size is known, else the joints' own box.
+Rectangle = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
+
+
+def image_box(sequence: SkeletonSequence) -> Rectangle:
+    """The outline of a 2D sequence's picture: the image if its size is known, else the joints' own box.
+
+    Joints further outside the image than half of it are not of that image, and have a box of their own.
 
     Raises:
         DataError: no joint is present in any frame.
     """
+    return _boxes(sequence)[0]
+
+
+def image_view(sequence: SkeletonSequence) -> tuple[Rectangle, Rectangle]:
+    """The outline (:func:`image_box`), and what must be seen for no joint to be cut off: it, and who is beside it.
+
+    Raises:
+        DataError: no joint is present in any frame.
+    """
+    outline, joints = _boxes(sequence)
+    inside = joints[0] >= outline[0] and joints[1] >= outline[1] and joints[2] <= outline[2] and joints[3] <= outline[3]
+    if inside:
+        return outline, outline
+    margin = 0.02 * max(outline[2] - outline[0], outline[3] - outline[1])
+    left, top = (min(outline[side], joints[side] - margin) for side in (0, 1))
+    right, bottom = (max(outline[side], joints[side] + margin) for side in (2, 3))
+    return outline, (left, top, right, bottom)
+
+
+def _boxes(sequence: SkeletonSequence) -> tuple[Rectangle, Rectangle]:
+    """The outline of the picture, and the box of the joints."""
     flat = np.asarray(sequence.positions)[..., :2].reshape(-1, 2)
     flat = flat[np.isfinite(flat).all(axis=1)]
     if not len(flat):
         raise DataError("nothing to draw: no joint is present in any frame")
     low, high = flat.min(axis=0), flat.max(axis=0)
-    if sequence.image_size is not None:
-        width, height = sequence.image_size
-        # A sequence in normalised coordinates may carry the image's size without being measured in its pixels.
-        if high[0] <= 1.5 * width and high[1] <= 1.5 * height and sequence.unit == "px":
-            return 0.0, 0.0, float(width), float(height)
+    joints = (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+    # A sequence in normalised coordinates may carry the image's size without being measured in its pixels.
+    if sequence.image_size is not None and sequence.unit == "px":
+        size = np.array(sequence.image_size, dtype=np.float64)
+        if (low >= -0.5 * size).all() and (high <= 1.5 * size).all():
+            return (0.0, 0.0, float(size[0]), float(size[1])), joints
     margin = 0.06 * max(float((high - low).max()), 1e-9)
-    return (float(low[0] - margin), float(low[1] - margin), float(high[0] + margin), float(high[1] + margin))
+    return (joints[0] - margin, joints[1] - margin, joints[2] + margin, joints[3] + margin), joints
 
 
 def pose_size(sequence: SkeletonSequence) -> float:

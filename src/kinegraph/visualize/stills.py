@@ -14,7 +14,7 @@ from kinegraph.errors import DataError
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.visualize.canvas import Box, Canvas, paint_image, paint_scene
 from kinegraph.visualize.motion import first_frame
-from kinegraph.visualize.projection import Stage, View, image_box, pose_size, stage, to_display
+from kinegraph.visualize.projection import Stage, View, image_view, pose_size, stage, to_display
 from kinegraph.visualize.style import LEFT, PEOPLE, RIGHT, theme
 
 GAP = 10
@@ -66,13 +66,15 @@ def draw_cell(canvas: Canvas, box: Box, cell: Cell, *, row: Sequence[Cell] = ())
     inner = (left, top + above, width, height - above - below)
     trust = np.asarray(sequence.confidence)[:, cell.frame]
     if sequence.dims == 2:
+        outline, seen = image_view(sequence)
         paint_image(
             canvas,
             inner,
             np.asarray(sequence.positions)[:, cell.frame],
             trust,
             sequence.skeleton,
-            frame=image_box(sequence),
+            frame=outline,
+            view=seen,
             size=pose_size(sequence),
         )
     elif np.isfinite(sequence.positions[:, cell.frame]).any():
