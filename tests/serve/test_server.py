@@ -292,3 +292,8 @@ def test_a_port_in_use_and_a_missing_extra(monkeypatch: pytest.MonkeyPatch, caps
 
     with pytest.raises(MissingExtraError, match=r"pip install 'kinegraph\[serve\]'"):
         serve()
+
+
+def test_a_body_alone_is_a_pose(viewer: Any, shared_data: Path) -> None:
+    status, summary = viewer.send("01.asf", (shared_data / "cmu_asfamc" / "01" / "01.asf").read_bytes())[:2]
+    assert status == 201, summary

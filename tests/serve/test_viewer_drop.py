@@ -139,3 +139,10 @@ def test_no_file_hides_the_refusal_of_another() -> None:
     assert said(["bad.bvh"], ["walk.bvh", "run.bvh", "jump.bvh"])[-1] == ["bad.bvh: no BVH", True]
     many = said([f"bad {number}.bvh" for number in range(9)])[-1]
     assert many[0].splitlines()[4:] == ["bad 4.bvh: no BVH", "bad 5.bvh: no BVH", "and 3 more"]
+
+
+def test_a_body_that_no_clip_takes_is_a_recording_of_one_pose() -> None:
+    assert sent({"01.asf": ""}) == alone(["01.asf"])
+    assert sent({"01.asf": "", "02.asf": "", "walk.bvh": ""}) == alone(["walk.bvh", "01.asf", "02.asf"])
+    found = sent({"01.asf": "", "02.asf": "", "02_01.amc": "", "02_03.amc": ""})
+    assert found == {"02_01.zip": ["02.asf", "02_01.amc"], "02_03.zip": ["02.asf", "02_03.amc"], "01.asf": ["01.asf"]}

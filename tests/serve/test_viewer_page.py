@@ -87,6 +87,7 @@ def test_compare_forecast_here_and_download(
     until(page, "document.body.dataset.panels === '1'")
     # what is laid over another is moved there, and says where it is in its own recording
     assert page.evaluate("Math.hypot(...K.motions[0].panels[0].others[0].offset)") > 0.1
+    assert page.evaluate("K.state.duration >= K.motions[0].panels[0].others[0].end")  # and plays to its own end
     page.evaluate(point % "K.motions[0].panels[0].others[0]")
     assert page.locator("#tip").inner_text() == own
     assert page.locator(".legend .other").inner_text() == "keypoints.npz"

@@ -56,7 +56,7 @@
   }
   /** What to send: frames of one video together, an AMC with its ASF, every other file by itself. */
   async function recordings(files) {
-    const { label } = files, jobs = [], videos = new Map(), bodies = files.filter((f) => f.name.toLowerCase().endsWith(".asf"));
+    const { label } = files, jobs = [], videos = new Map(), taken = new Set(), bodies = files.filter((f) => f.name.toLowerCase().endsWith(".asf"));
     for (const file of files) {
       if (bodies.includes(file)) continue;
       const [, stem, number, keypoints] = /^(.*?)(\d+)(_keypoints)?\.json$/i.exec(file.name) ?? [];
@@ -69,7 +69,9 @@
       }
       const name = file.name.split(".")[0], own = file.name.toLowerCase().endsWith(".amc") ? bodyOf(file, bodies) : null;
       jobs.push(own ? { name: `${name}.zip`, files: [own, file] } : { name: file.name, files: [file] });
+      if (own) taken.add(own);
     }
+    for (const body of bodies) if (!taken.has(body)) jobs.push({ name: body.name, files: [body] });  // a pose by itself
     return jobs.flatMap(({ name, stem, numbers, files }) => {
       if (name) return { name, files };
       // Frame numbers are padded, or go on and on; cam1.json and cam2.json are what two cameras saw at once.

@@ -35,7 +35,7 @@
       panel.target = panel.centre.slice();
       K.hold(panel);
     }
-    state.observed = Math.max(...panels.map((p) => p.end));
+    state.observed = Math.max(...panels.flatMap((p) => [p, ...(p.others ?? [])]).map((track) => track.end));
     state.duration = Math.max(state.observed, ...K.ghosts().map((g) => g.end));
     K.lead = panels.reduce((a, b) => (b.fps > a.fps ? b : a));
     state.begin = K.lead.first / (K.lead.fps * K.lead.stride);  // seconds of the recording that were cut off before
