@@ -97,6 +97,8 @@ def test_frames_of_clips(sampling: str) -> None:
     plan = plan_export(loaded("stgcnpp", transform={"sampling": sampling}))
     assert error_of(plan) < 1e-5
     assert plan.parts[0].inputs[0].axes[2] == (12 if sampling == "window" else "frames")
+    away_at_that_length = any(case.label.endswith(" 12 frames, some away") for case in plan.cases)
+    assert away_at_that_length == (sampling != "all")
 
 
 def test_directions_turn_to_an_axis() -> None:

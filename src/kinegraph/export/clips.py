@@ -107,6 +107,8 @@ class RecognizeGraph(nn.Module):
         at = ((torch.arange(length) + 0.5) * frames / length - 0.5).clamp(min=0).minimum(_scalar(frames - 1))
         before = at.floor().to(torch.int64).minimum(_scalar(frames - 2).clamp(min=0).to(torch.int64))
         after = (before + 1).minimum(_scalar(frames - 1).to(torch.int64))
+        same, index = _scalar(frames) == length, torch.arange(length)  # a clip of that length stays as it is
+        before, after = torch.where(same, index, before), torch.where(same, index, after)
         share = (at - before)[:, None, None]
         a, b = x[:, :, before], x[:, :, after]
         has_a, has_b = present[:, :, before], present[:, :, after]
@@ -300,7 +302,10 @@ def _preparation(network: ClipNetwork) -> list[str]:
 def _cases(network: ClipNetwork, clip: Array, chosen: bool) -> Iterator[Case]:
     transform, model = network.transform, network.model
     most, usual = model.people, min(network.window_frames(), max(20, clip.shape[1]))
-    for batch, people, frames, gaps in ((1, 1, usual, False), (2, most, 33, False), (4, most, 50, True)):
+    cases = [(1, 1, usual, False), (2, most, 33, False), (4, most, 50, True)]
+    if transform.sampling == "resize" and transform.frames > 1:
+        cases.append((3, most, transform.frames, True))  # which the package leaves as it is, gaps and all
+    for batch, people, frames, gaps in cases:
         frames = transform.frames if chosen else frames
         feed = _feed(clip, batch=batch, places=most, people=people, frames=frames, gaps=gaps)
         encoded = []

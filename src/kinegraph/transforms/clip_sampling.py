@@ -72,7 +72,8 @@ def resize(positions: Array, length: int) -> Array:
     """A clip ``(people, frames, joints, dims)`` at `length` frames by linear interpolation.
 
     New frame i lies at ``(i + 1/2) frames / length - 1/2``, held within the clip, as images are resized. Where one of
-    the two frames beside it lacks a joint, the other's is taken.
+    the two frames beside it lacks a joint, the other's is taken. A clip that has `length` frames is returned as it is,
+    with its gaps.
 
     Raises:
         ConfigError: no frames, or a length below 1.
