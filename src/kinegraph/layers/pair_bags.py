@@ -38,11 +38,7 @@ class PairBags:
         self._order = torch.from_numpy(order)
         rows = torch.from_numpy((order[:, None] * channels + np.arange(channels)).ravel().astype(np.int32))
         starts = torch.from_numpy((np.cumsum(counts) - counts).astype(np.int32))
-        # of one sample and of two: the second reads the same rows again
-        self._rows = [rows.repeat(batch) for batch in range(1, _BATCH + 1)]
-        self._starts = [
-            torch.cat([starts + sample * len(rows) for sample in range(batch)]) for batch in range(1, _BATCH + 1)
-        ]
+        self._rows, self._starts = _for_batches(rows, starts)
         self._nodes = neighbours.nodes
 
     @staticmethod
@@ -113,10 +109,7 @@ class LayerBags:
         self._values = torch.from_numpy(np.concatenate(values))
         order = torch.arange(len(self._table), dtype=torch.int32)
         starts = torch.tensor(np.cumsum(counts) - counts, dtype=torch.int32)
-        self._rows = [order.repeat(batch) for batch in range(1, _BATCH + 1)]
-        self._starts = [
-            torch.cat([starts + sample * len(order) for sample in range(batch)]) for batch in range(1, _BATCH + 1)
-        ]
+        self._rows, self._starts = _for_batches(order, starts)
         self._nodes = neighbours.nodes
 
     def sum(self, x: Tensor, terms: Sequence[Tensor]) -> Tensor:
@@ -139,3 +132,12 @@ class LayerBags:
             per_sample_weights=values.index_select(1, self._values).flatten(),
         )
         return summed.view(batch, self._nodes, -1)
+
+
+def _for_batches(rows: Tensor, starts: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Rows of a table and where each node's begin, for one sample and for two: the second reads the same rows again."""
+    batches = range(1, _BATCH + 1)
+    return (
+        [rows.repeat(batch) for batch in batches],
+        [torch.cat([starts + sample * len(rows) for sample in range(batch)]) for batch in batches],
+    )
