@@ -85,7 +85,7 @@ def test_a_stated_height_gives_the_scale_and_keeps_the_keypoints() -> None:
         uncertainty=np.full((1, seen.frames, 17, 2), 0.1),
         notes=("size and distance are those of an average adult: x",),
     )
-    right = scaled_to_height(wrong, MOTION.subject(3).body.stature)
+    right = scaled_to_height(wrong, MOTION.subject(3).body.stature)[0]
     ratio = right.positions / seen.positions
     assert abs(ratio.mean() - 1) < 0.03
     np.testing.assert_allclose(
@@ -101,14 +101,14 @@ def test_a_stated_height_gives_the_scale_and_keeps_the_keypoints() -> None:
 @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_the_height_is_reached_whatever_the_size_before(height: float, factor: float) -> None:
     seen, _, _ = filmed(0, "standing")
-    scaled = scaled_to_height(seen.replace(positions=seen.positions * factor), height)
+    scaled = scaled_to_height(seen.replace(positions=seen.positions * factor), height)[0]
     assert stature(scaled.positions[0], scaled.seen[0], BODY) == pytest.approx(height, rel=1e-9)
 
 
 @pytest.mark.parametrize("height", [np.float32(1.8), np.array(1.8), np.array([1.8])])
 def test_a_height_may_be_a_number_of_numpy(height: np.ndarray) -> None:
     seen, _, _ = filmed(0, "standing")
-    tall = scaled_to_height(seen, height)
+    tall = scaled_to_height(seen, height)[0]
     assert stature(tall.positions[0], tall.seen[0], BODY) == pytest.approx(1.8, rel=1e-6)
 
 
@@ -134,7 +134,7 @@ def pictures() -> tuple[SkeletonSequence, Extrinsics]:
 def test_in_pictures_each_person_has_the_stated_height() -> None:
     """Who is first in one picture is somebody else than in the next."""
     several, _ = pictures()
-    tall = scaled_to_height(several, 1.75, stills=True)
+    tall = scaled_to_height(several, 1.75, stills=True)[0]
     for person, frame in ((0, 0), (0, 1), (1, 0)):
         found = stature(tall.positions[person, [frame]], tall.seen[person, [frame]], BODY)
         assert found == pytest.approx(1.75, rel=1e-9)
@@ -144,14 +144,14 @@ def test_in_pictures_each_person_has_the_stated_height() -> None:
     with pytest.raises(ConfigError, match="2 heights for 2 pictures, .* give one for all"):
         scaled_to_height(several, [1.7, 1.8], stills=True)
     one = several.slice_frames(0, 1)
-    both = scaled_to_height(one, [1.7, 1.8], stills=True)
+    both = scaled_to_height(one, [1.7, 1.8], stills=True)[0]
     for person, height in enumerate((1.7, 1.8)):
         assert stature(both.positions[person], both.seen[person], BODY) == pytest.approx(height, rel=1e-9)
 
 
 def test_in_pictures_each_person_stands_on_the_stated_floor() -> None:
     several, camera = pictures()
-    world = by_extrinsics(several, camera, stills=True)
+    world = by_extrinsics(several, camera, stills=True)[0]
     ankles = [BODY.index("left_ankle"), BODY.index("right_ankle")]
     lowest = world.positions[..., ankles, 2].min(axis=-1)
     np.testing.assert_allclose([lowest[0, 0], lowest[0, 1], lowest[1, 0]], 0.08, atol=0.05)  # of 0.5 m, unscaled
@@ -178,7 +178,7 @@ def test_without_legs_the_height_is_not_used() -> None:
     seen, _, _ = filmed(0, "standing")
     confidence = np.ones((1, seen.frames, 17))
     confidence[..., [BODY.index("left_knee"), BODY.index("right_knee")]] = 0
-    half = scaled_to_height(seen.replace(confidence=confidence), 1.9)
+    half = scaled_to_height(seen.replace(confidence=confidence), 1.9)[0]
     assert np.nanmax(np.abs(half.positions - seen.positions)) == 0
     assert any("could not be used" in note for note in half.notes)
 
@@ -188,7 +188,7 @@ def test_without_legs_the_height_is_not_used() -> None:
 
 def test_extrinsics_give_the_world_back() -> None:
     seen, camera, truth = filmed(1, "walking")
-    world = by_extrinsics(seen, camera, sized=True)
+    world = by_extrinsics(seen, camera, sized=True)[0]
     np.testing.assert_allclose(world.positions[0], truth, atol=1e-9)
     assert (world.space, world.up) == ("world", "z")
 
@@ -199,13 +199,13 @@ def test_a_camera_over_a_known_floor_is_a_ruler(factor: float) -> None:
     told = seen.replace(
         positions=seen.positions * factor, notes=("size and distance are those of an average adult: x",)
     )
-    world = by_extrinsics(told, camera)
+    world = by_extrinsics(told, camera)[0]
     size = np.linalg.norm(world.positions[0, :, 10] - world.positions[0, :, 0], axis=-1)
     want = np.linalg.norm(truth[:, 10] - truth[:, 0], axis=-1)
     assert abs((size / want).mean() - 1) < 0.03
     assert any("feet stand on the floor" in note for note in world.notes)
     assert not any("average adult" in note for note in world.notes)  # the floor has told the size
-    kept = by_extrinsics(told, dataclasses.replace(camera, floor=None))
+    kept = by_extrinsics(told, dataclasses.replace(camera, floor=None))[0]
     assert any("average adult" in note for note in kept.notes)
 
 
@@ -409,7 +409,7 @@ def test_contacts_are_those_of_the_size_that_was_stated(
     found = kg.lift(two_d, focal_px=1145, **stated).contact
     lifted, across = lifter_for(two_d).lift_and_follow(two_d, LiftOptions(focal_px=1145))
     assert across is not None
-    sized = scaled_to_height(lifted, height * size) if by == "height" else on_the_floor(lifted, low, 0.0)[0]
+    sized, _ = scaled_to_height(lifted, height * size) if by == "height" else on_the_floor(lifted, low, 0.0)
     factor = float(np.nanmedian(sized.positions / lifted.positions))
     assert 0.5 < factor < 0.65
     place = None if by == "height" else low

@@ -204,13 +204,16 @@ def _read(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def by_extrinsics(
     sequence: SkeletonSequence, camera: Extrinsics, *, sized: bool = False, stills: bool = False, relative: bool = False
-) -> SkeletonSequence:
+) -> tuple[SkeletonSequence, Floats]:
     """Camera space to the calibrated world.
 
     Where the root is left at the origin (`relative`) only the axes turn: nobody stands anywhere, on a floor neither.
     Where the floor is known and nobody's height (`sized`), everybody (of pictures: everybody in each of them, `stills`)
     is scaled about the camera so that their feet come to stand on it: a camera of known height over the floor is a
     ruler. Their keypoints stay where they were.
+
+    Returns:
+        The sequence, and by what it was scaled ``(people, frames, 1)``.
 
     Raises:
         DataError: the sequence is not 3D in camera space.
@@ -219,23 +222,26 @@ def by_extrinsics(
         raise DataError(
             f"extrinsics turn 3D camera space into the world; found {sequence.dims}D {sequence.space} space"
         )
+    scale = np.ones((sequence.people, sequence.frames, 1))
     if relative:
-        return sequence.replace(
+        turned = sequence.replace(
             positions=sequence.positions @ camera.rotation,
             space="world",
             up=camera.up,
             rotations=None,
             notes=(*sequence.notes, "axes: those of the given extrinsics; the root stays at the origin"),
         )
+        return turned, scale
     if camera.floor is not None and not sized:
-        sequence, _ = on_the_floor(sequence, camera, camera.floor, stills)
-    return sequence.replace(
+        sequence, scale = on_the_floor(sequence, camera, camera.floor, stills)
+    placed = sequence.replace(
         positions=(sequence.positions - camera.translation) @ camera.rotation,
         space="world",
         up=camera.up,
         rotations=None,
         notes=(*sequence.notes, "axes and place: those of the given extrinsics"),
     )
+    return placed, scale
 
 
 def on_the_floor(

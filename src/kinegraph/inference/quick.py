@@ -14,14 +14,14 @@ from kinegraph.errors import ConfigError, nearest
 from kinegraph.formats import check_fps
 from kinegraph.formats.any_source import Source, read_source
 from kinegraph.inference.contact import with_contact, with_planted_feet
-from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, on_the_floor, square_pixels
+from kinegraph.inference.extrinsics import Extrinsics, by_extrinsics, load_extrinsics, square_pixels
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.motion_window import notes_that_hold
 from kinegraph.inference.options import LiftOptions
 from kinegraph.inference.placement import upright
 from kinegraph.inference.recognizer import Recognition, Recognizer
-from kinegraph.inference.stature import checked_heights, to_height
+from kinegraph.inference.stature import checked_heights, scaled_to_height
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights, find_folder
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -128,7 +128,7 @@ def lift(
         keypoints, options, progress=progress
     )
     if height_m is not None:
-        lifted, scale = to_height(lifted, height_m, stills=options.stills)
+        lifted, scale = scaled_to_height(lifted, height_m, stills=options.stills)
         across = None if across is None else across * scale
     if space == "camera":
         if camera is not None:
@@ -213,11 +213,8 @@ def into_world(
     if camera is None:
         world = upright(lifted, stills=stills, relative=relative)
     else:
-        if camera.floor is not None and not (sized or relative):
-            # what was measured at the size before
-            lifted, scale = on_the_floor(lifted, camera, camera.floor, stills)
-            across = None if across is None else across * scale
-        world = by_extrinsics(lifted, camera, sized=True, stills=stills, relative=relative)
+        world, scale = by_extrinsics(lifted, camera, sized=sized, stills=stills, relative=relative)
+        across = None if across is None else across * scale  # measured at the size before
     return world if stills or relative else with_contact(world, camera, sized=sized, across=across)
 
 

@@ -12,7 +12,7 @@ from kinegraph.inference.placement import without_assumed_size
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
-__all__ = ["bodies", "checked_heights", "scaled_by", "scaled_to_height", "stature", "to_height"]
+__all__ = ["bodies", "checked_heights", "scaled_by", "scaled_to_height", "stature"]
 
 Floats = NDArray[np.float64]
 
@@ -79,17 +79,6 @@ def bodies(sequence: SkeletonSequence, stills: bool = False) -> list[tuple[int, 
 
 
 def scaled_to_height(
-    sequence: SkeletonSequence, height_m: float | Sequence[float], *, stills: bool = False
-) -> SkeletonSequence:
-    """The sequence of :func:`to_height` alone.
-
-    Raises:
-        ConfigError, DataError: as there.
-    """
-    return to_height(sequence, height_m, stills=stills)[0]
-
-
-def to_height(
     sequence: SkeletonSequence, height_m: float | Sequence[float], *, stills: bool = False
 ) -> tuple[SkeletonSequence, Floats]:
     """Everybody as tall as stated: positions in camera space scaled about the camera, so that keypoints stay put.
