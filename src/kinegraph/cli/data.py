@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from kinegraph.cli.options import is_given
+
 if TYPE_CHECKING:
     from kinegraph.datasets.clip_sources import SourceOptions
     from kinegraph.datasets.prepared_splits import PreparedSplits
@@ -92,8 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if info.name in SOURCES:
         return _clips(info.name, args)
     for name in ("missing", "skeleton", "fps", "image-size", "people", "float16", "workers"):
-        value = getattr(args, name.replace("-", "_"))
-        if value not in (None, []) and value is not False:  # 0 is given too
+        if is_given(getattr(args, name.replace("-", "_"))):
             raise ConfigError(f"--{name} says nothing about {info.name}; leave it out")
     return _own_lifting(args) if info.name == "mocap-folder" else _lifting(args)
 

@@ -38,9 +38,6 @@ Formats of one person a file (BVH, TRC) get further files OUT_person2, OUT_perso
 seen at the end gets none."""
 
 
-_STEP_S = 0.1  # from pose to pose in a still
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's arguments."""
     from kinegraph.shipped import default_help, model_help
@@ -136,9 +133,9 @@ def run(args: argparse.Namespace) -> int:
                 forecast.history,
                 forecast.future,
                 _truth(recording, forecast),
-                step_s=_STEP_S if args.step is None else args.step,
                 title=f"{title(source)}: {args.seconds:g} s by {forecaster.name}",
                 progress=progress,
+                **({} if args.step is None else {"step_s": args.step}),
             )
     if args.json:
         names = [str(path) for path in written]

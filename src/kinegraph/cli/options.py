@@ -18,6 +18,7 @@ __all__ = [
     "add_read_arguments",
     "add_recording_arguments",
     "check_place",
+    "is_given",
     "keep_input",
     "key_values",
     "read_options",
@@ -119,6 +120,11 @@ def check_place(flag: str, name: Path | str | None) -> None:
         raise ConfigError(f"{flag} {name}: it is a folder; give the name of a file")
     if not os.access(Path(name).parent, os.W_OK):
         raise ConfigError(f"{flag} {name}: the folder {Path(name).parent} is not writable; choose another one")
+
+
+def is_given(value: Any) -> bool:
+    """Whether an option was given: 0 is a value too."""
+    return value is not None and value is not False and value != []
 
 
 def keep_input(source: Path, target: Path, flag: str = "OUT") -> None:

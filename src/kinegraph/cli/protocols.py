@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from kinegraph.cli.options import is_given
 from kinegraph.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -116,7 +117,6 @@ def refuse(args: argparse.Namespace, names: Sequence[str], belongs: str) -> None
     """An option of other protocols is an error, not ignored."""
     for name in names:
         value = getattr(args, name)
-        given = not (value is None or value is False or value == [])  # 0 is given too
-        if given and (name, value) != ("input", "exact"):
+        if is_given(value) and (name, value) != ("input", "exact"):
             flag = "--" + name.replace("_", "-")
             raise ConfigError(f"{flag} belongs to {belongs}; {args.protocol} has no such choice: leave it out")

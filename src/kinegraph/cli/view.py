@@ -23,7 +23,6 @@ HELP = "draw a motion file: stills, animation, or a player in one HTML file"
 
 _LONGEST_S = 1e6
 """Seconds that may be asked for: more than any recording lasts."""
-_FRAMES = 6  # of a strip
 _NETWORKS = ("lifter", "recognizer", "forecaster")
 EXAMPLES = """\
 examples:
@@ -134,14 +133,14 @@ def _write_recordings(args: argparse.Namespace, out: Path) -> str:
     # A picture shows the ends of limbs.
     shown = [(title(source), _shown(source, args, "ends")) for source in args.input]
     captioned = [(f"{name} ({sequence.skeleton.name})", sequence) for name, sequence in shown]
+    asked = {"frames": args.frames, "spin_deg_s": args.spin}
     draw(
         out,
         captioned,
         title=shown[0][0] if len(shown) == 1 else f"{len(shown)} recordings",
         theme=args.theme,
-        frames=_FRAMES if args.frames is None else args.frames,
-        spin_deg_s=args.spin or 0.0,
         start_s=args.start,
+        **{name: value for name, value in asked.items() if value is not None},
     )
     return "; ".join(f"{caption}, {sequence.frames} frames" for caption, sequence in captioned)
 
