@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -304,7 +304,7 @@ class Lifter(Pretrained):
         if focal is None and np.isfinite(scale).any():
             focal = float(np.nanmedian(scale)) * DISTANCE_M
         note = f"{note}; people about {DISTANCE_M:g} m away"
-        framing: Literal["image", "person"] = "image" if options.framing == "image" else "person"
+        framing = "person" if options.framing == "auto" else options.framing
         sequence = sequence.replace(image_size=size, notes=said)
         return sequence, replace(options, framing=framing, focal_px=focal), note
 

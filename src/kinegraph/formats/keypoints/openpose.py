@@ -1,15 +1,13 @@
 """OpenPose JSON: one file a frame, as ``--write_json`` leaves them in a folder; several people; empty frames.
 
 A frame is ``{"people": [{"pose_keypoints_2d": [x0, y0, c0, x1, ...], "person_id": [-1]}, ...]}``, in px, or, with
-OpenPose's ``--keypoint_scale 3`` or ``4``, in 0..1 or -1..1 of the image: recognised by all values being within, and
-by some being negative, unless a frame states its ``"keypoint_scale"``, as frames that we write with fractions do. Read
-are BODY_25 and COCO-18, and what other programs write in the same form with another
-layout of ours. Faces, hands and OpenPose's own 3D are not read. A joint OpenPose did not see is (0, 0, 0) in the file
-and missing here. A list of frames in one file, which programs around OpenPose write, is read as well
-(:mod:`kinegraph.formats.keypoints.people_json`).
-
-Frame numbers are taken from the file names; numbers that are absent between the first and the last are dropped
-frames, in which everybody is missing. OpenPose gives no identities: see :mod:`kinegraph.formats.keypoints.tracking`.
+OpenPose's ``--keypoint_scale 3`` or ``4``, in 0..1 or -1..1 of the image: recognised by all values being within, and by
+some being negative, unless a frame states its ``"keypoint_scale"``, as frames that we write with fractions do. Read are
+BODY_25 and COCO-18, and what other programs write in the same form with another layout of ours. Faces, hands and
+OpenPose's own 3D are not read. A joint OpenPose did not see is (0, 0, 0) in the file and missing here. A list of frames
+in one file, which programs around OpenPose write, is read as well (:mod:`kinegraph.formats.keypoints.people_json`).
+Frame numbers are taken from the file names; numbers that are absent between the first and the last are dropped frames,
+in which everybody is missing. OpenPose gives no identities: see :mod:`kinegraph.formats.keypoints.tracking`.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ from kinegraph.formats.keypoints.detections import (
     valid_identity,
 )
 from kinegraph.formats.keypoints.frame_folder import in_time, json_files, refuse_clip
-from kinegraph.formats.keypoints.people_json import People, frame_list, people_by_frame, with_facts
+from kinegraph.formats.keypoints.people_json import People, people_by_frame, with_facts
 from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton
 
@@ -105,8 +103,7 @@ def from_json(
     if isinstance(data, dict) and "people" in data:
         return _sequence(path, [(path, "", data)], [0], options, keypoint_scale)
     people = people_by_frame(data, path)
-    listed = frame_list(data, path).frames
-    facts = [frame if isinstance(frame, dict) else {} for frame in listed]
+    facts = [frame if isinstance(frame, dict) else {} for frame in people.listed]
     if len(facts) != len(people.frames):
         facts = [{}] * len(people.frames)  # people are listed there, not frames
     frames = [

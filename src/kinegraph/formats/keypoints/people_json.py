@@ -70,8 +70,12 @@ class FrameList:
 
 @dataclass(frozen=True)
 class People:
-    """The people of each frame with the frames' numbers; `unstated` where they are a list that names no frame."""
+    """The people of each frame with the frames' numbers; `unstated` where they are a list that names no frame.
 
+    `listed` is what stands in the file: frames, or people that name theirs.
+    """
+
+    listed: list[Any]
     frames: list[list[dict[str, Any]]]
     numbers: list[int] | None
     fps: float | None
@@ -163,7 +167,7 @@ def people_by_frame(data: object, path: Path) -> People:
             members(entry, dict, path, f"person {index}")
         stated = [stated_frame(entry) for entry in items]
         if all(s is None for s in stated):
-            return People([[e for e in items if _is_seen(e)]], None, listed.fps, listed.size, unstated=True)
+            return People(items, [[e for e in items if _is_seen(e)]], None, listed.fps, listed.size, unstated=True)
         if None in stated:
             raise FormatError(
                 path, f"person {stated.index(None)} names no frame, and others do; expected 'frame' for each of them"
@@ -171,13 +175,13 @@ def people_by_frame(data: object, path: Path) -> People:
         grouped: dict[int | str | None, list[dict[str, Any]]] = {}
         for entry, value in zip(items, stated, strict=True):
             grouped.setdefault(value, []).extend([entry] if _is_seen(entry) else [])
-        return People(list(grouped.values()), frame_numbers(list(grouped)), listed.fps, listed.size)
+        return People(items, list(grouped.values()), frame_numbers(list(grouped)), listed.fps, listed.size)
     people = [_in_frame(frame, path, f"frame {index}") for index, frame in enumerate(items)]
     if numbers is None:
         numbers = frame_numbers([stated_frame(f) if isinstance(f, dict) else None for f in items])
     if numbers is not None and len(set(numbers)) != len(numbers):
         raise FormatError(path, "two frames have the same frame_id; expected one entry for each frame")
-    return People(people, numbers, listed.fps, listed.size)
+    return People(items, people, numbers, listed.fps, listed.size)
 
 
 def _in_frame(frame: object, path: Path, where: str) -> list[dict[str, Any]]:
