@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from unittest.mock import patch
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kinegraph.layers import Aggregation
+from kinegraph.layers import HCSF, Aggregation
 from kinegraph.layers.neighbours import Neighbours
 from kinegraph.layers.pair_bags import LayerBags, PairBags
 from kinegraph.models import build
@@ -45,9 +45,10 @@ def test_the_sum_is_that_of_loops(seed: int, batch: int, gated: bool) -> None:
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("half", "tolerance"), [(False, 1e-5), (True, 5e-3)])
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("widths", [(), (2,), (1, 4)], ids=str)
-def test_a_layer_in_one_bag_is_that_of_loops(widths: tuple[int, ...], batch: int) -> None:
+def test_a_layer_in_one_bag_is_that_of_loops(widths: tuple[int, ...], batch: int, half: bool, tolerance: float) -> None:
     pairs, generator = Neighbours(random_mask(3)), torch.Generator().manual_seed(len(widths))
     x = torch.randn(batch, 7, 5, generator=generator)
     weight = torch.randn(len(pairs), 5, 3, generator=generator)
@@ -63,8 +64,9 @@ def test_a_layer_in_one_bag_is_that_of_loops(widths: tuple[int, ...], batch: int
         for pair, (i, j) in enumerate(zip(pairs.targets, pairs.sources, strict=True)):
             expected[sample, i] += x[sample, j].double().numpy() @ weight[pair].double().numpy()
     with torch.no_grad():
-        found = LayerBags(pairs, weight, terms, bias).sum(x, inner)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
+        found = LayerBags(pairs, weight, terms, bias, half=half).sum(x, inner)
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found.numpy(), expected, rtol=tolerance, atol=tolerance)
 
 
 class Spy:
@@ -116,6 +118,47 @@ def test_a_lifter_answers_alike_with_gradients_and_without(options: dict[str, st
     with Spy() as spy, torch.inference_mode():
         torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-5)
     assert spy.calls >= 8  # two sets of hops in each of four layers at least
+
+
+@pytest.fixture
+def lower_precision() -> Iterator[None]:
+    """PyTorch's precision of float32 products lowered, for one test."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_lifter_rounds_like_tf32_only_where_precision_is_lowered(batch: int, lower_precision: None) -> None:
+    torch.manual_seed(0)
+    model: nn.Module = build("hcsf", get_skeleton("h36m17"), {"channels": 32})
+    model(torch.randn(64, 17, 2))
+    x = torch.randn(batch, 17, 2)
+    with torch.inference_mode():
+        exact = model.eval().double()(x.double()).float()
+        rounded = model.float()(x)
+        torch.set_float32_matmul_precision("highest")
+        full = model(x)
+    torch.testing.assert_close(full, exact, rtol=1e-4, atol=1e-6)
+    error = float((rounded - exact).norm() / exact.norm())
+    assert 2e-5 < error < 1e-3  # 11 bits in each of four layers; float32 would be at 1e-6
+
+
+@pytest.mark.parametrize("where", ["features", "weights"])
+def test_what_float16_cannot_hold_is_summed_up_in_float32(where: str, lower_precision: None) -> None:
+    torch.manual_seed(0)
+    layer = HCSF(get_skeleton("h36m17").hop_distances(), 32, 32).eval()
+    x = torch.randn(1, 17, 32)
+    if where == "features":
+        x *= 1e5
+    else:
+        with torch.no_grad():
+            layer.transform.weight.mul_(1e6)
+    with torch.inference_mode():
+        found = layer(x)
+        exact = layer.double()(x.double()).float()
+    torch.testing.assert_close(found, exact, rtol=1e-4, atol=1e-4 * float(exact.abs().max()))
 
 
 def test_where_matrices_are_quicker_or_something_else_is_wanted_bags_do_not_suit() -> None:
