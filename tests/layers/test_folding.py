@@ -31,6 +31,11 @@ OPTIONS: list[dict[str, Any]] = [
     {"long_hops": 3, "hop_aware": False},
     {"dynamic": "m"},
     {"dynamic": "m", "dynamic_init": "random", "dynamic_support": "dense"},
+    {"dynamic": "o"},
+    {"dynamic": "m+o", "long_hops": 1},
+    {"dynamic": "m+alpha_o", "long_hops": 3, "hop_fusion": "add", "range_fusion": "add"},
+    {"dynamic": "m+alpha_o", "dynamic_support": "dense", "squeeze": 1.0},
+    {"dynamic": "m+alpha_o", "dynamic_kernel": 3, "dynamic_stride": 2, "dynamic_dilation": 2},
 ]
 
 
@@ -58,10 +63,12 @@ def test_folded_equals_unfolded(options: dict[str, Any], inputs: int, outputs: i
             with torch.no_grad():
                 assert module.folded_form(x) is not None
                 torch.testing.assert_close(module(x), plain, rtol=1e-4, atol=1e-5)
-    frames = torch.randn(3, 4, 17, inputs)
-    with torch.inference_mode():
-        folded = layer(frames)
-    torch.testing.assert_close(folded, layer(frames).detach(), rtol=1e-4, atol=1e-5)
+    for leading in ((3, 4), (1, 2), (2, 3, 4)):  # frames, and people beside them
+        frames = torch.randn(*leading, 17, inputs)
+        for module in (layer, layer.graph):
+            with torch.inference_mode():
+                folded = module(frames)
+            torch.testing.assert_close(folded, module(frames).detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("norm", ["channel", "node_channel"])
@@ -78,9 +85,15 @@ def test_lcn_folds(norm: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"hop_fusion": "multiply", "long_hops": 3}, {"sharing": "shared"}, {"dynamic": "o"}], ids=str
+    "options",
+    [
+        {"hop_fusion": "multiply", "long_hops": 3},
+        {"sharing": "shared"},
+        {"range_fusion": "multiply", "dynamic": "o"},
+    ],
+    ids=str,
 )
-def test_what_is_not_a_constant_map_is_not_folded(options: dict[str, Any]) -> None:
+def test_what_is_not_a_linear_map_is_not_folded(options: dict[str, Any]) -> None:
     layer = layer_of(options, 8, 8)
     with torch.no_grad():
         assert layer.folded_form(torch.randn(1, 17, 8)) is None

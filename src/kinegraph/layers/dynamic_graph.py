@@ -116,7 +116,10 @@ class DynamicGraph(nn.Module):
         check_features(self, x, self.nodes, self.in_channels, ("batch", "frames"))
         if self.theta is None:
             return self.fixed()
-        offsets = computed_graphs([self], x)[0]
+        return self.gate(computed_graphs([self], x)[0])
+
+    def gate(self, offsets: Tensor) -> Tensor:
+        """The gate ``(batch * frames, nodes, nodes)`` for O ``(batch, frames, nodes, nodes)``."""
         if self.alpha is not None:
             offsets = self.alpha * offsets
         gate: Tensor = (offsets if self.matrix is None else self.matrix + offsets) * self.support

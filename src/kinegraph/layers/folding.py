@@ -1,8 +1,9 @@
-"""Static linear maps between nodes, folded for inference.
+"""Linear maps between nodes, folded for inference.
 
 In eval mode a layer of pairwise weights is one constant linear map: A_k is fixed, W_a follows W_ij with nothing in
 between, and batch norm is a scale and a shift. :class:`FoldedPairs` is that map, with all of them multiplied out, or
-left in two narrow factors where that is less work (squeezed hops).
+left in two narrow factors where that is less work (squeezed hops). Where features decide A_k, it is one map for given
+gates, :class:`GatedPairs`.
 
 One sample or two are as fast as the weights come out of memory. Whoever lowers PyTorch's precision of float32 products
 (``torch.set_float32_matmul_precision("high")``, TF32 on GPUs) has the folded weights kept as float16 for them: half
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from kinegraph.layers.aggregation import SMALL_BATCH, Aggregation
 from kinegraph.layers.neighbours import Neighbours
 from kinegraph.layers.pair_bags import LayerBags, PairBags
-from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
+from kinegraph.layers.pair_sum import PairSum
 
 DENSE_WIDTH = 128
 """Keypoints in or out of all nodes together up to this width: one dense product, zeros and all, is quickest."""
@@ -48,14 +49,14 @@ class FoldedPairs:
         channels = terms[0][0].in_channels
         full = bias.new_zeros((nodes * nodes, channels, out))
         mask = np.zeros((nodes, nodes), dtype=bool)
-        self.factored: list[tuple[_Sum, Tensor]] = []
+        self.factored: list[tuple[PairSum, Tensor]] = []
         for (hop, rows), gate in zip(terms, gates, strict=True):
             factors = hop.pair_adjacency if gate is None else gate[hop.targets, hop.sources]
             weight = hop.weight * factors.to(hop.weight.dtype).reshape(-1, 1, 1)
             pairs, width = len(hop.neighbours), hop.out_channels
             less = pairs * channels * width + nodes * width * out < pairs * channels * out
             if less and mask.any():
-                self.factored.append((_Sum(hop.neighbours, weight), rows))
+                self.factored.append((PairSum(hop.neighbours, weight), rows))
             else:
                 full.index_add_(0, hop.targets * nodes + hop.sources, torch.bmm(weight, rows[hop.targets]))
                 mask |= hop.neighbours.mask
@@ -67,10 +68,12 @@ class FoldedPairs:
             return
         neighbours = Neighbours(mask)
         at = neighbours.targets * nodes + neighbours.sources
-        self.direct = _Sum(neighbours, full[torch.from_numpy(at).to(bias.device)])
+        self.direct = PairSum(neighbours, full[torch.from_numpy(at).to(bias.device)])
 
     def __call__(self, x: Tensor) -> Tensor:
-        """``(batch, nodes, in) -> (batch, nodes, out)``."""
+        """``(batch, ..., nodes, in) -> (batch, ..., nodes, out)``."""
+        if x.dim() > 3:
+            return torch.unflatten(self(x.flatten(0, -3)), 0, x.shape[:-2])
         if self.dense is not None:
             return torch.addmm(self.bias.view(1, -1), x.flatten(1), self.dense).view(*x.shape[:2], self.bias.shape[-1])
         if PairBags.suits(x, self.bias):
@@ -107,47 +110,51 @@ class FoldedPairs:
             return LayerBags(self.direct.neighbours, self.direct.weight, rows, self.bias.squeeze(1), half=half)
 
 
-class _Sum:
-    """``b_i + sum_j x_j V_ij`` with constant V ``(pairs, in, out)``, to ``(nodes, batch, out)``."""
+class GatedPairs:
+    """``y_i = b_i + sum over terms of (sum_j a_ij(x) x_j W_ij) R_i``: gates that features decide, without gradients.
 
-    def __init__(self, neighbours: Neighbours, weight: Tensor) -> None:
-        self.neighbours = neighbours
-        self.weight = weight
-        device = weight.device
-        self.sources = torch.from_numpy(neighbours.sources).to(device)
-        self.position = torch.from_numpy(neighbours.position).to(device)
-        pairs = torch.arange(len(neighbours), device=device)
-        self.of_target = weight.new_zeros((neighbours.nodes, len(neighbours)))  # sums the pairs of each target
-        self.of_target[torch.from_numpy(neighbours.targets).to(device), pairs] = 1
-        self.order: SourceOrder | None = None
-        if 2 * weight.shape[2] <= weight.shape[1]:
-            self.order = SourceOrder.of(neighbours)
-            self.matrices = self.order.matrices(weight, torch.from_numpy(self.order.pairs).to(device))
-            self.source_nodes = torch.from_numpy(self.order.nodes).to(device)
-            self.source_targets = torch.from_numpy(self.order.targets).to(device)
-        else:
-            self.matrices = neighbours.matrices(weight)
+    A gate weighs inputs, so that R follows W with nothing in between all the same: the first term is multiplied out.
 
-    @cached_property
-    def bags(self) -> PairBags:
-        """The same sum for one sample or two."""
-        return PairBags(self.neighbours, self.weight.shape[1])
+    Args:
+        terms: aggregations with pairwise weights and what follows them, R ``(nodes, width, out)``.
+        bias: b ``(nodes, out)``.
+        gates: ``(batch, frames, nodes, in) -> (batch * frames, nodes, nodes)`` for each term.
+    """
 
-    def few(self, x: Tensor) -> Tensor:
-        """One product for all pairs, then one that sums them: ``(nodes, batch, in) -> (nodes, batch, out)``."""
-        inputs = x.index_select(0, self.sources)  # (pairs, batch, in)
-        products = torch.bmm(inputs, self.weight)
-        return torch.mm(self.of_target, products.flatten(1)).view(self.neighbours.nodes, *products.shape[1:])
+    def __init__(
+        self,
+        terms: Sequence[tuple[Aggregation, Tensor]],
+        bias: Tensor,
+        gates: Callable[[Tensor], Sequence[Tensor]],
+    ) -> None:
+        self.gates = gates
+        self.bias = bias.unsqueeze(1)  # (nodes, 1, out)
+        (hop, rows), *others = terms
+        self.first = PairSum(hop.neighbours, torch.bmm(hop.weight, rows[hop.targets]))
+        self.others = [(PairSum(hop.neighbours, hop.weight.detach()), rows) for hop, rows in others]
+        nodes = len(bias)
+        self.pairs = [hop.targets * nodes + hop.sources for hop, _ in terms]
 
-    def many(self, x: Tensor) -> Tensor:
-        """One product per neighbourhood (or per source node): ``(batch, nodes, in) -> (nodes, batch, out)``."""
-        if self.order is not None:
-            return sum_outputs(x, self.source_nodes, self.source_targets, self.matrices, self.weight.shape[2])
-        groups = sum_inputs(x, self.sources, self.matrices)
-        isolated = self.neighbours.nodes - sum(len(group) for group in groups)
-        if isolated:
-            groups.append(groups[0].new_zeros((isolated, *groups[0].shape[1:])))
-        return torch.cat(groups).index_select(0, self.position)
+    def __call__(self, x: Tensor) -> Tensor:
+        """``(batch, nodes, in)`` or ``(batch, ..., frames, nodes, in)`` to the same with ``out``."""
+        flat = x.reshape(-1, *x.shape[-2:])
+        found = self.gates(as_frames(x))
+        first, *others = (gate.flatten(1).index_select(1, pairs) for gate, pairs in zip(found, self.pairs, strict=True))
+        total = self._sum(self.first, flat, first).add_(self.bias)
+        for (inner, rows), gate in zip(self.others, others, strict=True):
+            total.baddbmm_(self._sum(inner, flat, gate), rows)
+        return total.transpose(0, 1).reshape(*x.shape[:-1], total.shape[-1])
+
+    def _sum(self, pairs: PairSum, x: Tensor, gate: Tensor) -> Tensor:
+        """``(nodes, batch, out)``."""
+        if PairBags.suits(x, self.bias):
+            return pairs.bags.sum(x, pairs.weight, gate).transpose(0, 1)
+        return pairs.few(x.transpose(0, 1), gate) if x.shape[0] <= SMALL_BATCH else pairs.many(x, gate)
+
+
+def as_frames(x: Tensor) -> Tensor:
+    """As ``(batch, frames, nodes, channels)``: poses are sequences of one, further axes are more of a batch."""
+    return x.unsqueeze(1) if x.dim() == 3 else x if x.dim() == 4 else x.flatten(0, -4)
 
 
 class FoldCache:
@@ -239,22 +246,22 @@ class KeepsFold(nn.Module):
 
 
 class Folds(KeepsFold, ABC):
-    """Base of the layers that are one constant linear map, or can be, once training is over.
+    """Base of the layers that are one linear map for given gates, or can be, once training is over.
 
     In eval mode without gradients :meth:`folded_form` is that map, made when it is first asked for.
     """
 
     @abstractmethod
     def folds(self) -> bool:
-        """Whether these options make it one constant linear map."""
+        """Whether these options make it one linear map."""
 
     @abstractmethod
-    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs | GatedPairs:
         """The map, followed by ``scale * y + shift`` (each ``(nodes, out)``) if given."""
 
-    def folded_form(self, x: Tensor) -> FoldedPairs | None:
+    def folded_form(self, x: Tensor) -> FoldedPairs | GatedPairs | None:
         """The map, if it may stand in for ``x``, ``(batch, ..., nodes, in)``; see :meth:`FoldCache.applies`."""
         if not self._cache.applies(self, x) or not self.folds():
             return None
-        folded: FoldedPairs = self._cache.get(self, self.fold)
+        folded: FoldedPairs | GatedPairs = self._cache.get(self, self.fold)
         return folded

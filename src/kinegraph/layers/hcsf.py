@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from kinegraph.errors import ConfigError
 from kinegraph.layers.aggregation import Aggregation, Sharing
-from kinegraph.layers.dynamic_graph import DynamicGraph, DynamicMode, GraphInit
+from kinegraph.layers.dynamic_graph import DynamicGraph, DynamicMode, GraphInit, computed_graphs
 from kinegraph.layers.feature_check import check_features
-from kinegraph.layers.folding import FoldedPairs, Folds
+from kinegraph.layers.folding import FoldedPairs, Folds, GatedPairs, as_frames
 from kinegraph.layers.node_linear import NodeLinear
 from kinegraph.ranges import at_least
 
@@ -188,11 +188,11 @@ class HCSF(Folds):
         return self.options.sharing in ("pairwise", "post_aggregation")
 
     def folds(self) -> bool:
-        """Whether the layer is one constant linear map once training is over."""
+        """Whether the layer is one linear map for given gates once training is over."""
         linear = "multiply" not in (self.hop_fusion.fusion, self.range_fusion.fusion) or len(self.hops) == 1
-        return self.options.sharing == "pairwise" and self.options.dynamic in ("none", "m") and linear
+        return self.options.sharing == "pairwise" and linear
 
-    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs | GatedPairs:
         """That map, followed by ``scale * y + shift`` (each ``(nodes, out)``) if given."""
         assert self.transform.bias is not None
         rows: Tensor = self.transform.weight
@@ -204,17 +204,25 @@ class HCSF(Folds):
         of_range = self.range_fusion.fold(rows)
         following = of_range[:1] + (self.hop_fusion.fold(of_range[1]) if len(of_range) > 1 else [])
         hops = [hop for hop in self.hops if isinstance(hop, Aggregation)]
-        graphs: list[Tensor | None] = [graph.fixed() for graph in self.graphs if isinstance(graph, DynamicGraph)]
-        return FoldedPairs(list(zip(hops, following, strict=True)), bias, graphs or [None] * len(hops))
+        terms = list(zip(hops, following, strict=True))
+        graphs = [graph for graph in self.graphs if isinstance(graph, DynamicGraph)]
+        if self.options.dynamic in ("none", "m"):
+            return FoldedPairs(terms, bias, [graph.fixed() for graph in graphs] or [None] * len(hops))
+
+        def gates(frames: Tensor) -> list[Tensor]:
+            offsets = computed_graphs(graphs, frames)
+            return [graph.gate(one) for graph, one in zip(graphs, offsets, strict=True)]
+
+        return GatedPairs(terms, bias, gates)
 
     def forward(self, x: Tensor) -> Tensor:
         """Update every node's features."""
         check_features(self, x, self.nodes, self.in_channels, ("batch", "..."))
-        flat = x.reshape(-1, self.nodes, x.shape[-1])  # (batch * frames, nodes, in)
         folded = self.folded_form(x)
         if folded is not None:
-            return torch.unflatten(folded(flat), 0, x.shape[:-2])
-        frames = x.unsqueeze(1) if x.dim() == 3 else x if x.dim() == 4 else x.flatten(0, -4)
+            return folded(x)
+        flat = x.reshape(-1, self.nodes, x.shape[-1])  # (batch * frames, nodes, in)
+        frames = as_frames(x)
         hops: list[Tensor] = []
         for index, hop in enumerate(self.hops):
             hops.append(hop(flat, self.graphs[index](frames)) if len(self.graphs) else hop(flat))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.layers import NodeBatchNorm, Norm
 from kinegraph.layers.dropout import Dropout
-from kinegraph.layers.folding import FoldedPairs, Folds
+from kinegraph.layers.folding import FoldedPairs, Folds, GatedPairs
 from kinegraph.skeleton import Skeleton
 
 OUT_CHANNELS = 3
@@ -135,7 +135,7 @@ class Layer(Folds):
         """Whether the graph layer does."""
         return isinstance(self.graph, Folds) and self.graph.folds()
 
-    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs:
+    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> FoldedPairs | GatedPairs:
         """Graph layer, batch norm, scale and shift (each ``(nodes, channels)``) as one map, without the activation."""
         own_scale, own_shift = self.norm.scale_and_shift()
         if scale is not None:
@@ -147,10 +147,8 @@ class Layer(Folds):
         """``(batch, ..., nodes, in)`` to ``(batch, ..., nodes, channels)``."""
         folded = self.folded_form(x)
         if folded is not None:
-            flat = folded(x if x.dim() == 3 else x.flatten(0, -3))
-            result: Tensor = functional.leaky_relu_(flat, self.slope)
-            return result if x.dim() == 3 else torch.unflatten(result, 0, x.shape[:-2])
-        result = self.dropout(self.activation(self.norm(self.graph(x))))
+            return functional.leaky_relu_(folded(x), self.slope)
+        result: Tensor = self.dropout(self.activation(self.norm(self.graph(x))))
         return result
 
 
