@@ -63,7 +63,7 @@ def test_lifters_take_pixels_and_give_metres(name: str, options: dict, transform
 @pytest.mark.parametrize(
     ("name", "options", "transform"),
     [
-        ("symgnn", {}, {}),
+        ("symgnn", {"differences": (0, 1, 2)}, {}),
         ("symgnn", {"stream": "dual", "actional": False}, {}),
         ("symgnn", {"classes": 0, "structural": False, "actional": False}, {"root": "none"}),
         ("symgnn", {"horizon": 0}, {"horizon": 0}),

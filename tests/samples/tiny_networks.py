@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     **{name: {"channels": 8} for name in ("gcn", "pre_agg_gcn", "post_agg_gcn")},
     **{name: {"channels": 8, "blocks": 1} for name in ("semgcn", "lcn", "hcsf")},
     "videopose3d": {"channels": 16},
-    "symgnn": {**_SYM, "classes": 3, "gamma": 2},
+    "symgnn": {**_SYM, "classes": 3, "gamma": 2, "differences": (0, 1)},
     "ridge": {},
     "simlpe": {"blocks": 2},
     "hcsf_recognizer": {"width": 0.125},
