@@ -87,9 +87,9 @@ def match_rig(rig: Skeleton, offsets: Array, body: Skeleton) -> RigMatch:
     if len(found) < _LEAST * len(turning) or len(found) < 2:
         missing = [body.joints[i] for i in turning if source[i] < 0]
         raise SkeletonError(
-            f"only {len(found)} of the {len(turning)} joints that the network turns ('{body.name}') are in "
-            f"'{rig.name}' (missing: {', '.join(missing[:6])}{', ...' if len(missing) > 6 else ''}); take a network "
-            "trained on this skeleton, or name the layout"
+            f"only {len(found)} of the {len(turning)} joints that the network turns ('{body.name}') are seen in "
+            f"'{rig.name}' (missing: {', '.join(missing[:6])}{', ...' if len(missing) > 6 else ''}); show more of "
+            "the body, take a network trained on this skeleton, or name the layout"
         )
     return RigMatch(body=body, source=source, align=_align(rig, offsets, body, layout, source, same))
 

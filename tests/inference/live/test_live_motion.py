@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from clip_people import probe, recording, waver
 from moving_people import LAYOUT, network, walker
 
-from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.errors import ConfigError, DataError, KinegraphError, SkeletonError
 from kinegraph.geometry.posing import finished
 from kinegraph.inference import Forecaster, Recognizer
 from kinegraph.inference.live.frames import FrameBuffer, read_frame
 from kinegraph.inference.live.recognizer import ClipRecognizeStream, LiveActions, MotionRecognizeStream
 from kinegraph.sequence import SkeletonSequence
+from kinegraph.skeleton.contraction import contract
 
 ACTIONS = ("walk", "run", "jump")
 
@@ -312,6 +315,56 @@ def test_who_is_not_ready_is_left_out() -> None:
     assert stream.forecast(0.2).future is None
     stream.reset()
     assert stream.ready() == ()
+
+
+def with_bystander(seen: list[str]) -> SkeletonSequence:
+    """Two who walk; of the second only these joints are seen."""
+    walk = positions_only(1.0, people=2)
+    positions = walk.positions.copy()
+    positions[1, :, [joint for joint, name in enumerate(walk.skeleton.joints) if name not in seen]] = np.nan
+    return walk.replace(positions=positions, confidence=None)
+
+
+HIPS = [
+    LAYOUT.joints[LAYOUT.root],
+    *(name for name in LAYOUT.joints if "hip" in name.lower() or "spine" in name.lower()),
+]
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"), [(HIPS[:1], "1 joints are seen"), (HIPS, "joints that the network turns .* show more of the body")]
+)
+def test_a_bystander_of_few_joints_stops_nobody_else(seen: list[str], why: str) -> None:
+    both = with_bystander(seen)
+    alone = Forecaster(network()).stream("cmu38", fps=30)
+    stream = Forecaster(network()).stream("cmu38", fps=30)
+    heard = Recognizer(network(actions=ACTIONS)).stream("cmu38", fps=30)
+    said = []
+    for frame in range(both.frames):
+        alone.push(both.positions[:1, frame])
+        stream.push(both.positions[:, frame])
+        said.append(heard.push(both.positions[:, frame]))
+    assert stream.ready() == (0, 1)
+    found, expected = stream.forecast(0.2), alone.forecast(0.2)
+    assert found.ids == (0,)
+    assert found.future is not None
+    assert expected.future is not None
+    np.testing.assert_array_equal(found.future.positions, expected.future.positions)
+    assert re.search(f"person 1 was left out: .*{why}", found.future.notes[-1])
+    with pytest.raises(KinegraphError, match=why):
+        stream.forecast(0.2, ids=[1])
+    assert {name for actions in said if actions is not None for name in actions.scores} == {0}
+
+
+def test_a_layout_without_the_network_s_joints_is_refused() -> None:
+    walk = positions_only(1.0)
+    few = contract(walk.skeleton, HIPS)
+    at = [walk.skeleton.index(name) for name in few.joints]
+    stream = Forecaster(network()).stream(few, fps=30)
+    for frame in range(walk.frames):
+        stream.push(walk.positions[:, frame, at])
+    with pytest.raises(SkeletonError, match="joints that the network turns"):
+        stream.forecast(0.2)
 
 
 def test_mistakes_are_named() -> None:

@@ -146,6 +146,19 @@ def test_a_source_may_stop_in_the_middle_of_any_piece(networks: dict[str, object
     assert met >= {"_fit", "_answer", "_forecast"}
 
 
+def test_somebody_of_whom_a_trunk_is_seen_stops_nobody_else(networks: dict[str, object]) -> None:
+    both = crowd(45)
+    trunk = [BODY.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "knee")]
+    hidden = np.setdiff1d(np.arange(17), [BODY.root, BODY.index("spine"), BODY.index("thorax"), *trunk])
+    both[:, 1, hidden] = np.nan
+    own = pipeline(networks)
+    last = [own.push(people, ids=("whole", "trunk")) for people in both][-1]
+    people = {person.id: person for person in last.people}
+    assert people["whole"].forecast is not None
+    assert people["whole"].actions
+    assert people["trunk"].forecast is None
+
+
 def test_people_take_turns_and_are_forgotten(networks: dict[str, object]) -> None:
     own = pipeline(networks)
     frames = crowd(50)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,10 +85,12 @@ class ForecastStream:
 
         Args:
             seconds: how far, above 0 and at most 60.
-            ids: of whom; of all who are ready if None.
+            ids: of whom, each of them or none; if None of all who are ready, but for those of whom too little is seen
+                to make a body of (a note says so).
 
         Raises:
             DataError: no such person here, or a horizon without sense.
+            DataError, SkeletonError: no body can be made of somebody who is named, or of somebody who is all seen.
         """
         count = round(seconds * self.motion.fps) if is_time(seconds) else 0
         if count < 1 or seconds > LONGEST_S:
@@ -100,7 +102,14 @@ class ForecastStream:
         names = there if ids is None else tuple(ids)
         if any(name not in there for name in names):
             raise DataError(f"forecast of {names}: only {there} are seen for long enough")
-        return self.of({name: self.motion.observe(name) for name in names}, count)
+        if ids is not None:
+            return self.of({name: self.motion.observe(name) for name in names}, count)
+        looks = {name: self.motion.look(name) for name in names}
+        made = self.of({name: seen for name, seen in looks.items() if isinstance(seen, Observation)}, count)
+        notes = [f"person {name} was left out: {why}" for name, why in looks.items() if isinstance(why, KinegraphError)]
+        if made.future is None or not notes:
+            return made
+        return replace(made, future=made.future.replace(notes=(*made.future.notes, *notes)))
 
     def of(self, observed: dict[Id, Observation], count: int) -> LiveForecast:
         """`count` frames after observations of one moment."""

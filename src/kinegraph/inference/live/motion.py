@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from kinegraph.axes import ground, y_up
-from kinegraph.errors import DataError
+from kinegraph.errors import DataError, KinegraphError, SkeletonError
 from kinegraph.geometry.posing import bridge_gaps, finished
 from kinegraph.inference.last_look import last_look, notes_of_the_end, with_lost_joints
 from kinegraph.inference.live.frames import Clock, Frame, FrameBuffer, Id, read_frame
@@ -297,6 +297,27 @@ class MotionStream:
         if name not in self._found:
             self._found[name] = self.answer(self.prepare(name))
         return self._found[name]
+
+    def look(self, name: Id) -> Observation | KinegraphError:
+        """:meth:`observe`, or why there is no body to observe of somebody of whom some joints are not seen.
+
+        Raises:
+            DataError, SkeletonError: as :meth:`observe`, of somebody who is all seen.
+        """
+        try:
+            return self.observe(name)
+        except (DataError, SkeletonError) as error:
+            if not self.is_partly_seen(name):
+                raise
+            return error
+
+    def is_partly_seen(self, name: Id) -> bool:
+        """Whether some joints are missing in all that the network looks at: a bystander at the edge of the image, say.
+
+        That no body is made of the others is a matter of where they stand, and no reason to stop for everybody.
+        """
+        points, _ = self._buffer.told(name, self.network.observed_s, back_s=self._back_s(name))
+        return bool(np.isnan(points[..., 0]).all(axis=0).any())
 
     def prepare(self, name: Id) -> SeenMotion:
         """The first half of :meth:`observe`: what the network will see."""

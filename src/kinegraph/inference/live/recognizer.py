@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from kinegraph.errors import ConfigError, DataError
 from kinegraph.inference.clip_scores import ClipScores
 from kinegraph.inference.live.frames import Clock, FrameBuffer, Id, read_frame
-from kinegraph.inference.live.motion import MotionStream
+from kinegraph.inference.live.motion import MotionStream, Observation
 from kinegraph.inference.motion_window import MotionNetwork
 from kinegraph.sequence import SkeletonSequence, Space, Unit, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -163,7 +163,8 @@ class MotionRecognizeStream(RecognizeStream):
         """Scores (classes,) of one who is due."""
         if who not in self.motion.followed():
             raise _nobody(who, self.due())
-        return self.motion.observe(who).scores
+        seen = self.motion.look(who)
+        return seen.scores if isinstance(seen, Observation) else None
 
     def hear(self, scores: dict[Id, Array], time: float | None = None) -> LiveActions | None:
         """What to make of the scores (classes,) of those looked at, now or at a `time` before; None without any."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from kinegraph.errors import ConfigError, DataError
+from kinegraph.errors import ConfigError, DataError, SkeletonError
 from kinegraph.inference.forecaster import Forecaster
 from kinegraph.inference.lifter import Lifter
 from kinegraph.inference.live.forecaster import ForecastStream, LiveForecast
@@ -209,7 +209,10 @@ class Live:
         job, piece = chosen
         try:
             more = piece()
-        except DataError:  # no body can be made of what is seen of them just now
+        except (DataError, SkeletonError) as error:  # no body can be made of what is seen of them just now
+            partly = job.of == "motion" and self._motion is not None and self._motion.is_partly_seen(job.name)
+            if isinstance(error, SkeletonError) and not partly:
+                raise
             more = None
             self._looked[job], self._rests[job] = self._frame, self._frame + self.forecast_every
         self._next = None if more is None else (job, more)
