@@ -214,3 +214,17 @@ def test_a_store_of_other_recordings_is_kept(tmp_path: Path, capsys: pytest.Capt
     recordings(tmp_path / "copy", "van/0.npz")
     assert prepare(tmp_path / "copy", out) == 0
     assert ClipStore(out).names == ("car/0.npz", "car/1.npz", "van/0.npz")
+
+
+def test_acclaim_clips_show_the_joints_that_the_layout_has(shared_data: Path, tmp_path: Path) -> None:
+    """Starts of bones for cmu38, as recognisers read clips for networks on it; their ends if no layout is said."""
+    place, amc = shared_data / "cmu_asfamc" / "02", tmp_path / "walk" / "02_01.amc"
+    amc.parent.mkdir()
+    for name in ("02_01.amc", "02.asf"):
+        shutil.copy(place / name, amc.parent / name)
+    source = FolderSource(tmp_path, skeleton=get_skeleton("cmu38"))
+    expected = read(amc, joints="starts").to_skeleton("cmu38").positions
+    np.testing.assert_allclose(source.read(0).positions, expected, atol=1e-6)
+    assert np.isfinite(source.read(0).positions).all()
+    assert FolderSource(tmp_path).stamp(0) != source.stamp(0)
+    np.testing.assert_allclose(FolderSource(tmp_path).read(0).positions, read(amc).positions, atol=1e-6)

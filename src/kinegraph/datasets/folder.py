@@ -1,8 +1,9 @@
 """Clips of a user's own labelled files (`labelled_files`), in any format the library reads.
 
 All clips are on one skeleton at one rate: those stated, or those of the first file that can be read, and states a rate.
-Joints are matched by name. A world is turned to y up; at most two people are kept, those that move most. 2D keypoints
-become fractions of the image where its size is known, from the files or from the user; otherwise they stay as they are.
+Joints are matched by name; of Acclaim clips those are read that the skeleton has more of. A world is turned to y up; at
+most two people are kept, those that move most. 2D keypoints become fractions of the image where its size is known, from
+the files or from the user; otherwise they stay as they are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from kinegraph.datasets.evenly import evenly_spaced
 from kinegraph.datasets.labelled_files import LabelledFile, files_by_class, indexed_files
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats import read
+from kinegraph.formats.any_source import acclaim_joints_of, read_source
 from kinegraph.formats.keypoints.frame_folder import label_files
 from kinegraph.formats.keypoints.openpose import frame_files
 from kinegraph.formats.motion.asf_amc import find_asf
@@ -68,6 +70,7 @@ class FolderSource(ClipSource):
         self.people = people
         first = self._example(root)
         self.skeleton = skeleton or first.skeleton
+        self._acclaim_joints = acclaim_joints_of(self.skeleton)
         self.fps = fps if fps is not None else first.fps or self._rate()
         self.dims, self.unit = first.dims, first.unit
         self.space = first.space if first.space == "image" else "world"
@@ -152,8 +155,10 @@ class FolderSource(ClipSource):
     def stamp(self, index: int) -> str:
         item = self.items[index]
         size = "" if self.image_size is None else f" {self.image_size}"
+        joints = " starts" if self._acclaim_joints == "starts" and item.path.suffix.lower() == ".amc" else ""
         return (
             f"{recording_stamp(item.path)} {item.label} {item.splits} {item.subject} {item.camera} {item.setup}{size}"
+            f"{joints}"
         )
 
     def read(self, index: int) -> ActionClip:
@@ -163,7 +168,7 @@ class FolderSource(ClipSource):
             DataError: other dimensions or another unit than the others, or nobody is seen.
         """
         item = self.items[index]
-        sequence = read(item.path)
+        sequence = read_source(item.path, acclaim_joints=self._acclaim_joints)
         if self.space == "image" and sequence.space == "image" and sequence.unit != self.unit:
             sequence = self._in_unit(sequence, item.path)
         if sequence.dims != self.dims or sequence.unit != self.unit:

@@ -17,12 +17,22 @@ from kinegraph.errors import ConfigError
 from kinegraph.formats import check_fps, detect, format_info, read_at_rate, read_options
 from kinegraph.formats.arrays import load
 from kinegraph.sequence import SkeletonSequence
-from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
+from kinegraph.skeleton import Skeleton, get_skeleton, map_joints, skeleton_names
 
-__all__ = ["AcclaimJoints", "Called", "Source", "read_source"]
+__all__ = ["AcclaimJoints", "Called", "Source", "acclaim_joints_of", "read_source"]
 
 Source = str | Path | SkeletonSequence | ArrayLike
 AcclaimJoints = Literal["starts", "ends"]
+
+
+def acclaim_joints_of(skeleton: Skeleton) -> AcclaimJoints:
+    """Which joints of Acclaim clips (ASF/AMC, option ``joints``) show a skeleton more of its own: the starts of bones,
+    as ``cmu38`` has them, or the ends, as HDM05's and CMU's raw layouts. Where both show as many, the ends."""
+    lost = {
+        joints: map_joints(get_skeleton(layout), skeleton, minimum=0.0).status.count("missing")
+        for joints, layout in (("starts", "cmu38"), ("ends", "cmu31"))
+    }
+    return "ends" if lost["ends"] <= lost["starts"] else "starts"
 
 
 @dataclass(frozen=True, kw_only=True)

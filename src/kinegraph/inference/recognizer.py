@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from kinegraph.errors import ConfigError, KinegraphError, as_path
+from kinegraph.formats.any_source import AcclaimJoints, acclaim_joints_of
 from kinegraph.hub import Pretrained, locate
 from kinegraph.inference.clip_scores import ClipScores
 from kinegraph.inference.clip_window import ClipNetwork, clip_network
@@ -16,7 +17,6 @@ from kinegraph.inference.motion_window import MotionNetwork, baseline_of, load_m
 from kinegraph.inference.recognition import PersonActions, Recognition, Segment, person_actions
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.shipped import default_weights, find_folder
-from kinegraph.skeleton import get_skeleton, map_joints
 from kinegraph.weights import LoadedWeights, load_weights
 
 if TYPE_CHECKING:
@@ -159,17 +159,10 @@ class Recognizer(Pretrained):
         return recognize_stream(self, skeleton, **settings)
 
     @property
-    def acclaim_joints(self) -> Literal["starts", "ends"]:
-        """Which joints of Acclaim clips (ASF/AMC, option ``joints``) show the first network more of its own: the starts
-        of bones, as ``cmu38`` and networks of motion have them, or the ends, as HDM05's and CMU's raw layouts. Where
-        both show as many, the ends: so :func:`kinegraph.formats.read` reads clips that recognisers learn from."""
-        if isinstance(self.network, MotionNetwork):
-            return "starts"
-        lost = {
-            joints: map_joints(get_skeleton(layout), self.network.skeleton, minimum=0.0).status.count("missing")
-            for joints, layout in (("starts", "cmu38"), ("ends", "cmu31"))
-        }
-        return "ends" if lost["ends"] <= lost["starts"] else "starts"
+    def acclaim_joints(self) -> AcclaimJoints:
+        """Which joints of Acclaim clips (ASF/AMC, option ``joints``) the first network learned from, or knows more of:
+        :func:`kinegraph.formats.any_source.acclaim_joints_of`; networks of motion need the starts, which turn."""
+        return "starts" if isinstance(self.network, MotionNetwork) else acclaim_joints_of(self.network.skeleton)
 
     def _trained(self) -> LoadedWeights:
         if len(self.networks) > 1:
