@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinegraph.formats.joints.rig import build_skeleton, marker_skeleton
-from kinegraph.skeleton import get_skeleton, map_joints
+from kinegraph.skeleton import Skeleton, get_skeleton, map_joints
 
 H36M = get_skeleton("h36m17")
 SMPL = {
@@ -153,3 +153,37 @@ def test_markers_of_a_nose_and_of_the_heads_top() -> None:
     noseless = marker_skeleton(Path("m.trc"), ["Hip", *sided, "Neck", "Head"], [])
     assert sources(noseless, "nose") == ["Head"]
     assert sources(noseless, "head") == []
+
+
+def _trunk(spine: list[str], spelled: str) -> Skeleton:
+    """A rig as Mixamo names it, with these joints from the hips to the neck."""
+    tree = dict(zip([*spine, "Neck", "Head", "HeadTop_End"], ["Hips", *spine, "Neck", "Head"], strict=True))
+    for side in ("Left", "Right"):
+        leg, arm = (f"{side}{part}" for part in ("UpLeg", "Arm"))
+        tree |= {leg: "Hips", f"{side}Leg": leg, f"{side}Foot": f"{side}Leg"}
+        tree |= {arm: spine[-1], f"{side}ForeArm": arm, f"{side}Hand": f"{side}ForeArm"}
+    names = ["Hips", *tree]
+    parents = [-1, *(names.index(parent) for parent in tree.values())]
+    return build_skeleton(Path("a.bvh"), [spelled.format(name) for name in names], parents)
+
+
+@pytest.mark.parametrize("spelled", ["{}", "mixamorig:{}"])
+def test_three_joints_of_the_spine_are_smpls(spelled: str) -> None:
+    rig, smpl = _trunk(["Spine", "Spine1", "Spine2"], spelled), get_skeleton("smpl24")
+    there, back = map_joints(rig, smpl), map_joints(smpl, rig)
+    for joint, name in (("spine1", "Spine"), ("spine2", "Spine1"), ("spine3", "Spine2")):
+        own = spelled.format(name)
+        assert there.weights[smpl.index(joint)].tolist() == [float(j == own) for j in rig.joints]
+        assert back.weights[rig.index(own)].tolist() == [float(j == joint) for j in smpl.joints]
+    assert sources(rig, "spine") == [spelled.format("Spine1")]
+    assert map_joints(H36M, rig).status[rig.index(spelled.format("Spine1"))] == "exact"
+
+
+@pytest.mark.parametrize(
+    "spine", [["Spine", "Spine1"], ["Spine", "Spine1", "Spine2", "Spine3"], ["LowerBack", "Spine", "Spine1"]]
+)
+def test_other_spines_are_not(spine: list[str]) -> None:
+    """Four joints are none of three, nor are three of which another than the middle one is the spine."""
+    landmarks = _trunk(spine, "{}").landmarks
+    assert {"spine1", "spine2", "spine3"}.isdisjoint(landmarks)
+    assert dict(landmarks["spine"]) == {"Spine1": 1.0}

@@ -29,6 +29,7 @@ __all__ = [
     "parts_of",
 ]
 
+_SPINE = ("spine1", "spine2", "spine3")
 MAX_JOINTS = 1024
 """Joints a motion file may have; full-body rigs with hands and faces have some 200."""
 
@@ -100,6 +101,34 @@ def _landmarks(
     if "left_shoulder" in skin:
         landmarks["thorax"] = {j: 0.5 for side in ("left", "right") for j in skin[f"{side}_shoulder"]}
     return landmarks, skin
+
+
+def _three_of_the_spine(
+    joints: Sequence[str], parents: Sequence[int], landmarks: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
+    """SMPL's spine1, spine2 and spine3, where three joints lead to the neck from where the legs part.
+
+    Nothing unless the middle one is what all layouts call the spine, and none bears one of the three names itself: two
+    joints would else stand for one point.
+    """
+    at = {joint: index for index, joint in enumerate(joints)}
+    ends = [landmarks.get(point, {}) for point in ("neck", "left_hip", "spine")]
+    if any(len(end) != 1 for end in ends) or not set(_SPINE).isdisjoint(at):
+        return {}
+    neck, hip, spine = (at[joint] for end in ends for joint in end)
+    below = set(_above(hip, parents))
+    way = [joint for joint in _above(neck, parents) if joint not in below][::-1]
+    if len(way) != len(_SPINE) or way[1] != spine or parents[way[0]] < 0:
+        return {}
+    return {point: {joints[joint]: 1.0} for point, joint in zip(_SPINE, way, strict=True)}
+
+
+def _above(joint: int, parents: Sequence[int]) -> list[int]:
+    """Parent, its parent, and so on; not for ever where a file's hierarchy is a ring."""
+    found: list[int] = []
+    while (joint := parents[joint]) >= 0 and joint not in found:
+        found.append(joint)
+    return found
 
 
 def known_layout(joints: Sequence[str], parents: Sequence[int], prefer: str = "") -> Skeleton | None:
@@ -203,6 +232,8 @@ def build_skeleton(
         # SMPL's names look like ours, but its head begins on the neck, where Human3.6M's is the top
         rig = not markers and {"neck", "head"} <= set(joints) and "nose" not in joints
         landmarks, skin = _landmarks(joints, pairs, markers=markers) if rig or not plain else ({}, {})
+        # in front: of several points a joint stands for the last, which is the spine of all layouts
+        landmarks = _three_of_the_spine(joints, parents, landmarks) | landmarks
         if skin and notes is not None:
             notes.append(skin_note(skin))
         return Skeleton(

@@ -7,7 +7,8 @@ where nobody was seen, else one of
 - a list of 33 landmarks, or a list of such lists (several people);
 - an object with ``pose_landmarks`` / ``poseLandmarks`` / ``landmarks`` (image) and perhaps ``pose_world_landmarks`` /
   ``poseWorldLandmarks`` / ``world_landmarks`` / ``worldLandmarks``, each as above, and perhaps its number, under
-  ``frame``, ``frame_id``, ``frame_idx``, ``frame_number`` and the like.
+  ``frame``, ``frame_id``, ``frame_idx``, ``frame_number`` and the like, or its time, under ``time``, ``timestamp``,
+  ``timestamp_ms`` and the like: frames between that are not there are then missing.
 
 A landmark is ``{"x", "y", "z", "visibility"}`` (without visibility it counts as seen), or ``[x, y, z, visibility]``; a
 list of landmarks may stand under ``landmark``, as protobuf's MessageToDict writes it, and instead of a list there may
@@ -42,7 +43,15 @@ from kinegraph.formats.keypoints.detections import (
     place_frames,
     to_sequence,
 )
-from kinegraph.formats.keypoints.people_json import PEOPLE_KEYS, frame_list, frame_numbers, stated_frame, with_facts
+from kinegraph.formats.keypoints.frame_times import Timing
+from kinegraph.formats.keypoints.people_json import (
+    PEOPLE_KEYS,
+    frame_list,
+    frame_numbers,
+    stated_frame,
+    stated_times,
+    with_facts,
+)
 from kinegraph.formats.keypoints.tracking import MAX_GAP, track
 from kinegraph.formats.tables.fields import build
 from kinegraph.sequence import SkeletonSequence
@@ -113,16 +122,20 @@ def from_json(
     if usable is None:
         stated = frame_numbers([stated_frame(frame) if isinstance(frame, dict) else None for frame in frames])
         usable = stated if stated is not None and len(set(stated)) == len(frames) else None
+    times, told = stated_times(frames, usable), Timing(usable, options.get("fps"))
+    if times is not None:
+        told = times.timing(options.get("fps"))
+        options = {**options, "fps": told.fps}
     if landmarks is None:
         landmarks = "image" if any(image) or not any(world) else "world"
     if landmarks == "world":
-        return _world(path, layout, image, world, usable, options)
-    placed, slots = place_frames(usable, image)
+        return _world(path, layout, image, world, told, options)
+    placed, slots = place_frames(told.numbers, image)
     fraction = all(bool((np.abs(d.keypoints[d.confidence > 0]) <= _LARGEST_FRACTION).all()) for f in image for d in f)
     if fraction and size is not None:
         placed = in_pixels(placed, size)
     unit: Any = "normalized" if fraction and size is None else "px"
-    return to_sequence(placed, path, layout, options, slots=slots, image_size=size, unit=unit)
+    return to_sequence(placed, path, layout, options, slots=slots, image_size=size, unit=unit, notes=told.notes)
 
 
 def _world(
@@ -130,7 +143,7 @@ def _world(
     layout: Skeleton,
     image: list[list[Detection]],
     world: list[list[Detection]],
-    numbers: list[int] | None,
+    when: Timing,
     options: KeypointOptions,
 ) -> SkeletonSequence:
     """World landmarks are centred on each person, so people can only be told apart by their image landmarks."""
@@ -142,7 +155,7 @@ def _world(
             for f, who in zip(world, ids, strict=True)
         ]
         tracking = "auto"
-    frames, slots = place_frames(numbers, world)
+    frames, slots = place_frames(when.numbers, world)
     positions, confidence, notes = assemble(
         frames,
         path,
@@ -164,7 +177,7 @@ def _world(
         fps=fps / slots.step if fps else fps,
         unit="m",
         space="camera",
-        notes=(*slots.notes(), "positions are relative to the middle of the hips", *notes),
+        notes=(*slots.notes(), *when.notes, "positions are relative to the middle of the hips", *notes),
     )
 
 

@@ -102,7 +102,7 @@ def from_json(
     _check_scale(keypoint_scale)
     if isinstance(data, dict) and "people" in data:
         return _sequence(path, [(path, "", data)], [0], options, keypoint_scale)
-    people = people_by_frame(data, path)
+    people = people_by_frame(data, path).at_rate(options.get("fps"))
     facts = [frame if isinstance(frame, dict) else {} for frame in people.listed]
     if len(facts) != len(people.frames):
         facts = [{}] * len(people.frames)  # people are listed there, not frames
@@ -153,6 +153,7 @@ def _sequence(
     if people is not None and people.unstated:
         items, told = unfold(items[0])
         notes += told
+    notes += people.notes if people is not None else ()
     frames, slots = place_frames(numbers, items)
     if layout is None:
         layout = keypoint_layout(25, path, "OpenPose")  # nobody at all: to_sequence says so

@@ -3,7 +3,8 @@
 A person is an object with ``keypoints``. A frame is a list of people, or an object with such a list under one of
 :data:`PEOPLE_KEYS` and perhaps its number or its picture's name under one of :data:`FRAME_KEYS`. The file is a list of
 frames, an object with that list under one of :data:`FRAMES_KEYS`, or an object with a frame under each number or name.
-A list of people, each with their frame, is put together by it; one without is a single picture.
+A list of people, each with their frame, is put together by it; one without is a single picture. Where frames bear no
+number, times under one of :data:`TIME_KEYS` number them, so that frames left out are missing and not forgotten.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from kinegraph.formats.keypoints.detections import (
     to_sequence,
     unfold,
 )
+from kinegraph.formats.keypoints.frame_times import Timing, seconds_of, timing
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -33,8 +35,10 @@ __all__ = [
     "FRAMES_KEYS",
     "FRAME_KEYS",
     "PEOPLE_KEYS",
+    "TIME_KEYS",
     "FrameList",
     "People",
+    "Times",
     "frame_list",
     "frame_numbers",
     "identity_key",
@@ -43,6 +47,7 @@ __all__ = [
     "people_by_frame",
     "sequence_of",
     "stated_frame",
+    "stated_times",
     "with_facts",
 ]
 
@@ -50,12 +55,17 @@ FRAME_KEYS = (
     *("frame", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_num", "frameId", "frameIndex"),
     *("image_id", "image_name", "file_name", "filename", "image"),
 )
+TIME_KEYS = (
+    *("time", "timestamp", "time_s", "time_ms", "time_sec", "time_seconds", "timestamp_s", "timestamp_ms"),
+    *("timestamp_sec", "timestamp_seconds", "timeMs", "timestampMs", "timeSeconds", "timestampSeconds"),
+)
 FRAMES_KEYS = ("frames", "instance_info", "predictions", "data")
 PEOPLE_KEYS = ("instances", "people", "persons", "detections", "predictions", "poses")
 _PERSON_KEYS = ("keypoints", "pose_keypoints_2d", "pose_keypoints", "box")
 _META_KEYS = ("metadata", "meta", "info", "video_info")
 _FRAME_NAME = re.compile(r"[0-9]+|.*(frame|image|img|pic).*|.*\.[A-Za-z][A-Za-z0-9]{2,4}", re.IGNORECASE | re.DOTALL)
 _LARGEST = 2**40
+_LONGEST = 64  # characters of a time
 
 
 @dataclass(frozen=True)
@@ -69,10 +79,24 @@ class FrameList:
 
 
 @dataclass(frozen=True)
+class Times:
+    """The time of each frame as written, what the file calls it, and the frames' own numbers if they have any."""
+
+    name: str
+    texts: tuple[str, ...]
+    numbers: list[int] | None = None
+
+    def timing(self, fps: float | None) -> Timing:
+        """When the frames are; `fps` is a rate that is stated."""
+        return timing(self.texts, self.name, numbers=self.numbers, fps=fps)
+
+
+@dataclass(frozen=True)
 class People:
     """The people of each frame with the frames' numbers; `unstated` where they are a list that names no frame.
 
-    `listed` is what stands in the file: frames, or people that name theirs.
+    `listed` is what stands in the file: frames, or people that name theirs. Where it has `times`, numbers and frame
+    rate may be theirs, for want of others, as `notes` say.
     """
 
     listed: list[Any]
@@ -81,6 +105,19 @@ class People:
     fps: float | None
     size: tuple[int, int] | None
     unstated: bool = False
+    times: Times | None = None
+    notes: tuple[str, ...] = ()
+
+    def timed(self) -> People:
+        """With the numbers and the rate that the frames' times say, as far as nothing else says them."""
+        if self.times is None:
+            return self
+        told = self.times.timing(self.fps)
+        return replace(self, numbers=told.numbers, fps=told.fps, notes=told.notes)
+
+    def at_rate(self, fps: float | None) -> People:
+        """The same where `fps`, if any, is the rate that the user states."""
+        return self if fps is None else replace(self, fps=fps).timed()
 
 
 def stated_frame(entry: Mapping[str, Any]) -> int | str | None:
@@ -91,6 +128,21 @@ def stated_frame(entry: Mapping[str, Any]) -> int | str | None:
             value = int(value)
         if (type(value) is int and 0 <= value < _LARGEST) or (isinstance(value, str) and value):
             return value
+    return None
+
+
+def stated_times(entries: Sequence[object], numbers: list[int] | None = None) -> Times | None:
+    """The times that entries say they are of; None unless each has one, under the same key.
+
+    Args:
+        entries: frames, or people one by one.
+        numbers: of the frames, where they have any.
+    """
+    for key in TIME_KEYS:
+        values = [entry.get(key) if isinstance(entry, dict) else None for entry in entries]
+        if values and not any(value is None or isinstance(value, bool | list | dict) for value in values):
+            texts = tuple(str(value)[:_LONGEST] for value in values)
+            return Times(key, texts, numbers) if seconds_of(texts) is not None else None
     return None
 
 
@@ -167,6 +219,8 @@ def people_by_frame(data: object, path: Path) -> People:
             members(entry, dict, path, f"person {index}")
         stated = [stated_frame(entry) for entry in items]
         if all(s is None for s in stated):
+            if (times := stated_times(items)) is not None:
+                return _at_times(listed, times)
             return People(items, [[e for e in items if _is_seen(e)]], None, listed.fps, listed.size, unstated=True)
         if None in stated:
             raise FormatError(
@@ -181,7 +235,18 @@ def people_by_frame(data: object, path: Path) -> People:
         numbers = frame_numbers([stated_frame(f) if isinstance(f, dict) else None for f in items])
     if numbers is not None and len(set(numbers)) != len(numbers):
         raise FormatError(path, "two frames have the same frame_id; expected one entry for each frame")
-    return People(items, people, numbers, listed.fps, listed.size)
+    found = People(items, people, numbers, listed.fps, listed.size, times=stated_times(items, numbers))
+    return found.timed()
+
+
+def _at_times(listed: FrameList, times: Times) -> People:
+    """People one by one who say when: those of one time are a frame."""
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for entry, text in zip(listed.frames, times.texts, strict=True):
+        grouped.setdefault(text, []).extend([entry] if _is_seen(entry) else [])
+    own = Times(times.name, tuple(grouped))
+    found = People(listed.frames, list(grouped.values()), None, listed.fps, listed.size, times=own)
+    return found.timed()
 
 
 def _in_frame(frame: object, path: Path, where: str) -> list[dict[str, Any]]:
@@ -252,6 +317,7 @@ def sequence_of(
     Raises:
         FormatError: nobody is there.
     """
+    people = people.at_rate(options.get("fps"))
     if people.unstated:
         items, told = unfold(items[0])
         notes += told
@@ -259,7 +325,13 @@ def sequence_of(
     if layout is None:
         layout = keypoint_layout(17, path, called)  # nobody at all: to_sequence says so
     return to_sequence(
-        frames, path, layout, with_facts(options, people), slots=slots, image_size=people.size, notes=notes
+        frames,
+        path,
+        layout,
+        with_facts(options, people),
+        slots=slots,
+        image_size=people.size,
+        notes=(*people.notes, *notes),
     )
 
 

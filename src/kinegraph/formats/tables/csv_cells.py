@@ -1,28 +1,25 @@
-"""The rows of a CSV table as joints: whose, when, where and how sure; and the frame rate that its times say."""
+"""The rows of a CSV table as joints: whose, when, where and how sure."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kinegraph.errors import FormatError
 from kinegraph.formats.json_file import MAX_MAGNITUDE
 from kinegraph.formats.keypoints.detections import frame_number
+from kinegraph.formats.keypoints.frame_times import numbers_by_time, seconds_of
 from kinegraph.formats.tables.csv_columns import Columns, Row
 
-__all__ = ["Cell", "cell_number", "rate_of_times", "table_cells"]
+__all__ = ["Cell", "cell_number", "table_cells"]
 
 Cell = tuple[int, int | str, str, list[float], float, list[float]]
 """Frame, person, joint, coordinates, confidence, and the columns of EXTRA or nothing."""
 
 _PICTURE = re.compile(r"\.(jpe?g|png|bmp|tiff?|webp)\s*$", re.IGNORECASE)
-_BROADCAST = tuple(n * 1000 / 1001 for n in (24, 30, 60, 120, 240))
-_JITTER = 0.2
-"""Share of times' steps that a middle step may differ from their mean by, if they are to say a rate."""
 
 
 def cell_number(text: str, path: Path, where: str) -> float:
@@ -47,18 +44,20 @@ def cell_number(text: str, path: Path, where: str) -> float:
 
 
 def table_cells(
-    rows: Iterable[Row], columns: Columns, path: Path, *, numbered: bool
+    rows: Iterable[Row], columns: Columns, path: Path, *, numbered: bool, fps: float | None = None
 ) -> tuple[list[Cell], dict[int, str]]:
     """Every joint of a table, and the time of each frame, as written, where the table has times.
 
     Frames may bear the numbered names of their pictures (``img_0012.jpg``). Without a frame column equal times are one
-    frame; without times too, each row of a person is one.
+    frame, and longer steps between them are frames that are not there
+    (:func:`kinegraph.formats.keypoints.frame_times.numbers_by_time`); without times too, each row of a person is one.
 
     Args:
         rows: those below the header.
         columns: what they hold.
         path: for messages.
         numbered: people must bear numbers, as in tables of ours; else whatever stands there tells them apart.
+        fps: a frame rate that is stated; frames are then numbered by it, if their times allow.
 
     Raises:
         FormatError: a cell that is no number.
@@ -97,17 +96,25 @@ def table_cells(
                     _floats(row, point.extra, header, line, path) if point.extra else [],
                 )
             )
-    return (cells, times) if columns.frame is not None or columns.time is None else _in_time(cells, times)
-
-
-def _in_time(cells: list[Cell], times: dict[int, str]) -> tuple[list[Cell], dict[int, str]]:
-    """Frames that times alone tell apart, numbered in their order."""
-    values = _seconds(times.values())
-    if values is None or len(values) != len(times):
+    if columns.frame is not None or columns.time is None:
         return cells, times
-    order = {now: rank for rank, (_, now) in enumerate(sorted(zip(values, times, strict=True)))}
-    moved = [(order[c[0]], c[1], c[2], c[3], c[4], c[5]) for c in cells]
-    return moved, {order[now]: text for now, text in times.items()}
+    return _in_time(cells, times, header[columns.time], fps)
+
+
+def _in_time(
+    cells: list[Cell], times: dict[int, str], column: str, fps: float | None
+) -> tuple[list[Cell], dict[int, str]]:
+    """Frames that times alone tell apart, numbered by them, or in their order where they are uneven."""
+    values = seconds_of(times.values())
+    if values is None:
+        return cells, times
+    numbers = numbers_by_time(values, column, fps)
+    if numbers is None:
+        rank = {value: place for place, value in enumerate(sorted(set(values)))}
+        numbers = [rank[value] for value in values]
+    place = dict(zip(times, numbers, strict=True))
+    moved = [(place[c[0]], c[1], c[2], c[3], c[4], c[5]) for c in cells]
+    return moved, {place[now]: text for now, text in times.items()}
 
 
 def _floats(row: list[str], columns: Sequence[int], header: Sequence[str], line: int, path: Path) -> list[float]:
@@ -139,39 +146,3 @@ def _label(text: str, path: Path, line: int, column: str) -> int | str:
     except ValueError:
         return text
     return int(value) if 0 <= value < 1e15 and value.is_integer() else text
-
-
-def _seconds(texts: Iterable[str]) -> list[float] | None:
-    try:
-        values = [float(text) for text in texts]
-    except ValueError:
-        return None
-    return values if all(math.isfinite(value) for value in values) else None
-
-
-def rate_of_times(times: Mapping[int, str], column: str) -> tuple[float | None, str]:
-    """Frames a second that the times of numbered frames say, and a note of what was taken for what.
-
-    Steps up to half a second are taken as seconds, those from 2 to 1000 as milliseconds; between, both could be
-    meant, and times that are not even say no rate. Rates that the digits written cannot tell from a usual one are it.
-
-    Args:
-        times: frame number -> time as written.
-        column: what the table calls them.
-    """
-    numbers = sorted(times)
-    values = _seconds(times[n] for n in numbers)
-    if values is None or len(values) < 2:
-        return None, f"no frame rate read from '{column}'"
-    span, frames = values[-1] - values[0], numbers[-1] - numbers[0]
-    steps = sorted((b - a) / (n - m) for (m, a), (n, b) in pairwise(zip(numbers, values, strict=True)))
-    mean, middle = span / frames, steps[len(steps) // 2]
-    scale = 1.0 if 0 < mean <= 0.5 else 0.001 if 2 <= mean <= 1000 else None
-    if scale is None or steps[0] <= 0 or abs(middle - mean) > _JITTER * mean:
-        return None, f"no frame rate read from '{column}': its steps are {middle:.4g}, neither even seconds nor ms"
-    rate = 1 / (mean * scale)
-    digits = max(len(times[n].partition(".")[2]) if "e" not in times[n].lower() else 0 for n in numbers)
-    unsure = rate * max(10.0**-digits / span if digits < 6 else 0.0, 1e-6)
-    usual = (float(max(round(rate), 1)), min(_BROADCAST, key=lambda known: abs(known - rate)))
-    rate = next((known for known in usual if abs(known - rate) <= unsure), rate)
-    return rate, f"{rate:.6g} frames a second from '{column}', taken as {'seconds' if scale == 1 else 'milliseconds'}"

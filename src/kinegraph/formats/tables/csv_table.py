@@ -38,7 +38,8 @@ from kinegraph.errors import DataError, FormatError
 from kinegraph.formats.joints.joint_names import joints_by_name, table_layout
 from kinegraph.formats.json_file import path_text
 from kinegraph.formats.keypoints.detections import MAX_VALUES, Floats, frame_slots
-from kinegraph.formats.tables.csv_cells import Cell, cell_number, rate_of_times, table_cells
+from kinegraph.formats.keypoints.frame_times import timing
+from kinegraph.formats.tables.csv_cells import Cell, cell_number, table_cells
 from kinegraph.formats.tables.csv_columns import EXTRA, Columns, Row, table_columns
 from kinegraph.formats.tables.csv_write import write
 from kinegraph.formats.tables.fields import build, check_dims, read_fields
@@ -85,7 +86,8 @@ def read(
     ours = {"skeleton", "people", "frames"} <= set(comments)
     rows = _rows(lines[start:], max(",;\t", key=lines[start].count), start, path)
     columns = table_columns(rows, path)
-    cells, times = table_cells(rows, columns, path, numbered=ours)
+    stated = fps if fps is not None else comments.get("fps")
+    cells, times = table_cells(rows, columns, path, numbered=ours, fps=stated)
     if not cells:
         raise FormatError(path, "a header without rows; nothing to read")
     names = list(dict.fromkeys(cell[2] for cell in cells))
@@ -103,9 +105,10 @@ def read(
     table = _arrays(cells, place, fields["skeleton"].num_joints, numbered, columns, path)
     said = {"fps": fps, "unit": unit, "space": space, "up": up, "image_size": image_size}
     fields |= {name: value for name, value in said.items() if value is not None}
-    if "fps" not in fields and columns.time is not None:
-        rate, note = rate_of_times(times, columns.names[columns.time])
-        fields["fps"], notes = rate, (*notes, note)
+    if columns.time is not None:
+        when = sorted(times)
+        told = timing([times[n] for n in when], columns.names[columns.time], numbers=when, fps=fields.get("fps"))
+        fields["fps"], notes = told.fps, (*notes, *told.notes)
     if numbered.step > 1 and fields.get("fps"):
         fields["fps"] /= numbered.step
     if unread := columns.unread():
