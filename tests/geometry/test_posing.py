@@ -157,6 +157,56 @@ def test_rotations_move_no_faster_than_the_bones_and_signs_are_continuous(seed: 
     assert ((posed.rotations[1:] * posed.rotations[:-1]).sum(-1) > 0).all()
 
 
+def test_one_frame_that_is_far_off_earns_a_pivot_where_the_largest_miss_counts() -> None:
+    points = lifted(3, frames=400, wobble=0.0)
+    points[200, H36M.index("left_shoulder")] += [0.0, 0.02, 0.0]  # 1 mm, root mean square
+    loose = rotations_from_positions(points, H36M.joints, H36M.parents, fps=FPS, tolerance=0.05)
+    strict = rotations_from_positions(points, H36M.joints, H36M.parents, fps=FPS, tolerance=0.05, largest=0.002)
+    assert "left_shoulder_pivot" not in loose.joints
+    assert "left_shoulder_pivot" in strict.joints
+    error = np.linalg.norm(own(strict) - normalised(points, H36M.parents), axis=-1)
+    assert error.max() < 0.006  # of up to three children one after the other
+
+
+def test_a_stub_between_buttock_and_thigh_does_not_turn_the_leg() -> None:
+    joints = ("Hips", "spine", *(f"{s}_{n}" for s in ("left", "right") for n in ("buttock", "hip", "knee", "ankle")))
+    parents = (-1, 0, 0, 2, 3, 4, 0, 6, 7, 8)
+    side = np.array([[0.1, 0, 0], [0, -0.017, -0.022], [0, -0.4, 0], [0, -0.4, 0]])
+    offsets = np.concatenate([[[0, 0, 0], [0, 0.3, 0]], side, side * [-1, 1, 1]])
+    t = np.arange(60) / FPS
+    turns = np.zeros((60, 10, 3))
+    turns[:, [3, 7], 0] = 0.5 * np.sin(np.stack([4 * t, 4 * t + np.pi], axis=-1))  # thighs swing
+    turns[:, [4, 8], 0] = 0.6 + 0.5 * np.sin(np.stack([5 * t, 5 * t + np.pi], axis=-1))  # knees bend
+    local = Rotation.from_rotvec(turns.reshape(-1, 3)).as_quat().reshape(60, 10, 4)
+    points = forward_kinematics(parents, local, np.tile(offsets, (60, 1, 1)))[0]
+    posed = rotations_from_positions(points, joints, parents, fps=FPS)
+    assert posed.joints == joints
+    np.testing.assert_allclose(posed.positions, points, atol=1e-6)
+    angles = steps(np.stack([local.reshape(-1, 4), posed.rotations.reshape(-1, 4)]))[0]
+    assert np.degrees(angles.max()) < 2
+
+
+def test_what_carries_both_hips_is_no_buttock() -> None:
+    joints = ("spine", "root_of_legs", "left_hip", "right_hip", "side", "left_hip_2")
+    rest = rest_directions(joints, (-1, 0, 1, 1, 0, 4), {"left_hip_2": "left_hip"})
+    assert np.isnan(rest[1]).all()
+    np.testing.assert_array_equal(rest[2:5], [[1, 0, 0], [-1, 0, 0], [1, 0, 0]])
+    assert np.isnan(rest[5]).all()  # hangs from it as it does
+
+
+def test_a_name_on_a_bone_without_length_is_of_the_one_that_starts_there() -> None:
+    cmu = get_skeleton("cmu38")  # its hip joints lie on the root
+    hip, above = cmu.index("left_hip"), cmu.index("left_hip_joint")
+    offsets = np.random.default_rng(0).normal(size=(38, 3))
+    offsets[[cmu.root, above, cmu.index("right_hip_joint")]] = 0
+    for joint, x in ((hip, 0.1), (cmu.index("right_hip"), -0.1)):
+        offsets[joint] = [x, 0, 0]
+    identity = np.tile([0.0, 0, 0, 1], (5, 38, 1))
+    points = forward_kinematics(cmu.parents, identity, np.tile(offsets, (5, 1, 1)))[0]
+    posed = rotations_from_positions(points, cmu.joints, cmu.parents, fps=FPS)
+    assert posed.offsets[posed.joints.index("left_hip"), 0] > 0.05
+
+
 def test_bones_that_collapse_and_joints_that_coincide_do_no_harm() -> None:
     points = lifted(10, frames=20)
     points[4:7, H36M.index("left_wrist")] = points[4:7, H36M.index("left_elbow")]

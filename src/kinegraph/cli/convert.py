@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     size = f"{sequence.people} people, " if sequence.people > 1 else ""
     for file in written:
         print(f"{file}: {size}{sequence.frames} frames, {sequence.skeleton.name}, {to}")
-    notes = [*sequence.notes, *not_shown(sequence, to)]
+    notes = [*sequence.notes, *not_shown(sequence, to, **writing)]
     if to in _TIMELESS and sequence.fps is not None:
         notes.append(
             f"{to} files hold no frame rate: state it again (--fps {sequence.fps:g}, in Python fps=) when reading"

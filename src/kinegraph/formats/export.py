@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,10 +109,11 @@ def away(sequence: SkeletonSequence, format: str) -> list[str]:
     return notes
 
 
-def not_shown(sequence: SkeletonSequence, format: str) -> list[str]:
-    """Notes on what a written file does not have or show; `format` is a format's name.
+def not_shown(sequence: SkeletonSequence, format: str, **options: Any) -> list[str]:
+    """Notes on what a written file does not have or show; `format` is a format's name, `options` what it took.
 
-    On people who are never seen, or away (`away`), and on a rate that has to be stated again.
+    On people who are never seen, or away (`away`), on a rate that has to be stated again, and on joints that a rig puts
+    elsewhere (`kinegraph.formats.motion.bvh_write.strayed`).
     """
     missing = np.flatnonzero(~sequence.present.any(axis=1))
     notes = [f"person {person + 1} is never seen and was left out" for person in missing if format in _APART]
@@ -120,4 +122,9 @@ def not_shown(sequence: SkeletonSequence, format: str) -> list[str]:
             f"a frame time of {1 / sequence.fps:g} s is not believed of a bvh: state the rate again "
             f"(--read fps={sequence.fps:g}, in Python fps=) when reading"
         )
-    return notes + away(sequence, format)
+    notes += away(sequence, format)
+    if format not in _RIGS:
+        return notes
+    from kinegraph.formats.motion.bvh_write import strayed  # which needs this module
+
+    return notes + strayed(sequence, **options)

@@ -5,6 +5,8 @@ one rigid piece. The choices made here, joint by joint from the root out:
 
 - bone lengths are the medians over time; bone directions are kept;
 - the rest pose is a standing T-pose, y up, facing z, the left side towards +x, where joints have anatomical names;
+- a bone whose joint has no such name rests straight on from the one before; where it joins two that rest in different
+  directions (a stub between buttock and thigh), as it is carried on average;
 - a joint with one child turns by the shortest rotation from rest to the bone (swing). Where that would whirl about
   the bone, near the opposite of its rest direction, the twist is held and let go slowly, so nothing flips;
 - a joint with several children takes the rotation that fits all of them best (Kabsch, 1976, by singular value
@@ -12,7 +14,8 @@ one rigid piece. The choices made here, joint by joint from the root out:
   on the root) are looked through to the bones that start there;
 - where the bones of a root leave a turn open, it faces as the rest of the body does;
 - a child that still misses its place (a shoulder against the thorax) gets a *pivot*: a joint at the same point that
-  turns alone, as collar bones do in animation rigs. So positions are met, not approximated.
+  turns alone, as collar bones do in animation rigs. So bones lie as they lay, within that tolerance, and positions are
+  met as far as bones keep their lengths.
 """
 
 from __future__ import annotations
@@ -81,6 +84,7 @@ HOLD = 1e-4
 """What the turn before counts beside bones that leave a turn open."""
 HOLD_IN_LINE = 0.1
 """The same where they lie in one line, and what they stray from it is no sign of a turn."""
+_STRAIGHT_ON = 0.7  # cosine between the rest directions of two bones above which one goes on from the other
 _TWIST_SPEED = 10.0  # rad/s that a limb may turn about itself without being moved to
 
 
@@ -102,6 +106,9 @@ class Posed:
 def rest_directions(joints: Sequence[str], parents: Sequence[int], points: Mapping[str, str] | None = None) -> Array:
     """T-pose direction (joints, 3) of the bone that ends in each joint; NaN where its name says nothing.
 
+    Where a nameless joint (a buttock) carries a hip, the bone to that joint is the one that lies sideways, and how the
+    hip hangs from there no name tells.
+
     Args:
         joints: names; ``left_``/``right_`` and anatomical names are understood.
         parents: parent index per joint.
@@ -118,10 +125,11 @@ def rest_directions(joints: Sequence[str], parents: Sequence[int], points: Mappi
             result[j] = np.array([sign * x, y, z]) / np.linalg.norm([x, y, z])
             if plain == "hip":
                 hips.append(j)
-    for hip in hips:  # a joint between root and hip (a buttock) lies to its side
-        above = parents[hip]
-        if parents[above] >= 0 and np.isnan(result[above]).any():
-            result[above] = result[hip]
+    carriers = [parents[hip] for hip in hips]
+    for hip, above in zip(hips, carriers, strict=True):
+        # one that carries both hips is a pelvis, and lies to no side
+        if parents[above] >= 0 and carriers.count(above) == 1 and np.isnan(result[above]).any():
+            result[above], result[hip] = result[hip], np.nan
     return result
 
 
@@ -134,6 +142,7 @@ def rotations_from_positions(
     fps: float = 30.0,
     pivots: bool = True,
     tolerance: float = 0.002,
+    largest: float = np.inf,
 ) -> Posed:
     """Local rotations and constant rest offsets that reproduce joint positions.
 
@@ -146,14 +155,21 @@ def rotations_from_positions(
         pivots: give children that do not move with their siblings a joint of their own. Without, the joints stay
             as they are and such children are a few centimetres off.
         tolerance: how far a child may be off, root mean square, before it gets a pivot; in the positions' unit.
+        largest: the same in any one frame.
 
     Returns:
-        `Posed`. With pivots every bone has the direction of the input and its median length.
+        `Posed`. Every bone has its median length and, within `tolerance` and `largest` of a child with siblings, the
+        direction of the input. A joint is off by what it and the bones above it missed, and by what these changed
+        their lengths.
 
     Raises:
         DataError: positions are not finite, of the wrong shape or without frames.
     """
-    return finished(posing_steps(positions, joints, parents, rest=rest, fps=fps, pivots=pivots, tolerance=tolerance))
+    return finished(
+        posing_steps(
+            positions, joints, parents, rest=rest, fps=fps, pivots=pivots, tolerance=tolerance, largest=largest
+        )
+    )
 
 
 def finished(steps: Generator[None, None, T]) -> T:
@@ -175,6 +191,7 @@ def posing_steps(
     fps: float = 30.0,
     pivots: bool = True,
     tolerance: float = 0.002,
+    largest: float = np.inf,
 ) -> Generator[None, None, Posed]:
     """:func:`rotations_from_positions` a joint at a time, for those who may not be kept waiting (live).
 
@@ -193,6 +210,9 @@ def posing_steps(
     order = topological_order(parents)
     lengths, directions = _bones(points, parents)
     ends, long = bone_ends(parents, lengths), has_length(lengths)
+    for j in order:  # what a name says of a bone without length is meant of the one that starts there
+        if not long[j] and len(ends[j]) == 1 and np.isnan(wanted[ends[j][0]]).any():
+            wanted[ends[j][0]] = wanted[j]
 
     frames = len(points)
     identity = np.zeros((frames, 4))
@@ -208,23 +228,29 @@ def posing_steps(
         if parents[j] < 0 and leaves_a_turn(wanted[bones]):
             above = facing(points, parents, wanted * lengths[:, None], j)
             hold = HOLD_IN_LINE if np.isfinite(wanted[bones]).all() else HOLD
-        missed: Array = np.zeros(len(bones))
         turned[j] = above
         if len(bones) == 1:
-            fitted = _direction(wanted[bones[0]], shape[j])[None]
+            bone = bones[0]
+            fitted = _direction(wanted[bone], shape[j])[None]
+            if _turns_a_corner(bone, wanted, shape[j], ends):
+                fitted = _carried(directions[:, bone], above)[None]
             turned[j] = swing(above[:, None], fitted, directions[:, bones], fps)[:, 0]
         elif bones:
-            turned[j], fitted, missed = _fit(directions[:, bones], lengths[bones], wanted[bones], above, hold)
-        off: dict[int, float] = {}
+            turned[j], fitted = _fit(directions[:, bones], lengths[bones], wanted[bones], above, hold)
+        fixed: list[int] = []  # children that turn with the joint
         for place, c in enumerate(bones):
-            if parents[c] == j:
-                shape[c], off[c] = fitted[place], float(missed[place])
-            else:  # it starts at a joint that lies on j and turns alone: there it rests as it does here
+            if parents[c] != j:  # it starts at a joint that lies on j and turns alone: there it rests as it does here
                 wanted[c] = fitted[place]
+                continue
+            shape[c] = fitted[place]
+            if len(bones) > 1:
+                fixed.append(c)
         for c in (c for c in range(count) if parents[c] == j and lengths[c] > NO_LENGTH and not long[c]):
-            shape[c], off[c] = _carried(directions[:, c], lengths[c], turned[j])
-        for c, miss in off.items():
-            if pivots and miss > tolerance:
+            shape[c] = _carried(directions[:, c], turned[j])
+            fixed.append(c)
+        for c in fixed if pivots else ():
+            missed = np.linalg.norm(quaternion_rotate(turned[j], shape[c]) - directions[:, c], axis=-1) * lengths[c]
+            if np.sqrt((missed**2).mean()) > tolerance or missed.max() > largest:
                 own_pivot[c] = swing(turned[j][:, None], shape[[c]], directions[:, [c]], fps)[:, 0]
     return _assemble(points, joints, parents, lengths, shape, turned, own_pivot)
 
@@ -246,13 +272,13 @@ def _bones(points: Array, parents: Sequence[int]) -> tuple[Array, Array]:
     return np.where(np.abs(directions).sum(axis=(0, 2)) > 0, lengths, 0.0), directions
 
 
-def _carried(directions: Array, length: float, turned: Array) -> tuple[Array, float]:
-    """Mean direction (3,) of a bone (frames, 3) on a joint turned so (frames, 4), and its root mean square miss."""
+def _carried(directions: Array, turned: Array) -> Array:
+    """Mean direction (3,) of a bone (frames, 3) on a joint turned so (frames, 4)."""
     local = quaternion_rotate(quaternion_conjugate(turned), directions)
     mean = local.mean(axis=0)
     norm = float(np.linalg.norm(mean))
     shape: Array = mean / norm if norm > NO_LENGTH else local[0]
-    return shape, float(np.sqrt(((local - shape) ** 2).sum(axis=-1).mean()) * length)
+    return shape
 
 
 def _direction(wanted: Array, before: Array) -> Array:
@@ -261,6 +287,25 @@ def _direction(wanted: Array, before: Array) -> Array:
         unit: Array = wanted / np.linalg.norm(wanted)
         return unit
     return before if np.linalg.norm(before) > NO_LENGTH else np.array([0.0, 1.0, 0.0])
+
+
+def _turns_a_corner(bone: int, wanted: Array, before: Array, ends: Sequence[Sequence[int]]) -> bool:
+    """Whether a bone that the names say nothing of joins two that rest in different directions.
+
+    Straight on from the first it would be swung by about as much as the corner at every moment, which turns what hangs
+    on it about its own axis: thighs that hang by a stub from a buttock would face sideways.
+
+    Args:
+        bone: index of the joint at its end.
+        wanted: (joints, 3) rest directions; NaN where free.
+        before: (3,) rest direction of the bone before it; zeros for none.
+        ends: see `bone_ends`.
+    """
+    if not np.isnan(wanted[bone]).any():
+        return False
+    while len(ends[bone]) == 1 and np.isnan(wanted[bone]).any():
+        bone = ends[bone][0]
+    return bool(before @ wanted[bone] < _STRAIGHT_ON * np.linalg.norm(before) * np.linalg.norm(wanted[bone]))
 
 
 def swing(above: Array, rest: Array, direction: Array, fps: float) -> Array:
@@ -298,7 +343,7 @@ def _twist_back(turn: Array, direction: Array, limit: float) -> Array:
     return np.concatenate((direction * np.sin(held / 2)[:, None], np.cos(held / 2)[:, None]), axis=-1)
 
 
-def _fit(directions: Array, lengths: Array, wanted: Array, above: Array, hold: float) -> tuple[Array, Array, Array]:
+def _fit(directions: Array, lengths: Array, wanted: Array, above: Array, hold: float) -> tuple[Array, Array]:
     """Best common rotation of several bones.
 
     Args:
@@ -306,7 +351,7 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array, hold: f
         above: the parent's global rotations (frames, 4), and how much they hold: see `kabsch`.
 
     Returns:
-        rotations (frames, 4), rest directions (bones, 3), root mean square miss (bones,) in the lengths' unit.
+        rotations (frames, 4), rest directions (bones, 3).
     """
     matrices = quaternion_to_matrix(above)
     shape = np.where(np.isfinite(wanted).all(axis=-1, keepdims=True), wanted, 0.0)
@@ -316,8 +361,6 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array, hold: f
         shape, free = directions[0] @ matrices[0], np.zeros(len(lengths), dtype=bool)
     asked, known = shape.copy(), ~free
     weights = np.where(free, 0.0, 1.0)
-    turned = matrices
-    missed = np.zeros(len(lengths))
     for _ in range(12):
         turned = kabsch(directions, shape, weights, matrices, hold)
         local = np.einsum("fji,fcj->fci", turned, directions)
@@ -334,10 +377,7 @@ def _fit(directions: Array, lengths: Array, wanted: Array, above: Array, hold: f
         shape = new
         if moved < 1e-9:
             break
-    turned = kabsch(directions, shape, weights, matrices, hold)
-    local = np.einsum("fji,fcj->fci", turned, directions)
-    missed = np.sqrt(((local - shape) ** 2).sum(axis=-1).mean(axis=0)) * lengths
-    return matrix_to_quaternion(turned), shape, missed
+    return matrix_to_quaternion(kabsch(directions, shape, weights, matrices, hold)), shape
 
 
 def kabsch(directions: Array, shape: Array, weights: Array, towards: Array, hold: float = HOLD) -> Array:

@@ -256,6 +256,8 @@ class Forecaster(Pretrained):
     def stream(self, skeleton: str | Skeleton, **settings: Any) -> ForecastStream:
         """This forecaster fed one frame at a time; settings of :class:`kinegraph.inference.live.motion.MotionStream`.
 
+        Frames are positions, so it forecasts as from a recording without rotations
+        (``recording.replace(rotations=None, offsets=None)``); with its own, a BVH's forecast differs.
         Jitter is smoothed as of recordings (``smooth="auto"``), unless a setting says otherwise.
 
         Raises:

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import absences, away, not_shown
 from kinegraph.formats.motion import asf_amc, bvh
+from kinegraph.formats.motion.bvh_write import strayed
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -117,6 +118,38 @@ def test_positions_alone_survive_with_bones_of_one_length(tmp_path: Path) -> Non
     np.testing.assert_allclose(mapped.positions[0], points, atol=0.01)
     assert np.linalg.norm(mapped.positions[0] - points, axis=-1).mean() < 0.002
     assert set(back.skeleton.pairs) >= {("left_knee", "right_knee"), ("left_wrist", "right_wrist")}
+
+
+def test_no_frame_is_far_off_where_bones_keep_their_lengths(tmp_path: Path) -> None:
+    points = walker(frames=400)
+    bone = points[:, H36M.index("left_shoulder")] - points[:, H36M.index("thorax")]
+    bent = Rotation.from_rotvec([0.0, 0.0, 0.15]).apply(bone[200]) - bone[200]  # 2 cm, in one frame: 1 mm on average
+    points[200, [H36M.index(f"left_{name}") for name in ("shoulder", "elbow", "wrist")]] += bent
+    bvh.write(sequence(points), tmp_path / "x.bvh")
+    back = bvh.read(tmp_path / "x.bvh").to_skeleton(H36M)
+    assert np.linalg.norm(back.positions[0] - points, axis=-1).max() < 0.005
+    assert strayed(sequence(points)) == not_shown(sequence(points), "bvh") == not_shown(sequence(points), "glb") == []
+
+
+def test_how_far_joints_are_off_is_told(tmp_path: Path) -> None:
+    points = walker()
+    stretch = 0.04 * np.sin(np.linspace(0, 9, len(points)))[:, None]
+    shin = points[:, H36M.index("left_ankle")] - points[:, H36M.index("left_knee")]
+    points[:, H36M.index("left_ankle")] += stretch * shin / np.linalg.norm(shin, axis=-1, keepdims=True)
+    given_ = sequence(points)
+    bvh.write(given_, tmp_path / "x.bvh")
+    back = bvh.read(tmp_path / "x.bvh").to_skeleton(H36M)
+    off = np.linalg.norm(back.positions[0] - points, axis=-1).max() * 1000
+    (note,) = not_shown(given_, "bvh")
+    assert note == not_shown(given_, "glb")[0]
+    assert note.startswith(f"bones keep one length here: joints are up to {off:.0f} mm (")
+    assert note.endswith("from where they were; npz, CSV, TRC and C3D keep every position")
+    assert not_shown(given_, "trc") == []
+    holed = points.copy()
+    holed[10:15, H36M.index("left_wrist")] = np.nan  # what is bridged was nowhere
+    assert f"up to {off:.0f} mm" in strayed(sequence(holed))[0]
+    assert "and siblings turn as one" in not_shown(given_, "bvh", pivots=False)[0]
+    assert strayed(bvh.read(tmp_path / "x.bvh")) == []  # its own rotations
 
 
 def test_without_pivots_the_joints_are_the_layouts_own(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Writing BVH: one body a file, y up, rotations in ZXY order, centimetres unless told otherwise.
 
 A sequence that carries rotations and offsets (read from BVH) is written as it is; from any other, rotations are
-made from the positions (`kinegraph.geometry.posing`): bones get their median lengths, the rest pose is a T-pose,
-gaps are bridged in time. BVH hides nobody: who is away stands still, or glides to where they return
+made from the positions (`kinegraph.geometry.posing`): bones get their median lengths and keep their directions to 2 mm,
+the rest pose is a T-pose, gaps are bridged in time. Where bones change length, joints are elsewhere in the file;
+`strayed` says how far. BVH hides nobody: who is away stands still, or glides to where they return
 (`kinegraph.formats.export.away` says it).
 """
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from kinegraph.atomic import write_text
 from kinegraph.axes import y_up
 from kinegraph.errors import DataError
-from kinegraph.formats.export import check_metric, person_files
+from kinegraph.formats.export import check_metric, person_files, present
 from kinegraph.geometry.posing import bridge_gaps, rest_directions, rotations_from_positions
 from kinegraph.geometry.rotations import (
     continuous_euler,
@@ -30,19 +31,25 @@ from kinegraph.skeleton import Skeleton
 from kinegraph.skeleton.rehang import rehung
 
 _ORDER = "zxy"
+_LARGEST_M = 0.002  # that a joint may be off, in any frame, for turning with its siblings
+_TOLD_M = 0.005  # from where joints are off by so much in a file, it is said
 
 Array = NDArray[np.float64]
 
 
 @dataclass
 class Body:
-    """What a file holds: joints, parents, offsets (joints, 3) m, rotations (frames, joints, 4), root (frames, 3) m."""
+    """What a file holds: joints, parents, offsets (joints, 3) m, rotations (frames, joints, 4), root (frames, 3) m.
+
+    `off` (seen joints,) m: how far each is from where it was seen, in all frames; empty where rotations are its own.
+    """
 
     joints: tuple[str, ...]
     parents: tuple[int, ...]
     offsets: Array
     rotations: Array
     root: Array
+    off: Array
 
 
 def write(
@@ -63,7 +70,8 @@ def write(
             in no frame gets no file, and the others keep their numbers.
         unit: a name of `kinegraph.formats.export.UNITS`; Blender and MotionBuilder expect cm.
         pivots: when rotations are made from positions, give joints that do not move with their siblings a joint
-            of their own (see `kinegraph.geometry.posing`), so that positions are exact.
+            of their own (see `kinegraph.geometry.posing`), so that bones are within 2 mm of their directions.
+            Positions are then as exact as bones keep their lengths.
         from_positions: make rotations from the positions even if the sequence has its own.
 
     Returns:
@@ -96,15 +104,36 @@ def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_posit
         return _own_rotations(skeleton, positions, rotations[person], offsets, turn)
     skeleton = rehung(skeleton, positions)  # from marker to marker bones would not keep their lengths
     joints, parents, kept = _seen_joints(sequence, person, skeleton)
+    seen = positions[:, kept]
     posed = rotations_from_positions(
-        bridge_gaps(positions[:, kept]),
+        bridge_gaps(seen),
         joints,
         parents,
         rest=rest_directions(joints, parents, skeleton.meanings),
         fps=sequence.fps or 0.0,
         pivots=pivots,
+        largest=_LARGEST_M,
     )
-    return Body(posed.joints, posed.parents, posed.offsets, posed.rotations, posed.root_positions[:, 0])
+    places = [posed.source.index(j) for j in range(len(kept))]
+    off = np.linalg.norm(posed.positions[:, places] - seen, axis=-1)
+    root = posed.root_positions[:, 0]
+    return Body(posed.joints, posed.parents, posed.offsets, posed.rotations, root, off[np.isfinite(off)])
+
+
+def strayed(sequence: SkeletonSequence, *, pivots: bool = True, from_positions: bool = False, **_: object) -> list[str]:
+    """Notes on how far joints are from where they were in a rig made from positions; options as of `write`.
+
+    Raises:
+        DataError: as `write`.
+    """
+    off = np.concatenate([posed_body(sequence, p, pivots, from_positions).off for p in present(sequence, "BVH")])
+    if off.max(initial=0.0) <= _TOLD_M:
+        return []
+    return [
+        f"bones keep one length here{'' if pivots else ' and siblings turn as one'}: joints are up to "
+        f"{off.max() * 1000:.0f} mm ({off.mean() * 1000:.1f} mm on average) from where they were; "
+        "npz, CSV, TRC and C3D keep every position"
+    ]
 
 
 def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offsets: Array, turn: Array) -> Body:
@@ -114,7 +143,7 @@ def _own_rotations(skeleton: Skeleton, positions: Array, rotations: Array, offse
     rotations[:, at] = quaternion_multiply(matrix_to_quaternion(turn), rotations[:, at])
     offsets[at] = 0.0
     root = bridge_gaps(positions[:, [at]])[:, 0]
-    return Body(skeleton.joints, skeleton.parents, offsets, rotations, root)
+    return Body(skeleton.joints, skeleton.parents, offsets, rotations, root, np.zeros(0))
 
 
 def _seen_joints(
