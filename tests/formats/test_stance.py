@@ -137,6 +137,35 @@ def test_a_rigs_rest_pose_decides_with_its_motion(tmp_path: Path, rest: str, mot
     assert kg.load(tmp_path / "rig.bvh", up="y").up == "y"
 
 
+@pytest.mark.parametrize("rest", ["y", "z"])
+@pytest.mark.parametrize("head", [0.0, 0.0004, 0.03])
+@pytest.mark.parametrize("travels", [False, True])
+def test_a_rest_pose_is_known_where_joints_move(tmp_path: Path, rest: str, head: float, travels: bool) -> None:
+    """The head slides on the neck by so many metres; the hips move against a root that travels."""
+    place = "0 0.1 0" if rest == "y" else "0 0 0.1"
+    text = bvh(rest, "0")
+    was = f"JOINT Head\n{{\nOFFSET {place}\nCHANNELS 3 "
+    assert was in text
+    text = text.replace(was, was.replace("CHANNELS 3 ", "CHANNELS 6 Xposition Yposition Zposition "))
+    if travels:
+        root = "ROOT Root\n{\nOFFSET 0 0 0\nCHANNELS 6 Xposition Yposition Zposition Xrotation Yrotation Zrotation\n"
+        text = text.replace("ROOT Hips", f"{root}JOINT Hips").replace("}\nMOTION", "}\n}\nMOTION")
+    lines = text[: text.index("Frames: 2")] + "Frames: 5\nFrame Time: 0.04\n"
+    for frame in range(5):
+        x, y, z = map(float, place.split())
+        turn = f"0 {20 * frame} 0" if rest == "y" else f"0 0 {20 * frame}"
+        row = f"{0.1 * frame} 0 0 {turn} " if travels else ""
+        row += f"{-0.2 * frame} 0.01 {0.1 * frame} 0 0 0 " + "0 0 0 " * 8
+        lines += row + f"{x + head * (-1) ** frame} {y} {z} 0 0 0\n"
+    (tmp_path / "rig.bvh").write_text(lines)
+    read = kg.load(tmp_path / "rig.bvh", unit="m")
+    assert read.up == rest
+    assert (read.rotations is not None) == (head < 0.001)
+    told = [note for note in read.notes if "stands along" in note]
+    taken = "z taken for up: the body stands along it, in the rest pose too; --read up=y if not"
+    assert told == ([taken] if rest == "z" else [])
+
+
 def test_silent_on_recordings_that_state_their_axis(shared_data: Path) -> None:
     """Among them people who lie, roll and cartwheel."""
     files = sorted((shared_data / "cmu_bvh").glob("*/*.bvh"))

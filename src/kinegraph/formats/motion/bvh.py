@@ -1,8 +1,9 @@
-"""Biovision BVH: a hierarchy of joints with offsets, then channel values frame by frame. Writing: `bvh_write`.
+"""Biovision BVH: a hierarchy of joints with offsets, then channel values frame by frame.
 
 Any hierarchy is read: any channel order and number, position channels on any joint. Position channels give a
 joint's whole local translation and replace its OFFSET, as in Blender and MotionBuilder. A bone's end (``End
-Site``) becomes the joint ``<parent>_end`` unless its offset is zero.
+Site``) becomes the joint ``<parent>_end`` unless its offset is zero. Text: `bvh_text`; joints that move against their
+parents: `bvh_bones`; writing: `bvh_write`.
 
 BVH states no unit. `read` guesses it from the size of the body and says so in the notes; give ``unit=`` to be
 sure. It states no up axis either: y is the custom, ``up="z"`` may be given; `kinegraph.formats.stance` says where a
@@ -25,9 +26,9 @@ from kinegraph.formats.body_size import guess_unit
 from kinegraph.formats.export import UNITS
 from kinegraph.formats.joints.own_landmarks import with_landmarks
 from kinegraph.formats.joints.rig import build_skeleton, contained_layout
+from kinegraph.formats.motion.bvh_bones import bones
 from kinegraph.formats.motion.bvh_text import BvhJoint, read_text
 from kinegraph.formats.motion.bvh_write import write
-from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.geometry.rotations import euler_to_quaternion, make_continuous
 from kinegraph.naming import free_name
 from kinegraph.sequence import SkeletonSequence
@@ -35,8 +36,6 @@ from kinegraph.skeleton import Skeleton
 
 __all__ = ["UNITS", "read", "write"]
 
-
-_STILL_M = 1e-5  # by which a joint that keeps its place may move: the rounding of the numbers in a file
 
 Array = NDArray[np.float64]
 
@@ -63,9 +62,10 @@ def read(
             (:mod:`kinegraph.formats.joints.own_landmarks`).
 
     Returns:
-        One person, positions (1, frames, joints, 3) in metres, world space; local rotations (xyzw) and rest
-        offsets too, unless joints other than the root move against their parents. Where it is one, below parents
-        that stand still, its path is given to the root.
+        One person, positions (1, frames, joints, 3) in metres, world space; rest offsets; and local rotations, unless
+        joints other than the root move against their parents by more than a millimetre. Where a whole body moves
+        against a root that carries nothing else (root motion, MotionBuilder's ``Reference``), the root is laid on the
+        body's first joint and turns with it, which the notes say: all else stays where it was.
 
     Raises:
         FormatError: the file is missing, damaged or not BVH, or an argument is not valid.
@@ -87,21 +87,10 @@ def read(
     own = build_skeleton(path, names, parents, layout=layout)
     metres = _metres(path, unit, rest, own, notes)
     with np.errstate(over="ignore", invalid="ignore"):
-        translations *= metres
-        carried = _carry(parents, rotations, translations, rest * metres)
-        positions = forward_kinematics(parents, rotations, translations)[0]
-    if not np.isfinite(positions).all():
+        positions, turns, offsets = bones(own, rotations, translations * metres, rest * metres, notes)
+    if not (np.isfinite(positions).all() and np.isfinite(offsets).all()):
         raise FormatError(path, "joint positions are not finite: offsets or channel values are far too large")
-
-    offsets = np.where(child[:, None], translations[0], 0.0)
-    if carried is not None:
-        notes.append(
-            f"the root '{names[0]}' stood still and has the path of '{names[carried]}' now: rotations are kept"
-        )
-    rigid = not _moving(parents, translations)
-    if not rigid:
-        notes.append("joints move against their parents: positions are right, rotations are not kept")
-    if not (ends or rigid):
+    if not ends and turns is None:
         own = build_skeleton(path, names, parents)
     return SkeletonSequence(
         positions=positions[None],
@@ -110,8 +99,8 @@ def read(
         unit="m",
         space="world",
         up=up,
-        rotations=make_continuous(rotations)[None] if rigid else None,
-        offsets=offsets if rigid else None,
+        rotations=None if turns is None else make_continuous(turns)[None],
+        offsets=offsets,
         source=str(path),
         notes=tuple(notes),
     )
@@ -133,34 +122,6 @@ def _local(joints: Sequence[BvhJoint], values: Array, rest: Array, notes: list[s
         if columns["position"] and joint.parent < 0 and np.any(rest[j]):
             notes.append(f"the OFFSET of root '{joint.name}' was replaced by its position channels")
     return rotations, translations
-
-
-def _moving(parents: Sequence[int], translations: Array) -> list[int]:
-    """Joints that move against their parents; translations (frames, joints, 3) in metres."""
-    far = np.ptp(translations, axis=0).max(axis=-1)
-    return [joint for joint, parent in enumerate(parents) if parent >= 0 and not far[joint] <= _STILL_M]
-
-
-def _carry(parents: Sequence[int], rotations: Array, translations: Array, rest: Array) -> int | None:
-    """Give the path of the one joint that moves against its parent to the root, in place; which joint that is.
-
-    Only where all above it stand still and carry nothing else, as MotionBuilder's ``Reference`` above the hips: every
-    other joint then stays where it was. `translations` (frames, joints, 3) and `rest` (joints, 3) are in metres.
-    """
-    moving = _moving(parents, translations)
-    if len(moving) != 1:
-        return None
-    above = [parents[moving[0]]]
-    while parents[above[-1]] >= 0:
-        above.append(parents[above[-1]])
-    root = above[-1]
-    turning = np.ptp(rotations[:, above], axis=0).max() > _STILL_M
-    if turning or np.ptp(translations[:, root], axis=0).max() > _STILL_M or any(parents.count(j) > 1 for j in above):
-        return None
-    was = forward_kinematics(parents, rotations, translations)[0][:, moving[0]]
-    translations[:, moving[0]] = rest[moving[0]]
-    translations[:, root] += was - forward_kinematics(parents, rotations, translations)[0][:, moving[0]]
-    return moving[0]
 
 
 def _keep(joints: Sequence[BvhJoint], ends: bool, notes: list[str]) -> list[BvhJoint]:
