@@ -159,6 +159,7 @@ def test_recipes_of_one_set_differ_in_the_network_alone() -> None:
         (["lift_fcn_synthetic_pixel", "--optin.lr", "1"], "optin: unknown key; did you mean 'optim'?"),
         (["lift_fcn_synthetic_pixel", "--optim.lr"], "--optim.lr: a value is missing"),
         (["lift_fcn_synthetic_pixel", "--model.chanels", "8"], "model.chanels: unknown key"),
+        (["lift_fcn_synthetic_pixel", "--optim.momentum", "0.5"], "optim.momentum: it has no effect under"),
         (["lift_fcn_synthetic_pixel", "more"], "found 'more', expected an override"),
         (["lift_fcn_synthetik_pixel"], "did you mean 'lift_fcn_synthetic_pixel'?"),
         (["--list", "more"], "take nothing else"),

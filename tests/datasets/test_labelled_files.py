@@ -97,3 +97,28 @@ def test_an_index_without_its_columns(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.csv").write_text(text)
     with pytest.raises(DataError, match="expected at least file and label, with commas, semicolons or tabs between"):
         indexed_files(tmp_path / "index.csv")
+
+
+def test_an_index_follows_links_as_class_folders_do(tmp_path: Path) -> None:
+    recordings(tmp_path / "elsewhere", "a.npz", "more/b.npz")
+    source = tmp_path / "source"
+    (source / "x").mkdir(parents=True)
+    (source / "x" / "one.npz").symlink_to(tmp_path / "elsewhere" / "a.npz")
+    (source / "y").symlink_to(tmp_path / "elsewhere" / "more")
+    (by_folder, _), index = files_by_class(source), source / "index.csv"
+    index.write_text("file,label\nx/one.npz,x\n./y/../y/b.npz,y\n")
+    found = indexed_files(index)
+    assert [(file.path, file.label) for file in found] == [(file.path, file.label) for file in by_folder]
+    linked = tmp_path / "linked"
+    linked.symlink_to(source)
+    assert len(indexed_files(linked / "index.csv")) == 2
+    index.write_text(f"file,label\n{source / 'x' / 'one.npz'},x\n")
+    assert len(indexed_files(index)) == len(indexed_files(linked / "index.csv")) == 1
+    for outside in ("../elsewhere/a.npz", "y/../../elsewhere/a.npz", str(tmp_path / "elsewhere" / "a.npz")):
+        index.write_text(f"file,label\n{outside},x\n")
+        with pytest.raises(DataError, match=r"line 2, '.*' lies outside .*source; put the index above the files"):
+            indexed_files(index)
+    (source / "again.npz").symlink_to(tmp_path / "elsewhere" / "a.npz")
+    index.write_text("file,label\nx/one.npz,x\nagain.npz,x\n")
+    with pytest.raises(DataError, match="'again.npz' stands twice"):
+        indexed_files(index)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from clip_methods import numbered, says
@@ -149,8 +151,28 @@ def test_what_is_refused(settings, message):
 def test_what_a_skeleton_cannot_give():
     chain = Skeleton("chain", ("a", "b"), (-1, 0))
     with pytest.raises(SkeletonError, match="no left and right"):
-        ClipView(mirror=True).check(chain)
+        ClipView(mirror=True).check(chain, WHOLE, "m")
     with pytest.raises(ConfigError, match="at least 1 lost and 1 left"):
-        ClipView(missing=0.1).check(chain)
+        ClipView(missing=0.1).check(chain, WHOLE, "m")
     with pytest.raises(ConfigError, match="at least 1 lost and 1 left"):
-        ClipView(missing=0.9).check(chain)
+        ClipView(missing=0.9).check(chain, WHOLE, "m")
+
+
+def test_a_mirror_image_of_pixels_needs_the_picture():
+    flat = ClipTransform(**{**vars(WHOLE), "dims": 2})
+    laid = ClipTransform(**{**vars(flat), "prenormalise": PreNormalise(convention="ctr-gcn")})
+    with pytest.raises(ConfigError, match=r"^the mirror test: .* in px .* --image-size 1280x720"):
+        ClipView(mirror=True).check(NTU, flat, "px")
+    ClipView(mirror=True).check(NTU, flat, "normalized")
+    ClipView(mirror=True).check(NTU, laid, "px")
+    ClipView().check(NTU, flat, "px")
+
+
+def test_the_mirror_test_asks_the_clips_themselves():
+    clips = numbered([0], [0], classes=2, splits=["test"])
+    clips._clips = tuple(replace(clip, positions=clip.positions[..., :2]) for clip in clips._clips)
+    clips.dims, clips.unit = 2, "px"
+    method = says(classes=2, dims=2, unit="px")
+    with pytest.raises(ConfigError, match="^the mirror test: .* in px"):
+        evaluate_clips(method, clips, "folder", view=ClipView(mirror=True))
+    evaluate_clips(method, clips, "folder")

@@ -333,3 +333,24 @@ def test_speed_counts_frames_per_period(monkeypatch):
         "symgnn", get_skeleton("h36m17"), {"width": 0.05, "agim_width": 4, "observed": 6, "horizon": 3}
     ).eval()
     assert frames_generated_within(model) == pytest.approx(10 * 0.02 / 0.005)  # every answer of ten frames takes 5 ms
+
+
+def test_a_sweep_over_what_has_no_effect_is_refused():
+    """It made a table of identical rows, and a picture of them."""
+    options = {"protocol": "cmu-euler-64", "data": "somewhere", "out": "out"}
+    steady = ["--schedule.name", "constant"]
+    falling = vary("schedule.name", ["exponential", "constant"])
+    for sweep, given, message in (
+        (vary("schedule.gamma", [0.1, 0.9]), steady, "variant gamma_0.1: schedule.gamma: it has no effect .* constant"),
+        (vary("optim.momentum", [0.1, 0.9]), [], "variant momentum_0.1: optim.momentum: .* --optim.name sgd"),
+        (
+            vary("model.gamma", [1, 2]),
+            ["--optim.momentum", "0.5"],
+            "^optim.momentum: it has no effect under",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            plan_sweep(sweep, "symgnn_cmu_cpu", given, **options)
+    # one of its variants uses it
+    runs = plan_sweep(falling, "symgnn_cmu_cpu", ["--schedule.gamma", "0.5"], **options).runs
+    assert [run.recipe.schedule.gamma for run in runs] == [0.5, 0.5]

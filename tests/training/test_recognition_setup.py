@@ -53,3 +53,15 @@ def test_a_loss_is_of_networks_that_descend(model: str, field: str, value: Any) 
     with pytest.raises(ConfigError, match=rf"^objective.{field}: found {value}, but {model} is fitted in closed form"):
         prepare(recipe(model={"name": model}, objective={field: value}), make_clip_splits())
     prepare(recipe(model={"name": "stgcn", "width": 0.05}, objective={field: value}), make_clip_splits())
+
+
+def test_a_mirror_needs_to_know_the_picture() -> None:
+    """x became -x, and the body stood left of the picture."""
+    splits = flat(make_clip_splits())
+    splits.clips.unit = "px"
+    changes: dict[str, Any] = {"augment": {"mirror": 0.5}}
+    with pytest.raises(ConfigError, match=r"^augment.mirror: .* in px .* --image-size 1280x720\), or take ctr-gcn"):
+        prepare(recipe(transform={"prenormalise": "none"}, **changes), splits)
+    prepare(recipe(transform={"prenormalise": "ctr-gcn"}, **changes), splits)
+    prepare(recipe(transform={"prenormalise": "none", "stream": "bone"}, **changes), splits)  # x of no picture
+    prepare(recipe(transform={"prenormalise": "none"}), splits)

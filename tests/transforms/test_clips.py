@@ -251,6 +251,9 @@ def test_mirrored_clips() -> None:
     # fractions of a picture stay in it, as under --mirror-test; laid round the body, they are mirrored there
     picture = replace(transform, unit="normalized")
     np.testing.assert_allclose(seen(always, picture), np.array([1, 0, 0]) + expected, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"^augmentation.mirror: under prenormalise none, clips in px are mirrored"):
+        seen(always, replace(transform, unit="px"))
+    seen(never, replace(transform, unit="px"))
     laid = replace(picture, prenormalise=PreNormalise(convention="ctr-gcn"))
     assert np.abs(seen(always, laid)[..., :2] - expected[..., :2]).max() > 0.1
     np.testing.assert_allclose(seen(always, laid)[..., :2], aug.mirror(seen(never, laid)[..., :2], body), atol=1e-6)

@@ -2,8 +2,9 @@
 
 Any field can be set on the command line: --optim.lr 3e-4 --trainer.epochs 20 --model.channels 64.
 Ctrl-C stops cleanly after the current step; the same command with --resume continues exactly where it was, and so
-does one after a crash or a kill, from the last checkpoint. A resumed run may get another length
+does one after a crash or a kill, from the last checkpoint. A resumed run may get a greater length
 (--trainer.steps) under the schedules constant, exponential and steps without warmup; the others follow from it.
+Its data may have moved (--data.source); other data are refused.
 """
 
 from __future__ import annotations

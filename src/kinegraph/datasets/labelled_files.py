@@ -4,12 +4,14 @@ Folders: ``<source>/<class>/**/file``, and a folder of OpenPose frames is one cl
 ``<source>/train/<class>/`` and ``<source>/test/<class>/`` (or ``val``) the parts are kept apart, without them a fifth
 of every class tests. A folder that ``kinegraph data prepare`` wrote holds no recordings. Index: a CSV with the columns
 ``file`` and ``label`` and, where known, ``split`` (train, val or test), ``subject``, ``camera``, ``setup``; files are
-named relative to it, inside its folder. Commas, semicolons or tabs stand between the columns.
+named relative to it, inside its folder; links may lead out of it, as in class folders. Commas, semicolons or tabs stand
+between the columns.
 """
 
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,7 +216,8 @@ def indexed_files(path: Path) -> list[LabelledFile]:
     Raises:
         DataError: not a CSV with the columns, a row without file or label, a file twice or outside, no rows.
     """
-    root = path.parent.resolve()
+    root = Path(os.path.abspath(path.parent))
+    roots = (root, root.resolve())  # a whole path may name the folder either way
     found: list[LabelledFile] = []
     taken: set[Path] = set()
     try:
@@ -232,14 +235,15 @@ def indexed_files(path: Path) -> list[LabelledFile]:
                 name, label = (row["file"] or "").strip(), (row["label"] or "").strip()
                 if not name or not label:
                     raise DataError(f"{path}: line {line} has no {'label' if name else 'file'}; fill it in")
-                file = (root / name).resolve()
-                if not file.is_relative_to(root):
+                file = Path(os.path.normpath(root / name))
+                if not any(file.is_relative_to(one) for one in roots):
                     raise DataError(
                         f"{path}: line {line}, '{name[:60]}' lies outside {root}; put the index above the files"
                     )
-                if file in taken:  # however it is spelt: it would train and test
+                content = file.resolve()
+                if content in taken:  # however it is spelt: it would train and test
                     raise DataError(f"{path}: line {line}, '{name[:60]}' stands twice; expected one row for each file")
-                taken.add(file)
+                taken.add(content)
                 split = (row.get("split") or "").strip().lower()
                 if split and split not in _PARTS:
                     raise DataError(

@@ -255,7 +255,7 @@ def evaluate_clips(
     fold = _fold(method, protocol)
     rows, remarks = part_rows(clips, protocol, part, fold, method.recipe)  # a wrong name before what does not fit
     places = check_fit(method, clips)
-    view.check(method.skeleton)
+    view.check(method.skeleton, method.transform, clips.unit)
     remarks += _rates(method, clips)
     if takes_files_word(clips, protocol):
         remarks.append(

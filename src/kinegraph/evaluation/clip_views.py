@@ -64,12 +64,14 @@ class ClipView:
             raise ConfigError(f"observed share {self.observed:g}: expected above 0, to 1")
         check_seed(self.seed, "seed of the views")
 
-    def check(self, skeleton: Skeleton) -> None:
-        """Refuse what these clips cannot give. Raises SkeletonError or ConfigError."""
+    def check(self, skeleton: Skeleton, transform: ClipTransform, unit: str) -> None:
+        """Refuse what these clips, in `unit`, cannot give. Raises SkeletonError or ConfigError."""
         if self.mirror and not skeleton.pairs:
             raise SkeletonError(
                 f"skeleton '{skeleton.name}' names no left and right joints, so there is no mirror test"
             )
+        if self.mirror:
+            transform.check_mirror(unit, "the mirror test")
         lost = round(self.missing * skeleton.num_joints)
         if self.missing and not 0 < lost < skeleton.num_joints:
             raise ConfigError(

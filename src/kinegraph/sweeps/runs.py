@@ -21,7 +21,8 @@ from kinegraph.models import model_entry
 from kinegraph.sweeps.clips import ClipMeasure
 from kinegraph.sweeps.motion import MotionMeasure, motion_fields
 from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, SweepResult, Variant
-from kinegraph.training.folder import BEST, MAY_CHANGE, PROCESSES, RECIPE, RUN
+from kinegraph.training.field_use import check_used, given_fields
+from kinegraph.training.folder import BEST, MAY_CHANGE, PLACES, PROCESSES, RECIPE, RUN
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.prepared import model_config
 from kinegraph.training.recipe import load_recipe, read_recipe, replaced_lengths
@@ -32,8 +33,9 @@ __all__ = ["plan_sweep", "run_sweep"]
 _OPTIONS = {"seed": "--seeds", "out": "--out", "data.fold": "--folds"}  # fields that every sweep sets, and by what
 
 _PARTS = ("data", "trainer")  # of a recipe, of which single fields may differ
-# How a run is watched and by how many, as `train --resume` allows it; how long it is makes another row of a table.
-_FREE = (MAY_CHANGE | PROCESSES) - {"trainer.epochs", "trainer.steps", "trainer.patience"}
+# How a run is watched and by how many, as `train --resume` allows it; how long it is makes another row of a table, and
+# of a finished run nobody reads the data again to compare them.
+_FREE = (MAY_CHANGE | PROCESSES) - PLACES - {"trainer.epochs", "trainer.steps", "trainer.patience"}
 
 
 class SweepRun(NamedTuple):
@@ -213,7 +215,9 @@ def plan_sweep(
     first = next(iter(bases.values()))
     clips = first["task"] == "recognition"
     numbers = _folds((protocol or first["data"]["protocol"]) if clips else None, folds)
-    return SweepPlan(_runs(sweep, bases, Path(out), seeds, numbers), numbers, clips)
+    runs = _runs(sweep, bases, Path(out), seeds, numbers)
+    check_used([run.recipe for run in runs], given_fields(overrides))
+    return SweepPlan(runs, numbers, clips)
 
 
 def _folds(protocol: str | None, folds: Sequence[int] | None) -> Sequence[int | None]:
@@ -245,7 +249,7 @@ def _base(sweep: Sweep, name: str, overrides: Sequence[str], protocol: str | Non
     laid = []
     for key, value in sweep.fixed.items():
         laid += [f"--{key}", json.dumps(to_dict(value))]
-    base: dict[str, Any] = to_dict(load_recipe(name, [*laid, *overrides]))
+    base: dict[str, Any] = to_dict(load_recipe(name, [*laid, *overrides], all_used=False))
     if protocol is not None and task == "recognition" and "data.protocol" not in given:
         base["data"]["protocol"] = protocol
         if protocol == SYNTHETIC:
@@ -273,6 +277,7 @@ def _runs(
                 changes["data.fold"] = fold
             try:
                 one = read_recipe(_changed(bases[variant.recipe], changes))
+                check_used([one], variant.changes)
                 model_config(one, _given(one), "the recipe's transform")
             except ConfigError as error:
                 raise ConfigError(f"variant {variant.name}: {error}") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,7 +24,7 @@ from kinegraph.config import to_dict
 from kinegraph.errors import KinegraphError
 from kinegraph.training.agreement import LAG, Agreement
 from kinegraph.training.finite import DivergedError, all_finite, tensors_in
-from kinegraph.training.folder import CHECKPOINT, LOG, OF_RECIPE
+from kinegraph.training.folder import BEST, CHECKPOINT, LOG, OF_RECIPE
 from kinegraph.training.progress_line import ProgressLine
 from kinegraph.training.recipe_parts import RunRecipe
 from kinegraph.training.stop_signals import StopSignals
@@ -138,7 +139,8 @@ class RunKeeper(pl.Callback):
         unless it was: the recipe's length may have changed, and the run have been stopped between two validations.
 
         Raises:
-            KinegraphError: processes would begin at different steps: one of them does not see the checkpoint.
+            KinegraphError: processes would begin at different steps: one of them does not see the checkpoint. Or the
+                kept weights are gone, and none will be kept any more.
         """
         if trainer.world_size > 1:
             first = trainer.strategy.broadcast(trainer.global_step)
@@ -154,6 +156,7 @@ class RunKeeper(pl.Callback):
         step = trainer.global_step
         over = step >= self.steps or self._patience_is_used_up()
         look = over and step > self.validated_step
+        self._forget_what_is_gone(trainer, for_good=over and not look)
         losses: dict[str, Any] = {}
         if trainer.is_global_zero:
             # A step that is looked at late may have an entry already, with its losses: one that says both replaces it.
@@ -167,6 +170,29 @@ class RunKeeper(pl.Callback):
             assert isinstance(pl_module, TrainingTask)
             self._log(trainer, pl_module, step, losses | self._validate(trainer, pl_module, step))
             self._checkpoint(trainer)
+
+    def _forget_what_is_gone(self, trainer: pl.Trainer, for_good: bool) -> None:
+        """Where the kept weights are not there, measure nothing by them: the next validation keeps its own.
+
+        Raises:
+            KinegraphError: they are gone for good, as no validation comes any more.
+        """
+        gone = self.kept_step > 0 and not (self.folder / BEST).is_dir()
+        if trainer.world_size > 1:
+            gone = trainer.strategy.broadcast(gone)  # the first process writes them, and all must agree what is better
+        if not gone:
+            return
+        lost = f"{self.folder / BEST}, the weights of step {self.kept_step}, is gone"
+        if for_good:
+            raise KinegraphError(
+                f"{lost}, and no validation comes any more that would keep others; put it back, or delete "
+                f"{self.folder / CHECKPOINT} to train anew"
+            )
+        if trainer.is_global_zero:
+            kept = "those of the validations from here on are compared among themselves alone"
+            print(f"warning: {lost}; {kept}", file=sys.stderr, flush=True)
+        self.best = self.kept = self.kept_tie = math.inf
+        self.best_step = self.kept_step = self.validations_since_best = 0
 
     def _patience_is_used_up(self) -> bool:
         return self.recipe.patience is not None and self.validations_since_best >= self.recipe.patience

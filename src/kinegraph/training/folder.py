@@ -23,6 +23,7 @@ from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
 from kinegraph.training.launch import is_leader
 from kinegraph.training.precision import computed_in
 from kinegraph.training.recipe import RunRecipe, read_recipe
+from kinegraph.training.recipe_parts import flat_fields
 from kinegraph.training.schedule import follows_length
 from kinegraph.training.task import Monitor
 from kinegraph.weights import set_aside
@@ -34,6 +35,7 @@ __all__ = [
     "LOG",
     "MAY_CHANGE",
     "OF_RECIPE",
+    "PLACES",
     "PROCESSES",
     "Checkpoint",
     "RunResult",
@@ -54,8 +56,11 @@ RECIPE = "recipe.yaml"
 RUN = "run.json"
 OF_RECIPE = "recipe"  # key of a checkpoint: the recipe whose it is, as plain values
 
+PLACES = {"data.source", "data.extra"}
+"""Where the data lie: they may be spelt otherwise or have moved, for it is the data themselves that are compared."""
 MAY_CHANGE = {
     "out",
+    *PLACES,
     *(
         f"trainer.{name}"
         for name in (
@@ -64,8 +69,8 @@ MAY_CHANGE = {
         )
     ),
 }
-"""What may differ between the sittings of one run: how it is watched and how long it is, never what is learned. (The
-length may not where the learning rate follows from it: `_check_length`.)"""
+"""What may differ between the sittings of one run: how it is watched, how long it is and where its data lie, never what
+is learned. (The length may not where the learning rate follows from it: `_check_length`.)"""
 PROCESSES = {"trainer.devices", "trainer.nodes"}
 """What may differ too, but in lifting: the batch of a step is the same of however many processes, and batch
 normalisation over all of it."""
@@ -147,7 +152,7 @@ def _check_same(begun: Path, before: RunRecipe, recipe: RunRecipe) -> None:
         raise ConfigError(
             f"task: {begun} was begun with {before.task!r}, the recipe says {recipe.task!r}; choose another --out"
         )
-    old, new = _flat(to_dict(before)), _flat(to_dict(recipe))
+    old, new = flat_fields(to_dict(before)), flat_fields(to_dict(recipe))
     free = MAY_CHANGE if recipe.task == "lift" else MAY_CHANGE | PROCESSES
     for key in sorted(old.keys() | new.keys()):
         if key not in free and old.get(key) != new.get(key):
@@ -172,21 +177,12 @@ def check_writable(folder: Path) -> None:
         raise KinegraphError(f"cannot make the run folder {folder}: {place} is not writable; choose another --out")
 
 
-def _flat(data: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(data, dict):
-        return {prefix: data}
-    found: dict[str, Any] = {}
-    for key, value in data.items():
-        found |= _flat(value, f"{prefix}.{key}" if prefix else key)
-    return found
-
-
 def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoint: Checkpoint | None) -> None:
     """Write down in the run folder what is about to happen.
 
     Raises:
         KinegraphError: the folder cannot be cleared.
-        ConfigError: the run was begun for another length, which its learning rate follows from.
+        ConfigError: the run is longer already, or was begun for another length, which its learning rate follows from.
         DataError: the run was begun with other data.
         FormatError: what the run has written is damaged.
     """
@@ -207,24 +203,44 @@ def open_folder(folder: Path, recipe: RunRecipe, known: dict[str, Any], checkpoi
             raise FormatError(folder / RUN, "damaged; choose another --out and begin anew") from error
         if data != known["data"]:
             raise DataError(
-                f"the data of {recipe.data.name} are not those {folder} was begun with; choose another --out"
+                f"the data of {recipe.data.name}{_place(to_dict(recipe))} are not those {folder} was begun with"
+                f"{_place(before.get('recipe'), ', in ')}; give them with --data.source, or choose another --out"
             )
         _check_length(folder, recipe, before.get("steps"), known["steps"], checkpoint)
     write_text(folder / RUN, _json({"status": "running", **known}))  # first: it says whose the others are
     write_yaml(recipe, folder / RECIPE)
 
 
+def _place(recipe: Any, before: str = " in ") -> str:
+    """Where the data of a recipe's plain values lie, with words before; "" where that is not known."""
+    source = recipe.get("data", {}).get("source") if isinstance(recipe, dict) else None
+    return f"{before}{source}" if source else ""
+
+
 def _check_length(folder: Path, recipe: RunRecipe, before: Any, steps: int, checkpoint: Checkpoint | None) -> None:
-    """ConfigError where a run goes on to another length, and its rate would have been another from the first step."""
-    if checkpoint is None or before in (None, steps) or not follows_length(recipe.schedule):
+    """ConfigError where a run goes on to another length, and its rate would have been another from the first step.
+
+    Or to one that it has passed: its record would say less than its weights have seen.
+    """
+    if checkpoint is None:
         return
-    name = recipe.schedule.name + " with warmup" * (recipe.schedule.warmup > 0)
-    raise ConfigError(
-        f"trainer.steps: {folder} was begun for {before} steps, the recipe says {steps}; the learning rate of schedule "
-        f"{name} follows from the length, so that no one recipe would make these weights: keep {before} steps "
-        f"(--trainer.steps {before}), or begin anew with another --out (schedules constant, exponential and steps, "
-        "without warmup, may go on longer)"
-    )
+    if before not in (None, steps) and follows_length(recipe.schedule):
+        name = recipe.schedule.name + " with warmup" * (recipe.schedule.warmup > 0)
+        raise ConfigError(
+            f"trainer.steps: {folder} was begun for {before} steps, the recipe says {steps}; the learning rate of "
+            f"schedule {name} follows from the length, so that no one recipe would make these weights: keep {before} "
+            f"steps (--trainer.steps {before}), or begin anew with another --out (schedules constant, exponential and "
+            "steps, without warmup, may go on longer)"
+        )
+    if checkpoint.step > steps:
+        epochs = recipe.trainer.epochs
+        unit, least = "steps", checkpoint.step
+        if epochs is not None:
+            unit, least = "epochs", math.ceil(least * epochs / steps)
+        raise ConfigError(
+            f"trainer.{unit}: {folder} has taken {checkpoint.step} steps, the recipe says {steps}; keep "
+            f"--trainer.{unit} {least} or more, or begin anew with another --out"
+        )
 
 
 def _clear_leftovers(folder: Path) -> None:

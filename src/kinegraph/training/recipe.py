@@ -24,6 +24,7 @@ from typing import Any
 
 from kinegraph.config import apply_overrides, from_dict, read_yaml
 from kinegraph.errors import ConfigError, nearest
+from kinegraph.training.field_use import check_used, given_fields
 from kinegraph.training.lifting_recipe import (
     LiftingAugmentRecipe,
     LiftingDataRecipe,
@@ -96,18 +97,27 @@ def find_recipe(name: str) -> Path:
     )
 
 
-def load_recipe(name: str, overrides: Sequence[str] = ()) -> RunRecipe:
+def load_recipe(name: str, overrides: Sequence[str] = (), *, all_used: bool = True) -> RunRecipe:
     """Read a recipe by path or shipped name and lay `--field.sub value` overrides over it.
 
+    Args:
+        name: of the recipe.
+        overrides: ``["--field.sub", "value", ...]``.
+        all_used: refuse overrides that have no effect under the recipe's kinds of schedule, optimiser and sampling
+            (:mod:`kinegraph.training.field_use`); a recipe with variants of other kinds leaves that to them.
+
     Raises:
-        ConfigError: no such recipe, or a field that is unknown or impossible.
+        ConfigError: no such recipe, or a field that is unknown, impossible or without effect.
     """
     path = find_recipe(name)
     data = apply_overrides(read_yaml(path), _one_length(overrides))
     try:
-        return read_recipe(data)
+        recipe = read_recipe(data)
+        if all_used:
+            check_used([recipe], given_fields(overrides))
     except ConfigError as error:
         raise ConfigError(f"{path.name}: {error}") from error
+    return recipe
 
 
 def _one_length(overrides: Sequence[str]) -> list[str]:

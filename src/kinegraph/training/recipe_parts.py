@@ -9,7 +9,7 @@ from typing import Any, Literal
 from kinegraph.ranges import at_least, positive, share
 from kinegraph.seeds import SEEDS_BELOW
 
-__all__ = ["DescentRecipe", "OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe"]
+__all__ = ["DescentRecipe", "OptimRecipe", "RunRecipe", "ScheduleRecipe", "TrainerRecipe", "flat_fields"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,3 +187,13 @@ class RunRecipe:
             raise ValueError("model.name: missing; name the network, for example model: {name: hcsf}")
         if not 0 <= self.seed < SEEDS_BELOW:
             raise ValueError(f"seed: found {self.seed}, expected 0 <= seed < 2^31")
+
+
+def flat_fields(data: Any, prefix: str = "") -> dict[str, Any]:
+    """A recipe's plain values by their dotted fields: ``{"optim": {"lr": 1}}`` is ``{"optim.lr": 1}``."""
+    if not isinstance(data, Mapping):
+        return {prefix: data}
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= flat_fields(value, f"{prefix}.{key}" if prefix else key)
+    return found

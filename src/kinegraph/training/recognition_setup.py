@@ -191,7 +191,7 @@ def _transform(recipe: RecognitionRecipe, splits: ClipSplits) -> ClipTransform:
             "right joints to exchange; set 0, or name them left_... and right_..."
         )
     people = wanted.people or min(_PEOPLE, int(clips.people[splits.train].max()))
-    return ClipTransform(
+    transform = ClipTransform(
         prenormalise=PreNormalise(convention=wanted.prenormalise),
         sampling=wanted.sampling,
         frames=wanted.frames,
@@ -204,3 +204,6 @@ def _transform(recipe: RecognitionRecipe, splits: ClipSplits) -> ClipTransform:
         clip_frames=round(float(np.median(clips.frames[splits.train]))),
         actions=clips.classes,
     )
+    if recipe.augment.mirror:
+        transform.check_mirror(clips.unit, "augment.mirror")
+    return transform

@@ -78,6 +78,25 @@ class ClipTransform:
         """Numbers of a joint that the network sees."""
         return self.dims + self.confidence
 
+    def check_mirror(self, unit: str | None, what: str) -> None:
+        """Refuse a mirror image where x is the network's input as recorded, from the left edge of an unknown picture.
+
+        Pixels would become -x, and the body stand left of the picture. What is laid round the body (ctr-gcn) has its
+        mirror there, and bones and motions, which are differences, have it anywhere.
+
+        Args:
+            unit: of the clips' positions.
+            what: asks for it, for the message.
+
+        Raises:
+            ConfigError: such clips.
+        """
+        if unit == "px" and self.prenormalise.convention == "none" and self.stream == "joint":
+            raise ConfigError(
+                f"{what}: under prenormalise none, clips in px are mirrored in a picture whose width is not known, and "
+                "these state none; state it (kinegraph data prepare folder --image-size 1280x720), or take ctr-gcn"
+            )
+
     def encode(
         self,
         positions: Array,
@@ -102,7 +121,7 @@ class ClipTransform:
 
         Raises:
             DataError: clips of other dims, or infinite values.
-            ConfigError: an augmentation without a generator.
+            ConfigError: an augmentation without a generator, or with a mirror that :meth:`check_mirror` refuses.
         """
         if positions.ndim != 4 or positions.shape[-1] != self.dims or 0 in positions.shape:
             raise DataError(f"clip of shape {positions.shape}; expected (people, frames, joints, {self.dims})")
@@ -110,6 +129,8 @@ class ClipTransform:
             raise DataError("a clip holds infinite values; repair the file or leave it out")
         if augmentation is not None and rng is None:
             raise ConfigError("an augmentation needs a generator; pass rng")
+        if augmentation is not None and augmentation.mirror:
+            self.check_mirror(self.unit, "augmentation.mirror")
         # Not rounded before the place is taken off: thousands of kilometres out, float32 tells places by half a metre.
         x: Array = np.asarray(positions[: self.people], dtype=np.promote_types(positions.dtype, np.float32))
         sure = None if confidence is None else np.asarray(confidence[: self.people], dtype=np.float32)
