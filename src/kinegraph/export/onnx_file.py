@@ -55,7 +55,7 @@ def to_onnx(part: Part, program: torch.export.ExportedProgram) -> Any:
     """The graph as an ONNX model in memory, its axes named.
 
     Raises:
-        KinegraphError: the exporter does not know one of its operations.
+        KinegraphError: the exporter does not know one of its operations, or onnxruntime does it wrong.
     """
     try:
         with quiet(), torch.no_grad():
@@ -76,9 +76,20 @@ def to_onnx(part: Part, program: torch.export.ExportedProgram) -> Any:
         raise KinegraphError(f"this network cannot be written as ONNX ({line}); try OUT.pt2") from error
     assert made is not None
     model = made.model_proto
+    _refuse_racing_sums(model)
     _name_axes(model, part)
     model.producer_name = "kinegraph"
     return model
+
+
+def _refuse_racing_sums(model: Any) -> None:
+    """Sums into places that indices name: onnxruntime's threads add to one place at once, and some is lost (1.32)."""
+    for node in model.graph.node:
+        if any(attribute.name == "reduction" and attribute.s not in (b"", b"none") for attribute in node.attribute):
+            raise KinegraphError(
+                f"this network sums into indexed places ({node.op_type}; index_add, scatter_add), which onnxruntime "
+                "does wrong on several threads; sum by a product with a matrix of zeros and ones, or try OUT.pt2"
+            )
 
 
 def describe(model: Any, facts: str) -> None:

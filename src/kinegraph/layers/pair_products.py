@@ -109,4 +109,8 @@ def sum_outputs(
     share = torch.cat(shares)
     if gate is not None:
         share = share * gate.t().unsqueeze(-1)
+    if torch.compiler.is_compiling():
+        # index_add becomes ScatterND in ONNX, and of sums into one place onnxruntime's threads lose some
+        onto = (torch.arange(x.shape[1], device=x.device).unsqueeze(1) == targets).to(share.dtype)  # (nodes, pairs)
+        return torch.mm(onto, share.flatten(1)).view(x.shape[1], x.shape[0], out_channels)
     return share.new_zeros((x.shape[1], x.shape[0], out_channels)).index_add(0, targets, share)
