@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +41,7 @@ __all__ = ["Viewer", "application"]
 T = TypeVar("T")
 _DRAIN = 4  # times the limit: how much of a refused body is read, so that the sender hears the answer
 _BODY_S = 120.0  # for a whole body; who is slower is let go
+_SILENT_S = 10.0  # between two pieces of it; a place is not for who sends nothing
 
 
 class _RefusedError(Exception):
@@ -93,6 +94,21 @@ class Viewer:
     async def _work(self, task: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, task)
 
+    def _check_place(self) -> None:
+        """Raises _RefusedError if ``settings.waiting`` requests are on their way or in work."""
+        if self.busy >= self.settings.waiting:
+            raise _RefusedError(429, f"{self.busy} files are in work already; try again in a moment")
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places that there are for what takes work."""
+        self._check_place()
+        self.busy += 1
+        try:
+            yield
+        finally:
+            self.busy -= 1
+
     # ---- requests ------------------------------------------------------------------------------------------------
 
     async def index(self, _: Request) -> Response:
@@ -105,17 +121,14 @@ class Viewer:
         name = harmless_name(request.query_params.get("name", ""))
         layout, fps = request.query_params.get("layout") or None, _number(request, "fps")
         limit = self.settings.upload_bytes
-        if self.busy >= self.settings.waiting:
-            await _drain(request, _DRAIN * limit)
-            message = f"{self.busy} files are in work already; try again in a moment"
-            return JSONResponse({"error": message}, status_code=429, headers={"retry-after": "2"})
-        self.busy += 1
         try:
-            with upload_folder(self.folder) as folder:
-                await asyncio.wait_for(_receive(request, folder / name, limit), _BODY_S)
-                result = await self._work(lambda: self._result(folder / name, layout, fps))
-        finally:
-            self.busy -= 1
+            self._check_place()
+        except _RefusedError:
+            await _drain(request, _DRAIN * limit)
+            raise
+        with self._place(), upload_folder(self.folder) as folder:
+            await asyncio.wait_for(_receive(request, folder / name, limit), _BODY_S)
+            result = await self._work(lambda: self._result(folder / name, layout, fps))
         return JSONResponse(result.summary(), status_code=201)
 
     def _result(self, path: Path, layout: str | None, fps: float | None) -> Result:
@@ -140,7 +153,8 @@ class Viewer:
     async def sample(self, request: Request) -> Response:
         """A result of the motion that the package makes itself, for those who have no file at hand."""
         await _drain(request, 1024)
-        result = await self._work(self._sample)
+        with self._place():
+            result = await self._work(self._sample)
         return JSONResponse(result.summary(), status_code=201)
 
     def _sample(self) -> Result:
@@ -169,7 +183,8 @@ class Viewer:
             raise _RefusedError(400, f"{seconds:g} s ahead: expected above 0, up to 10")
         await _drain(request, 1024)
         try:
-            track = await self._work(lambda: self.analyst.forecast(result.analysis, start, seconds))
+            with self._place():
+                track = await self._work(lambda: self.analyst.forecast(result.analysis, start, seconds))
         except KinegraphError as error:
             raise _RefusedError(422, str(error)) from None
         return JSONResponse(track)
@@ -179,7 +194,7 @@ class Viewer:
         result = self._found(request)
         suffix, what = request.path_params["suffix"], request.query_params.get("what", "3d")
         try:
-            with upload_folder(self.folder) as folder:
+            with self._place(), upload_folder(self.folder) as folder:
                 data, name, media = await self._work(lambda: packed(result.analysis, suffix, what, folder))
         except KinegraphError as error:
             raise _RefusedError(422, " ".join(str(error).split())) from None
@@ -230,7 +245,8 @@ def application(settings: ServeSettings | None = None, analyst: Analyst | None =
 
 async def _refused(_: Request, error: Exception) -> Response:
     if isinstance(error, _RefusedError):
-        return JSONResponse({"error": error.message}, status_code=error.status)
+        headers = {"retry-after": "2"} if error.status == 429 else None
+        return JSONResponse({"error": error.message}, status_code=error.status, headers=headers)
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail.lower()}, status_code=error.status_code, headers=error.headers)
 
@@ -244,6 +260,7 @@ async def _receive(request: Request, path: Path, limit: int) -> None:
 
     Raises:
         _RefusedError: it is empty or larger than `limit` bytes; what was written is the caller's to remove.
+        TimeoutError: nothing came for ten seconds.
     """
     too_large = f"the file is larger than {limit / 2**20:.0f} MiB; cut it, or use 'kinegraph view'"
     claimed = request.headers.get("content-length", "")
@@ -252,11 +269,12 @@ async def _receive(request: Request, path: Path, limit: int) -> None:
         raise _RefusedError(413, too_large)
     size = 0
     with path.open("xb") as sink:
-        async for chunk in request.stream():
-            size += len(chunk)
+        pieces = request.stream()
+        while (piece := await asyncio.wait_for(anext(pieces, None), _SILENT_S)) is not None:
+            size += len(piece)
             if size > limit:
                 break
-            sink.write(chunk)
+            sink.write(piece)
     if size > limit:
         path.unlink()
         await _drain(request, _DRAIN * limit)

@@ -17,7 +17,8 @@ class ServeSettings:
         host: address to listen at; the loopback unless you mean to let others in.
         port: TCP port; 0 takes a free one.
         upload_mb: largest file in MiB; a larger one is answered 413.
-        waiting: uploads on their way or in work at one time; the next one is answered 429 and comes again.
+        waiting: uploads, samples, forecasts and downloads on their way or in work at one time; the next is answered
+            429 and comes again.
         keep: results kept; the oldest goes when another comes.
         keep_s: seconds after which a result nobody looks at goes.
         person_frames: longest recording, people times frames; a longer one is answered 422.
