@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from kinegraph.errors import DataError, FormatError, KinegraphError
 from kinegraph.formats.export import absences, away, not_shown
-from kinegraph.formats.motion import asf_amc, bvh
+from kinegraph.formats.motion import asf_amc, bvh, bvh_write
 from kinegraph.formats.motion.bvh_write import strayed
 from kinegraph.geometry.kinematics import forward_kinematics
 from kinegraph.sequence import SkeletonSequence
@@ -129,6 +129,19 @@ def test_no_frame_is_far_off_where_bones_keep_their_lengths(tmp_path: Path) -> N
     back = bvh.read(tmp_path / "x.bvh").to_skeleton(H36M)
     assert np.linalg.norm(back.positions[0] - points, axis=-1).max() < 0.005
     assert strayed(sequence(points)) == not_shown(sequence(points), "bvh") == not_shown(sequence(points), "glb") == []
+
+
+def test_what_was_written_is_not_posed_again_to_tell_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = walker()
+    points[:, H36M.index("left_ankle")] *= np.linspace(1, 1.1, len(points))[:, None]
+    given_ = sequence(points)
+    expected = strayed(sequence(points)), strayed(sequence(points), pivots=False)
+    assert all(expected)
+    bvh.write(given_, tmp_path / "x.bvh")
+    with monkeypatch.context() as patched:
+        patched.delattr(bvh_write, "rotations_from_positions")
+        assert strayed(given_) == expected[0]
+    assert strayed(given_, pivots=False) == expected[1] != expected[0]
 
 
 def test_how_far_joints_are_off_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,10 @@ _LARGEST_M = 0.002  # that a joint may be off, in any frame, for turning with it
 _TOLD_M = 0.005  # from where joints are off by so much in a file, it is said
 
 Array = NDArray[np.float64]
+
+_OFF: WeakKeyDictionary[SkeletonSequence, dict[tuple[int, bool, bool], Array]] = WeakKeyDictionary()
+"""`Body.off` of sequences that are still there, by person and options. Sequences never change, posing takes as long as
+the rest of writing, and `strayed` is asked once the file is written."""
 
 
 @dataclass
@@ -96,13 +101,20 @@ def posed_body(sequence: SkeletonSequence, person: int, pivots: bool, from_posit
     Raises:
         DataError: the root or every joint is never seen.
     """
-    skeleton = sequence.skeleton
     turn = y_up(sequence)
     positions = sequence.positions[person] @ turn.T
     rotations, offsets = sequence.rotations, sequence.offsets
     if rotations is not None and offsets is not None and not from_positions and sequence.is_posed(person):
-        return _own_rotations(skeleton, positions, rotations[person], offsets, turn)
-    skeleton = rehung(skeleton, positions)  # from marker to marker bones would not keep their lengths
+        body = _own_rotations(sequence.skeleton, positions, rotations[person], offsets, turn)
+    else:
+        body = _made_rotations(sequence, person, positions, pivots)
+    _OFF.setdefault(sequence, {})[person, pivots, from_positions] = body.off
+    return body
+
+
+def _made_rotations(sequence: SkeletonSequence, person: int, positions: Array, pivots: bool) -> Body:
+    """The body that y-up positions (frames, joints, 3) make."""
+    skeleton = rehung(sequence.skeleton, positions)  # from marker to marker bones would not keep their lengths
     joints, parents, kept = _seen_joints(sequence, person, skeleton)
     seen = positions[:, kept]
     posed = rotations_from_positions(
@@ -126,7 +138,10 @@ def strayed(sequence: SkeletonSequence, *, pivots: bool = True, from_positions: 
     Raises:
         DataError: as `write`.
     """
-    off = np.concatenate([posed_body(sequence, p, pivots, from_positions).off for p in present(sequence, "BVH")])
+    for person in present(sequence, "BVH"):
+        if (person, pivots, from_positions) not in _OFF.get(sequence, {}):
+            posed_body(sequence, person, pivots, from_positions)
+    off = np.concatenate([_OFF[sequence][person, pivots, from_positions] for person in present(sequence, "BVH")])
     if off.max(initial=0.0) <= _TOLD_M:
         return []
     return [
