@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kinegraph.geometry.kinematics import forward_kinematics
-from kinegraph.geometry.rotations import quaternion_multiply
+from kinegraph.geometry.rotations import matrix_to_quaternion
 from kinegraph.skeleton import Skeleton, get_skeleton
 
 __all__ = ["bones"]
@@ -43,9 +43,9 @@ def bones(
         Positions (frames, joints, 3) in metres; the rotations (frames, joints, 4) which make them to a millimetre with
         one offset a joint, or None; and these offsets (joints, 3), the root's 0.
     """
-    positions = forward_kinematics(skeleton.parents, rotations, translations)[0]
+    positions, turned = forward_kinematics(skeleton.parents, rotations, translations)
     offsets, off = _mean_bones(skeleton, rotations, translations, positions)
-    if not off <= _AGREE_M and (carried := _carry(skeleton, rotations, translations)) is not None:
+    if not off <= _AGREE_M and (carried := _carry(skeleton, rotations, translations, positions, turned)) is not None:
         joint, turns, places = carried
         along = forward_kinematics(skeleton.parents, turns, places)[0]
         lengths, left = _mean_bones(skeleton, turns, places, along)
@@ -79,21 +79,25 @@ def _mean_bones(skeleton: Skeleton, rotations: Array, translations: Array, posit
     moving = _moving(skeleton.parents, translations)
     offsets = translations[0].copy()
     offsets[moving] = translations[:, moving].mean(axis=0)
-    rigid = np.tile(offsets, (len(translations), 1, 1))
-    rigid[:, skeleton.root] = translations[:, skeleton.root]
     offsets[skeleton.root] = 0.0
     if not moving:
         return offsets, 0.0
+    rigid = np.tile(offsets, (len(translations), 1, 1))
+    rigid[:, skeleton.root] = translations[:, skeleton.root]
     made = forward_kinematics(skeleton.parents, rotations, rigid)[0]
     return offsets, float(np.linalg.norm(made - positions, axis=-1).max())
 
 
-def _carry(skeleton: Skeleton, rotations: Array, translations: Array) -> tuple[str, Array, Array] | None:
+def _carry(
+    skeleton: Skeleton, rotations: Array, translations: Array, positions: Array, turned: Array
+) -> tuple[str, Array, Array] | None:
     """With a root that goes along with its body: that body's first joint, rotations and translations.
 
     Between a root and the body that it carries are joints which carry nothing else. Of those, the last that moves
     gives its path and its rotation to the root, and lies on it with all between: it and all it carries stay where
     they were and turned as they were. None where no joint of the chain moves, or where it is no such chain.
+
+    `positions` and `turned`, the joints' global rotations (frames, joints, 3, 3), are what the file makes.
     """
     parents, root = skeleton.parents, skeleton.root
     chain = [root]
@@ -115,11 +119,8 @@ def _carry(skeleton: Skeleton, rotations: Array, translations: Array) -> tuple[s
     points = {*get_skeleton("h36m17").joints, *(joint for weights in skeleton.landmarks.values() for joint in weights)}
     if not stand and (not branches or points.intersection(skeleton.joints[joint] for joint in above)):
         return None
-    folded = [*above[1:], moving[-1]]
+    body, folded = moving[-1], [*above[1:], moving[-1]]
     turns, places = rotations.copy(), translations.copy()
-    places[:, root] = forward_kinematics(parents, rotations, translations)[0][:, moving[-1]]
-    places[:, folded] = 0.0
-    for joint in folded:
-        turns[:, root] = quaternion_multiply(turns[:, root], rotations[:, joint])
-    turns[:, folded] = [0.0, 0.0, 0.0, 1.0]
-    return skeleton.joints[moving[-1]], turns, places
+    places[:, root], turns[:, root] = positions[:, body], matrix_to_quaternion(turned[:, body])
+    places[:, folded], turns[:, folded] = 0.0, [0.0, 0.0, 0.0, 1.0]
+    return skeleton.joints[body], turns, places
