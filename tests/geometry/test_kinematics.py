@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from kinegraph.errors import DataError
-from kinegraph.geometry.kinematics import forward_kinematics, topological_order
+from kinegraph.geometry.kinematics import ancestors, forward_kinematics, topological_order
 
 
 @st.composite
@@ -74,3 +74,9 @@ def test_cycles_bad_parents_and_wrong_shapes_are_refused() -> None:
         forward_kinematics([-1, 0], np.zeros((5, 3, 4)), np.zeros((2, 3)))
     with pytest.raises(DataError, match="translations must be"):
         forward_kinematics([-1, 0], np.zeros((5, 2, 4)), np.zeros((3, 3)))
+
+
+def test_ancestors() -> None:
+    assert ancestors([-1, 0, 1, 1], 3) == [1, 0]
+    assert ancestors([-1, 0], 0) == []
+    assert ancestors([1, 0], 0) == [1, 0]  # a ring ends too

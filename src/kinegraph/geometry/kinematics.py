@@ -12,7 +12,15 @@ from kinegraph.geometry.rotations import quaternion_to_matrix
 
 Array = NDArray[np.float64]
 
-__all__ = ["forward_kinematics", "topological_order"]
+__all__ = ["ancestors", "forward_kinematics", "topological_order"]
+
+
+def ancestors(parents: Sequence[int], joint: int) -> list[int]:
+    """Parent, its parent, and so on to the root; not for ever where parents are a ring."""
+    found: list[int] = []
+    while (joint := parents[joint]) >= 0 and joint not in found:
+        found.append(joint)
+    return found
 
 
 def topological_order(parents: Sequence[int]) -> tuple[int, ...]:

@@ -83,6 +83,16 @@ def sum_inputs(x: Tensor, sources: Tensor, matrices: Sequence[Tensor], gate: Ten
     ]
 
 
+def onto_targets(targets: Tensor, nodes: int, dtype: torch.dtype) -> Tensor:
+    """Zeros and ones ``(nodes, pairs)`` that sum up what goes to each node, where pair p goes to ``targets[p]``."""
+    return (torch.arange(nodes, device=targets.device).unsqueeze(1) == targets).to(dtype)
+
+
+def sum_by_product(onto: Tensor, share: Tensor) -> Tensor:
+    """``(nodes, batch, out)`` from the shares ``(pairs, batch, out)``; see :func:`onto_targets`."""
+    return torch.mm(onto, share.flatten(1)).view(onto.shape[0], *share.shape[1:])
+
+
 def sum_outputs(
     x: Tensor, nodes: Tensor, targets: Tensor, matrices: Sequence[Tensor], out_channels: int, gate: Tensor | None = None
 ) -> Tensor:
@@ -111,6 +121,5 @@ def sum_outputs(
         share = share * gate.t().unsqueeze(-1)
     if torch.compiler.is_compiling():
         # index_add becomes ScatterND in ONNX, and of sums into one place onnxruntime's threads lose some
-        onto = (torch.arange(x.shape[1], device=x.device).unsqueeze(1) == targets).to(share.dtype)  # (nodes, pairs)
-        return torch.mm(onto, share.flatten(1)).view(x.shape[1], x.shape[0], out_channels)
+        return sum_by_product(onto_targets(targets, x.shape[1], share.dtype), share)
     return share.new_zeros((x.shape[1], x.shape[0], out_channels)).index_add(0, targets, share)

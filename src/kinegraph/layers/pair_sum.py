@@ -9,7 +9,7 @@ from torch import Tensor
 
 from kinegraph.layers.neighbours import Neighbours
 from kinegraph.layers.pair_bags import PairBags
-from kinegraph.layers.pair_products import SourceOrder, sum_inputs, sum_outputs
+from kinegraph.layers.pair_products import SourceOrder, onto_targets, sum_by_product, sum_inputs, sum_outputs
 
 __all__ = ["PairSum"]
 
@@ -30,9 +30,7 @@ class PairSum:
         device = weight.device
         self.sources = torch.from_numpy(neighbours.sources).to(device)
         self.position = torch.from_numpy(neighbours.position).to(device)
-        pairs = torch.arange(len(neighbours), device=device)
-        self.of_target = weight.new_zeros((neighbours.nodes, len(neighbours)))  # sums the pairs of each target
-        self.of_target[torch.from_numpy(neighbours.targets).to(device), pairs] = 1
+        self.onto = onto_targets(torch.from_numpy(neighbours.targets).to(device), neighbours.nodes, weight.dtype)
         self.order: SourceOrder | None = None
         if 2 * weight.shape[2] <= weight.shape[1]:
             self.order = SourceOrder.of(neighbours)
@@ -54,7 +52,7 @@ class PairSum:
         products = torch.bmm(inputs, self.weight)
         if gate is not None:
             products = products * gate.t().unsqueeze(-1)
-        return torch.mm(self.of_target, products.flatten(1)).view(self.neighbours.nodes, *products.shape[1:])
+        return sum_by_product(self.onto, products)
 
     def many(self, x: Tensor, gate: Tensor | None = None) -> Tensor:
         """One product per neighbourhood (or per source node): ``(batch, nodes, in) -> (nodes, batch, out)``."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import SkeletonError
 from kinegraph.formats.motion.expmap_text import WIDTHS, rest_offsets
-from kinegraph.geometry.kinematics import forward_kinematics
+from kinegraph.geometry.kinematics import ancestors, forward_kinematics
 from kinegraph.geometry.posing import rest_directions
 from kinegraph.geometry.rotations import (
     matrix_to_quaternion,
@@ -160,12 +160,12 @@ def trunk(skeleton: Skeleton) -> tuple[list[int], list[int]]:
     arms = [skeleton.landmark(f"{side}_shoulder") for side in ("left", "right")]
     if any(arm is None for arm in arms):
         return [], []
-    above = [_ancestors(skeleton, int(np.argmax(arm))) for arm in arms if arm is not None]
+    above = [ancestors(skeleton.parents, int(np.argmax(arm))) for arm in arms if arm is not None]
     common = [j for j in above[0] if j in above[1]]
     if not common:
         return [], []
     parting = common[0]
-    spine = [j for j in reversed([parting, *_ancestors(skeleton, parting)]) if skeleton.parents[j] >= 0]
+    spine = [j for j in reversed([parting, *ancestors(skeleton.parents, parting)]) if skeleton.parents[j] >= 0]
     paired = {skeleton.index(joint) for pair in skeleton.pairs for joint in pair}
     neck: list[int] = []
     at = parting
@@ -182,14 +182,6 @@ def trunk(skeleton: Skeleton) -> tuple[list[int], list[int]]:
             return spine, neck
         at = below[0]
         neck.append(at)
-
-
-def _ancestors(skeleton: Skeleton, joint: int) -> list[int]:
-    found = []
-    while skeleton.parents[joint] >= 0:
-        joint = skeleton.parents[joint]
-        found.append(joint)
-    return found
 
 
 # ---- rest poses --------------------------------------------------------------------------------------------------
@@ -248,7 +240,7 @@ def _align(
 def _limbs(body: Skeleton) -> set[int]:
     """Joints of arms and legs. Trunk, collar bones and hip bones turn as they do whatever shape a rig gives them."""
     marks = [body.landmark(f"{side}_{joint}") for side in ("left", "right") for joint in ("hip", "shoulder")]
-    above = {j for mark in marks if mark is not None for j in _ancestors(body, int(np.argmax(mark)))}
+    above = {j for mark in marks if mark is not None for j in ancestors(body.parents, int(np.argmax(mark)))}
     return {body.index(joint) for pair in body.pairs for joint in pair} - above
 
 

@@ -16,6 +16,7 @@ from kinegraph.errors import FormatError, SkeletonError
 from kinegraph.formats.joints.aliases import aliases, first_way
 from kinegraph.formats.joints.rig_names import PlainNames, side_pairs
 from kinegraph.formats.joints.skin_markers import skin_landmarks, skin_note
+from kinegraph.geometry.kinematics import ancestors
 from kinegraph.skeleton import Skeleton, get_skeleton, skeleton_names
 from kinegraph.skeleton.parts import part_of_name, spread_parts
 from kinegraph.skeleton.skeleton import meanings
@@ -116,19 +117,11 @@ def _three_of_the_spine(
     if any(len(end) != 1 for end in ends) or not set(_SPINE).isdisjoint(at):
         return {}
     neck, hip, spine = (at[joint] for end in ends for joint in end)
-    below = set(_above(hip, parents))
-    way = [joint for joint in _above(neck, parents) if joint not in below][::-1]
+    below = set(ancestors(parents, hip))
+    way = [joint for joint in ancestors(parents, neck) if joint not in below][::-1]
     if len(way) != len(_SPINE) or way[1] != spine or parents[way[0]] < 0:
         return {}
     return {point: {joints[joint]: 1.0} for point, joint in zip(_SPINE, way, strict=True)}
-
-
-def _above(joint: int, parents: Sequence[int]) -> list[int]:
-    """Parent, its parent, and so on; not for ever where a file's hierarchy is a ring."""
-    found: list[int] = []
-    while (joint := parents[joint]) >= 0 and joint not in found:
-        found.append(joint)
-    return found
 
 
 def known_layout(joints: Sequence[str], parents: Sequence[int], prefer: str = "") -> Skeleton | None:
