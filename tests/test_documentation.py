@@ -10,6 +10,8 @@ import glob
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
@@ -218,6 +220,15 @@ def test_python_runs(
 def test_every_page_is_in_the_navigation() -> None:
     known = re.findall(r"([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.M)
     assert sorted(known) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    """As `make docs` builds it: every link leads somewhere, every docstring is understood."""
+    pytest.importorskip("mkdocs", reason="the extra 'docs' is not installed")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "site" / "mocap-lifting" / "index.html").is_file()
 
 
 def test_every_public_name_has_its_reference() -> None:

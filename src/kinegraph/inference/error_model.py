@@ -121,8 +121,9 @@ class ErrorTable:
         (conformal prediction over groups: Vovk, Gammerman and Shafer, 2005; the groups are subjects).
 
         Args:
-            features, errors, subject: ``(N, J, F)``, ``(N, J)`` metres and ``(N,)``, as :meth:`fit` got them; at
-                least two subjects.
+            features: ``(N, J, F)``, as :meth:`fit` got them.
+            errors: ``(N, J)`` metres, likewise.
+            subject: ``(N,)``, likewise; at least two subjects.
 
         Returns:
             the table, and the factor of each quantile, ``(quantiles,)``.
