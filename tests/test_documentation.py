@@ -225,7 +225,7 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """As `make docs` builds it: every link leads somewhere, every docstring is understood."""
     pytest.importorskip("mkdocs", reason="the extra 'docs' is not installed")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert built.returncode == 0, built.stderr
     assert (tmp_path / "site" / "mocap-lifting" / "index.html").is_file()
