@@ -20,6 +20,7 @@ ORDER = (
     "naming",
     "fonts",
     "atomic",
+    "folder_lock",
     "config",
     "seeds",
     "shipped",

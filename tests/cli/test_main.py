@@ -244,21 +244,54 @@ def test_names_of_any_letters_are_printed_in_any_encoding(tmp_path: Path) -> Non
     assert done.returncode == 0
 
 
-def test_ctrl_c_in_a_real_process() -> None:
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "kinegraph: interrupted\n"),
+        (signal.SIGTERM, 143, "kinegraph: interrupted: ended by SIGTERM\n"),
+        (signal.SIGHUP, 129, "kinegraph: interrupted: ended by SIGHUP\n"),
+    ],
+)
+def test_who_is_ended_leaves_nothing_half_written(
+    number: signal.Signals, status: int, line: str, tmp_path: Path
+) -> None:
     code = (
         "import sys, types, time\n"
+        "from kinegraph.atomic import atomic_path\n"
         "m = types.ModuleType('kinegraph.cli.demo'); m.HELP = 'x'; m.add_arguments = lambda p: None\n"
         "def run(args):\n"
-        "    print('ready', flush=True); time.sleep(60)\n"
+        "    with atomic_path('whole.txt') as part:\n"
+        "        part.write_text('half'); print('ready', flush=True); time.sleep(60)\n"
         "m.run = run; sys.modules['kinegraph.cli.demo'] = m\n"
         "from kinegraph.cli import main; sys.exit(main(['demo']))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
     assert process.stdout is not None
     process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    assert len(list(tmp_path.iterdir())) == 1
+    process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "kinegraph: interrupted\n")
+    assert (process.returncode, err) == (status, line)
+    assert not list(tmp_path.iterdir())
+
+
+def test_signals_are_left_to_who_has_taken_them_and_given_back(command: ModuleType) -> None:
+    """A hang-up is ignored under nohup, and a program that calls this one has its own way to end."""
+    seen = []
+    command.run = lambda args: seen.append([signal.getsignal(n) for n in numbers]) or 0  # type: ignore[attr-defined]
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(n, h) for n, h in zip(numbers, (signal.SIG_DFL, signal.SIG_IGN), strict=True)]
+    try:
+        assert cli.main(["demo"]) == 0
+        assert [signal.getsignal(n) for n in numbers] == [signal.SIG_DFL, signal.SIG_IGN]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    ((term, hang_up),) = seen
+    assert callable(term)
+    assert hang_up is signal.SIG_IGN
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, TextIO, cast
 
+from kinegraph.cli.endings import Ended, ends_tidily
 from kinegraph.cli.help_page import HelpPage
 from kinegraph.errors import KinegraphError, nearest
 from kinegraph.fonts import MissingLettersWarning
@@ -95,7 +96,7 @@ class _UsageError(KinegraphError):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, 2 after an error, 130 after Ctrl-C.
+    """Run the command line and return its exit status: 0, 2 after an error, 130 after Ctrl-C, 143 after SIGTERM.
 
     Args:
         argv: the arguments after the program's name; those of the process by default.
@@ -106,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show_traceback = "--traceback" in arguments
     arguments = [argument for argument in arguments if argument != "--traceback"]
     status = 0
-    with contextlib.redirect_stdout(cast("TextIO", _Output(sys.stdout))), _notes_of_letters():
+    with contextlib.redirect_stdout(cast("TextIO", _Output(sys.stdout))), _notes_of_letters(), ends_tidily():
         try:
             status = _guarded(arguments, show_traceback)
             sys.stdout.flush()
@@ -138,7 +139,7 @@ def _guarded(arguments: list[str], show_traceback: bool) -> int:
         if show_traceback:
             traceback.print_exc()
         _say(f"kinegraph: interrupted{f': {_one_line(str(error))}' if str(error) else ''}")
-        return 130
+        return error.status if isinstance(error, Ended) else 130
     except MemoryError:
         return _failed("not enough memory for this input; try a smaller one, or a smaller batch", show_traceback)
     except Exception as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinegraph.atomic import made_folder, write_csv
+from kinegraph.atomic import write_csv
 from kinegraph.datasets.assemble import Clip, assemble
 from kinegraph.datasets.cmu_files import without_lead_in
 from kinegraph.datasets.lifting_data import LiftingData, concatenate
@@ -23,6 +23,7 @@ from kinegraph.datasets.prepared_splits import SPLITS, PreparedSplits, read_spli
 from kinegraph.datasets.recordings import file_name, find_files
 from kinegraph.datasets.seen_clips import name_hash
 from kinegraph.errors import DataError, KinegraphError
+from kinegraph.folder_lock import folder_lock
 from kinegraph.formats import read
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.naming import as_text, without_folder
@@ -98,12 +99,12 @@ def prepare(source: Path | str, out: Path | str) -> MocapFolder:
 
     Raises:
         DataError: a split would have no usable recording.
-        KinegraphError: the folder cannot be written.
+        KinegraphError: the folder cannot be written, or another process prepares data there.
     """
     root = Path(source)
     found = _find(root)
     refuse_other(Path(out), NAME)
-    with made_folder(out) as folder:
+    with folder_lock(out) as folder:
         filmed, bad, fps = _film(found, root)
         try:
             names = [file_name(recording.path, root) for recording, _ in filmed]

@@ -37,6 +37,7 @@ from kinegraph.datasets.prepared_splits import (
     write_splits,
 )
 from kinegraph.errors import DataError, FormatError
+from kinegraph.folder_lock import folder_lock
 from kinegraph.formats.motion import asf_amc, bvh
 from kinegraph.geometry.cameras import CameraSampling
 from kinegraph.sequence import SkeletonSequence
@@ -153,29 +154,38 @@ def read_recording(recording: Recording) -> SkeletonSequence:
 
 
 def prepare(source: Path | str, out: Path | str, extra: Sequence[Path | str] = ()) -> PreparedSplits:
-    """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``."""
+    """Build the benchmark: write ``train.npz``, ``val.npz``, ``test.npz``, ``mocap-lifting.json`` to ``out``.
+
+    Raises:
+        DataError: recordings are missing.
+        KinegraphError: the folder cannot be written, holds another benchmark, or another process prepares data there.
+    """
     recordings = benchmark_recordings(source, extra)
     refuse_other(Path(out), NAME)
-    with made_folder(out) as folder:
-        parts = {
-            split: assemble(
-                _clips(recordings, split),
-                name=f"{NAME}/{split}",
-                cameras=CameraSampling(),
-                seed=SEED,
-                fps=FPS,
-                action_names=ACTIONS,
-            )
-            for split in SPLITS
-        }
-        facts = {
-            "version": VERSION,
-            "key": cache_key(recordings),
-            "recordings": {split: sum(item.split == split for item in recordings) for split in SPLITS},
-            "licence": "HDM05: CC BY-SA 3.0 (Mueller et al. 2007); CMU: mocap.cs.cmu.edu, NSF EIA-0196217",
-        }
-        splits = PreparedSplits(**parts)
-        write_splits(splits, folder, NAME, facts)
+    with folder_lock(out) as folder:
+        return _built(recordings, folder)
+
+
+def _built(recordings: Sequence[Recording], folder: Path) -> PreparedSplits:
+    parts = {
+        split: assemble(
+            _clips(recordings, split),
+            name=f"{NAME}/{split}",
+            cameras=CameraSampling(),
+            seed=SEED,
+            fps=FPS,
+            action_names=ACTIONS,
+        )
+        for split in SPLITS
+    }
+    facts = {
+        "version": VERSION,
+        "key": cache_key(recordings),
+        "recordings": {split: sum(item.split == split for item in recordings) for split in SPLITS},
+        "licence": "HDM05: CC BY-SA 3.0 (Mueller et al. 2007); CMU: mocap.cs.cmu.edu, NSF EIA-0196217",
+    }
+    splits = PreparedSplits(**parts)
+    write_splits(splits, folder, NAME, facts)
     return splits
 
 
@@ -228,4 +238,5 @@ def load(source: Path | str, extra: Sequence[Path | str] = (), cache: Path | str
     if is_prepared(folder, NAME):
         with suppress(FormatError):  # the cache is damaged: it is made again
             return read_splits(folder, NAME)
-    return prepare(source, folder, extra)
+    with made_folder(folder):  # no lock: of two runs that begin together each may write the same
+        return _built(recordings, folder)

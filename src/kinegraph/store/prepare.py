@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from kinegraph.atomic import write_csv, write_text
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.folder_lock import LOCK, folder_lock
 from kinegraph.formats.tables.fields import skeleton_field
 from kinegraph.naming import without_folder
 from kinegraph.store.clip import ActionClip, ClipSource
@@ -76,13 +77,21 @@ def prepare_clips(
         ConfigError: workers or dtype out of range.
         DataError: no clip can be read; the message gives the first reason, and ``bad.csv`` all of them. Clips that an
             earlier run prepared stay as they are.
-        KinegraphError: the folder holds something else, clips of other recordings included, or cannot be written.
+        KinegraphError: the folder holds something else, clips of other recordings included, cannot be written, or
+            another process prepares clips there.
     """
     if dtype not in ("float32", "float16"):
         raise ConfigError(f"dtype is {dtype!r}; expected float32 or float16")
     workers = processes(workers)
     arrow()
-    folder = Path(out)
+    with folder_lock(out) as folder:
+        return _prepare(source, folder, dtype, workers, progress, origin)
+
+
+def _prepare(
+    source: ClipSource, folder: Path, dtype: DType, workers: int, progress: bool, origin: Path | str | None
+) -> PreparedClips:
+    """What :func:`prepare_clips` does, where nobody else writes to the folder."""
     held = _held(folder, source.dataset)
     stated = held.get("origin") if isinstance(held.get("origin"), str) else None
     place = None if origin is None else Path(origin).resolve()
@@ -148,13 +157,12 @@ def _digest(path: Path) -> str:
 
 
 def _held(folder: Path, dataset: str) -> dict[str, Any]:
-    """What the manifest of a folder states, which is made if missing; empty where there is none, or a damaged one."""
+    """What the manifest of a folder states; empty where there is none, or a damaged one."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         inside = list(folder.iterdir())
     except OSError as error:
-        raise KinegraphError(f"cannot make the folder {folder}: {error.strerror or error}; choose another") from error
-    if any(path.name != BAD for path in inside) and not (folder / MANIFEST).is_file():
+        raise KinegraphError(f"cannot read the folder {folder}: {error.strerror or error}; choose another") from error
+    if any(path.name not in (BAD, LOCK) for path in inside) and not (folder / MANIFEST).is_file():
         raise KinegraphError(f"{folder} holds other files and no prepared clips; choose an empty or new folder")
     try:
         facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

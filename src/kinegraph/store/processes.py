@@ -72,10 +72,13 @@ _function: Callable[[Any], Any] | None = None
 
 
 def _start(function: Callable[[Any], Any]) -> None:
-    """Make a process ready: Ctrl-C is for the parent, and without a parent there is nothing to do."""
+    """Make a process ready: Ctrl-C, and what a service manager sends to all of a job, is for the parent, and without a
+    parent there is nothing to do."""
     global _function
     _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_outlive_nobody, daemon=True).start()
 
 
