@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,11 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra 'serve' is not installed")
 
+from kinegraph.sequence import SkeletonSequence
 from kinegraph.serve import app
+from kinegraph.serve.sample import walking
 from kinegraph.serve.settings import ServeSettings
+from kinegraph.visualize.analysis import Analysis
 
 
 def request(*pieces: bytes, then_s: float = 0.0) -> Any:
@@ -45,3 +49,28 @@ def test_all_that_takes_work_needs_a_place(monkeypatch: pytest.MonkeyPatch, what
         asyncio.run(getattr(viewer, what)(request(b"x")))
     assert refused.value.status == 429
     assert viewer.busy == 0
+
+
+def test_the_sample_takes_one_place_among_the_results_however_many_ask() -> None:
+    analysed = []
+
+    def analyse(sequence: SkeletonSequence, name: str) -> Analysis:
+        analysed.append(name)
+        return Analysis(name=name, flat=sequence)
+
+    viewer = app.Viewer(ServeSettings(keep=2), SimpleNamespace(analyse=analyse))  # type: ignore[arg-type]
+    own = viewer.results.add(Analysis(name="mine", flat=walking(0.5)))
+
+    async def sampled() -> str:
+        return str(json.loads((await viewer.sample(request(b""))).body)["id"])
+
+    first = asyncio.run(sampled())
+    asked = request()
+    asked.path_params = {"id": first}
+    asyncio.run(viewer.drop(asked))  # by one of many who look at it
+    assert asyncio.run(sampled()) == first
+    assert viewer.results.get(own.id) is own
+    assert analysed == ["sample walk"]
+    viewer.results.drop(first)  # it was too old
+    assert asyncio.run(sampled()) != first
+    assert analysed == ["sample walk"] * 2

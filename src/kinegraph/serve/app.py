@@ -68,6 +68,7 @@ class Viewer:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="kinegraph-serve")
         self._page, self._policy = page(settings)
         self._folder: Path | None = None
+        self._sampled: str | None = None  # the sample's result, once somebody has asked for it
         self._kept = contextlib.ExitStack()
         self._kept.callback(self.reader.close)
         # Mounted in another application nothing says when to begin or end: what was made goes with the viewer.
@@ -151,7 +152,10 @@ class Viewer:
             ) from None
 
     async def sample(self, request: Request) -> Response:
-        """A result of the motion that the package makes itself, for those who have no file at hand."""
+        """The result of the motion that the package makes itself, for those who have no file at hand.
+
+        It is one for all while it is kept: however many ask for it, they take no more than one result's place.
+        """
         await _drain(request, 1024)
         with self._place():
             result = await self._work(self._sample)
@@ -160,7 +164,11 @@ class Viewer:
     def _sample(self) -> Result:
         from kinegraph.serve.sample import walking
 
-        return self.results.add(self.analyst.analyse(walking(), "sample walk"))
+        made = None if self._sampled is None else self.results.get(self._sampled)
+        if made is None:
+            made = self.results.add(self.analyst.analyse(walking(), "sample walk"))
+            self._sampled = made.id
+        return made
 
     async def result(self, request: Request) -> Response:
         """What the player plays."""
@@ -171,8 +179,10 @@ class Viewer:
         return JSONResponse(self._found(request).summary())
 
     async def drop(self, request: Request) -> Response:
-        """Forget a result."""
-        self.results.drop(self._found(request).id)
+        """Forget a result; not the sample, at which others may look: it goes by its age."""
+        result = self._found(request)
+        if result.id != self._sampled:
+            self.results.drop(result.id)
         return Response(status_code=204)
 
     async def forecast(self, request: Request) -> Response:
