@@ -266,7 +266,12 @@ def test_who_is_ended_leaves_nothing_half_written(
         "from kinegraph.cli import main; sys.exit(main(['demo']))"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # the tests themselves may run under nohup
     )
     assert process.stdout is not None
     process.stdout.readline()

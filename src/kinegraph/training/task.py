@@ -20,7 +20,8 @@ __all__ = ["Monitor", "TrainingTask", "step_seed"]
 
 def step_seed(seed: int, step: int, rank: int) -> int:
     """The seed of the random numbers (dropout) of one step on one rank: 63 bits, unrelated from step to step."""
-    return int(np.random.SeedSequence((seed, 3, step, rank)).generate_state(1, np.uint64)[0] >> 1)
+    word = np.random.SeedSequence((seed, 3, step, rank)).generate_state(1, np.uint64)[0]
+    return int(word) >> 1  # in this order: NumPy 1 does not shift a uint64 by an int
 
 
 @dataclass(frozen=True, kw_only=True)
