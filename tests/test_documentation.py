@@ -21,6 +21,7 @@ import yaml
 from action_files import write_containers
 from coco_results import write_results
 from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
+from newer_torch import TOO_OLD
 
 import kinegraph as kg
 from kinegraph.cli import main
@@ -129,6 +130,12 @@ def own_mocap(folder: Path) -> None:
         kg.save(body, folder / f"walk{subject}.bvh")
 
 
+def skip_exports(page: Path) -> None:
+    """Leave out the pages whose networks a PyTorch as old as the installed one cannot export."""
+    if TOO_OLD and page.name in ("export.md", "own-training.md"):
+        pytest.skip("PyTorch is too old to export every network")
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Path:
     """A folder with the files the pages speak of."""
@@ -175,6 +182,7 @@ def test_every_block_of_every_page_is_run() -> None:
 def test_commands_run(
     page: Path, place: Path, done: set[str], shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    skip_exports(page)
     monkeypatch.chdir(place)
     for line in runnable(page):
         run(line, page.name, shared_data, done)
@@ -201,6 +209,7 @@ def test_the_table_of_recognisers_is_computed() -> None:
 def test_python_runs(
     page: Path, place: Path, done: set[str], shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    skip_exports(page)
     monkeypatch.chdir(place)
     for beginning in READ_BY_PYTHON.get(page.name, ()):
         line = next(line for line in commands(page) if line.startswith(beginning))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,17 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from newer_torch import needs_newer_torch
 from tiny_networks import BODY, PLACES, SMALL, loaded
 
 from kinegraph.errors import ConfigError, KinegraphError, MissingExtraError
 from kinegraph.export import export, find_weights
 from kinegraph.export.exporting import Exported, compare, plan_export, trace
+from kinegraph.export.onnx_file import to_onnx
 from kinegraph.export.plan import ExportPlan, Measure, Part, Run
 from kinegraph.models import REGISTRY
 from kinegraph.skeleton import Skeleton
 from kinegraph.weights import LoadedWeights
 
 onnxruntime = pytest.importorskip("onnxruntime")
+pytestmark = needs_newer_torch
 
 
 def eager(part: Part) -> Run:
@@ -269,6 +273,24 @@ def test_an_operation_that_onnx_lacks_is_named() -> None:
     part = plan_export(loaded("fcn")).parts[0]
     with pytest.raises(KinegraphError, match=r"cannot be written as ONNX \(No ONNX function found for .*cummax"):
         onnx_file.to_onnx(part, torch.export.export(Running(), (torch.rand(2, 3),)))
+
+
+def test_of_an_old_pytorch_it_is_said_that_a_newer_one_may_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("Unsupported method call")
+
+    part = plan_export(loaded("fcn")).parts[0]
+    program = trace(part)
+    monkeypatch.setattr(torch.export, "export", refuse)
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    old = "; PyTorch 2.7.1 is too old for some networks: install 2.8 or newer"
+    for version, said in (("2.7.1+cu126", old), ("2.10.0", "")):
+        monkeypatch.setattr(torch, "__version__", version)
+        with pytest.raises(KinegraphError, match=re.escape(f"cannot be traced (Unsupported method call){said}") + "$"):
+            trace(part)
+        told = said or "; try OUT.pt2"
+        with pytest.raises(KinegraphError, match=re.escape(f"as ONNX (Unsupported method call){told}") + "$"):
+            to_onnx(part, program)
 
 
 def test_sums_that_race_in_onnxruntime_are_refused() -> None:

@@ -30,7 +30,7 @@ def trees(draw: st.DrawFn) -> list[int]:
 def test_positions_follow_the_chain_of_parents(parents: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     frames, joints = 3, len(parents)
-    local = Rotation.random(frames * joints, rng=rng).as_quat().reshape(frames, joints, 4)
+    local = Rotation.random(frames * joints, rng).as_quat().reshape(frames, joints, 4)
     offsets = rng.normal(size=(frames, joints, 3))
 
     def pose(frame: int, joint: int) -> tuple[np.ndarray, Rotation]:

@@ -18,7 +18,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def random_quaternions(seed: int, count: int = 64) -> np.ndarray:
-    return Rotation.random(count, rng=np.random.default_rng(seed)).as_quat()
+    return Rotation.random(count, np.random.default_rng(seed)).as_quat()
 
 
 @pytest.mark.parametrize("order", [*ORDERS, "x", "zy", "zyz"])
@@ -62,7 +62,7 @@ def test_products_rotations_and_matrices_agree_with_scipy(seed: int) -> None:
 
 
 def test_half_turns_survive_matrix_and_exponential_map() -> None:
-    axes = np.concatenate((np.eye(3), Rotation.random(20, rng=np.random.default_rng(4)).apply([1.0, 0, 0])))
+    axes = np.concatenate((np.eye(3), Rotation.random(20, np.random.default_rng(4)).apply([1.0, 0, 0])))
     matrix = Rotation.from_rotvec(np.pi * axes).as_matrix()
     np.testing.assert_allclose(rot.quaternion_to_matrix(rot.matrix_to_quaternion(matrix)), matrix, atol=1e-12)
     again = rot.expmap_to_quaternion(rot.quaternion_to_expmap(rot.matrix_to_quaternion(matrix)))
@@ -71,7 +71,7 @@ def test_half_turns_survive_matrix_and_exponential_map() -> None:
 
 @pytest.mark.parametrize("size", [0.0, 1e-12, 1e-6, 1.0, 3.1])
 def test_exponential_maps_agree_with_scipy_down_to_zero(size: float) -> None:
-    vectors = Rotation.random(20, rng=np.random.default_rng(5)).apply([size, 0, 0])
+    vectors = Rotation.random(20, np.random.default_rng(5)).apply([size, 0, 0])
     quaternion = rot.expmap_to_quaternion(vectors)
     np.testing.assert_allclose(quaternion, Rotation.from_rotvec(vectors).as_quat(), atol=1e-15)
     np.testing.assert_allclose(rot.quaternion_to_expmap(quaternion), vectors, rtol=1e-9, atol=1e-15)

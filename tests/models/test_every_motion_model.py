@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from newer_torch import needs_newer_torch
 from torch import Tensor, nn
 
 from kinegraph import models
@@ -268,6 +269,7 @@ def test_bones_are_not_rounded_by_autocast(key: str) -> None:
     assert all(one.frame.dtype == torch.float32 for one in state.networks)
 
 
+@needs_newer_torch
 @pytest.mark.parametrize("key", ["symgnn-dual", "simlpe"])
 def test_forward_is_one_graph(key: str) -> None:
     """No graph break under torch.compile, in training."""
@@ -277,6 +279,7 @@ def test_forward_is_one_graph(key: str) -> None:
     assert all(bool(part.isfinite().all()) for part in both(compiled(inputs())))
 
 
+@needs_newer_torch
 @pytest.mark.parametrize("key", ["symgnn-dual", "zero_velocity", "constant_velocity", "ridge", "simlpe"])
 def test_exported_program_gives_the_same(key: str) -> None:
     # tracing takes seconds: few frames and one branch hold every kind of layer

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from newer_torch import needs_newer_torch
 from torch import Tensor, nn
 
 from kinegraph import models
@@ -488,6 +489,7 @@ def shortened(model: RecognitionModel) -> RecognitionModel:
     return model
 
 
+@needs_newer_torch
 @pytest.mark.parametrize(
     "key",
     ["hcsf", "hcsf-dynamic-a", "mixhop", "stgcn", "agcn", "stgcnpp", "ctrgcn", "linear", "nearest", "nearest-euclid"],

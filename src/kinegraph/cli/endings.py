@@ -27,7 +27,8 @@ class Ended(KeyboardInterrupt):
 def ends_tidily() -> Iterator[None]:
     """SIGTERM and SIGHUP (its terminal is closed) within are as Ctrl-C: half written files and folders go again.
 
-    Only where nobody has said otherwise (nohup, a program that calls this one), and in the main thread, which gets them.
+    Only where nobody has said otherwise (nohup, a program that calls this one), and in the main thread, which
+    gets them.
     """
     taken: list[int] = []
 

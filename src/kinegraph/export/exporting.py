@@ -19,7 +19,16 @@ from kinegraph.export.checks import action_clip, lift_clip, motion_clip
 from kinegraph.export.clips import plan_recognizer
 from kinegraph.export.lifting import plan_lifter
 from kinegraph.export.motion import plan_motion
-from kinegraph.export.onnx_file import Precision, check_installed, describe, load_run, quiet, reduce_precision, to_onnx
+from kinegraph.export.onnx_file import (
+    Precision,
+    check_installed,
+    describe,
+    load_run,
+    quiet,
+    reduce_precision,
+    remedy,
+    to_onnx,
+)
 from kinegraph.export.plan import Array, ExportPlan, Feed, Measure, Part, Run
 from kinegraph.hub import is_hub_id, locate
 from kinegraph.inference import Lifter
@@ -271,7 +280,7 @@ def trace(part: Part) -> torch.export.ExportedProgram:
             program = torch.export.export(part.module, part.example, dynamic_shapes=_shapes(part.module, shapes))
     except Exception as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise KinegraphError(f"this network cannot be traced ({line})") from error
+        raise KinegraphError(f"this network cannot be traced ({line}){remedy()}") from error
     users = set(program.graph_signature.user_inputs)
     values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in users]
     for port, value in zip(part.inputs, values, strict=True):

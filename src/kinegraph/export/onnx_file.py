@@ -18,11 +18,13 @@ import torch
 from kinegraph.errors import KinegraphError, require
 from kinegraph.export.plan import Array, Feed, Part, Run
 
-__all__ = ["Precision", "check_installed", "describe", "load_run", "reduce_precision", "to_onnx"]
+__all__ = ["Precision", "check_installed", "describe", "load_run", "reduce_precision", "remedy", "to_onnx"]
 
 Precision = Literal["fp32", "fp16", "bf16", "int8"]
 _PURPOSE = "exporting to ONNX"
 _SMALL = 256  # values; halving fewer saves nothing
+_TORCH = (2, 8)
+"""The first PyTorch that exports every network here; 2.7 exports lifters alone, 2.6 these alone and as .pt2 alone."""
 
 
 def check_installed() -> None:
@@ -33,6 +35,15 @@ def check_installed() -> None:
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package, extra="export", purpose=_PURPOSE)
+
+
+def remedy(otherwise: str = "") -> str:
+    """What may help where a network cannot be exported, to end its message with: a newer PyTorch, or `otherwise`."""
+    version = torch.__version__.partition("+")[0]
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if numbers >= _TORCH:
+        return otherwise
+    return f"; PyTorch {version} is too old for some networks: install {'.'.join(map(str, _TORCH))} or newer"
 
 
 @contextlib.contextmanager
@@ -73,7 +84,7 @@ def to_onnx(part: Part, program: torch.export.ExportedProgram) -> Any:
         while cause.__cause__ is not None:
             cause = cause.__cause__
         line = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
-        raise KinegraphError(f"this network cannot be written as ONNX ({line}); try OUT.pt2") from error
+        raise KinegraphError(f"this network cannot be written as ONNX ({line}){remedy('; try OUT.pt2')}") from error
     assert made is not None
     model = made.model_proto
     _refuse_racing_sums(model)

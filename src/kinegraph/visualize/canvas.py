@@ -102,7 +102,9 @@ def _font(size: int, path: Path | None = None) -> Any:
     """Pillow's own font, or that of a file."""
     from PIL import ImageFont
 
-    return ImageFont.load_default(size) if path is None else ImageFont.truetype(path, size)
+    if path is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(str(path), size)  # Pillow 10 takes no Path
 
 
 @lru_cache(maxsize=1000)

@@ -68,7 +68,7 @@ def posed_trees(draw: st.DrawFn) -> SkeletonSequence:
     for old, parent in enumerate(parents):
         shuffled[place[old]] = place[parent] if parent >= 0 else -1
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
-    rotations = Rotation.random(4 * count, rng=rng).as_quat().reshape(4, count, 4)
+    rotations = Rotation.random(4 * count, rng).as_quat().reshape(4, count, 4)
     offsets = rng.normal(size=(count, 3))
     root = shuffled.index(-1)
     offsets[root] = 0
