@@ -306,6 +306,31 @@ def test_sums_that_race_in_onnxruntime_are_refused() -> None:
         onnx_file.to_onnx(part, torch.export.export(Sums(), (torch.rand(2, 3),)))
 
 
+@pytest.mark.parametrize("where", ["graph", "branch", "function"])
+@pytest.mark.parametrize("reduction", ["none", "add"])
+def test_sums_are_found_wherever_a_graph_hides_them(where: str, reduction: str) -> None:
+    from onnx import TensorProto, helper
+
+    from kinegraph.export import onnx_file
+
+    nodes = [helper.make_node("ScatterND", ["x", "where", "more"], ["y"], reduction=reduction)]
+    functions = []
+    if where == "branch":
+        out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
+        branch = helper.make_graph(nodes, "then", [], [out])
+        nodes = [helper.make_node("If", ["yes"], ["y"], then_branch=branch, else_branch=branch)]
+    if where == "function":
+        imports = [helper.make_opsetid("", 18)]
+        functions = [helper.make_function("own", "Sum", ["x", "where", "more"], ["y"], nodes, imports)]
+        nodes = [helper.make_node("Sum", ["x", "where", "more"], ["y"], domain="own")]
+    model = helper.make_model(helper.make_graph(nodes, "whole", [], []), functions=functions)
+    if reduction == "none":
+        onnx_file._refuse_racing_sums(model)
+    else:
+        with pytest.raises(KinegraphError, match="sums into indexed places .ScatterND"):
+            onnx_file._refuse_racing_sums(model)
+
+
 def test_no_network_is_forgotten() -> None:
     assert set(REGISTRY) - set(SMALL) == {"zero_velocity", "constant_velocity", "nearest"}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,12 +96,20 @@ def to_onnx(part: Part, program: torch.export.ExportedProgram) -> Any:
 
 def _refuse_racing_sums(model: Any) -> None:
     """Sums into places that indices name: onnxruntime's threads add to one place at once, and some is lost (1.32)."""
-    for node in model.graph.node:
+    for node in _nodes(model.graph.node, *(function.node for function in model.functions)):
         if any(attribute.name == "reduction" and attribute.s not in (b"", b"none") for attribute in node.attribute):
             raise KinegraphError(
                 f"this network sums into indexed places ({node.op_type}; index_add, scatter_add), which onnxruntime "
                 "does wrong on several threads; sum by a product with a matrix of zeros and ones, or try OUT.pt2"
             )
+
+
+def _nodes(*lists: Iterable[Any]) -> Iterator[Any]:
+    """All nodes, those in the branches and loops of others too."""
+    for node in itertools.chain(*lists):
+        yield node
+        for attribute in node.attribute:
+            yield from _nodes(*(graph.node for graph in (attribute.g, *attribute.graphs)))
 
 
 def describe(model: Any, facts: str) -> None:

@@ -33,7 +33,6 @@ __all__ = ["RigMatch", "body_skeleton", "match_rig", "trunk"]
 Array = NDArray[np.float64]
 _SAME_RIG = 0.8  # share of a network's joints that a rig must have by name to count as the same one
 _SAME_REST = 0.26  # rad; rest poses of one rig differ by less from person to person
-_NEAR_M = 0.15  # of the pelvis, within which a rig's root is it: some part legs and spine a little above
 _LEAST = 0.5  # share of a network's turning joints that must be found
 
 
@@ -78,7 +77,7 @@ def match_rig(rig: Skeleton, offsets: Array, body: Skeleton) -> RigMatch:
     layout = _layout(body)
     named = np.array([rig.joints.index(j) if j in rig.joints else -1 for j in body.joints])
     same = (named >= 0).mean() >= _SAME_RIG
-    pelvis = _pelvis(rig, offsets)
+    pelvis = _pelvis(rig)
     source = named if same else _by_anatomy(rooted_at(rig, pelvis), body)
     if not (same and named[body.root] >= 0):
         source[body.root] = _at_root(rig, pelvis, body)
@@ -97,15 +96,14 @@ def match_rig(rig: Skeleton, offsets: Array, body: Skeleton) -> RigMatch:
 # ---- which joint -------------------------------------------------------------------------------------------------
 
 
-def _pelvis(rig: Skeleton, offsets: Array) -> int:
-    """The rig's pelvis: its root, unless where the legs part is another place."""
+def _pelvis(rig: Skeleton) -> int:
+    """The rig's pelvis; its root where nothing tells it.
+
+    A root that lies on the pelvis, or a little off it, is still another joint: of root motion, or one that legs and
+    spine hang on by a joint each. Taken for the pelvis, it would leave that to the spine, one joint too many.
+    """
     found = pelvis_joint(rig)
-    if found is None:
-        return rig.root
-    away, at = np.zeros(3), found
-    while rig.parents[at] >= 0:
-        away, at = away + offsets[at], rig.parents[at]
-    return found if np.linalg.norm(away) > _NEAR_M else rig.root
+    return rig.root if found is None else found
 
 
 def _at_root(rig: Skeleton, pelvis: int, body: Skeleton) -> int:
