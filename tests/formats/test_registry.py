@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -158,6 +159,19 @@ def test_missing_and_unreadable(tmp_path: Path, info) -> None:  # type: ignore[n
     folder.mkdir()
     with pytest.raises(KinegraphError):
         read(folder, format=info.name)
+
+
+def test_a_pipe_is_refused_before_anything_is_taken_from_it() -> None:
+    """`cat walk.bvh | kinegraph info /dev/stdin` had called the file damaged: its first bytes were gone."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, b"HIERARCHY")
+        with pytest.raises(FormatError, match=rf"/dev/fd/{reading}: is a pipe or a device.* save it to a file first"):
+            read(f"/dev/fd/{reading}")
+        assert os.read(reading, 9) == b"HIERARCHY"
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def test_a_folder_of_another_detectors_results_is_no_clip(tmp_path: Path) -> None:

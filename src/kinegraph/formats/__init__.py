@@ -352,6 +352,8 @@ def _detected(path: Path) -> tuple[str, object]:
         return _folder(path), None
     if not path.exists():
         raise FormatError(path, "no such file; check the path")
+    if not path.is_file():  # a look at what it holds would take that from the reader
+        raise FormatError(path, "is a pipe or a device, which can be read only once; save it to a file first")
     suffix = path.suffix.lower()
     by_content = looks_like(path)
     fitting = [i.name for i in formats() if suffix in i.suffixes]
