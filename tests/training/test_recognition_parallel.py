@@ -198,7 +198,7 @@ def test_all_processes_stop_and_write_at_the_same_step(
     sent = SimpleNamespace(wait=lambda: None)
 
     def answers(reduce: Callable[..., Any], checkpoint: int = 0) -> list[list[tuple[bool, bool]]]:
-        monkeypatch.setattr("kinegraph.training.agreement.dist.all_reduce", reduce)
+        monkeypatch.setattr(dist, "all_reduce", reduce)
         found = []
         for since, requested in zip(clocks, signals, strict=True):
             given: dict[str, Any] = {"data": None, "steps": 9, "progress": None, "save_best": None}

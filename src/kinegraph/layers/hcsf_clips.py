@@ -68,11 +68,8 @@ class ClipHCSF(HCSF, Constants):
         self.norm = ClipNorm(out_channels)
         self.transform.bias = None  # the norm takes it off again
 
-    def fold(self, scale: Tensor | None = None, shift: Tensor | None = None) -> _Maps:  # type: ignore[override]
-        """The layer as maps, with the norm in them: for graphs that do not depend on the input too.
-
-        The norm's own scale and shift, (out,), are taken, whatever `scale` and `shift` say.
-        """
+    def fold(self) -> _Maps:  # type: ignore[override]
+        """The layer as maps, with its own norm in them: for graphs that do not depend on the input too."""
         return self._maps(*self.norm.scale_and_shift())
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:

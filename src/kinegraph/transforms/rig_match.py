@@ -33,6 +33,8 @@ __all__ = ["RigMatch", "body_skeleton", "match_rig", "trunk"]
 Array = NDArray[np.float64]
 _SAME_RIG = 0.8  # share of a network's joints that a rig must have by name to count as the same one
 _SAME_REST = 0.26  # rad; rest poses of one rig differ by less from person to person
+_NEAR_M = 0.15  # of where the legs part, within which a root that the trunk hangs on is the pelvis
+_ON_THE_TRUNK = ("left_shoulder", "right_shoulder", "neck", "head")
 _LEAST = 0.5  # share of a network's turning joints that must be found
 
 
@@ -77,7 +79,7 @@ def match_rig(rig: Skeleton, offsets: Array, body: Skeleton) -> RigMatch:
     layout = _layout(body)
     named = np.array([rig.joints.index(j) if j in rig.joints else -1 for j in body.joints])
     same = (named >= 0).mean() >= _SAME_RIG
-    pelvis = _pelvis(rig)
+    pelvis = _pelvis(rig, offsets)
     source = named if same else _by_anatomy(rooted_at(rig, pelvis), body)
     if not (same and named[body.root] >= 0):
         source[body.root] = _at_root(rig, pelvis, body)
@@ -96,14 +98,21 @@ def match_rig(rig: Skeleton, offsets: Array, body: Skeleton) -> RigMatch:
 # ---- which joint -------------------------------------------------------------------------------------------------
 
 
-def _pelvis(rig: Skeleton) -> int:
-    """The rig's pelvis; its root where nothing tells it.
+def _pelvis(rig: Skeleton, offsets: Array) -> int:
+    """The rig's pelvis: where its legs part, or its root where nothing tells that.
 
-    A root that lies on the pelvis, or a little off it, is still another joint: of root motion, or one that legs and
-    spine hang on by a joint each. Taken for the pelvis, it would leave that to the spine, one joint too many.
+    A root near by is the pelvis where the trunk hangs on it and not on that joint, which then carries legs alone. Where
+    legs and trunk hang on the joint, the root is none, however near: it carries a body, as root motion does.
     """
     found = pelvis_joint(rig)
-    return rig.root if found is None else found
+    if found is None:
+        return rig.root
+    away, at = np.zeros(3), found
+    while rig.parents[at] >= 0:
+        away, at = away + offsets[at], rig.parents[at]
+    trunk_above = [int(np.argmax(of)) for of in map(rig.landmark, _ON_THE_TRUNK) if of is not None]
+    apart = bool(trunk_above) and not any(found in ancestors(rig.parents, joint) for joint in trunk_above)
+    return rig.root if apart and np.linalg.norm(away) <= _NEAR_M else found
 
 
 def _at_root(rig: Skeleton, pelvis: int, body: Skeleton) -> int:
