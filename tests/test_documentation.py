@@ -20,7 +20,7 @@ import pytest
 import yaml
 from action_files import write_containers
 from coco_results import write_results
-from motion_files import TINY_CLIPS, TINY_RUN, TINY_TRAINER
+from motion_files import TINY_CLIPS, TINY_FLOOR, TINY_RIDGE, TINY_RUN, TINY_TRAINER
 from newer_torch import TOO_OLD
 
 import kinegraph as kg
@@ -79,12 +79,13 @@ def run(line: str, page: str, shared_data: Path, done: set[str]) -> None:
         words = shlex.split(words[-1].replace("$SLURM_PROCID", "0"))  # a run of its own in each
     assert words[0] == "kinegraph", f"{page}: what is '{line}'?"
     motion = any(word.startswith("symgnn_") for word in words)
-    baseline = any(word.startswith(("simlpe_", "ridge_")) for word in words[:3])
+    simlpe, ridge = (any(word.startswith(name) for word in words[:3]) for name in ("simlpe_", "ridge_"))
     clips = any(word.startswith("recognize_") for word in words)
     floor = any(word.startswith(("recognize_nearest", "recognize_linear")) for word in words)
     if words[1] == "train" or (words[1] == "analyze" and (motion or clips)):
-        own = TINY_CLIPS if clips else TINY_RUN if motion else TINY.split()
-        words += TINY_TRAINER if baseline or floor else own
+        own = TINY_CLIPS if clips else TINY_RUN if motion else TINY_RIDGE if ridge else TINY.split()
+        several = words[1] == "analyze"  # others beside the floor
+        words += TINY_FLOOR if floor and not several else TINY_TRAINER if simlpe or floor else own
         words += HELD_OUT if clips and any(name in words[2] for name in ("_ntu", "_folder")) else []
     if words[1:3] == ["data", "generate"]:
         words += ["--clips", "12", "--actions", "2"]

@@ -200,3 +200,22 @@ def test_people_who_leave_or_are_never_there_are_told(tmp_path: Path, capsys: py
     said = capsys.readouterr().out
     assert "person 2 is never seen and was left out" in said
     assert "got new ones" not in said  # of somebody who is not there
+
+
+@pytest.mark.parametrize("to", ["bvh", "glb"])
+def test_a_layout_whose_root_a_recording_lacks_is_refused_with_others(
+    to: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(_solid(), tmp_path / "in.npz")
+    words = ["convert", str(tmp_path / "in.npz"), str(tmp_path / f"out.{to}"), "--skeleton", "cmu31"]
+    assert main(words) == 2
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kinegraph")]
+    assert (
+        "'root' is never seen, on which 'cmu31' hangs and which rigs (BVH, GLB) need: map it to a layout whose" in said
+    )
+    assert "(no --skeleton), or write npz, CSV, TRC or C3D, which hold gaps" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["in.npz"]
+    named = said.split("can be had (")[1].split(")")[0].split(", ")
+    for other in (*named, None):
+        assert main([*words[:3], *(["--skeleton", other] if other else [])]) == 0
+    assert main([*words[:2], str(tmp_path / "out.trc"), *words[3:]]) == 0

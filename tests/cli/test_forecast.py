@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moving_people import bone_lengths, network, walker
+from moving_people import bone_lengths, network, walker, with_a_stretching_shin
 from PIL import Image
 
 import kinegraph as kg
@@ -95,6 +95,25 @@ def test_any_format_with_history(walk: Path, out: Path, suffix: str) -> None:
     there = before.positions[0, 60, before.skeleton.index("left_ankle")]
     np.testing.assert_allclose(whole.positions[0, 60, at], there, atol=1e-4)
     np.testing.assert_allclose(whole.positions[0, -1, at], there, atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", ["bvh", "glb"])
+def test_how_far_a_rig_puts_joints_from_where_they_were_is_told(
+    suffix: str, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kg.save(with_a_stretching_shin(), tmp_path / "shin.npz")
+    words = ("forecast", tmp_path / "shin.npz", "--seconds", 0.2, "--model", "zero-velocity")
+    note = "note: bones keep one length here: joints are up to "
+    assert run(*words, "--out", out / f"both.{suffix}", "--with-history") == 0
+    told = capsys.readouterr().out
+    assert run("convert", tmp_path / "shin.npz", out / f"alone.{suffix}") == 0
+    off = [float(text.split(note)[1].split(" mm ")[0]) for text in (told, capsys.readouterr().out)]
+    assert min(off) > 20
+    assert abs(off[0] - off[1]) < 5
+    assert run(*words, "--out", out / f"both.{suffix}", "--with-history", "--json") == 0
+    assert any("joints are up to" in text for text in json.loads(capsys.readouterr().out)["notes"])
+    assert run(*words, "--out", out / "both.npz", "--with-history") == 0
+    assert note not in capsys.readouterr().out
 
 
 def test_who_has_left_does_not_keep_the_others_from_a_bvh(

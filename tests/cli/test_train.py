@@ -24,16 +24,8 @@ from kinegraph.training.recipe import load_recipe, recipe_names
 from kinegraph.weights import load_weights
 
 FLOORS = ("nearest", "linear")
-TINY = [
-    "--trainer.steps",
-    "2",
-    "--trainer.batch",
-    "8",
-    "--trainer.tensorboard",
-    "false",
-    "--trainer.accelerator",
-    "cpu",
-]
+ONCE = ["--trainer.tensorboard", "false", "--trainer.accelerator", "cpu"]
+TINY = ["--trainer.steps", "2", "--trainer.batch", "8", *ONCE]
 
 
 @pytest.fixture(autouse=True)
@@ -116,11 +108,10 @@ def test_every_shipped_recognition_recipe_runs(
     recipe = load_recipe(name)
     monkeypatch.setattr(recognition_setup, "load_clip_splits", lambda *_: _clips(recipe))
     short = ["--transform.frames", "8"]
-    if recipe.model["name"] not in ("nearest", "linear"):
-        short += ["--model.width", "0.1"]
+    short += ONCE if recipe.model["name"] in FLOORS else [*TINY, "--model.width", "0.1"]
     if recipe.model["name"] == "symgnn_recognizer":
         short += ["--model.agim_width", "4"]
-    assert main(["train", name, *TINY, *out(tmp_path / "run"), *short, "--quiet"]) == 0
+    assert main(["train", name, *out(tmp_path / "run"), *short, "--quiet"]) == 0
     assert capsys.readouterr().err == ""
     loaded = load_weights(tmp_path / "run" / "best", task="recognition")
     assert loaded.model_name == recipe.model["name"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_people import walker, with_a_stretching_shin
 
 import kinegraph as kg
 from kinegraph.cli import main
 from kinegraph.errors import ConfigError, DataError, KinegraphError
+from kinegraph.formats.export import WrittenOtherwiseWarning, not_shown
 
 
 def test_a_3d_array_is_metres_in_the_world() -> None:
@@ -119,3 +122,33 @@ def test_the_remedy_for_other_units_is_one(scale: float, unit: str, tmp_path: Pa
     said = [word for option in (f"unit={unit}", "skeleton=h36m17", "fps=30") for word in ("--read", option)]
     assert main(["convert", str(tmp_path / "a.npy"), str(tmp_path / "b.npz"), *said]) == 0
     np.testing.assert_allclose(kg.load(tmp_path / "b.npz").positions[0], array / scale)
+
+
+@pytest.mark.parametrize("suffix", ["bvh", "glb"])
+def test_what_a_file_shows_otherwise_is_warned_of(tmp_path: Path, suffix: str) -> None:
+    body = with_a_stretching_shin()
+    with pytest.warns(
+        WrittenOtherwiseWarning, match=r"x\.\w+: bones keep one length here: joints are up to \d\d mm"
+    ) as told:
+        kg.save(body, tmp_path / f"x.{suffix}")
+    assert [Path(one.filename).name for one in told] == [Path(__file__).name]  # the line that saves, not ours
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kg.save(body, tmp_path / "x.npz")
+        kg.save(walker(), tmp_path / f"x.{suffix}")
+        (note,) = not_shown(body, suffix)
+        kg.save(body.with_note(note), tmp_path / f"x.{suffix}")  # who has it already is told nothing new
+
+
+def test_who_is_left_out_of_a_file_is_warned_of(tmp_path: Path) -> None:
+    pair = walker(people=2)
+    positions = pair.positions.copy()
+    positions[1] = np.nan
+    gone = pair.replace(positions=positions, confidence=None)
+    with pytest.warns(WrittenOtherwiseWarning, match=r"x\.trc: person 2 is never seen and was left out"):
+        kg.save(gone, tmp_path / "x.trc")
+    with pytest.warns(WrittenOtherwiseWarning, match="siblings turn as one: joints are up to"):
+        kg.save(with_a_stretching_shin(), tmp_path / "x.bvh", pivots=False)
+    slow = walker(fps=60.0).replace(fps=0.5)
+    with pytest.warns(WrittenOtherwiseWarning, match="a frame time of 2 s is not believed"):
+        kg.save(slow, tmp_path / "slow.bin", "bvh")

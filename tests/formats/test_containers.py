@@ -366,7 +366,7 @@ def test_a_foreign_wide_table_in_another_order(tmp_path: Path) -> None:
         ("# skeleton: coco17\nframe,joint,x,y\n0,nose,1,\n", "lacks a coordinate"),
         (
             "# skeleton: coco17\nframe,joint,x,y,score\n0,nose,1,2,7\n",
-            "joint 'nose' of person 0 in frame 0 has a confidence outside",
+            "joint 'nose' of person 0 in frame 0 has confidence 7; expected 0 to 1",
         ),
         ("frame,joint,x,y\n0,thumb,1,2\n", "no known layout"),
         ('# skeleton: {"joints": 3}\nframe,joint,x,y\n0,a,1,2\n', "must map each joint"),

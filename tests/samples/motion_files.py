@@ -17,10 +17,10 @@ from kinegraph.transforms.motion import MotionTransform
 from kinegraph.weights import save_weights
 
 TINY = {"width": 0.05, "agim_width": 8, "gamma": 2, "iterations": 1, "differences": (0,)}
-TINY_TRAINER = [
-    *("--trainer.steps", "2", "--trainer.batch", "4", "--trainer.validate_every", "2", "--trainer.validate_poses", "8"),
-    *("--trainer.tensorboard", "false", "--trainer.accelerator", "cpu"),
-]
+TINY_FLOOR = ["--trainer.validate_poses", "8", "--trainer.tensorboard", "false", "--trainer.accelerator", "cpu"]
+"""Options of floors that see every clip once."""
+TINY_RIDGE = ["--trainer.steps", "2", "--trainer.batch", "4", *TINY_FLOOR]
+TINY_TRAINER = ["--trainer.validate_every", "2", *TINY_RIDGE]
 TINY_RUN = [*("--model.width", "0.05", "--model.agim_width", "8", "--model.differences", "[0]"), *TINY_TRAINER]
 """Options that make any motion recipe a matter of a second."""
 TINY_CLIPS = ["--model.width", "0.1", "--transform.frames", "8", *TINY_TRAINER]

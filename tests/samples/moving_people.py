@@ -110,6 +110,15 @@ def network(
     return MotionNetwork(built, model, joints, transform, {}, Path("untrained"))  # type: ignore[arg-type]
 
 
+def with_a_stretching_shin() -> SkeletonSequence:
+    """Somebody who walks, as positions alone, whose left shin is up to 5 cm longer or shorter than it was."""
+    body = walker()
+    positions = body.positions.copy()
+    below = [body.skeleton.index(joint) for joint in ("left_ankle", "left_toe_base", "left_toe")]
+    positions[:, :, below, 1] += 0.05 * np.sin(2 * np.pi * np.arange(body.frames) / 60)[:, None]
+    return body.replace(positions=positions, rotations=None, offsets=None)
+
+
 def bone_lengths(sequence: SkeletonSequence) -> np.ndarray:
     """(people, frames, bones) metres."""
     parents, children = np.array(sequence.skeleton.bones).T

@@ -11,7 +11,9 @@ import pytest
 from kinegraph import Skeleton, get_skeleton, map_joints, skeleton_names
 from kinegraph.errors import DataError, SkeletonError
 from kinegraph.formats import read
+from kinegraph.formats.joints.rig import build_skeleton
 from kinegraph.skeleton import contract
+from kinegraph.skeleton.mapping import layouts_with_a_root
 
 
 @pytest.mark.parametrize("name", skeleton_names())
@@ -135,6 +137,70 @@ def test_a_part_of_a_layout_has_the_joints_of_its_names(trajectory: bool, landma
         assert (np.count_nonzero(weights, axis=1) == 1).all()
 
 
+UNREAL = {
+    **{"root": "", "pelvis": "root", "spine_01": "pelvis", "spine_02": "spine_01", "neck_01": "spine_02"},
+    **{"thigh_l": "pelvis", "calf_l": "thigh_l", "foot_l": "calf_l", "ball_l": "foot_l"},
+    **{"thigh_r": "pelvis", "calf_r": "thigh_r", "foot_r": "calf_r", "ball_r": "foot_r"},
+    **{"upperarm_l": "spine_02", "lowerarm_l": "upperarm_l", "hand_l": "lowerarm_l"},
+    **{"upperarm_r": "spine_02", "lowerarm_r": "upperarm_r", "hand_r": "lowerarm_r"},
+}
+
+
+def _rig(tree: dict[str, str]) -> Skeleton:
+    names = list(tree)
+    return build_skeleton(Path("rig.bvh"), names, [names.index(above) if above else -1 for above in tree.values()])
+
+
+@pytest.mark.parametrize("target", ["cmu31", "hdm05_31"])
+def test_a_root_on_the_floor_is_no_root_of_acclaim(target: str) -> None:
+    """The joint 'root' of Unreal and others is where root motion goes; in ASF files it lies in the body."""
+    mapping = map_joints(_rig(UNREAL), get_skeleton(target))
+    at = mapping.target.index
+    assert mapping.status[at("root")] == "missing"
+    assert mapping.weights[at("lfemur"), mapping.source.index("calf_l")] == 1
+
+
+def test_roots_of_acclaim_are_one() -> None:
+    whole = get_skeleton("cmu31")
+    part = contract(whole, ["lfemur", "rfemur", "head", "lwrist"])
+    for source, target in (
+        (get_skeleton("hdm05_31"), whole),
+        (part, whole),
+        (whole, part),
+        (part, get_skeleton("hdm05_31")),
+    ):
+        weights = map_joints(source, target, minimum=0.0).weights[target.index("root")]
+        assert (weights[source.index("root")], weights.sum()) == (1, 1)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_names_that_mean_other_joints_are_not_trusted(shared_data: Path, ends: bool) -> None:
+    """Acclaim's bones as joints at their starts, as amc2bvh programs write them: 'lfemur' is the hip, not the knee."""
+    clip = shared_data / "cmu_asfamc" / "01" / "01_01.amc"
+    starts, expected = (read(clip, joints=joints).slice_frames(0, 200, 20) for joints in ("starts", "ends"))
+    acclaim = expected.skeleton
+    at = [j for j in range(38) if j in starts.skeleton.parents]
+    names = dict(zip(at, acclaim.joints, strict=True))
+    free = [j for j in range(38) if j not in names] if ends else []
+    names |= {j: f"{names[starts.skeleton.parents[j]]}_end" for j in free}
+    kept = [*at, *free]
+    tree = {names[j]: names.get(starts.skeleton.parents[j], "") for j in kept}
+    moved = starts.replace(
+        positions=starts.positions[:, :, kept],
+        confidence=starts.confidence[:, :, kept],
+        skeleton=_rig(tree),
+        rotations=None,
+        offsets=None,
+    ).to_skeleton(acclaim)
+    seen = moved.seen.all(axis=(0, 1))
+    off = np.linalg.norm(moved.positions - expected.positions, axis=-1)[:, :, seen].max(axis=(0, 1))
+    found = dict(zip((joint for joint, there in zip(acclaim.joints, seen, strict=True) if there), off, strict=True))
+    # points that rigs tell by names alone: toes from their base, the neck from its own, the chest between shoulders
+    assert max(found.pop(joint) for joint in ("ltoes", "rtoes", "lowerneck", "thorax")) < 0.11
+    assert {"lhipjoint", "lfemur", "rtibia", "lclavicle", "rhumerus", "lwrist", "upperneck"} <= set(found)
+    assert max(found.values()) < 1e-3
+
+
 def test_own_landmarks_on_a_layouts_joints_are_heeded() -> None:
     """A layout of one's own is no part of the library's, though it has its name and joints."""
     layout = get_skeleton("h36m17")
@@ -163,3 +229,16 @@ def test_too_little_is_refused() -> None:
 def test_wrong_joint_count_is_refused() -> None:
     with pytest.raises(DataError, match="have 18 joints, but skeleton 'coco17' has 17"):
         map_joints(get_skeleton("coco17"), get_skeleton("h36m17")).apply(np.zeros((1, 18, 2)))
+
+
+def test_layouts_with_a_root_are_those_that_a_recording_can_be_mapped_to() -> None:
+    source = get_skeleton("cmu31")
+    seen = np.ones(31, dtype=bool)
+    assert set(layouts_with_a_root(source, seen)[:2]) == {"cmu31", "hdm05_31"}
+    seen[source.index("root")] = False
+    found = layouts_with_a_root(source, seen)
+    assert {"h36m17", "ntu25", "smpl22"} <= set(found)
+    assert not {"cmu31", "hdm05_31"} & set(found)
+    seen[source.index("lhipjoint")] = False
+    assert "h36m17" not in layouts_with_a_root(source, seen)  # whose pelvis lies between both hips
+    assert layouts_with_a_root(source, np.zeros(31, dtype=bool)) == ()

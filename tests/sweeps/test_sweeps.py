@@ -129,16 +129,26 @@ def test_finished_runs_are_kept_and_others_go_on(swept, monkeypatch):
     place.write_text(json.dumps(content))
 
 
-def test_where_the_data_are_may_be_spelt_anew(swept, recordings, tmp_path, monkeypatch):
-    """Windows of motion are not open before a run opens them: other folders may be other data."""
-    _, run, *_ = swept
-    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained again"))
-    again = run(data=str(recordings / ".." / recordings.name))
-    assert len(again.rows) == 3
+def test_the_data_may_move_as_long_as_they_are_the_same(swept, recordings, tmp_path, monkeypatch):
+    """An interrupted sweep had to find its data where it left them, though their fingerprints say what they are."""
+    result, run, out, _ = swept
+    opened, load = [], motion.load_motion_splits
+    monkeypatch.setattr(motion, "load_motion_splits", lambda *given: opened.append(given) or load(*given))
+    again = run(data=str(recordings / ".." / recordings.name), seeds=(0,))
+    assert (len(again.rows), opened) == (3, [])
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(recordings, elsewhere)
-    with pytest.raises(ConfigError, match=r"data.source: .* was trained with .*elsewhere"):
-        run(data=str(elsewhere))
+    place = out / "bone" / "seed_1" / "run.json"
+    before = place.read_text()
+    place.write_text(json.dumps({**json.loads(before), "status": "interrupted"}))
+    moved = run(data=str(elsewhere), seeds=(1,))  # one is kept, the other goes on
+    assert [runs[0].figures for _, runs in moved.rows] == [runs[1].figures for _, runs in result.rows]
+    assert len(opened) == 1
+    assert read_recipe(read_yaml(place.parent / "recipe.yaml")).data.source == str(elsewhere)
+    file = next(path for path in sorted((elsewhere / "train" / "walking").iterdir()))
+    file.write_text(file.read_text().replace("1", "2"))
+    with pytest.raises(ConfigError, match=r"seed_0 was trained on other data .* than the data that are there now"):
+        run(data=str(elsewhere), seeds=(0,))
 
 
 def test_another_sweep_does_not_use_the_folder(swept, recordings):

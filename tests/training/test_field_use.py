@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from training_runs import run_motion, run_recognition
 
 from kinegraph.config import to_dict
 from kinegraph.errors import ConfigError
 from kinegraph.skeleton import get_skeleton
-from kinegraph.training.field_use import USED, check_used
+from kinegraph.training.field_use import OF_DESCENT, USED, check_used
 from kinegraph.training.recipe import RunRecipe, load_recipe, read_recipe
 from kinegraph.training.recipe_parts import DescentRecipe, ScheduleRecipe
 from kinegraph.training.schedule import rate
 from kinegraph.training.task import Monitor, TrainingTask
 from kinegraph.transforms.clips import ClipTransform
 from kinegraph.transforms.prenormalise import PreNormalise
+from kinegraph.weights import load_weights
 
 SCHEDULES = {
     "exponential": ScheduleRecipe(name="exponential"),
@@ -91,10 +94,11 @@ def test_what_is_said_to_be_used_is_and_nothing_else(field: str, kind: str) -> N
 
 def test_every_field_that_is_named_is_tried() -> None:
     assert set(USED) <= set(OTHERWISE)
+    assert {*(f"trainer.{name}" for name in DESCENT["trainer"]), "optim.", "schedule.", "objective."} == set(OF_DESCENT)
 
 
 def of(**changes: Any) -> RunRecipe:
-    return read_recipe({"task": "recognition", "model": {"name": "linear"}, **changes})
+    return read_recipe({"task": "recognition", "model": {"name": "stgcn"}, **changes})
 
 
 def test_a_field_of_another_kind_is_refused_with_its_own() -> None:
@@ -120,10 +124,70 @@ def test_a_field_of_another_kind_is_refused_with_its_own() -> None:
 )
 def test_what_the_command_line_gives_is_asked_and_what_a_file_holds_is_not(tmp_path: Path, given: list[str]) -> None:
     path = tmp_path / "my.yaml"
-    path.write_text("task: recognition\nmodel: {name: linear}\nschedule: {name: cosine, gamma: 0.7, every: 2}\n")
+    path.write_text("task: recognition\nmodel: {name: stgcn}\nschedule: {name: cosine, gamma: 0.7, every: 2}\n")
     assert to_dict(load_recipe(str(path)))["schedule"]["gamma"] == 0.7
     load_recipe(str(path), ["--schedule.name", "exponential", "--schedule.gamma", "0.1"])
     load_recipe(str(path), ["--schedule.name", "constant", "--optim.betas", "[0.8, 0.9]"])
     with pytest.raises(ConfigError, match="^my.yaml: schedule.gamma: it has no effect under schedule.name cosine"):
         load_recipe(str(path), given)
     assert load_recipe(str(path), given, all_used=False).schedule.gamma > 0
+
+
+DESCENT: dict[str, Any] = {
+    "optim": {"name": "sgd", "lr": 0.5, "weight_decay": 0.1, "momentum": 0.1, "clip": 1.0, "ema": 0.9},
+    "schedule": {"name": "one-cycle", "warmup": 0.3, "final": 0.2, "gamma": 0.5, "every": 3},
+    "trainer": {"validate_every": 3, "patience": 1, "checkpoint_every": 7, "checkpoint_minutes": 9.0, "log_every": 1,
+                "precision": "bf16", "compile": True},
+}  # fmt: skip
+
+
+def fitted(out: Path, model: str, descent: Mapping[str, Any] | None = None, **more: Any) -> torch.Tensor:
+    """All weights of a network that was fitted, by a recipe of which `descent` lays down how it would descend."""
+    changes = {**(descent or {}), "model": {"name": model}, "trainer": dict((descent or {}).get("trainer", {}))}
+    changes["trainer"] |= {"keep": "last", **more.pop("trainer", {})}
+    if model == "ridge":
+        result = run_motion(out, transform={"recognise": False}, **changes, **more)
+    else:
+        result = run_recognition(out, **changes, **more)
+    state = load_weights(result.weights).model.state_dict()
+    return torch.cat([state[name].double().flatten() for name in sorted(state)])
+
+
+@pytest.mark.parametrize("model", ["ridge", "linear", "nearest"])
+def test_what_is_fitted_has_nothing_of_a_descent(tmp_path: Path, model: str) -> None:
+    changes: dict[str, Any] = DESCENT
+    if model == "ridge":
+        objective = {"balance": "fixed", "velocity": 1.0, "space": "raw", "label_smoothing": 0.1}
+        changes = {**DESCENT, "optim": {**DESCENT["optim"], "loss": "mse"}, "objective": objective}
+    plain = fitted(tmp_path / "plain", model)
+    assert torch.equal(fitted(tmp_path / "other", model, changes), plain)
+    longer = fitted(tmp_path / "longer", model, trainer={"steps": 9, "batch": 2})
+    assert torch.equal(longer, plain) == (model != "ridge")
+    if model == "linear":  # as often as there are epochs, changed anew
+        shaken = {"augment": {"noise": 0.01}}
+        once, twice = (fitted(tmp_path / f"{n}", model, trainer={"steps": None, "epochs": n}, **shaken) for n in (1, 2))
+        assert not torch.equal(once, twice)
+
+
+def test_what_only_a_descent_uses_is_refused_where_a_network_is_fitted() -> None:
+    told = r"it has no effect under model.name ridge, which is fitted in closed form; leave it out$"
+    for field in ("optim.lr", "optim.momentum", "schedule.name", "objective.velocity", "trainer.patience"):
+        value = {"schedule.name": "cosine", "trainer.patience": "1"}.get(field, "0.5")
+        with pytest.raises(ConfigError, match=rf"^ridge_cmu.yaml: {field}: {told}"):
+            load_recipe("ridge_cmu", [f"--{field}", value])
+    load_recipe("ridge_cmu", ["--trainer.steps", "9", "--trainer.batch", "8", "--trainer.keep", "last"])
+    simlpe = read_recipe({"task": "motion", "model": {"name": "simlpe"}})
+    ridge = read_recipe({"task": "motion", "model": {"name": "ridge"}})
+    check_used([ridge, simlpe], ["optim.lr"])
+    both = r"under model.name ridge, which is .* form or optim.name adam; leave it out, or set --optim.name sgd$"
+    with pytest.raises(ConfigError, match=both):
+        check_used([ridge, simlpe], ["optim.momentum"])
+
+
+@pytest.mark.parametrize("model", ["linear", "nearest"])
+def test_clips_that_do_not_change_are_seen_once(model: str) -> None:
+    for field in ("epochs", "steps", "batch"):
+        with pytest.raises(ConfigError, match=rf"trainer.{field}: it has no effect under model.name {model}, which"):
+            load_recipe(f"recognize_{model}_hdm05", [f"--trainer.{field}", "4"])
+    load_recipe(f"recognize_{model}_hdm05", ["--augment.noise", "0.01", "--trainer.epochs", "4"])
+    load_recipe(f"recognize_{model}_hdm05", ["--trainer.validate_poses", "4", "--data.fold", "1", "--seed", "3"])

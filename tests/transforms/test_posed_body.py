@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from moving_people import LAYOUT, TURNING, turned, walker
 
-from kinegraph.errors import SkeletonError
+from kinegraph.errors import DataError, SkeletonError
 from kinegraph.formats.motion import bvh
+from kinegraph.inference.forecaster import Forecaster
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton, get_skeleton, map_joints, skeleton_names
 from kinegraph.skeleton.contraction import contract
@@ -179,3 +180,18 @@ def test_joints_that_are_never_seen_leave_a_body(lost: tuple[str, ...]) -> None:
     assert np.isfinite(person.rotations).all()
     assert ("pelvis" in lost) == bool(person.means)
     np.testing.assert_allclose(np.linalg.norm(person.rotations, axis=-1), 1.0, atol=1e-9)
+
+
+def test_who_has_no_root_at_all_is_told_where_there_is_one() -> None:
+    lost = positions_of(walker()).to_skeleton("cmu31")
+    message = (
+        r"'root', on which 'cmu31' hangs, is never seen; expected a body with its root: map it to a layout .*h36m17"
+    )
+    with pytest.raises(DataError, match=message):
+        posed_body(lost)
+    with pytest.raises(DataError, match=message):
+        Forecaster("zero-velocity").forecast(lost, 0.2)
+    assert Forecaster("zero-velocity").forecast(lost.to_skeleton("h36m17"), 0.2).seen.any()
+    nobody = lost.replace(positions=np.full_like(lost.positions, np.nan), confidence=None)
+    with pytest.raises(DataError, match="its root 'root' is never seen; expected a body"):
+        posed_body(nobody)

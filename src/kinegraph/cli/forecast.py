@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Read, forecast, write; say what was assumed."""
     from kinegraph.cli.render import PICTURES, Progress, check_picture
     from kinegraph.formats import write, write_format
-    from kinegraph.formats.export import away
+    from kinegraph.formats.export import shown_otherwise
     from kinegraph.transforms.jitter import check_smooth
 
     source, target = args.input, args.out
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     result = forecast.whole if args.with_history else forecast.future
     written = write(result, target)
     # The forecaster's own notes say who was left out.
-    notes = [*forecast.future.notes, *away(result, to)]
+    notes = [*forecast.future.notes, *shown_otherwise(result, to)]
     if args.picture is not None:
         from kinegraph.visualize import write_forecast
 

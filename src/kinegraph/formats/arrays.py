@@ -5,13 +5,15 @@ Whoever has an array states its layout and rate; see :func:`kinegraph.formats.ta
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from kinegraph.errors import ConfigError, nearest
-from kinegraph.formats import read, write
+from kinegraph.formats import read, write, write_format
+from kinegraph.formats.export import WrittenOtherwiseWarning, not_shown
 from kinegraph.formats.tables.foreign_array import from_array
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
@@ -86,6 +88,11 @@ def save(
     Returns:
         What was written: `path`, and for formats of one person a file (BVH) the further ones.
 
+    Warns:
+        WrittenOtherwiseWarning: the file lacks or shows otherwise what the motion has, and no note of it says so:
+            people who are never seen or away, joints more than 5 mm from where they were in a rig (BVH, GLB). See
+            :func:`kinegraph.formats.export.not_shown`.
+
     Raises:
         ConfigError: an unknown format or option, or one that cannot be written.
         DataError: the format cannot hold this.
@@ -96,4 +103,8 @@ def save(
         sequence = load(motion, fps=fps, **given)
     else:
         sequence = from_array(motion, skeleton=skeleton, fps=fps)
-    return write(sequence, path, format, **options)
+    written = write(sequence, path, format, **options)
+    for note in not_shown(sequence, format or write_format(path), **options):
+        if note not in sequence.notes:
+            warnings.warn(f"{path}: {note}", WrittenOtherwiseWarning, stacklevel=2)
+    return written

@@ -14,6 +14,7 @@ from kinegraph.sequence import SkeletonSequence
 
 __all__ = [
     "UNITS",
+    "WrittenOtherwiseWarning",
     "absences",
     "away",
     "check_metric",
@@ -21,7 +22,13 @@ __all__ = [
     "person_files",
     "person_paths",
     "present",
+    "shown_otherwise",
 ]
+
+
+class WrittenOtherwiseWarning(UserWarning):
+    """A file that `kinegraph.save` wrote lacks something of the motion, or shows it elsewhere (:func:`not_shown`)."""
+
 
 UNITS: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "foot": 0.3048}
 """Names accepted for ``unit=``, with their metres."""
@@ -109,14 +116,13 @@ def away(sequence: SkeletonSequence, format: str) -> list[str]:
     return notes
 
 
-def not_shown(sequence: SkeletonSequence, format: str, **options: Any) -> list[str]:
-    """Notes on what a written file does not have or show; `format` is a format's name, `options` what it took.
+def shown_otherwise(sequence: SkeletonSequence, format: str, **options: Any) -> list[str]:
+    """Notes on what a written file shows otherwise than the sequence; `format` and `options` as of :func:`not_shown`.
 
-    On people who are never seen, or away (`away`), on a rate that has to be stated again, and on joints that a rig puts
+    On people who are away for a while (`away`), on a rate that has to be stated again, and on joints that a rig puts
     elsewhere (`kinegraph.formats.motion.bvh_write.strayed`).
     """
-    missing = np.flatnonzero(~sequence.present.any(axis=1))
-    notes = [f"person {person + 1} is never seen and was left out" for person in missing if format in _APART]
+    notes = []
     if format == "bvh" and sequence.fps is not None and 1 / sequence.fps > SLOWEST_S:
         notes.append(
             f"a frame time of {1 / sequence.fps:g} s is not believed of a bvh: state the rate again "
@@ -128,3 +134,13 @@ def not_shown(sequence: SkeletonSequence, format: str, **options: Any) -> list[s
     from kinegraph.formats.motion.bvh_write import strayed  # which needs this module
 
     return notes + strayed(sequence, **options)
+
+
+def not_shown(sequence: SkeletonSequence, format: str, **options: Any) -> list[str]:
+    """Notes on what a written file does not have or show; `format` is a format's name, `options` what it took.
+
+    On people who are never seen, and all of :func:`shown_otherwise`.
+    """
+    missing = np.flatnonzero(~sequence.present.any(axis=1))
+    notes = [f"person {person + 1} is never seen and was left out" for person in missing if format in _APART]
+    return notes + shown_otherwise(sequence, format, **options)

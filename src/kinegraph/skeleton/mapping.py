@@ -13,6 +13,10 @@ from kinegraph.skeleton.layouts import get_skeleton, skeleton_names
 from kinegraph.skeleton.skeleton import Skeleton
 
 _SHOWN = 30  # joints named in a message
+_SHARE = 0.5  # of a layout's joints that must be had, unless another is asked for
+_ANYWHERE = "root"  # of names, the one that is of no place
+_KIN = 0.5  # share of the joints with names of both layouts, from which it is one place in them
+_FOREIGN = 0.25  # share of the joints with names of both layouts, and other meanings, from which no such name counts
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,15 @@ class JointMap:
         return mapped, result
 
 
-def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> JointMap:
+def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = _SHARE) -> JointMap:
     """Match two layouts by anatomical name.
 
     A target joint is looked up by its own name among the source's joints and landmarks; when the source does not
     know that name, the target's landmarks are searched for the anatomical point the joint stands for. Where these say
-    that the name means another point, as SMPL's joint ``head`` is no top of a head, they come first. A layout of the
-    library and a part of it (:func:`~kinegraph.skeleton.contract`) are one rig: each joint is that of its name.
+    that the name means another point, as SMPL's joint ``head`` is no top of a head, they come first. Where many names
+    mean other points, as in files that name Acclaim's bones at their starts, no name counts but those of points, and a
+    ``root`` counts where half of the joints have their names in both: elsewhere it may lie on the floor. A layout of
+    the library and a part of it (:func:`~kinegraph.skeleton.contract`) are one rig: each joint is that of its name.
 
     Args:
         minimum: share of target joints that must be found.
@@ -96,15 +102,16 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
     # A target such as an ASF skeleton names its joints its own way; its landmarks say what they stand for.
     meaning = target.meanings
     one_rig = _is_part(source, target)
+    strange = set() if one_rig else _other_joints(source, target)
     for row, joint in enumerate(target.joints):
         own = target.landmarks.get(joint)
-        if joint in source.joints and (one_rig or source.landmarks.get(joint) == own):
+        if joint in source.joints and joint not in strange and (one_rig or source.landmarks.get(joint) == own):
             # one convention, in which the name may stand for a joint and, as a landmark, for another point
             found = np.eye(source.num_joints)[source.index(joint)]
         elif own is not None and set(own) != {joint} and joint in meaning:
             found = source.landmark(meaning[joint])
         else:
-            found = source.landmark(joint)
+            found = None if joint in strange and joint not in source.landmarks else source.landmark(joint)
             if found is None and joint in meaning:
                 found = source.landmark(meaning[joint])
         if found is None:
@@ -123,6 +130,37 @@ def map_joints(source: Skeleton, target: Skeleton, *, minimum: float = 0.5) -> J
             "for in a TOML file with [landmarks], and give it as the layout (--layout FILE, skeleton=FILE)"
         )
     return JointMap(source, target, weights, tuple(status))
+
+
+def layouts_with_a_root(source: Skeleton, seen: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Layouts of the library to which a recording can be mapped with their root, those it fills most first.
+
+    Args:
+        source: the recording's skeleton.
+        seen: (joints,) which of its joints there are.
+    """
+    found = {}
+    for name in skeleton_names():
+        weights = map_joints(source, get_skeleton(name), minimum=0.0).weights != 0
+        there = weights.any(axis=1) & ~weights[:, ~seen].any(axis=1)
+        if there[get_skeleton(name).root] and there.mean() >= _SHARE:
+            found[name] = (there.mean(), there.sum())
+    return tuple(sorted(found, key=found.__getitem__, reverse=True))
+
+
+def _other_joints(source: Skeleton, target: Skeleton) -> set[str]:
+    """Names that both layouts have for joints in other places, or that may be in others."""
+    both = set(source.joints) & set(target.joints)
+    points = [
+        {joint: {point for point, of in one.landmarks.items() if set(of) == {joint}} for joint in both}
+        for one in (source, target)
+    ]
+    known = {joint for joint in both if points[0][joint] and points[1][joint]}
+    other = {joint for joint in known if points[0][joint].isdisjoint(points[1][joint])}
+    fewer = min(source.num_joints, target.num_joints)
+    if len(other) >= _FOREIGN * fewer:
+        return both - (known - other)
+    return other | (both & {_ANYWHERE} if len(both) < _KIN * fewer else set())
 
 
 def _is_part(source: Skeleton, target: Skeleton) -> bool:

@@ -75,8 +75,23 @@ class ClipMeasure:
         return load_clip_splits(recipe.data, recipe.seed, self.clips) if self._is_open(recipe) else None
 
     def fingerprint(self, recipe: RecognitionRecipe) -> str | None:
-        """Of the training clips, where they are those that are measured."""
-        return self.clips.fingerprint if self._is_open(recipe) else None
+        """Of the training clips, where they are those that are measured, or were opened for it."""
+        clips = self.clips if self._is_open(recipe) else self._others.get(self._place(recipe))
+        return None if clips is None else clips.fingerprint
+
+    def open(self, recipe: RecognitionRecipe) -> None:
+        """Open the training clips for their fingerprint.
+
+        Raises:
+            ConfigError, DataError: as its training would.
+        """
+        place = self._place(recipe)
+        if not self._is_open(recipe) and place not in self._others:
+            self._others[place] = load_clip_splits(recipe.data, recipe.seed).clips
+
+    @staticmethod
+    def _place(recipe: RecognitionRecipe) -> tuple[str | None, str]:
+        return recipe.data.source, recipe.data.protocol
 
     def _is_open(self, recipe: RecognitionRecipe) -> bool:
         return recipe.data.source == self.data and recipe.data.protocol == self.protocol
@@ -87,10 +102,10 @@ class ClipMeasure:
         Raises:
             ConfigError, DataError: as its training would.
         """
-        source = (recipe.data.source, recipe.data.protocol)
-        opened = self.clips if self._is_open(recipe) else self._others.get(source)
+        place = self._place(recipe)
+        opened = self.clips if self._is_open(recipe) else self._others.get(place)
         splits = load_clip_splits(recipe.data, recipe.seed, opened)
-        self._others[source] = splits.clips
+        self._others[place] = splits.clips
         with torch.device("meta"):
             prepare(recipe, splits)
 

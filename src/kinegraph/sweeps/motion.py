@@ -24,6 +24,7 @@ from kinegraph.models import build
 from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, Variant
 from kinegraph.training.folder import BEST
 from kinegraph.training.motion_recipe import MotionRecipe
+from kinegraph.training.motion_splits import load_motion_splits
 from kinegraph.training.prepared import model_config
 
 __all__ = ["MotionMeasure", "motion_fields"]
@@ -49,6 +50,7 @@ class MotionMeasure:
         self.conditions: dict[str, Any] = {}
         self._scores: dict[tuple[str, int], RecognitionResult] = {}
         self._protocols: dict[str | None, ForecastProtocol] = {}
+        self._fingerprints: dict[str, str] = {}
         self.forecasting = protocol if protocol in FORECAST_PROTOCOLS else None
         on_cmu = all(recipe.data.name == "cmu-8" for recipe in recipes)
         self.recognition = protocol if self.forecasting is None else "cmu-8" if on_cmu else None
@@ -80,8 +82,19 @@ class MotionMeasure:
     def splits(self, recipe: MotionRecipe) -> None:
         """Every run opens its own data."""
 
-    def fingerprint(self, recipe: MotionRecipe) -> None:
-        """No data are open here."""
+    def fingerprint(self, recipe: MotionRecipe) -> str | None:
+        """Of the training windows, where they were opened for it: as a rule only a run does that."""
+        return self._fingerprints.get(_data_of(recipe))
+
+    def open(self, recipe: MotionRecipe) -> None:
+        """Read the training data for their fingerprint.
+
+        Raises:
+            ConfigError, DataError: as its training would.
+        """
+        key = _data_of(recipe)
+        if key not in self._fingerprints:
+            self._fingerprints[key] = load_motion_splits(recipe.data, recipe.transform).train.fingerprint
 
     def check(self, recipe: MotionRecipe) -> None:
         """Build the network of a recipe on the protocol's skeleton, without memory.
@@ -162,6 +175,11 @@ class MotionMeasure:
         figures = {"top-1": scores.top1, "top-5": scores.top5}
         self.units |= dict.fromkeys(figures, "%")
         return figures
+
+
+def _data_of(recipe: MotionRecipe) -> str:
+    """What decides which windows a recipe trains on, as text."""
+    return repr((recipe.data, recipe.transform))
 
 
 def motion_fields(recipe: MotionRecipe) -> dict[str, Any]:

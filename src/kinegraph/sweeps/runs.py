@@ -22,7 +22,7 @@ from kinegraph.sweeps.clips import ClipMeasure
 from kinegraph.sweeps.motion import MotionMeasure, motion_fields
 from kinegraph.sweeps.sweep import Fusion, Measured, Sweep, SweepResult, Variant
 from kinegraph.training.field_use import check_used, given_fields
-from kinegraph.training.folder import BEST, MAY_CHANGE, PLACES, PROCESSES, RECIPE, RUN
+from kinegraph.training.folder import BEST, MAY_CHANGE, PROCESSES, RECIPE, RUN
 from kinegraph.training.motion_recipe import MotionRecipe
 from kinegraph.training.prepared import model_config
 from kinegraph.training.recipe import load_recipe, read_recipe, replaced_lengths
@@ -33,9 +33,9 @@ __all__ = ["plan_sweep", "run_sweep"]
 _OPTIONS = {"seed": "--seeds", "out": "--out", "data.fold": "--folds"}  # fields that every sweep sets, and by what
 
 _PARTS = ("data", "trainer")  # of a recipe, of which single fields may differ
-# How a run is watched and by how many, as `train --resume` allows it; how long it is makes another row of a table, and
-# of a finished run nobody reads the data again to compare them.
-_FREE = (MAY_CHANGE | PROCESSES) - PLACES - {"trainer.epochs", "trainer.steps", "trainer.patience"}
+# Where the data lie, how a run is watched and by how many, as `train --resume` allows it; how long it is makes another
+# row of a table.
+_FREE = (MAY_CHANGE | PROCESSES) - {"trainer.epochs", "trainer.steps", "trainer.patience"}
 
 
 class SweepRun(NamedTuple):
@@ -70,6 +70,9 @@ class Measure(Protocol):
 
     def fingerprint(self, recipe: Any) -> str | None:
         """Of the training data, where they are open already."""
+
+    def open(self, recipe: Any) -> None:
+        """Open the training data, which may take a minute, for their fingerprint."""
 
     def check(self, recipe: Any) -> None:
         """Build the network of a recipe, without memory, as its training would: raises what that would raise."""
@@ -315,22 +318,24 @@ def _is_finished(recipe: RunRecipe, measure: Measure) -> bool:
 
     Raises:
         ConfigError: it holds the run of another recipe. One of another length too: variants trained for different
-            times would stand in one table. Where the data are is another recipe only if they are not open, so that
-            `_check_data` cannot tell what they are.
+            times would stand in one table. The data may have moved: they are opened, so that `_check_data` can tell
+            whether they are the same, or training goes on and compares them itself.
     """
     folder = Path(recipe.out)
     if not (folder / RECIPE).is_file():
         return False
     old, new = to_dict(read_recipe(read_yaml(folder / RECIPE))), to_dict(recipe)
-    free = _FREE | {"data.source"} if _same_source(old, new) or measure.fingerprint(recipe) else _FREE
     if old["task"] != new["task"]:
         raise ConfigError(_another(folder, "task", old["task"], new["task"]))
     for key, value in new.items():
         parts = {f"{key}.{name}": (old[key].get(name), one) for name, one in value.items()} if key in _PARTS else {}
         for name, (before, now) in (parts or {key: (old.get(key), value)}).items():
-            if name not in free and before != now:
+            if name not in _FREE and before != now:
                 raise ConfigError(_another(folder, name, before, now))
-    return _written(folder, "status") in ("finished", "stopped early") and (folder / BEST).is_dir()
+    finished = _written(folder, "status") in ("finished", "stopped early") and (folder / BEST).is_dir()
+    if finished and not _same_source(old, new):
+        measure.open(recipe)
+    return finished
 
 
 def _same_source(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from kinegraph.geometry.posing import bridge_gaps, finished, posing_steps, rest_
 from kinegraph.geometry.rotations import matrix_to_quaternion, quaternion_multiply
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton.mapping import layouts_with_a_root
 from kinegraph.skeleton.pelvis import hung_on_hips, pelvis_joint, rooted_at
 from kinegraph.skeleton.rehang import rehung
 from kinegraph.transforms.rig_match import trunk
@@ -22,6 +23,7 @@ from kinegraph.transforms.rig_match import trunk
 __all__ = ["PosedBody", "at_rate", "carried_root", "check_motion", "check_video", "posed_body", "posed_body_steps"]
 
 Array = NDArray[np.float64]
+_NAMED = 3  # layouts named in a message
 _LONGEST_M = 20.0  # that half of the poses may span; a stray marker is no matter of units
 
 
@@ -97,7 +99,8 @@ def check_motion(sequence: SkeletonSequence) -> None:
     """Refuse what is no 3D motion in metres at a known rate.
 
     Raises:
-        DataError: single pictures, 2D, no metres or poses far too large to be in metres, no frame rate, or nobody.
+        DataError: single pictures, 2D, no metres or poses far too large to be in metres, no frame rate, nobody, or
+            nobody's root.
     """
     check_video(sequence)
     who = sequence.source or "the sequence"
@@ -111,6 +114,14 @@ def check_motion(sequence: SkeletonSequence) -> None:
         raise DataError(f"{who} has no frames; expected a recording")
     if len(sequence.skeleton.roots) != 1:
         raise DataError(f"{who}: skeleton '{sequence.skeleton.name}' has several roots; expected one body")
+    root, seen = sequence.skeleton.root, np.asarray(sequence.seen.any(axis=(0, 1)))
+    if seen.any() and not seen[root]:
+        fit = ", ".join(layouts_with_a_root(sequence.skeleton, seen)[:_NAMED])
+        other = f"map it to a layout whose root can be had ({fit}), or " if fit else ""
+        raise DataError(
+            f"{who}: '{sequence.skeleton.joints[root]}', on which '{sequence.skeleton.name}' hangs, is never seen; "
+            f"expected a body with its root: {other}keep its own joints if it was mapped"
+        )
     extent = _extent(sequence.positions)
     if extent > _LONGEST_M:
         raise DataError(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kinegraph.formats import read
-from kinegraph.formats.keypoints.frame_times import numbers_by_time, timing
+from kinegraph.formats.keypoints import frame_times
+from kinegraph.formats.keypoints.frame_times import Times, numbers_by_time
 from kinegraph.formats.tables.csv_cells import table_cells
 from kinegraph.formats.tables.csv_columns import table_columns
 from kinegraph.sequence import SkeletonSequence
@@ -158,7 +159,7 @@ def test_jitter_does_not_add_up(seed: int, digits: int) -> None:
     steps[1200:1202] += 100.0  # three frames more each
     times = np.concatenate([[0.0], np.cumsum(steps)]).round(digits)
     expected = np.arange(1801) + (np.arange(1801) > 600) + 3 * (np.arange(1801) > 1200) + 3 * (np.arange(1801) > 1201)
-    told = timing([str(t) for t in times], "timestamp_ms")
+    told = Times.read("timestamp_ms", map(str, times)).timing()
     np.testing.assert_array_equal(told.numbers, expected)
     assert told.fps == pytest.approx(30, rel=0.02)
 
@@ -195,18 +196,33 @@ def test_more_than_half_of_the_frames_away() -> None:
     ],
 )
 def test_the_name_tells_the_unit_and_else_the_size(name: str, step: float, fps: float | None) -> None:
-    assert timing([str(step * t) for t in range(20)], name).fps == fps
+    assert Times.read(name, (str(step * t) for t in range(20))).timing().fps == fps
 
 
 @pytest.mark.parametrize("fps", [None, 0.0, -1.0, 1e-323, 1e308])
 @pytest.mark.parametrize("step", [5e-324, 1e-300, 1e-7, 0.04, 40.0, 1e12, 1e300])
 @pytest.mark.parametrize("name", ["time", "time_s", "time_ms"])
 def test_no_step_or_rate_is_too_small_or_large(name: str, step: float, fps: float | None) -> None:
-    told = timing([repr(step * t) for t in (0, 1, 2, 3, 5, 6, 7, 8)], name, fps=fps)
+    told = Times.read(name, (repr(step * t) for t in (0, 1, 2, 3, 5, 6, 7, 8))).timing(fps)
     assert fps is not None or told.fps is None or 0.1 <= told.fps <= 2000
     assert told.numbers is None or max(told.numbers) == 8
 
 
+@pytest.mark.parametrize("fps", [None, 50.0])
+@pytest.mark.parametrize("kind", [kind for kind in _KINDS if kind != "csv"])
+def test_every_time_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, fps: float | None) -> None:
+    path, parsed = _write(tmp_path / "a.json", kind, "time", [_time("time", t) for t in _THERE]), []
+
+    def counted(value: Any) -> float:
+        parsed.extend([value] if isinstance(value, str) else [])
+        return float(value)
+
+    monkeypatch.setattr(frame_times, "float", counted, raising=False)
+    sequence = read(path, fps=fps)
+    assert _gaps(sequence) == _LOST
+    assert len(parsed) == len(_THERE)
+
+
 def test_words_are_no_times() -> None:
-    assert timing(["noon", "one"], "time", fps=30).fps == 30
-    assert timing(["noon", "one"], "time").numbers is None
+    assert Times.read("time", ["noon", "one"]).timing(30).fps == 30
+    assert Times.read("time", ["noon", "one"]).timing().numbers is None

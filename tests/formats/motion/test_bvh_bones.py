@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bvh_files import as_text, walked
+from bvh_files import MIXAMO, ROOT_MOTION, as_text, renamed, under_a_root, walked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from moving_people import walker
 from scipy.spatial.transform import Rotation
 
 from kinegraph.formats.motion import bvh
+from kinegraph.sequence import SkeletonSequence
 
 
 @pytest.fixture
@@ -154,3 +156,69 @@ def test_rotations_are_kept_where_they_make_the_positions_to_a_millimetre(
         else "joints move against their parents: positions are right, rotations are not kept"
     )
     assert note in read.notes
+
+
+WANDERS = np.cumsum(np.random.default_rng(0).normal(size=(31, 3)), axis=0)
+
+
+def on_a_root(file: Path, kind: str, beside: dict[str, np.ndarray]) -> SkeletonSequence:
+    """The body as the file has it; `file` then holds the same below a root, with further joints on that."""
+    bvh.write(walker(seconds=0.5), file)
+    text = renamed(file.read_text(), MIXAMO)
+    file.write_text(text)
+    body = bvh.read(file, unit="cm")
+    file.write_text(under_a_root(text, kind, beside))
+    return body
+
+
+@pytest.mark.parametrize("kind", ROOT_MOTION)
+def test_what_moves_on_its_own_beside_a_body_costs_the_body_no_rotations(file: Path, kind: str) -> None:
+    body = on_a_root(file, kind, {"ik_foot_root": WANDERS, "sword": WANDERS[::-1], "floor": 0 * WANDERS})
+    read = bvh.read(file, unit="cm")
+    joints = body.skeleton.joints
+    # what stands still on the root may stay where the root is not laid on the hips
+    stays = () if kind == "still" else ("floor", "floor_end")
+    assert read.skeleton.joints == ("Root", *joints, *stays)
+    same = [read.skeleton.index(joint) for joint in joints]
+    np.testing.assert_allclose(read.positions[:, :, same], body.positions, atol=1e-6)
+    assert read.is_posed(0)
+    assert body.rotations is not None
+    assert read.rotations is not None
+    ours, theirs = (Rotation.from_quat(one[0, :, at]) for one, at in ((read.rotations, same[5]), (body.rotations, 5)))
+    assert (ours.inv() * theirs).magnitude().max() < 1e-6
+    assert dict(read.skeleton.landmarks) == dict(body.skeleton.landmarks)
+    gone = "'ik_foot_root', 'sword'" if stays else "'ik_foot_root', 'sword', 'floor'"
+    count = 4 if stays else 6
+    assert (
+        f"left out, for rotations to be kept: {count} joints beside the body that do not move with it ({gone}); "
+        "props=true keeps them (--read props=true), and no rotations"
+    ) in read.notes
+
+
+def test_props_are_kept_where_they_are_asked_for_or_cost_nothing(file: Path) -> None:
+    on_a_root(file, "still", {"sword": WANDERS})
+    kept = bvh.read(file, unit="cm", props=True)
+    np.testing.assert_allclose(kept.positions[0, :, kept.skeleton.index("sword")], WANDERS / 100, atol=1e-9)
+    assert kept.rotations is None
+    assert "joints move against their parents: positions are right, rotations are not kept" in kept.notes
+    on_a_root(file, "on the hips", {"sword": np.tile([1.0, 2.0, 3.0], (31, 1))})
+    read = bvh.read(file, unit="cm")
+    assert {"sword", "Root"} < set(read.skeleton.joints)
+    assert read.is_posed(0)
+    assert not any("left out" in note for note in read.notes)
+
+
+def test_where_the_body_itself_is_not_rigid_nothing_is_left_out(file: Path) -> None:
+    bvh.write(walker(seconds=0.5), file)
+    head, motion = renamed(file.read_text(), MIXAMO).split("MOTION\n")
+    spine = head.index("JOINT Spine\n")
+    before = 3 + 3 * head[:spine].count("CHANNELS")
+    head = head[:spine] + head[spine:].replace("CHANNELS 3", "CHANNELS 6 Xposition Yposition Zposition", 1)
+    count, rate, *rows = (line.split() for line in motion.strip().splitlines())
+    rows = [[*row[:before], "0", str(10 + frame), "0", *row[before:]] for frame, row in enumerate(rows)]
+    text = f"{head}MOTION\n" + "\n".join(map(" ".join, [count, rate, *rows])) + "\n"
+    file.write_text(under_a_root(text, "still", {"sword": WANDERS}))
+    read = bvh.read(file, unit="cm")
+    assert read.rotations is None
+    assert {"Root", "Spine", "Head", "LeftFoot", "sword"} < set(read.skeleton.joints)
+    assert not any("left out" in note for note in read.notes)

@@ -253,7 +253,7 @@ def test_who_is_never_seen_gets_no_file_and_the_others_keep_their_numbers(tmp_pa
     rootless = three.copy()
     rootless[2] = walker()
     rootless[2, :, 0] = np.nan
-    with pytest.raises(DataError, match="person 3: .* 'pelvis' is never seen"):
+    with pytest.raises(DataError, match="person 3: 'pelvis' is never seen"):
         bvh.write(sequence(rootless), tmp_path / "y.bvh")
     assert [path.name for path in tmp_path.iterdir()] == ["x_person2.bvh"]
 

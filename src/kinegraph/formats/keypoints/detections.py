@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from kinegraph.errors import ConfigError, FormatError
 from kinegraph.formats.keypoints.tracking import MAX_GAP, is_one_person, track
+from kinegraph.formats.scores import MOST, told_cut
 from kinegraph.sequence import SkeletonSequence, Unit
 from kinegraph.skeleton import Skeleton
 
@@ -73,10 +74,6 @@ class KeypointOptions(TypedDict, total=False):
     max_gap: int
 
 
-_MOST = 10.0
-"""Above this a confidence is no overshoot of 1: per cent, or another number in its place."""
-
-
 @dataclass(frozen=True)
 class Detection:
     """One person in one frame: `keypoints` (joints, dims) with NaN and `confidence` (joints,) with 0 where missing."""
@@ -84,6 +81,8 @@ class Detection:
     keypoints: Floats
     confidence: Floats
     identity: int | None = None
+    highest: float = 0.0
+    """The highest confidence, as it was before those above 1 were cut."""
 
 
 def make_detection(
@@ -92,10 +91,10 @@ def make_detection(
     """A Detection from raw values (joints, dims) and (joints,).
 
     Confidence 0, negative or NaN means missing. Detectors overshoot 1, heatmaps a little and SimCC (RTMPose) more: that
-    is cut off. Raises FormatError for a joint that claims to be there and has no finite position, and for confidences
-    that are no shares of one.
+    is cut off, and `highest` tells how much it was. Raises FormatError for a joint that claims to be there and has no
+    finite position, and for confidences that are no shares of one.
     """
-    if confidence.size and np.nan_to_num(confidence, posinf=0.0).max() > _MOST:
+    if confidence.size and np.nan_to_num(confidence, posinf=0.0).max() > MOST:
         joint = int(np.argmax(np.nan_to_num(confidence, posinf=0.0)))
         raise FormatError(
             path,
@@ -115,7 +114,10 @@ def make_detection(
             f"{confidence[joint]:g}; expected finite coordinates, or confidence 0 where it is missing",
         )
     return Detection(
-        np.where(seen[:, None], keypoints, np.nan), np.where(seen, np.clip(confidence, 0.0, 1.0), 0.0), identity
+        np.where(seen[:, None], keypoints, np.nan),
+        np.where(seen, np.clip(confidence, 0.0, 1.0), 0.0),
+        identity,
+        float(confidence.max(where=seen, initial=0.0)),
     )
 
 
@@ -329,12 +331,14 @@ def assemble(
     place = {who: i for i, who in enumerate(chosen)}
     positions = np.full((len(chosen), len(frames), joints, dims), np.nan)
     confidence = np.zeros((len(chosen), len(frames), joints))
+    highest = 0.0
     for t, (frame, ids) in enumerate(zip(kept, numbers, strict=True)):
         for detection, who in zip(frame, ids, strict=True):
             if who in place:
                 positions[place[who], t] = detection.keypoints
                 confidence[place[who], t] = detection.confidence
-    return positions, confidence, notes
+                highest = max(highest, detection.highest)
+    return positions, confidence, (*notes, *told_cut(highest))
 
 
 def _identities(

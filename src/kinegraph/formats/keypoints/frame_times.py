@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from kinegraph.formats.keypoints.detections import frame_slots
 
-__all__ = ["Timing", "numbers_by_time", "seconds_of", "timing"]
+__all__ = ["Times", "Timing", "numbers_by_time", "seconds_of"]
 
 _BROADCAST = tuple(n * 1000 / 1001 for n in (24, 30, 60, 120, 240))
 _JITTER = 0.2
@@ -41,34 +41,46 @@ class Timing:
     notes: tuple[str, ...] = ()
 
 
-def timing(times: Sequence[str], name: str, *, numbers: list[int] | None = None, fps: float | None = None) -> Timing:
-    """When the frames of a list are, by the times beside them.
+@dataclass(frozen=True)
+class Times:
+    """The times beside the frames of a list, read once."""
 
-    Args:
-        times: of each frame, as written.
-        name: what the file calls them.
-        numbers: of the frames, where the file has them; they come first.
-        fps: a rate that the file or the user states; it comes first.
-    """
-    values = seconds_of(times)
-    if values is None or len(values) < 2:
-        return Timing(numbers, fps, (f"no frame rate read from '{name}'",) if fps is None else ())
-    if numbers is None and len(set(values)) == len(values):
-        numbers = numbers_by_time(values, name, fps)
-    rate, told = _rate(dict(zip(numbers or range(len(times)), times, strict=True)), name)
-    if fps is None:
-        return Timing(numbers, rate, (told,))
-    if numbers is None:
-        return Timing(None, fps, (f"steps of '{name}' are uneven: frames taken as evenly spaced",))
-    if rate is not None and abs(rate - fps) > _AGREE * fps:
-        return Timing(numbers, fps, (f"'{name}' says {rate:.6g} frames a second, and {fps:.6g} are stated: taken",))
-    return Timing(numbers, fps)
+    name: str
+    """What the file calls them."""
+    texts: tuple[str, ...]
+    """Of each frame, as written."""
+    values: tuple[float, ...] | None
+    """The same as numbers, in the file's unit; None unless all are finite ones."""
+    numbers: list[int] | None = None
+    """Of the frames, where the file has them; they come first."""
+
+    @classmethod
+    def read(cls, name: str, texts: Iterable[str], numbers: list[int] | None = None) -> Times:
+        """Times as written, made numbers."""
+        texts = tuple(texts)
+        return cls(name, texts, seconds_of(texts), numbers)
+
+    def timing(self, fps: float | None = None) -> Timing:
+        """When the frames are; `fps` is a rate that the file or the user states, and comes first."""
+        name, values, numbers = self.name, self.values, self.numbers
+        if values is None or len(values) < 2:
+            return Timing(numbers, fps, (f"no frame rate read from '{name}'",) if fps is None else ())
+        if numbers is None and len(set(values)) == len(values):
+            numbers = numbers_by_time(values, name, fps)
+        rate, told = _rate(numbers or range(len(values)), values, self.texts, name)
+        if fps is None:
+            return Timing(numbers, rate, (told,))
+        if numbers is None:
+            return Timing(None, fps, (f"steps of '{name}' are uneven: frames taken as evenly spaced",))
+        if rate is not None and abs(rate - fps) > _AGREE * fps:
+            return Timing(numbers, fps, (f"'{name}' says {rate:.6g} frames a second, and {fps:.6g} are stated: taken",))
+        return Timing(numbers, fps)
 
 
-def seconds_of(texts: Iterable[str]) -> list[float] | None:
+def seconds_of(texts: Iterable[str]) -> tuple[float, ...] | None:
     """Times as numbers, in the file's unit; None unless all are finite ones."""
     try:
-        values = [float(text) for text in texts]
+        values = tuple(float(text) for text in texts)
     except ValueError:
         return None
     return values if all(math.isfinite(value) for value in values) else None
@@ -140,20 +152,22 @@ def _scale(name: str, step: float) -> float | None:
     return 1.0 if _FINEST <= step <= 0.5 else 0.001 if 2 <= step <= 1000 else None
 
 
-def _rate(times: Mapping[int, str], name: str) -> tuple[float | None, str]:
+def _rate(numbers: Sequence[int], values: Sequence[float], texts: Sequence[str], name: str) -> tuple[float | None, str]:
     """Frames a second that the times of numbered frames say, and a note of what was taken for what.
 
     Times are in seconds or milliseconds, as their name or their steps say; those that are not even say no rate. Rates
     that the digits written cannot tell from a usual one are it.
 
     Args:
-        times: frame number -> time as written, two or more finite ones.
+        numbers: of the frames, each once.
+        values: their times, two or more finite ones.
+        texts: the same as written.
         name: what the file calls them.
     """
-    numbers = sorted(times)
-    values = [float(times[n]) for n in numbers]
-    span, frames = values[-1] - values[0], numbers[-1] - numbers[0]
-    steps = sorted((b - a) / (n - m) for (m, a), (n, b) in pairwise(zip(numbers, values, strict=True)))
+    ordered = sorted(zip(numbers, values, strict=True))
+    (first, begin), (last, end) = ordered[0], ordered[-1]
+    span, frames = end - begin, last - first
+    steps = sorted((b - a) / (n - m) for (m, a), (n, b) in pairwise(ordered))
     mean, middle = span / frames, steps[len(steps) // 2]
     if steps[0] <= 0 or not abs(middle - mean) <= _JITTER * mean:
         shown = f"{steps[0]:.4g} to {steps[-1]:.4g}"
@@ -162,7 +176,7 @@ def _rate(times: Mapping[int, str], name: str) -> tuple[float | None, str]:
     if scale is None:
         return None, f"no frame rate read from '{name}': its steps of {middle:.4g} may be seconds or milliseconds"
     rate = 1 / (mean * scale)
-    digits = max(len(times[n].partition(".")[2]) if "e" not in times[n].lower() else 0 for n in numbers)
+    digits = max(len(text.partition(".")[2]) if "e" not in text.lower() else 0 for text in texts)
     unsure = rate * max(10.0**-digits / span if digits < 6 else 0.0, 1e-6)
     usual = (float(max(round(rate), 1)), min(_BROADCAST, key=lambda known: abs(known - rate)))
     rate = next((known for known in usual if abs(known - rate) <= unsure), rate)

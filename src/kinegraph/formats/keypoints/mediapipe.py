@@ -23,6 +23,7 @@ taken where a frame has both, unless told otherwise.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -151,8 +152,7 @@ def _world(
     if all(len(a) == len(b) for a, b in zip(image, world, strict=True)):
         ids = track([[d.keypoints for d in f] for f in image], max_gap=options.get("max_gap", MAX_GAP))
         world = [
-            [Detection(d.keypoints, d.confidence, i) for d, i in zip(f, who, strict=True)]
-            for f, who in zip(world, ids, strict=True)
+            [replace(d, identity=i) for d, i in zip(f, who, strict=True)] for f, who in zip(world, ids, strict=True)
         ]
         tracking = "auto"
     frames, slots = place_frames(when.numbers, world)

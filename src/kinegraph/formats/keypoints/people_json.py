@@ -27,7 +27,7 @@ from kinegraph.formats.keypoints.detections import (
     to_sequence,
     unfold,
 )
-from kinegraph.formats.keypoints.frame_times import Timing, seconds_of, timing
+from kinegraph.formats.keypoints.frame_times import Times
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
 
@@ -38,7 +38,6 @@ __all__ = [
     "TIME_KEYS",
     "FrameList",
     "People",
-    "Times",
     "frame_list",
     "frame_numbers",
     "identity_key",
@@ -76,19 +75,6 @@ class FrameList:
     numbers: list[int] | None = None
     fps: float | None = None
     size: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Times:
-    """The time of each frame as written, what the file calls it, and the frames' own numbers if they have any."""
-
-    name: str
-    texts: tuple[str, ...]
-    numbers: list[int] | None = None
-
-    def timing(self, fps: float | None) -> Timing:
-        """When the frames are; `fps` is a rate that is stated."""
-        return timing(self.texts, self.name, numbers=self.numbers, fps=fps)
 
 
 @dataclass(frozen=True)
@@ -141,8 +127,8 @@ def stated_times(entries: Sequence[object], numbers: list[int] | None = None) ->
     for key in TIME_KEYS:
         values = [entry.get(key) if isinstance(entry, dict) else None for entry in entries]
         if values and not any(value is None or isinstance(value, bool | list | dict) for value in values):
-            texts = tuple(str(value)[:_LONGEST] for value in values)
-            return Times(key, texts, numbers) if seconds_of(texts) is not None else None
+            times = Times.read(key, (str(value)[:_LONGEST] for value in values), numbers)
+            return times if times.values is not None else None
     return None
 
 
@@ -244,7 +230,9 @@ def _at_times(listed: FrameList, times: Times) -> People:
     grouped: dict[str, list[dict[str, Any]]] = {}
     for entry, text in zip(listed.frames, times.texts, strict=True):
         grouped.setdefault(text, []).extend([entry] if _is_seen(entry) else [])
-    own = Times(times.name, tuple(grouped))
+    assert times.values is not None  # `stated_times` gives no others
+    value_of = dict(zip(times.texts, times.values, strict=True))
+    own = Times(times.name, tuple(grouped), tuple(value_of[text] for text in grouped))
     found = People(listed.frames, list(grouped.values()), None, listed.fps, listed.size, times=own)
     return found.timed()
 

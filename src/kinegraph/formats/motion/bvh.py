@@ -48,6 +48,7 @@ def read(
     ends: bool = True,
     up: Literal["y", "z"] = "y",
     skeleton: str | Path | Skeleton | None = None,
+    props: bool = False,
 ) -> SkeletonSequence:
     """Read a BVH file.
 
@@ -60,12 +61,15 @@ def read(
         up: the file's vertical axis.
         skeleton: a file with ``[landmarks]``, which says what the joints stand for
             (:mod:`kinegraph.formats.joints.own_landmarks`).
+        props: keep the joints that the root carries beside the body (ik helpers, props), even where they move on their
+            own and rotations cannot be kept with them.
 
     Returns:
         One person, positions (1, frames, joints, 3) in metres, world space; rest offsets; and local rotations, unless
         joints other than the root move against their parents by more than a millimetre. Where a whole body moves
         against a root that carries nothing else (root motion, MotionBuilder's ``Reference``), the root is laid on the
-        body's first joint and turns with it, which the notes say: all else stays where it was.
+        body's first joint and turns with it, which the notes say: all else stays where it was. Joints that move on
+        their own beside the body (`props`) are then left out, which the notes say too.
 
     Raises:
         FormatError: the file is missing, damaged or not BVH, or an argument is not valid.
@@ -87,14 +91,16 @@ def read(
     own = build_skeleton(path, names, parents, layout=layout)
     metres = _metres(path, unit, rest, own, notes)
     with np.errstate(over="ignore", invalid="ignore"):
-        positions, turns, offsets = bones(own, rotations, translations * metres, rest * metres, notes)
+        own, positions, turns, offsets = bones(
+            with_landmarks(path, own, skeleton), rotations, translations * metres, rest * metres, notes, props=props
+        )
     if not (np.isfinite(positions).all() and np.isfinite(offsets).all()):
         raise FormatError(path, "joint positions are not finite: offsets or channel values are far too large")
     if not ends and turns is None:
-        own = build_skeleton(path, names, parents)
+        own = with_landmarks(path, build_skeleton(path, names, parents), skeleton)
     return SkeletonSequence(
         positions=positions[None],
-        skeleton=with_landmarks(path, own, skeleton),
+        skeleton=own,
         fps=rate,
         unit="m",
         space="world",

@@ -29,10 +29,12 @@ from kinegraph.geometry.rotations import (
 )
 from kinegraph.sequence import SkeletonSequence
 from kinegraph.skeleton import Skeleton
+from kinegraph.skeleton.mapping import layouts_with_a_root
 from kinegraph.skeleton.rehang import rehung
 
 _ORDER = "zxy"
 _LARGEST_M = 0.002  # that a joint may be off, in any frame, for turning with its siblings
+_NAMED = 3  # layouts named in a message
 _TOLD_M = 0.005  # from where joints are off by so much in a file, it is said
 
 Array = NDArray[np.float64]
@@ -167,9 +169,19 @@ def _seen_joints(
     """Joints seen at least once, joined past those that never are: names, parents, indices in the sequence."""
     seen = sequence.seen[person].any(axis=0)
     who = f"person {person + 1}: " if sequence.people > 1 else ""
-    if len(skeleton.roots) != 1 or not seen[skeleton.root]:
-        lost = "has several roots" if len(skeleton.roots) != 1 else f"'{skeleton.joints[skeleton.root]}' is never seen"
-        raise DataError(f"{who}BVH hangs all joints on one root, and here the root {lost}; map to another skeleton")
+    if len(skeleton.roots) != 1:
+        raise DataError(
+            f"{who}rigs (BVH, GLB) hang all joints on one root, and '{skeleton.name}' has several; map it to another "
+            "skeleton"
+        )
+    if not seen[skeleton.root]:
+        fit = ", ".join(layouts_with_a_root(sequence.skeleton, seen)[:_NAMED])
+        other = f"map it to a layout whose root can be had ({fit}), " if fit else ""
+        raise DataError(
+            f"{who}'{skeleton.joints[skeleton.root]}' is never seen, on which '{skeleton.name}' hangs and which rigs "
+            f"(BVH, GLB) need: {other}keep its own joints if it was mapped (no --skeleton), or write npz, CSV, TRC or "
+            "C3D, which hold gaps"
+        )
     kept = [j for j in range(sequence.joints) if seen[j]]
     parents = []
     for joint in kept:

@@ -38,7 +38,8 @@ from kinegraph.errors import DataError, FormatError
 from kinegraph.formats.joints.joint_names import joints_by_name, table_layout
 from kinegraph.formats.json_file import path_text
 from kinegraph.formats.keypoints.detections import MAX_VALUES, Floats, frame_slots
-from kinegraph.formats.keypoints.frame_times import timing
+from kinegraph.formats.keypoints.frame_times import Times
+from kinegraph.formats.scores import USUAL
 from kinegraph.formats.tables.csv_cells import Cell, cell_number, table_cells
 from kinegraph.formats.tables.csv_columns import EXTRA, Columns, Row, table_columns
 from kinegraph.formats.tables.csv_write import write
@@ -102,12 +103,13 @@ def read(
             raise FormatError(path, f"joint {strange[:40]!r} is not of the skeleton; expected {expected}, ...")
     cells = [cell for cell in cells if cell[2] in place]
     numbered = _numbering(cells, comments, path)
-    table = _arrays(cells, place, fields["skeleton"].num_joints, numbered, columns, path)
+    highest = 1.0 if ours else USUAL
+    table = _arrays(cells, place, fields["skeleton"].num_joints, numbered, columns, path, highest)
     said = {"fps": fps, "unit": unit, "space": space, "up": up, "image_size": image_size}
     fields |= {name: value for name, value in said.items() if value is not None}
     if columns.time is not None:
         when = sorted(times)
-        told = timing([times[n] for n in when], columns.names[columns.time], numbers=when, fps=fields.get("fps"))
+        told = Times.read(columns.names[columns.time], (times[n] for n in when), when).timing(fields.get("fps"))
         fields["fps"], notes = told.fps, (*notes, *told.notes)
     if numbered.step > 1 and fields.get("fps"):
         fields["fps"] /= numbered.step
@@ -280,8 +282,15 @@ def _count(stated: float | None) -> int | None:
 
 
 def _arrays(
-    cells: list[Cell], place: Mapping[str, int], joints: int, numbered: _Numbering, columns: Columns, path: Path
+    cells: list[Cell],
+    place: Mapping[str, int],
+    joints: int,
+    numbered: _Numbering,
+    columns: Columns,
+    path: Path,
+    highest: float,
 ) -> _Table:
+    """Cells as arrays; confidences of more than 1 are cut to it up to `highest`, and others are an error."""
     frames, people = numbered.frames, numbered.people
     dims = len(cells[0][3])
     if frames * people * joints * dims > min(MAX_VALUES, 3000 * len(cells) + 1_000_000):
@@ -304,17 +313,22 @@ def _arrays(
     points = np.array([c[3] for c in cells], dtype=np.float64)
     scores = np.nan_to_num(np.array([c[4] for c in cells], dtype=np.float64), nan=0.0)
     missing = np.isnan(points)
-    for wrong, what in (
-        ((scores < 0) | (scores > 1), "has a confidence outside 0 to 1; scale it"),
-        (missing.any(1) & ~missing.all(1) & (scores > 0), "lacks a coordinate; leave all empty if it is missing"),
-    ):
-        if wrong.any():
-            raise FormatError(path, f"{named(int(np.argmax(wrong)))} {what}")
+    outside = (scores < 0) | (scores > highest)
+    if outside.any():
+        worst = int(np.argmax(scores)) if scores.max() > highest else int(np.argmax(outside))
+        raise FormatError(
+            path,
+            f"{named(worst)} has confidence {scores[worst]:g}; expected 0 to 1. Divide all by what they count to, per "
+            "cent by 100",
+        )
+    half = missing.any(axis=1) & ~missing.all(axis=1) & (scores > 0)
+    if half.any():
+        raise FormatError(path, f"{named(int(np.argmax(half)))} lacks a coordinate; leave all empty if it is missing")
     seen = ~missing.any(axis=1) & (scores > 0)
     positions = np.full((people, frames, joints, dims), np.nan)
     confidence = np.zeros((people, frames, joints))
     positions.reshape(-1, dims)[flat[seen]] = points[seen]
-    confidence.reshape(-1)[flat[seen]] = scores[seen]
+    confidence.reshape(-1)[flat[seen]] = np.minimum(scores[seen], 1.0)
     extras = None
     if all(c[5] for c in cells):
         extras = np.full((people, frames, joints, len(EXTRA)), np.nan)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kinegraph.errors import ConfigError, DataError, FormatError, KinegraphError
+from kinegraph.formats.scores import USUAL
 from kinegraph.formats.tables.foreign_mediapipe import has_landmarks, landmark_kind, may_be_in_image
 from kinegraph.sequence import SkeletonSequence, Space, Up
 from kinegraph.skeleton import Skeleton, get_skeleton
@@ -207,9 +208,10 @@ def _confidences(values: Floats, scores: Floats | None, called: str) -> Floats:
     last = np.nan_to_num(values[..., -1])
     if (last < 0).any() or (last > 1).any():
         number, hint = ("third", ". 3D joints need no lifting") if values.shape[-1] == 3 else ("fourth", "")
+        clip = " (clip what overshoots)" if last.min() >= 0 and last.max() <= USUAL else ""
         raise DataError(
             f"the {number} numbers of {called} run from {last.min():.3g} to {last.max():.3g}; expected "
-            f"confidences in 0..1{hint}"
+            f"confidences in 0..1{clip}{hint}"
         )
     return last
 

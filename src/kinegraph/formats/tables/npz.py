@@ -23,6 +23,7 @@ from kinegraph.atomic import atomic_path
 from kinegraph.errors import FormatError
 from kinegraph.formats.json_file import members
 from kinegraph.formats.restricted_pickle import load_npy, load_npz, load_pickle
+from kinegraph.formats.scores import MOST, USUAL, told_cut
 from kinegraph.formats.tables.fields import build, check_dims, describe, read_fields
 from kinegraph.formats.tables.foreign_array import ArrayUnit, Floats, frames_first, from_file_array
 from kinegraph.sequence import SkeletonSequence, Space, Up
@@ -148,8 +149,13 @@ def _scores(beside: Mapping[str, Any], key: str | None, array: Floats, path: Pat
         if scores.shape == (*array.shape[:-1], 1):
             scores = scores[..., 0]
         if scores.shape == array.shape[:-1]:
-            cut = "; those above 1 cut" if np.nanmax(scores, initial=0) > 1 else ""
-            return np.clip(scores, 0, 1), [f"confidences from '{name}'{cut}"]
+            highest = float(np.nanmax(scores, initial=0))
+            if highest > MOST:
+                raise FormatError(
+                    path, f"'{name}' holds confidences up to {highest:g}; expected 0 to 1. Divide per cent by 100"
+                )
+            cut = "; those above 1 cut" if 1 < highest <= USUAL else ""
+            return np.clip(scores, 0, 1), [f"confidences from '{name}'{cut}", *told_cut(highest)]
         if key is not None:
             raise FormatError(path, f"'{name}' has shape {scores.shape}; expected {array.shape[:-1]}, one per joint")
     return None, []
